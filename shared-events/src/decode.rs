@@ -1,0 +1,238 @@
+//! Reading events, whoever wrote them.
+//!
+//! Two passes over the same bytes, the envelope and then the payload by its
+//! type, because exact numbers cannot be read below `serde(flatten)` or tags.
+
+use crate::trace_context::lenient;
+use crate::{Envelope, Event, Payload, PriceChanged, ProductState, TraceParent};
+use chrono::{DateTime, Duration, SubsecRound, Utc};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+/// An event may be this far ahead of the reader's clock.
+const CLOCK_TOLERANCE: Duration = Duration::minutes(5);
+
+/// Namespace of event ids made from message ids that are no UUIDs.
+const MESSAGE_ID_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_9a52_7c41_5b0e_9d6a_3e2b_8c70_4f15);
+
+/// What a message says beside its body, for writers that leave it out there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attributes<'a> {
+    /// The AMQP message id.
+    pub message_id: Option<&'a str>,
+    /// The AMQP timestamp.
+    pub timestamp: Option<DateTime<Utc>>,
+}
+
+/// Why bytes are no event.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Not JSON, or a member is missing or of the wrong type.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// Neither the body nor the message has an id.
+    #[error("no event id: neither eventId in the body nor a message id")]
+    NoEventId,
+    /// Neither the body nor the message has a time.
+    #[error("no event time: neither timestamp in the body nor one of the message")]
+    NoTimestamp,
+    /// The event is from the future.
+    #[error("the event time {0} is more than 5 minutes ahead")]
+    InTheFuture(DateTime<Utc>),
+    /// A type that this version does not know.
+    #[error("unknown event type {0:?}")]
+    UnknownType(String),
+    /// A schema version that this version does not know.
+    #[error("unknown version {1} of {0}")]
+    UnknownVersion(String, u32),
+    /// A member is out of its range.
+    #[error("{0}")]
+    Member(&'static str),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head {
+    event_id: Option<Uuid>,
+    event_type: String,
+    version: Option<u32>,
+    aggregate_version: Option<i64>,
+    timestamp: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "lenient")]
+    traceparent: Option<TraceParent>,
+}
+
+impl Event {
+    /// Reads an event that arrived at `now`.
+    ///
+    /// # Errors
+    /// If the bytes are no event that can be applied; see [`DecodeError`].
+    pub fn decode(
+        body: &[u8],
+        attributes: Attributes<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, DecodeError> {
+        let head: Head = serde_json::from_slice(body)?;
+        let event_id = head
+            .event_id
+            .or_else(|| attributes.message_id.and_then(id_from_message))
+            .ok_or(DecodeError::NoEventId)?;
+        let timestamp = head.timestamp.or(attributes.timestamp).ok_or(DecodeError::NoTimestamp)?;
+        if timestamp > now + CLOCK_TOLERANCE {
+            return Err(DecodeError::InTheFuture(timestamp));
+        }
+        let version = head.version.unwrap_or(1);
+        let payload = Payload::decode(body, &head.event_type, version)?;
+        let envelope = Envelope {
+            event_id,
+            version,
+            aggregate_version: head.aggregate_version.unwrap_or(1),
+            timestamp: timestamp.trunc_subsecs(6),
+            traceparent: head.traceparent,
+        };
+        Ok(Self { envelope, payload })
+    }
+
+    /// The id of an event that may be otherwise unreadable, for the dead
+    /// letter's sake.
+    pub fn id_of(body: &[u8], message_id: Option<&str>) -> Option<Uuid> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct OnlyId {
+            event_id: Uuid,
+        }
+        match serde_json::from_slice::<OnlyId>(body) {
+            Ok(OnlyId { event_id }) => Some(event_id),
+            Err(_) => message_id.and_then(id_from_message),
+        }
+    }
+}
+
+impl Payload {
+    fn decode(body: &[u8], event_type: &str, version: u32) -> Result<Self, DecodeError> {
+        if version != 1 {
+            return Err(DecodeError::UnknownVersion(event_type.to_owned(), version));
+        }
+        Ok(match event_type {
+            "ProductCreated" => Self::ProductCreated(read::<ProductState>(body)?.check()?),
+            "ProductUpdated" => Self::ProductUpdated(read::<ProductState>(body)?.check()?),
+            "PriceChanged" => Self::PriceChanged(PriceChanged {
+                product: read::<ProductState>(body)?.check()?,
+                prices: read(body)?,
+            }),
+            "OrderCreated" => Self::OrderCreated(read::<crate::OrderCreated>(body)?.check()?),
+            unknown => return Err(DecodeError::UnknownType(unknown.to_owned())),
+        })
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
+    Ok(serde_json::from_slice(body)?)
+}
+
+/// A message id that is a UUID is the event id; another text becomes one, the
+/// same each time.
+fn id_from_message(message_id: &str) -> Option<Uuid> {
+    (!message_id.is_empty()).then(|| {
+        Uuid::parse_str(message_id)
+            .unwrap_or_else(|_| Uuid::new_v5(&MESSAGE_ID_NAMESPACE, message_id.as_bytes()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORDER: &str = include_str!("../golden/OrderCreated.v1.json");
+
+    fn decode(body: &str, attributes: Attributes<'_>) -> Result<Event, DecodeError> {
+        let now = "2026-01-01T12:00:00Z".parse().unwrap();
+        Event::decode(body.as_bytes(), attributes, now)
+    }
+
+    fn without(member: &str) -> String {
+        ORDER
+            .lines()
+            .filter(|line| !line.trim_start().starts_with(&format!("\"{member}\"")))
+            .collect()
+    }
+
+    #[test]
+    fn golden_files_are_read_and_written_as_they_stand() {
+        for golden in [
+            include_str!("../golden/ProductCreated.v1.json"),
+            include_str!("../golden/ProductUpdated.v1.json"),
+            include_str!("../golden/PriceChanged.v1.json"),
+            ORDER,
+        ] {
+            let event = decode(golden, Attributes::default()).unwrap();
+            let compact: Vec<&str> = golden.lines().map(str::trim).collect();
+            assert_eq!(event.to_json().unwrap(), compact.concat().replace("\": ", "\":"));
+        }
+    }
+
+    #[test]
+    fn the_message_id_stands_in_for_a_missing_event_id() {
+        let body = without("eventId");
+        let by = |message_id| {
+            decode(&body, Attributes { message_id, ..Attributes::default() })
+                .map(|event| event.envelope.event_id)
+        };
+        let uuid = "0190a000-0000-7000-8000-00000000002a";
+        assert_eq!(by(Some(uuid)).unwrap().to_string(), uuid);
+        assert_eq!(by(Some("order-7")).unwrap(), by(Some("order-7")).unwrap());
+        assert_ne!(by(Some("order-7")).unwrap(), by(Some("order-8")).unwrap());
+        assert_eq!(by(Some("order-7")).unwrap().get_version_num(), 5);
+        assert!(matches!(by(None), Err(DecodeError::NoEventId)));
+        assert!(matches!(by(Some("")), Err(DecodeError::NoEventId)));
+    }
+
+    #[test]
+    fn the_message_time_stands_in_for_a_missing_timestamp() {
+        let body = without("timestamp");
+        let timestamp = "2025-05-05T05:05:05Z".parse().ok();
+        let event = decode(&body, Attributes { timestamp, ..Attributes::default() }).unwrap();
+        assert_eq!(Some(event.envelope.timestamp), timestamp);
+        assert!(matches!(decode(&body, Attributes::default()), Err(DecodeError::NoTimestamp)));
+    }
+
+    #[test]
+    fn events_from_the_future_are_refused_beyond_five_minutes() {
+        let at = |time| ORDER.replace("2026-01-01T10:30:00.123456Z", time);
+        assert!(decode(&at("2026-01-01T12:05:00Z"), Attributes::default()).is_ok());
+        assert!(matches!(
+            decode(&at("2026-01-01T12:05:01Z"), Attributes::default()),
+            Err(DecodeError::InTheFuture(_))
+        ));
+    }
+
+    #[test]
+    fn what_does_not_add_up_is_refused() {
+        for (from, to) in [
+            ("\"total\": 44.98", "\"total\": 44.99"),
+            ("\"quantity\": 2", "\"quantity\": 0"),
+            ("\"quantity\": 2", "\"quantity\": 2.5"),
+            ("\"stockTaken\": 2", "\"stockTaken\": 3"),
+            ("\"price\": 19.99", "\"price\": -19.99"),
+            ("\"price\": 19.99", "\"price\": \"19.99\""),
+            ("\"category\": \"Books\"", "\"category\": \" \""),
+            ("\"category\": \"Books\"", "\"category\": \"Bo\\u0000oks\""),
+            ("\"orderId\": 7", "\"orderId\": 99999999999999999999"),
+            ("\"version\": 1", "\"version\": 2"),
+            ("\"OrderCreated\"", "\"OrderEaten\""),
+        ] {
+            let body = ORDER.replacen(from, to, 1);
+            assert_ne!(body, ORDER, "{from} is not in the golden file");
+            assert!(decode(&body, Attributes::default()).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn ids_are_found_in_what_is_otherwise_unreadable() {
+        let id = Event::id_of(br#"{"eventId":"0190a000-0000-7000-8000-00000000002a"}"#, None);
+        assert!(id.is_some());
+        assert_eq!(Event::id_of(b"not json", None), None);
+        assert!(Event::id_of(b"not json", Some("m-1")).is_some());
+    }
+}

@@ -1,0 +1,43 @@
+//! What every event says about itself.
+
+use crate::TraceParent;
+use chrono::{DateTime, SubsecRound, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// The members that all events have, at the top level of their JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope {
+    /// Identity of the event, and of its outbox row: UUIDv7 of our own events.
+    pub event_id: Uuid,
+    /// Version of the event type's schema, from 1.
+    pub version: u32,
+    /// Raised with every change of that order, product or user, in the
+    /// transaction that changed it.
+    pub aggregate_version: i64,
+    /// When it happened, to the microsecond, which is what PostgreSQL keeps.
+    pub timestamp: DateTime<Utc>,
+    /// The trace that the event belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<TraceParent>,
+}
+
+impl Envelope {
+    /// Of an event that happens now.
+    pub fn new(aggregate_version: i64, timestamp: DateTime<Utc>, trace: TraceParent) -> Self {
+        Self {
+            event_id: Uuid::now_v7(),
+            version: 1,
+            aggregate_version,
+            timestamp,
+            traceparent: Some(trace),
+        }
+    }
+}
+
+/// The time of day, to the microsecond: what PostgreSQL keeps, so that a time
+/// is the same in a row, in an event and in a view.
+pub fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
+}

@@ -1,0 +1,27 @@
+//! The wire contract: what the command service publishes and the consumer
+//! service reads, and nothing else. No I/O, no runtime.
+//!
+//! An event is one flat JSON object: the members of its [`Envelope`] and those
+//! of its [`Payload`] side by side. Every shape ever written has a golden file
+//! in `golden/`, and must be readable for ever.
+
+mod decode;
+mod envelope;
+mod event;
+pub mod limits;
+mod money;
+mod order;
+mod product;
+pub mod topology;
+mod trace_context;
+mod watermark;
+
+pub use decode::{Attributes, DecodeError};
+pub use envelope::{Envelope, now};
+pub use event::{Event, Payload};
+pub use money::{Money, MoneyError};
+pub use order::{OrderCreated, OrderLine, OrderStatus, order_total};
+pub use product::{PriceChanged, ProductState};
+pub use topology::Topic;
+pub use trace_context::TraceParent;
+pub use watermark::Watermark;

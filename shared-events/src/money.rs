@@ -1,0 +1,216 @@
+//! Exact amounts of money.
+
+use crate::limits::{MAX_PRICE, MAX_SUM, MONEY_DECIMALS};
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// An amount of money: exact, with at most four decimals, within
+/// `NUMERIC(24,4)`. There is one currency.
+///
+/// In JSON it is a number without trailing zeros, read and written digit by
+/// digit: `rust_decimal`'s own serde goes through binary floats. A `RawValue`
+/// does that, with one restriction: it cannot be *read* below `serde(flatten)`
+/// or inside tagged enums (serde-rs/json#545).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Money(Decimal);
+
+/// Why a text is no amount of money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    /// Not a JSON number.
+    #[error("must be a number")]
+    NotANumber,
+    /// More than four decimals.
+    #[error("must have at most {MONEY_DECIMALS} decimals")]
+    TooPrecise,
+    /// Too large to be stored.
+    #[error("is too large")]
+    TooLarge,
+}
+
+impl Money {
+    /// Nothing.
+    pub const ZERO: Self = Self(Decimal::ZERO);
+
+    /// An amount in ten-thousandths, below 2^96 of them.
+    pub const fn from_units(units: u128) -> Self {
+        let (low, middle, high) = (units as u32, (units >> 32) as u32, (units >> 64) as u32);
+        Self(Decimal::from_parts(low, middle, high, false, MONEY_DECIMALS))
+    }
+
+    /// Takes an amount as PostgreSQL or arithmetic gives it.
+    ///
+    /// # Errors
+    /// If it has more than four decimals or is beyond `NUMERIC(24,4)`.
+    pub fn from_decimal(amount: Decimal) -> Result<Self, MoneyError> {
+        let amount = amount.normalize();
+        if amount.scale() > MONEY_DECIMALS {
+            Err(MoneyError::TooPrecise)
+        } else if amount.abs() > MAX_SUM.0 {
+            Err(MoneyError::TooLarge)
+        } else {
+            Ok(Self(amount))
+        }
+    }
+
+    /// Reads a JSON value's text, a number in any of JSON's forms.
+    ///
+    /// # Errors
+    /// If it is no JSON number, has more than four decimals that matter, or is
+    /// beyond `NUMERIC(24,4)`.
+    pub fn parse(text: &str) -> Result<Self, MoneyError> {
+        let of_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
+        if !text.chars().all(of_number) {
+            return Err(MoneyError::NotANumber);
+        }
+        let (digits, exponent) = match text.split_once(['e', 'E']) {
+            Some((digits, exponent)) => {
+                (digits, exponent.parse().map_err(|_| MoneyError::TooLarge)?)
+            }
+            None => (text, 0),
+        };
+        let digits = Decimal::from_str_exact(digits).map_err(|error| match error {
+            rust_decimal::Error::Underflow => MoneyError::TooPrecise,
+            _ => MoneyError::TooLarge,
+        })?;
+        Self::from_decimal(shift(digits, exponent)?)
+    }
+
+    /// The amount as PostgreSQL takes it.
+    pub const fn as_decimal(self) -> Decimal {
+        self.0
+    }
+
+    /// Whether the amount can be a price: not negative, within `NUMERIC(16,4)`.
+    pub fn is_price(self) -> bool {
+        self >= Self::ZERO && self <= MAX_PRICE
+    }
+
+    /// The sum, or none beyond `NUMERIC(24,4)`.
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        let sum = self.0.checked_add(other.0)?;
+        Self::from_decimal(sum).ok()
+    }
+
+    /// This amount `quantity` times, or none beyond `NUMERIC(24,4)`.
+    pub fn checked_times(self, quantity: i32) -> Option<Self> {
+        let product = self.0.checked_mul(quantity.into())?;
+        Self::from_decimal(product).ok()
+    }
+}
+
+/// `digits` × 10^`exponent`, exactly.
+fn shift(digits: Decimal, exponent: i32) -> Result<Decimal, MoneyError> {
+    let digits = digits.normalize();
+    let scale = i64::from(digits.scale()) - i64::from(exponent);
+    if digits.is_zero() {
+        Ok(Decimal::ZERO)
+    } else if scale > i64::from(MONEY_DECIMALS) {
+        Err(MoneyError::TooPrecise)
+    } else {
+        let (scale, zeros) = (scale.max(0).unsigned_abs(), scale.min(0).unsigned_abs());
+        u32::try_from(zeros)
+            .ok()
+            .and_then(|zeros| 10_i128.checked_pow(zeros))
+            .and_then(|factor| digits.mantissa().checked_mul(factor))
+            .and_then(|units| Decimal::try_from_i128_with_scale(units, scale as u32).ok())
+            .ok_or(MoneyError::TooLarge)
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.normalize().fmt(f)
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        RawValue::from_string(self.to_string()).map_err(ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Self::parse(raw.get()).map_err(|error| de::Error::custom(format!("an amount {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn money(text: &str) -> Money {
+        Money::parse(text).unwrap()
+    }
+
+    #[test]
+    fn reads_every_form_of_a_json_number() {
+        for (text, shown) in [
+            ("0", "0"),
+            ("-0.0", "0"),
+            ("12.50", "12.5"),
+            ("1.00000", "1"),
+            ("1e2", "100"),
+            ("125E-2", "1.25"),
+            ("1.25e+1", "12.5"),
+            ("100e-2", "1"),
+            ("0e999999999", "0"),
+            ("-3.0001", "-3.0001"),
+        ] {
+            assert_eq!(money(text).to_string(), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_hold_exactly() {
+        for (text, error) in [
+            ("1.00001", MoneyError::TooPrecise),
+            ("1e-5", MoneyError::TooPrecise),
+            ("1e-999", MoneyError::TooPrecise),
+            ("0.00000000000000000000000000000000001", MoneyError::TooPrecise),
+            ("100000000000000000000", MoneyError::TooLarge),
+            ("1e999999999999", MoneyError::TooLarge),
+            ("123456789012345678901234567890", MoneyError::TooLarge),
+            ("\"1\"", MoneyError::NotANumber),
+            ("null", MoneyError::NotANumber),
+            ("1_000", MoneyError::NotANumber),
+        ] {
+            assert_eq!(Money::parse(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn json_keeps_every_digit_at_the_bounds() {
+        for text in ["99999999999999999999.9999", "12345678901234567890.12", "0.0001", "0.1"] {
+            let amount: Money = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&amount).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn prices_end_at_numeric_16_4() {
+        assert!(money("999999999999.9999").is_price());
+        assert!(!money("1000000000000").is_price());
+        assert!(!money("-0.0001").is_price());
+    }
+
+    #[test]
+    fn arithmetic_that_leaves_the_bounds_gives_none() {
+        assert_eq!(MAX_SUM.checked_add(Money::from_units(1)), None);
+        assert_eq!(MAX_PRICE.checked_times(i32::MAX), None);
+        assert_eq!(money("0.1").checked_times(3), Some(money("0.3")));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(units in 0..=999_999_999_999_999_999_999_999_u128) {
+            let amount = Money::from_units(units);
+            prop_assert_eq!(money(&amount.to_string()), amount);
+        }
+    }
+}
