@@ -1,1 +1,17 @@
-//! x
+//! What a service needs before any business: configuration, telemetry,
+//! supervised tasks, health, PostgreSQL, AMQP and HTTP.
+//!
+//! Admission: at least two services need it, and it holds no word of the shop.
+
+pub mod amqp;
+pub mod config;
+pub mod health;
+pub mod health_check;
+pub mod http;
+pub mod json_body;
+pub mod metrics;
+pub mod postgres;
+pub mod problem;
+pub mod retry;
+pub mod tasks;
+pub mod telemetry;

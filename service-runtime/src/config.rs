@@ -1,0 +1,86 @@
+//! Configuration that services share. Each service derives its own struct,
+//! from which every setting is read and checked once, at boot.
+
+use lapin::uri::AMQPUri;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// Settings that every service has.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Common {
+    /// Address on which the operations port listens (health, metrics). Keep it
+    /// on the loopback interface, or inside a container's network.
+    #[arg(long, env = "OPERATIONS_ADDRESS", default_value = "127.0.0.1")]
+    pub operations_address: IpAddr,
+
+    /// `text` for people, `json` for log collectors. What is logged is chosen
+    /// by RUST_LOG, for instance `info,sqlx=warn`.
+    #[arg(long, env = "LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// Ask the running service for its health and exit with 0 or 1: for
+    /// container health checks, in images without curl.
+    #[arg(long)]
+    pub health_check: bool,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object.
+    Json,
+}
+
+/// Where the broker is: `amqp://user:password@host:5672`. An empty virtual
+/// host means the default one, `/`, as most people expect it to.
+#[derive(Clone)]
+pub struct BrokerUrl(AMQPUri);
+
+impl BrokerUrl {
+    /// The parsed address.
+    pub fn uri(&self) -> AMQPUri {
+        self.0.clone()
+    }
+}
+
+impl FromStr for BrokerUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut uri: AMQPUri = text.parse()?;
+        if uri.vhost.is_empty() {
+            uri.vhost = "/".to_owned();
+        }
+        Ok(Self(uri))
+    }
+}
+
+impl fmt::Debug for BrokerUrl {
+    /// Leaves the password out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AMQPUri { authority, vhost, .. } = &self.0;
+        write!(f, "{}:{} vhost {vhost}", authority.host, authority.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_virtual_host_is_the_default_one() {
+        for text in ["amqp://h", "amqp://h:5672", "amqp://h:5672/", "amqp://h:5672/%2f"] {
+            assert_eq!(text.parse::<BrokerUrl>().unwrap().uri().vhost, "/", "{text}");
+        }
+        assert_eq!("amqp://h/shop".parse::<BrokerUrl>().unwrap().uri().vhost, "shop");
+    }
+
+    #[test]
+    fn no_password_is_shown() {
+        let url: BrokerUrl = "amqp://guest:secret@h".parse().unwrap();
+        assert_eq!(format!("{url:?}"), "h:5672 vhost /");
+    }
+}

@@ -1,0 +1,90 @@
+//! HTTP servers, all with the same layers.
+
+use crate::problem::Problem;
+use anyhow::Context;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::http::{HeaderName, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::trace::TraceLayer;
+
+/// Largest body of a request.
+pub const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// A request that takes longer is answered 503.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Opens a port and serves `routes` there until shutdown; requests under way
+/// then are finished.
+///
+/// # Errors
+/// If the port cannot be opened, at once; the future given back fails only if
+/// the listener does.
+pub async fn serve(
+    address: SocketAddr,
+    routes: Router,
+    shutdown: CancellationToken,
+) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: is the port taken?"))?;
+    let routes = layered(routes);
+    Ok(async move {
+        axum::serve(listener, routes)
+            .with_graceful_shutdown(shutdown.cancelled_owned())
+            .await
+            .context("HTTP server")
+    })
+}
+
+/// Gives routes what every server needs. Outermost first: a request id, a log
+/// span, metrics, panics as 500, the timeout.
+fn layered(routes: Router) -> Router {
+    routes
+        .fallback(|| async { Problem::not_found("Not found").detail("There is no such path.") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+                .detail("The path exists, but not with this method; see the header Allow.")
+        })
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(time_out))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Problem::internal(&"a handler panicked").into_response()
+        }))
+        .layer(middleware::from_fn(measure))
+        .layer(TraceLayer::new_for_http())
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+}
+
+async fn time_out(request: Request, next: Next) -> Response {
+    tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
+        Problem::unavailable("Timed out")
+            .detail("There was no answer within 15 s; whether the request took effect is unknown.")
+            .into_response()
+    })
+}
+
+async fn measure(request: Request, next: Next) -> Response {
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().to_string();
+    let start = Instant::now();
+    let response = next.run(request).await;
+    let labels =
+        [("method", method), ("route", route), ("status", response.status().as_u16().to_string())];
+    metrics::histogram!("http_request_seconds", &labels).record(start.elapsed());
+    response
+}

@@ -1,0 +1,111 @@
+//! PostgreSQL: pools, migrations, and databases that are away for a while.
+
+use crate::health::Reporter;
+use crate::retry::Pauses;
+use anyhow::Context;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long a request waits for a connection before it is told 503.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How often a database that answers is asked whether it still does.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A pool that connects when first used, so that a service starts without its
+/// database. `name` is seen in `pg_stat_activity`.
+pub fn pool(options: &PgConnectOptions, name: &str, connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_lazy_with(named(options, name))
+}
+
+/// Connection options under a name, with statement logging left to RUST_LOG
+/// and no transaction left open by whatever mishap.
+pub fn named(options: &PgConnectOptions, name: &str) -> PgConnectOptions {
+    options
+        .clone()
+        .application_name(name)
+        .options([("idle_in_transaction_session_timeout", "10s")])
+        .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1))
+}
+
+/// Applies what is missing of the migrations, as soon as the database is
+/// there. Several processes may do so at once: sqlx takes a lock.
+///
+/// Returns false if the shutdown came first.
+pub async fn migrate(
+    options: &PgConnectOptions,
+    migrator: &Migrator,
+    reporter: &Reporter,
+    shutdown: &CancellationToken,
+) -> bool {
+    let mut pauses = Pauses::default();
+    loop {
+        match migrate_once(options, migrator).await {
+            Ok(()) => return true,
+            Err(error) => reporter.down(format!("{error:#}")),
+        }
+        if !pauses.pause(shutdown).await {
+            return false;
+        }
+    }
+}
+
+async fn migrate_once(options: &PgConnectOptions, migrator: &Migrator) -> anyhow::Result<()> {
+    let mut connection = PgConnection::connect_with(&named(options, "migrations"))
+        .await
+        .context("cannot connect")?;
+    migrator.run(&mut connection).await.context("cannot migrate")?;
+    connection.close().await?;
+    Ok(())
+}
+
+/// Reports the health of a database until shutdown. It is well when `probe`,
+/// a statement, succeeds.
+pub async fn watch(
+    pool: PgPool,
+    probe: &'static str,
+    reporter: Reporter,
+    shutdown: CancellationToken,
+) {
+    loop {
+        match tokio::time::timeout(ACQUIRE_TIMEOUT, sqlx::query(probe).execute(&pool)).await {
+            Ok(Ok(_)) => reporter.up(),
+            Ok(Err(error)) => reporter.down(error),
+            Err(_) => reporter.down("no answer within 3 s"),
+        }
+        if shutdown.run_until_cancelled(tokio::time::sleep(PROBE_INTERVAL)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Whether an error means that the database is away, starting, stopping, or
+/// not migrated yet: something to wait for, rather than a fault of ours.
+pub fn is_absence(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // https://www.postgresql.org/docs/current/errcodes-appendix.html
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            let undefined_table_or_schema = matches!(code.as_ref(), "42P01" | "3F000" | "3D000");
+            let class = code.get(..2).unwrap_or_default();
+            // 08 connection, 53 resources, 57 operator intervention, 58 system.
+            undefined_table_or_schema || matches!(class, "08" | "53" | "57" | "58")
+        }),
+        _ => false,
+    }
+}
+
+/// The SQLSTATE of an error that the database reported.
+pub fn sqlstate(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error()?.code().map(|code| code.into_owned())
+}

@@ -1,0 +1,126 @@
+//! Refusals: RFC 9457 problem bodies that also carry the plain `error` text
+//! that clients compare.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::borrow::Cow;
+use tracing::error;
+
+/// A refused or failed request.
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+    /// The fixed text by which clients know the refusal.
+    error: &'static str,
+    /// A URI that identifies the kind of refusal.
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<Cow<'static, str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    #[serde(skip)]
+    retry_after: Option<u32>,
+}
+
+/// What is wrong with one member of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Path of the member, for instance `items[0].quantity`.
+    pub field: String,
+    /// What it must be.
+    pub message: Cow<'static, str>,
+}
+
+impl Problem {
+    /// A refusal known to clients by `error`.
+    pub fn new(status: StatusCode, error: &'static str) -> Self {
+        let slug: String = error
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+            .collect();
+        Self {
+            error,
+            kind: format!("urn:problem:{slug}"),
+            title: error,
+            status: status.as_u16(),
+            detail: None,
+            errors: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// 400.
+    pub fn bad_request(error: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error)
+    }
+
+    /// 404.
+    pub fn not_found(error: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, error)
+    }
+
+    /// 503, with the advice to come back in a second.
+    pub fn unavailable(error: &'static str) -> Self {
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, error);
+        Self { retry_after: Some(1), ..problem }
+    }
+
+    /// 500: our fault. The cause is logged and not told.
+    pub fn internal(cause: &dyn std::fmt::Display) -> Self {
+        error!("internal error: {cause}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
+            .detail("The request failed by a fault of ours, which has been logged.")
+    }
+
+    /// Adds what happened and what to do next.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds what is wrong with which member.
+    #[must_use]
+    pub fn fields(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// The status code.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status(), Json(&self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// A failed database call, as clients see it: 503 while the database is away
+/// or not yet migrated, otherwise 500.
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        if crate::postgres::is_absence(&error) {
+            tracing::debug!("the database is away: {error}");
+            Self::unavailable("Service unavailable")
+                .detail("The database cannot be reached at the moment. Nothing was changed.")
+        } else {
+            Self::internal(&error)
+        }
+    }
+}
