@@ -1,2 +1,68 @@
-//! x
-fn main() {}
+//! The command service: takes commands over HTTP, writes rows and an outbox
+//! entry in one transaction, and publishes the outbox to the broker.
+
+mod commit;
+mod config;
+mod orders;
+mod outbox;
+mod products;
+mod router;
+mod trace;
+
+use clap::Parser;
+use config::Config;
+use orders::Lane;
+use outbox::Publisher;
+use router::Commands;
+use service_runtime::health::{Health, Need};
+use service_runtime::tasks::Tasks;
+use service_runtime::{health_check, http, metrics, postgres, telemetry};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/write");
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::parse();
+    if config.common.health_check {
+        return health_check::ask(config.port).await;
+    }
+    telemetry::start(config.common.log_format);
+
+    let mut tasks = Tasks::default();
+    let shutdown = tasks.shutdown();
+    let health = Health::default();
+    let operations = health.routes().merge(metrics::install(shutdown.clone())?);
+    let pool = postgres::pool(&config.database, "command-service", config.connections);
+    let committed = Arc::new(Notify::new());
+
+    let lane_pool = postgres::pool(&config.database, "command-service orders", 1);
+    let (lane, lane_task) =
+        Lane::open(lane_pool, pool.clone(), config.order_price_policy, committed.clone());
+    let commands = Commands { pool: pool.clone(), lane, committed: committed.clone() };
+
+    let api = router::routes(commands).merge(health.routes());
+    let address = (config.address, config.port).into();
+    tasks.spawn("api", http::serve(address, api, shutdown.clone()).await?);
+    let address = (config.common.operations_address, config.operations_port).into();
+    tasks.spawn("operations", http::serve(address, operations, shutdown.clone()).await?);
+    tasks.spawn("orders", lane_task);
+
+    let publisher = Publisher::new(
+        &config.database,
+        config.broker.clone(),
+        committed,
+        health.part("broker", Need::Useful),
+        shutdown.clone(),
+    );
+    let database = health.part("database", Need::Vital);
+    tasks.spawn("database", async move {
+        if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await {
+            let watch = postgres::watch(pool, "SELECT FROM outbox LIMIT 0", database, shutdown);
+            tokio::join!(watch, publisher.run());
+        }
+        Ok(())
+    });
+    tasks.run().await
+}

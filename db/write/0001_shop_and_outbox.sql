@@ -58,8 +58,12 @@ CREATE INDEX order_items_order_id ON order_items (order_id);
 CREATE TABLE outbox (
     -- The event id, UUIDv7.
     id           UUID PRIMARY KEY,
-    topic        VARCHAR(64) NOT NULL,
-    payload      JSONB NOT NULL,
+    -- There is a queue for each of these; anything else could not be routed.
+    topic        VARCHAR(64) NOT NULL
+                 CHECK (topic IN ('order-events', 'product-events', 'user-events')),
+    -- The event type is part of the routing key, which AMQP ends at 255 bytes.
+    payload      JSONB NOT NULL
+                 CHECK (length(payload ->> 'eventType') BETWEEN 1 AND 100),
     created_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
     -- Null until the broker has confirmed the message.
     published_at TIMESTAMPTZ

@@ -10,11 +10,14 @@ use crate::retry::Pauses;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A session that lasted longer did not break at once, for a standing reason.
+const STABLE: Duration = Duration::from_secs(10);
 
 /// The exchange, and the queues with the keys that bind them to it.
 #[derive(Clone, Debug)]
@@ -25,44 +28,67 @@ pub struct Topology {
     pub queues: Vec<(&'static str, String)>,
 }
 
-/// Keeps a session with the broker going until shutdown.
+/// One session with the broker after the other, until shutdown:
 ///
-/// `session` gets a fresh connection and runs until something breaks, or until
-/// the shutdown, when it returns `Ok`. `name` is seen in the management UI.
-pub async fn keep_session<S>(
-    url: &BrokerUrl,
-    name: &str,
-    reporter: &Reporter,
-    shutdown: &CancellationToken,
-    mut session: S,
-) where
-    S: AsyncFnMut(&Connection) -> anyhow::Result<()>,
-{
-    let mut pauses = Pauses::default();
-    while !shutdown.is_cancelled() {
-        let ended = match connect(url, name).await {
-            Ok(connection) => {
-                pauses.reset();
-                reporter.up();
-                let ended = session(&connection).await;
-                // It may be broken already, and then there is nothing to close.
-                let _ = tokio::time::timeout(
-                    CONNECT_TIMEOUT,
-                    connection.close(200, "bye".into()),
-                )
-                .await;
-                ended
+/// ```ignore
+/// while let Some(connection) = sessions.begin().await {
+///     let ended = work(&connection).await; // until something breaks
+///     sessions.end(connection, ended).await;
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Sessions {
+    url: BrokerUrl,
+    name: &'static str,
+    reporter: Reporter,
+    shutdown: CancellationToken,
+    pauses: Pauses,
+    began: Instant,
+}
+
+impl Sessions {
+    /// Sessions with the broker at `url`. `name` is seen in its management UI;
+    /// whether there is a session is told by `reporter`.
+    pub fn new(
+        url: BrokerUrl,
+        name: &'static str,
+        reporter: Reporter,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { url, name, reporter, shutdown, pauses: Pauses::default(), began: Instant::now() }
+    }
+
+    /// Waits for the broker and connects; none after the shutdown.
+    pub async fn begin(&mut self) -> Option<Connection> {
+        while !self.shutdown.is_cancelled() {
+            match connect(&self.url, self.name).await {
+                Ok(connection) => {
+                    self.reporter.up();
+                    self.began = Instant::now();
+                    return Some(connection);
+                }
+                Err(error) => self.reporter.down(format!("{error:#}")),
             }
-            Err(error) => Err(error),
-        };
-        if shutdown.is_cancelled() {
-            return;
+            if !self.pauses.pause(&self.shutdown).await {
+                return None;
+            }
         }
-        if let Err(error) = ended {
-            reporter.down(format!("{error:#}"));
-        }
-        if !pauses.pause(shutdown).await {
-            return;
+        None
+    }
+
+    /// Ends a session: closes its connection, and waits a little if it broke.
+    pub async fn end(&mut self, connection: Connection, ended: anyhow::Result<()>) {
+        // It may be broken already, and then there is nothing to close.
+        let closing = connection.close(200, "bye".into());
+        let _ = tokio::time::timeout(CONNECT_TIMEOUT, closing).await;
+        if let Err(error) = ended
+            && !self.shutdown.is_cancelled()
+        {
+            self.reporter.down(format!("{error:#}"));
+            if self.began.elapsed() > STABLE {
+                self.pauses.reset();
+            }
+            self.pauses.pause(&self.shutdown).await;
         }
     }
 }

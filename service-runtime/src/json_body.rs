@@ -23,8 +23,7 @@ impl JsonBody {
     /// 400 with the text `error` if the body is no JSON object.
     pub fn members(&self, error: &'static str) -> Result<Members, Problem> {
         serde_json::from_slice(&self.0).map_err(|cause| {
-            Problem::bad_request(error)
-                .detail(format!("The body is not a JSON object: {cause}."))
+            Problem::bad_request(error).detail(format!("The body is not a JSON object: {cause}."))
         })
     }
 }
@@ -42,11 +41,10 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
         let is_json = essence.eq_ignore_ascii_case("application/json")
             || (essence.starts_with("application/") && essence.ends_with("+json"));
         if !is_json {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "Unsupported media type",
-            )
-            .detail("Send the body as JSON, with the header `Content-Type: application/json`."));
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
+                .detail(
+                    "Send the body as JSON, with the header `Content-Type: application/json`.",
+                ));
         }
         Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {

@@ -10,6 +10,7 @@ pub mod health_check;
 pub mod http;
 pub mod json_body;
 pub mod metrics;
+pub mod path;
 pub mod postgres;
 pub mod problem;
 pub mod retry;

@@ -5,7 +5,7 @@ use crate::retry::Pauses;
 use anyhow::Context;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, PgPool};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -24,13 +24,13 @@ pub fn pool(options: &PgConnectOptions, name: &str, connections: u32) -> PgPool 
         .connect_lazy_with(named(options, name))
 }
 
-/// Connection options under a name, with statement logging left to RUST_LOG
-/// and no transaction left open by whatever mishap.
+/// Connection options under a name, with limits that no mishap can outlast: a
+/// transaction left open, or a lock that somebody else does not give back.
 pub fn named(options: &PgConnectOptions, name: &str) -> PgConnectOptions {
     options
         .clone()
         .application_name(name)
-        .options([("idle_in_transaction_session_timeout", "10s")])
+        .options([("idle_in_transaction_session_timeout", "10s"), ("lock_timeout", "5s")])
         .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1))
 }
 
@@ -57,11 +57,14 @@ pub async fn migrate(
 }
 
 async fn migrate_once(options: &PgConnectOptions, migrator: &Migrator) -> anyhow::Result<()> {
-    let mut connection = PgConnection::connect_with(&named(options, "migrations"))
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(named(options, "migrations"))
         .await
         .context("cannot connect")?;
-    migrator.run(&mut connection).await.context("cannot migrate")?;
-    connection.close().await?;
+    migrator.run(&pool).await.context("cannot migrate")?;
+    pool.close().await;
     Ok(())
 }
 
@@ -103,6 +106,12 @@ pub fn is_absence(error: &sqlx::Error) -> bool {
         }),
         _ => false,
     }
+}
+
+/// Whether an error means that a lock was not to be had in time.
+pub fn is_contention(error: &sqlx::Error) -> bool {
+    // Lock not available, deadlock detected.
+    sqlstate(error).is_some_and(|code| matches!(code.as_str(), "55P03" | "40P01"))
 }
 
 /// The SQLSTATE of an error that the database reported.

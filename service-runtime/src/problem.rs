@@ -100,10 +100,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status(), Json(&self)).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
@@ -111,14 +108,18 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A failed database call, as clients see it: 503 while the database is away
-/// or not yet migrated, otherwise 500.
+/// A failed database call, as clients see it: 503 while the database is away,
+/// not yet migrated, or held up by somebody's lock; otherwise 500.
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         if crate::postgres::is_absence(&error) {
             tracing::debug!("the database is away: {error}");
             Self::unavailable("Service unavailable")
                 .detail("The database cannot be reached at the moment. Nothing was changed.")
+        } else if crate::postgres::is_contention(&error) {
+            tracing::warn!("given up on a lock: {error}");
+            Self::unavailable("Service busy")
+                .detail("Somebody else holds what the request needs. Nothing was changed.")
         } else {
             Self::internal(&error)
         }

@@ -21,7 +21,7 @@ pub use envelope::{Envelope, now};
 pub use event::{Event, Payload};
 pub use money::{Money, MoneyError};
 pub use order::{OrderCreated, OrderLine, OrderStatus, order_total};
-pub use product::{PriceChanged, ProductState};
+pub use product::{PriceChanged, PriceStep, ProductState};
 pub use topology::Topic;
 pub use trace_context::TraceParent;
 pub use watermark::Watermark;

@@ -1,0 +1,53 @@
+//! Settings of the command service.
+
+use crate::orders::PricePolicy;
+use service_runtime::config::{BrokerUrl, Common};
+use sqlx::postgres::PgConnectOptions;
+use std::net::IpAddr;
+
+/// Takes commands over HTTP and publishes what happened.
+#[derive(Debug, clap::Parser)]
+pub struct Config {
+    /// The write database.
+    #[arg(
+        long = "database-url",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        default_value = "postgres://user:password@localhost:5432/write_db"
+    )]
+    pub database: PgConnectOptions,
+
+    /// The broker.
+    #[arg(
+        long = "broker-url",
+        env = "BROKER_URL",
+        hide_env_values = true,
+        default_value = "amqp://guest:guest@localhost:5672"
+    )]
+    pub broker: BrokerUrl,
+
+    /// Address on which the API listens.
+    #[arg(long, env = "COMMAND_SERVICE_ADDRESS", default_value = "0.0.0.0")]
+    pub address: IpAddr,
+
+    /// Port of the API.
+    #[arg(long, env = "COMMAND_SERVICE_PORT", default_value_t = 8080)]
+    pub port: u16,
+
+    /// Port for operations: health and metrics.
+    #[arg(long, env = "COMMAND_OPERATIONS_PORT", default_value_t = 9080)]
+    pub operations_port: u16,
+
+    /// What to do with an order whose price is not the catalogue's: `accept`
+    /// it as negotiated, or refuse all but the `catalogue` price.
+    #[arg(long, env = "ORDER_PRICE_POLICY", default_value = "accept")]
+    pub order_price_policy: PricePolicy,
+
+    /// Database connections for everything but the order lane and the
+    /// publisher, which have one each.
+    #[arg(long, env = "COMMAND_DATABASE_CONNECTIONS", default_value_t = 10)]
+    pub connections: u32,
+
+    #[command(flatten)]
+    pub common: Common,
+}

@@ -1,0 +1,207 @@
+//! The transaction that places orders.
+
+use super::place::PlaceOrder;
+use super::rules::{Accepted, PricePolicy, Refusal, Shelf, Shelves, decide};
+use crate::outbox::{self, AppendError};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use shared_events::{
+    Envelope, Event, Money, OrderCreated, OrderLine, OrderStatus, Payload, TraceParent, now,
+};
+use sqlx::{PgConnection, PgPool};
+use std::collections::{BTreeSet, VecDeque};
+use uuid::Uuid;
+
+/// An order as placed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Placed {
+    pub id: i64,
+    pub customer_id: i64,
+    pub status: OrderStatus,
+    pub items: Vec<OrderLine>,
+    pub total: Money,
+    pub created_at: DateTime<Utc>,
+    #[serde(skip)]
+    pub event_id: Uuid,
+}
+
+/// What became of each order, in the order of arrival.
+pub type Outcomes = Vec<Result<Placed, Refusal>>;
+
+/// Why a transaction placed none of its orders.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Before COMMIT: certainly nothing was changed.
+    #[error(transparent)]
+    BeforeCommit(#[from] AppendError),
+    /// The answer to COMMIT was lost: nobody knows.
+    #[error("the outcome of the commit is unknown: {0}")]
+    CommitUnknown(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::BeforeCommit(error.into())
+    }
+}
+
+/// Order ids drawn from the sequence and not used yet. What a refused order
+/// would have got goes to the next one, so refusals leave no gaps.
+#[derive(Debug, Default)]
+pub struct OrderIds(VecDeque<i64>);
+
+impl OrderIds {
+    async fn reserve(&mut self, connection: &mut PgConnection, count: usize) -> sqlx::Result<()> {
+        let missing = count.saturating_sub(self.0.len());
+        if missing > 0 {
+            let drawn = sqlx::query_scalar!(
+                r#"SELECT nextval(pg_get_serial_sequence('orders', 'id')) AS "id!"
+                   FROM generate_series(1, $1)"#,
+                missing as i64,
+            )
+            .fetch_all(connection)
+            .await?;
+            self.0.extend(drawn);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> sqlx::Result<i64> {
+        self.0.pop_front().ok_or(sqlx::Error::RowNotFound)
+    }
+}
+
+/// Places orders in one transaction; `orders` in the order of arrival. A
+/// refused order changes nothing and does not fail its neighbours.
+///
+/// `begin` starts the transaction: BEGIN and its settings.
+pub async fn place(
+    pool: &PgPool,
+    begin: &'static str,
+    orders: &[(&PlaceOrder, &TraceParent)],
+    ids: &mut OrderIds,
+    policy: PricePolicy,
+) -> Result<Outcomes, Failure> {
+    let mut transaction = pool.begin_with(begin).await?;
+    let mut shelves = lock_products(&mut transaction, orders).await?;
+    let decisions: Vec<Result<Accepted, Refusal>> =
+        orders.iter().map(|(order, _)| decide(order, &mut shelves, policy)).collect();
+    let accepted = decisions.iter().filter(|decision| decision.is_ok()).count();
+    ids.reserve(&mut transaction, accepted).await?;
+
+    let placed_at = now();
+    let mut outcomes = Vec::with_capacity(orders.len());
+    let mut events = Vec::with_capacity(accepted);
+    for ((order, trace), decision) in orders.iter().zip(decisions) {
+        outcomes.push(match decision {
+            Ok(accepted) => {
+                let id = ids.take()?;
+                let (placed, event) = record(id, order, accepted, placed_at, (*trace).clone());
+                events.push(event);
+                Ok(placed)
+            }
+            Err(refusal) => Err(refusal),
+        });
+    }
+    if events.is_empty() {
+        return Ok(outcomes);
+    }
+    write(&mut transaction, &outcomes, &shelves).await?;
+    outbox::append(&mut transaction, &events.iter().collect::<Vec<&Event>>()).await?;
+    transaction.commit().await.map_err(Failure::CommitUnknown)?;
+    Ok(outcomes)
+}
+
+fn record(
+    id: i64,
+    order: &PlaceOrder,
+    accepted: Accepted,
+    placed_at: DateTime<Utc>,
+    trace: TraceParent,
+) -> (Placed, Event) {
+    let envelope = Envelope::new(1, placed_at, trace);
+    let placed = Placed {
+        id,
+        customer_id: order.customer_id,
+        status: OrderStatus::Created,
+        items: accepted.lines,
+        total: accepted.total,
+        created_at: placed_at,
+        event_id: envelope.event_id,
+    };
+    let payload = Payload::OrderCreated(OrderCreated {
+        order_id: id,
+        customer_id: placed.customer_id,
+        status: placed.status,
+        items: placed.items.clone(),
+        total: placed.total,
+    });
+    (placed, Event { envelope, payload })
+}
+
+/// Locks the products that the orders name, by ascending id.
+async fn lock_products(
+    connection: &mut PgConnection,
+    orders: &[(&PlaceOrder, &TraceParent)],
+) -> sqlx::Result<Shelves> {
+    let lines = orders.iter().flat_map(|(order, _)| &order.lines);
+    let ids: Vec<i64> =
+        lines.map(|line| line.product_id).collect::<BTreeSet<i64>>().into_iter().collect();
+    let rows = sqlx::query!(
+        "SELECT id, name, category, price, stock
+         FROM products
+         WHERE id = ANY($1)
+         ORDER BY id
+         FOR NO KEY UPDATE",
+        &ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let price = Money::from_decimal(row.price)
+                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+            let shelf = Shelf {
+                name: row.name,
+                category: row.category,
+                price,
+                stock: row.stock,
+                taken: 0,
+                touched: false,
+            };
+            Ok((row.id, shelf))
+        })
+        .collect()
+}
+
+async fn write(
+    connection: &mut PgConnection,
+    outcomes: &Outcomes,
+    shelves: &Shelves,
+) -> sqlx::Result<()> {
+    let orders: Vec<&Placed> = outcomes.iter().flatten().collect();
+    let items: Vec<(i64, &OrderLine)> =
+        orders.iter().flat_map(|order| order.items.iter().map(|line| (order.id, line))).collect();
+    let touched: Vec<(&i64, &Shelf)> = shelves.iter().filter(|(_, shelf)| shelf.touched).collect();
+    sqlx::query_file!(
+        "src/orders/write.sql",
+        &orders.iter().map(|order| order.id).collect::<Vec<_>>(),
+        &orders.iter().map(|order| order.customer_id).collect::<Vec<_>>(),
+        &orders.iter().map(|order| order.total.as_decimal()).collect::<Vec<_>>(),
+        &orders.iter().map(|order| order.created_at).collect::<Vec<_>>(),
+        OrderStatus::Created.as_str(),
+        &items.iter().map(|(order_id, _)| *order_id).collect::<Vec<_>>(),
+        &items.iter().map(|(_, line)| line.product_id).collect::<Vec<_>>(),
+        &items.iter().map(|(_, line)| line.product_name.clone()).collect::<Vec<_>>(),
+        &items.iter().map(|(_, line)| line.category.clone()).collect::<Vec<_>>(),
+        &items.iter().map(|(_, line)| line.quantity).collect::<Vec<_>>(),
+        &items.iter().map(|(_, line)| line.price.as_decimal()).collect::<Vec<_>>(),
+        &items.iter().map(|(_, line)| line.stock_taken()).collect::<Vec<_>>(),
+        &touched.iter().map(|(id, _)| **id).collect::<Vec<_>>(),
+        &touched.iter().map(|(_, shelf)| shelf.taken).collect::<Vec<_>>(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! The transactions that change products.
+
+use super::rules::{NewProduct, Product, ProductChange};
+use crate::commit::commit;
+use crate::outbox;
+use service_runtime::problem::Problem;
+use shared_events::{Envelope, Event, Money, Payload, PriceChanged, PriceStep, TraceParent, now};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// Which command a change came by; it decides the kind of its event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeOf {
+    Details,
+    Price,
+}
+
+/// Creates a product. Returns it and the id of its event.
+pub async fn create(
+    pool: PgPool,
+    new: NewProduct,
+    trace: TraceParent,
+) -> Result<(Product, Uuid), Problem> {
+    let mut transaction = pool.begin().await?;
+    let created_at = now();
+    let id = sqlx::query_scalar!(
+        "INSERT INTO products (name, category, price, stock, created_at)
+         VALUES ($1, $2, $3, $4, $5)
+         RETURNING id",
+        new.name,
+        new.category,
+        new.price.as_decimal(),
+        new.stock,
+        created_at,
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    let NewProduct { name, category, price, stock } = new;
+    let product = Product { id, name, category, price, stock, version: 1, created_at };
+    let event = Event {
+        envelope: Envelope::new(product.version, created_at, trace),
+        payload: Payload::ProductCreated(product.state(None)),
+    };
+    outbox::append(&mut transaction, &[&event]).await?;
+    commit(transaction).await?;
+    Ok((product, event.envelope.event_id))
+}
+
+/// Changes a product. Returns it and the id of its event; none if there is no
+/// such product.
+pub async fn change(
+    pool: PgPool,
+    id: i64,
+    change: ProductChange,
+    of: ChangeOf,
+    trace: TraceParent,
+) -> Result<Option<(Product, Uuid)>, Problem> {
+    let mut transaction = pool.begin().await?;
+    let Some(before) = lock(&mut transaction, id).await? else { return Ok(None) };
+    let after = before.changed(change);
+    sqlx::query!(
+        "UPDATE products
+         SET name = $2, category = $3, price = $4, stock = $5, version = $6
+         WHERE id = $1",
+        id,
+        after.name,
+        after.category,
+        after.price.as_decimal(),
+        after.stock,
+        after.version,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    let event = Event {
+        envelope: Envelope::new(after.version, now(), trace),
+        payload: payload(of, &before, &after),
+    };
+    outbox::append(&mut transaction, &[&event]).await?;
+    commit(transaction).await?;
+    Ok(Some((after, event.envelope.event_id)))
+}
+
+fn payload(of: ChangeOf, before: &Product, after: &Product) -> Payload {
+    let product = after.state(before.stock);
+    match of {
+        ChangeOf::Details => Payload::ProductUpdated(product),
+        ChangeOf::Price => Payload::PriceChanged(PriceChanged {
+            product,
+            prices: PriceStep { old_price: before.price, new_price: after.price },
+        }),
+    }
+}
+
+async fn lock(connection: &mut PgConnection, id: i64) -> Result<Option<Product>, Problem> {
+    // NO KEY: foreign keys of order lines need not wait for it.
+    let row = sqlx::query!(
+        "SELECT id, name, category, price, stock, version, created_at
+         FROM products
+         WHERE id = $1
+         FOR NO KEY UPDATE",
+        id,
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(|row| {
+        Ok(Product {
+            id: row.id,
+            name: row.name,
+            category: row.category,
+            price: Money::from_decimal(row.price).map_err(|error| Problem::internal(&error))?,
+            stock: row.stock,
+            version: row.version,
+            created_at: row.created_at,
+        })
+    })
+    .transpose()
+}

@@ -1,0 +1,7 @@
+//! Products: name, category, price and stock.
+
+mod commands;
+pub mod routes;
+mod rules;
+
+pub use rules::price;

@@ -1,0 +1,249 @@
+//! What a product may be, and what a change makes of it.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use service_runtime::json_body::{Members, Reader, integer, text};
+use service_runtime::problem::{FieldError, Problem};
+use shared_events::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_PRICE, is_name};
+use shared_events::{Money, ProductState};
+use std::borrow::Cow;
+
+/// The text of every refusal of a product's members.
+pub const INVALID: &str = "Invalid product data";
+
+/// A product as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Product {
+    pub id: i64,
+    pub name: String,
+    pub category: String,
+    pub price: Money,
+    /// None: not tracked.
+    pub stock: Option<i32>,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The command to create a product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewProduct {
+    pub name: String,
+    pub category: String,
+    pub price: Money,
+    pub stock: Option<i32>,
+}
+
+/// The command to change some members of a product; `None` leaves one as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProductChange {
+    pub name: Option<String>,
+    pub category: Option<String>,
+    pub price: Option<Money>,
+    /// `Some(None)`: no longer tracked.
+    pub stock: Option<Option<i32>>,
+}
+
+impl NewProduct {
+    /// Reads the command.
+    ///
+    /// # Errors
+    /// 400, with everything that is wrong.
+    pub fn read(members: &Members) -> Result<Self, Problem> {
+        let mut errors = Vec::new();
+        let mut reader = Reader::new(members, String::new(), &mut errors);
+        let name = reader.required("name", name);
+        let category = reader.required("category", category);
+        let price = reader.required("price", price);
+        let stock = reader.optional("stock", stock);
+        match (name, category, price) {
+            (Some(name), Some(category), Some(price)) if errors.is_empty() => {
+                Ok(Self { name, category, price, stock })
+            }
+            _ => Err(invalid(errors)),
+        }
+    }
+}
+
+impl ProductChange {
+    /// Reads the command, which must name at least one member.
+    ///
+    /// # Errors
+    /// 400, with everything that is wrong.
+    pub fn read(members: &Members) -> Result<Self, Problem> {
+        let mut errors = Vec::new();
+        let mut reader = Reader::new(members, String::new(), &mut errors);
+        let change = Self {
+            name: reader.has("name").then(|| reader.required("name", name)).flatten(),
+            category: reader
+                .has("category")
+                .then(|| reader.required("category", category))
+                .flatten(),
+            price: reader.has("price").then(|| reader.required("price", price)).flatten(),
+            stock: reader.has("stock").then(|| reader.optional("stock", stock)),
+        };
+        if !errors.is_empty() {
+            Err(invalid(errors))
+        } else if change == Self::default() {
+            Err(Problem::bad_request(INVALID)
+                .detail("Name at least one of name, category, price and stock."))
+        } else {
+            Ok(change)
+        }
+    }
+
+    /// Reads the command that changes the price alone.
+    ///
+    /// # Errors
+    /// 400, with what is wrong.
+    pub fn read_price(members: &Members) -> Result<Self, Problem> {
+        let mut errors = Vec::new();
+        let price = Reader::new(members, String::new(), &mut errors).required("price", price);
+        if errors.is_empty() { Ok(Self { price, ..Self::default() }) } else { Err(invalid(errors)) }
+    }
+}
+
+impl Product {
+    /// The product after a change.
+    pub fn changed(&self, change: ProductChange) -> Self {
+        Self {
+            id: self.id,
+            name: change.name.unwrap_or_else(|| self.name.clone()),
+            category: change.category.unwrap_or_else(|| self.category.clone()),
+            price: change.price.unwrap_or(self.price),
+            stock: change.stock.unwrap_or(self.stock),
+            version: self.version + 1,
+            created_at: self.created_at,
+        }
+    }
+
+    /// The product as events tell of it, after a change that found
+    /// `stock_before` in stock. Untracked counts as zero.
+    pub fn state(&self, stock_before: Option<i32>) -> ProductState {
+        let pieces = |stock: Option<i32>| i64::from(stock.unwrap_or(0));
+        ProductState {
+            product_id: self.id,
+            name: self.name.clone(),
+            category: self.category.clone(),
+            price: self.price,
+            stock: self.stock,
+            stock_delta: pieces(self.stock) - pieces(stock_before),
+        }
+    }
+}
+
+fn invalid(errors: Vec<FieldError>) -> Problem {
+    Problem::bad_request(INVALID).detail("Nothing was changed; see errors.").fields(errors)
+}
+
+fn name(value: &str) -> Result<String, Cow<'static, str>> {
+    bounded_name(value, MAX_NAME_CHARS)
+}
+
+fn category(value: &str) -> Result<String, Cow<'static, str>> {
+    bounded_name(value, MAX_CATEGORY_CHARS)
+}
+
+fn bounded_name(value: &str, max_chars: usize) -> Result<String, Cow<'static, str>> {
+    let name = text(value)?;
+    if is_name(&name, max_chars) {
+        Ok(name)
+    } else {
+        Err(format!("must be 1 to {max_chars} characters, not all blank, without NUL").into())
+    }
+}
+
+/// Reads a price.
+///
+/// # Errors
+/// What it must be.
+pub fn price(value: &str) -> Result<Money, Cow<'static, str>> {
+    let price = Money::parse(value).map_err(|error| error.to_string())?;
+    if price.is_price() { Ok(price) } else { Err(format!("must be from 0 to {MAX_PRICE}").into()) }
+}
+
+fn stock(value: &str) -> Result<i32, Cow<'static, str>> {
+    let stock = integer(value, 0, i32::MAX.into())?;
+    i32::try_from(stock).map_err(|_| "is too large".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(json: &str) -> Members {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn product(stock: Option<i32>) -> Product {
+        Product {
+            id: 1,
+            name: "Tea".to_owned(),
+            category: "Food".to_owned(),
+            price: Money::parse("5").unwrap(),
+            stock,
+            version: 1,
+            created_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_product_without_stock_is_not_tracked() {
+        for json in [
+            r#"{"name":"Tea","category":"Food","price":5}"#,
+            r#"{"name":"Tea","category":"Food","price":5,"stock":null}"#,
+        ] {
+            assert_eq!(NewProduct::read(&members(json)).unwrap().stock, None);
+        }
+    }
+
+    #[test]
+    fn every_bad_member_is_refused() {
+        for bad in [
+            r#"{"category":"Food","price":5,"stock":1}"#,
+            r#"{"name":"","category":"Food","price":5}"#,
+            r#"{"name":" ","category":"Food","price":5}"#,
+            r#"{"name":"T\u0000","category":"Food","price":5}"#,
+            r#"{"name":7,"category":"Food","price":5}"#,
+            r#"{"name":"Tea","category":null,"price":5}"#,
+            r#"{"name":"Tea","category":"Food","price":-0.01}"#,
+            r#"{"name":"Tea","category":"Food","price":1.00001}"#,
+            r#"{"name":"Tea","category":"Food","price":"5"}"#,
+            r#"{"name":"Tea","category":"Food","price":1e300}"#,
+            r#"{"name":"Tea","category":"Food","price":5,"stock":-1}"#,
+            r#"{"name":"Tea","category":"Food","price":5,"stock":1.5}"#,
+            r#"{"name":"Tea","category":"Food","price":5,"stock":2147483648}"#,
+            r#"{"name":"Tea","category":"Food","price":5,"stock":"1"}"#,
+        ] {
+            assert!(NewProduct::read(&members(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_change_names_at_least_one_member_and_nulls_only_the_stock() {
+        assert!(ProductChange::read(&members("{}")).is_err());
+        assert!(ProductChange::read(&members(r#"{"colour":"red"}"#)).is_err());
+        assert!(ProductChange::read(&members(r#"{"name":null}"#)).is_err());
+        let untracked = ProductChange::read(&members(r#"{"stock":null}"#)).unwrap();
+        assert_eq!(untracked.stock, Some(None));
+    }
+
+    #[test]
+    fn a_change_leaves_the_rest_and_raises_the_version() {
+        let before = product(Some(10));
+        let change = ProductChange { name: Some("Mate".to_owned()), ..ProductChange::default() };
+        let after = before.changed(change);
+        assert_eq!(after, Product { name: "Mate".to_owned(), version: 2, ..before });
+    }
+
+    #[test]
+    fn stock_deltas_add_up_to_the_stock_whatever_the_tracking() {
+        let mut sum = 0;
+        let mut before = None;
+        for stock in [Some(10), None, Some(4), Some(0), None, None, Some(7)] {
+            sum += product(stock).state(before).stock_delta;
+            assert_eq!(sum, i64::from(stock.unwrap_or(0)));
+            before = stock;
+        }
+    }
+}
