@@ -1,2 +1,56 @@
-//! x
-fn main() {}
+//! The consumer service: applies each event exactly once in effect to the
+//! views of the read database.
+
+mod apply;
+mod config;
+mod dead_letters;
+mod delivery;
+mod incoming;
+mod progress;
+mod projections;
+#[cfg(test)]
+mod property_tests;
+
+use clap::Parser;
+use config::Config;
+use delivery::Consumer;
+use service_runtime::health::{Health, Need};
+use service_runtime::tasks::Tasks;
+use service_runtime::{health_check, http, metrics, postgres, telemetry};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/read");
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::parse();
+    if config.common.health_check {
+        return health_check::ask(config.operations_port).await;
+    }
+    telemetry::start(config.common.log_format);
+
+    let mut tasks = Tasks::default();
+    let shutdown = tasks.shutdown();
+    let health = Health::default();
+    let operations = health.routes().merge(metrics::install(shutdown.clone())?);
+    let address = (config.common.operations_address, config.operations_port).into();
+    tasks.spawn("operations", http::serve(address, operations, shutdown.clone()).await?);
+
+    let pool = postgres::pool(&config.database, "consumer-service", config.connections);
+    let consumer = Consumer::new(
+        config.broker,
+        pool.clone(),
+        config.batch,
+        health.part("broker", Need::Vital),
+        health.part("applying", Need::Vital),
+        shutdown.clone(),
+    );
+    let database = health.part("database", Need::Vital);
+    tasks.spawn("database", async move {
+        if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await {
+            let watch = postgres::watch(pool, "SELECT FROM sync_status", database, shutdown);
+            tokio::join!(watch, consumer.run());
+        }
+        Ok(())
+    });
+    tasks.run().await
+}

@@ -39,7 +39,7 @@ CREATE TABLE product_sales_view (
 ) WITH (fillfactor = 70);
 
 CREATE TABLE category_metrics_view (
-    -- The category as ordered.
+    -- Every category that a product ever had, and as ordered.
     category_name     TEXT PRIMARY KEY,
     gross_revenue     NUMERIC(24, 4) NOT NULL DEFAULT 0,
     cancelled_revenue NUMERIC(24, 4) NOT NULL DEFAULT 0,
@@ -130,10 +130,6 @@ CREATE TABLE products_read_view (
                   (CASE WHEN stock_tracked THEN stock_sum END) STORED,
     updated_at    TIMESTAMPTZ NOT NULL
 ) WITH (fillfactor = 70);
-
--- A category exists as soon as a product is in it.
-CREATE INDEX products_read_view_category ON products_read_view (category);
-CREATE INDEX products_read_view_category_lower ON products_read_view (lower(category));
 
 CREATE TABLE orders_read (
     order_id      BIGINT PRIMARY KEY,

@@ -1,2 +1,44 @@
-//! x
-fn main() {}
+//! The query service: analytics and lists, read from the views.
+
+mod config;
+mod database;
+mod freshness;
+mod paging;
+mod parameters;
+mod router;
+mod views;
+
+use clap::Parser;
+use config::Config;
+use service_runtime::health::{Health, Need};
+use service_runtime::tasks::Tasks;
+use service_runtime::{health_check, http, metrics, postgres, telemetry};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let config = Config::parse();
+    if config.common.health_check {
+        return health_check::ask(config.port).await;
+    }
+    telemetry::start(config.common.log_format);
+
+    let mut tasks = Tasks::default();
+    let shutdown = tasks.shutdown();
+    let health = Health::default();
+    let operations = health.routes().merge(metrics::install(shutdown.clone())?);
+    let pool = database::pool(&config.database, config.connections);
+
+    let api = router::routes(pool.clone()).merge(health.routes());
+    let address = (config.address, config.port).into();
+    tasks.spawn("api", http::serve(address, api, shutdown.clone()).await?);
+    let address = (config.common.operations_address, config.operations_port).into();
+    tasks.spawn("operations", http::serve(address, operations, shutdown.clone()).await?);
+
+    let database = health.part("database", Need::Vital);
+    tasks.spawn("database", async move {
+        // Fails until the consumer service has made the schema.
+        postgres::watch(pool, "SELECT FROM live.sync_status", database, shutdown).await;
+        Ok(())
+    });
+    tasks.run().await
+}

@@ -44,6 +44,12 @@ impl Topic {
     }
 }
 
+impl std::fmt::Display for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// The key under which a message of that type goes to the queue of `topic`.
 pub fn routing_key(topic: &str, message_type: &str) -> String {
     format!("{topic}.{message_type}")

@@ -1,0 +1,43 @@
+//! Settings of the consumer service.
+
+use service_runtime::config::{BrokerUrl, Common};
+use sqlx::postgres::PgConnectOptions;
+
+/// Applies events to the views of the read database.
+#[derive(Debug, clap::Parser)]
+pub struct Config {
+    /// The read database.
+    #[arg(
+        long = "read-database-url",
+        env = "READ_DATABASE_URL",
+        hide_env_values = true,
+        default_value = "postgres://user:password@localhost:5433/read_db"
+    )]
+    pub database: PgConnectOptions,
+
+    /// The broker.
+    #[arg(
+        long = "broker-url",
+        env = "BROKER_URL",
+        hide_env_values = true,
+        default_value = "amqp://guest:guest@localhost:5672"
+    )]
+    pub broker: BrokerUrl,
+
+    /// Port for operations: health and metrics.
+    #[arg(long, env = "CONSUMER_OPERATIONS_PORT", default_value_t = 9082)]
+    pub operations_port: u16,
+
+    /// Most events of one transaction, and deliveries that the broker sends
+    /// ahead.
+    #[arg(long, env = "CONSUMER_BATCH", default_value_t = 500,
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub batch: u16,
+
+    /// Database connections; each topic uses one.
+    #[arg(long, env = "CONSUMER_DATABASE_CONNECTIONS", default_value_t = 5)]
+    pub connections: u32,
+
+    #[command(flatten)]
+    pub common: Common,
+}

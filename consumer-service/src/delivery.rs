@@ -1,0 +1,128 @@
+//! Taking deliveries from the queues, and the only place that acknowledges.
+//!
+//! Each topic has a channel and a loop of its own: whatever is there, up to a
+//! limit, is applied in one transaction, and then acknowledged with one
+//! multiple acknowledgement. Nothing is acknowledged that was not committed:
+//! if the database is away, the deliveries are held until it is back; if the
+//! broker is, they will come again, and are told apart by their ids.
+
+use crate::apply::apply;
+use crate::incoming::Incoming;
+use crate::projections::topics;
+use anyhow::Context;
+use futures::future::try_join_all;
+use futures::{FutureExt, StreamExt};
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection};
+use service_runtime::amqp::{self, Sessions, Topology};
+use service_runtime::config::BrokerUrl;
+use service_runtime::health::Reporter;
+use service_runtime::retry::Pauses;
+use shared_events::topology::EXCHANGE;
+use shared_events::{Topic, now};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+/// Consumes every topic that a projection wants.
+#[derive(Debug)]
+pub struct Consumer {
+    broker: BrokerUrl,
+    pool: PgPool,
+    batch: u16,
+    broker_health: Reporter,
+    applying: Reporter,
+    shutdown: CancellationToken,
+}
+
+impl Consumer {
+    /// A consumer that applies up to `batch` events at once.
+    pub fn new(
+        broker: BrokerUrl,
+        pool: PgPool,
+        batch: u16,
+        broker_health: Reporter,
+        applying: Reporter,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { broker, pool, batch, broker_health, applying, shutdown }
+    }
+
+    /// Consumes until shutdown, whatever comes and goes meanwhile.
+    pub async fn run(self) {
+        self.applying.up();
+        let mut sessions = Sessions::new(
+            self.broker.clone(),
+            "consumer-service",
+            self.broker_health.clone(),
+            self.shutdown.clone(),
+        );
+        while let Some(connection) = sessions.begin().await {
+            let loops = topics().into_iter().map(|topic| self.consume(&connection, topic));
+            let ended = try_join_all(loops).await.map(|_| ());
+            sessions.end(connection, ended).await;
+        }
+    }
+
+    async fn consume(&self, connection: &Connection, topic: Topic) -> anyhow::Result<()> {
+        let channel = connection.create_channel().await?;
+        let queue = vec![(topic.name(), topic.binding_key())];
+        amqp::declare(&channel, &Topology { exchange: EXCHANGE, queues: queue }).await?;
+        // Twice the batch: while one is applied, the next one is on its way.
+        let ahead = self.batch.saturating_mul(2);
+        channel.basic_qos(ahead, BasicQosOptions::default()).await?;
+        let mut deliveries = channel
+            .basic_consume(
+                topic.name().into(),
+                format!("consumer-service {topic} {}", uuid::Uuid::now_v7().simple()).into(),
+                BasicConsumeOptions::default(),
+                FieldTable::default(),
+            )
+            .await?;
+        loop {
+            let first = tokio::select! {
+                first = deliveries.next() => first,
+                () = self.shutdown.cancelled() => return Ok(()),
+            };
+            let mut batch = vec![first.context("the broker cancelled the consumer")??];
+            while batch.len() < self.batch.into()
+                && let Some(Some(next)) = deliveries.next().now_or_never()
+            {
+                batch.push(next?);
+            }
+            if !self.settle(&channel, topic, &batch).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Applies a batch, waiting for the database as long as it takes, and
+    /// acknowledges it. False if the shutdown came first: nothing is
+    /// acknowledged then.
+    async fn settle(
+        &self,
+        channel: &Channel,
+        topic: Topic,
+        batch: &[Delivery],
+    ) -> anyhow::Result<bool> {
+        let now = now();
+        let incoming: Vec<Incoming> =
+            batch.iter().map(|delivery| Incoming::read(topic, delivery, now)).collect();
+        let mut pauses = Pauses::default();
+        while let Err(error) = apply(&self.pool, &incoming).await {
+            self.applying.down(format!("{topic}: {error}"));
+            // The broker may be gone meanwhile; then there is nobody to answer.
+            anyhow::ensure!(channel.status().connected(), "the channel broke");
+            if !pauses.pause(&self.shutdown).await {
+                return Ok(false);
+            }
+        }
+        self.applying.up();
+        if let Some(last) = batch.last() {
+            let all_up_to = BasicAckOptions { multiple: true };
+            channel.basic_ack(last.delivery_tag, all_up_to).await?;
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,121 @@
+//! `products_read_view`: the catalogue, with the stock that is left.
+
+use super::{Projection, sales};
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use shared_events::{Event, ProductState, Topic};
+use sqlx::PgConnection;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Keeps `products_read_view`.
+pub struct Products;
+
+impl Projection for Products {
+    fn topics(&self) -> &'static [Topic] {
+        &[Topic::Products, Topic::Orders]
+    }
+
+    fn apply<'a>(
+        &'a self,
+        connection: &'a mut PgConnection,
+        events: &'a [Event],
+    ) -> BoxFuture<'a, sqlx::Result<()>> {
+        add(connection, events).boxed()
+    }
+}
+
+/// What a batch says of one product.
+struct Change<'a> {
+    /// The newest state, if the batch has any.
+    state: Option<&'a ProductState>,
+    /// Version and event of that state; the lowest there are if there is none.
+    version: (i64, Uuid),
+    /// Pieces put in less pieces ordered.
+    stock: i64,
+    updated_at: DateTime<Utc>,
+}
+
+async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
+    let changes = fold(events);
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let states = || changes.values().map(|change| change.state);
+    sqlx::query_file!(
+        "src/projections/products.sql",
+        &changes.keys().copied().collect::<Vec<_>>(),
+        &states().map(|state| state.map(|state| state.name.clone())).collect::<Vec<_>>() as _,
+        &states().map(|state| state.map(|state| state.category.clone())).collect::<Vec<_>>() as _,
+        &states().map(|state| state.map(|state| state.price.as_decimal())).collect::<Vec<_>>() as _,
+        &changes.values().map(|change| change.version.0).collect::<Vec<_>>(),
+        &changes.values().map(|change| change.version.1).collect::<Vec<_>>(),
+        &states().map(|state| state.is_some_and(|s| s.stock.is_some())).collect::<Vec<_>>(),
+        &changes.values().map(|change| change.stock).collect::<Vec<_>>(),
+        &changes.values().map(|change| change.updated_at).collect::<Vec<_>>(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn fold(events: &[Event]) -> BTreeMap<i64, Change<'_>> {
+    let mut changes = BTreeMap::new();
+    for event in events {
+        if let Some(state) = event.payload.product() {
+            let change = touch(&mut changes, state.product_id, event);
+            change.stock += state.stock_delta;
+            let version = (event.envelope.aggregate_version, event.envelope.event_id);
+            if version > change.version {
+                (change.state, change.version) = (Some(state), version);
+            }
+        }
+    }
+    for (event, order) in sales::placed(events) {
+        for line in &order.items {
+            touch(&mut changes, line.product_id, event).stock -= i64::from(line.stock_taken());
+        }
+    }
+    changes
+}
+
+fn touch<'a, 'm>(
+    changes: &'m mut BTreeMap<i64, Change<'a>>,
+    product_id: i64,
+    event: &Event,
+) -> &'m mut Change<'a> {
+    let time = event.envelope.timestamp;
+    let change = changes.entry(product_id).or_insert(Change {
+        state: None,
+        version: (0, Uuid::nil()),
+        stock: 0,
+        updated_at: time,
+    });
+    change.updated_at = time.max(change.updated_at);
+    change
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::projections::samples::{line, order, product};
+
+    #[test]
+    fn the_newest_version_wins_and_every_delta_counts() {
+        let events = [
+            product(1, 3, Some(9), -1),
+            product(1, 1, Some(10), 10),
+            order(1, 1, vec![line(1, "Tea", 2, "1"), line(1, "Tea", 1, "1")]),
+        ];
+        let changes = fold(&events);
+        assert_eq!(changes[&1].state.unwrap().name, "Product 1.3");
+        assert_eq!(changes[&1].stock, 6);
+    }
+
+    #[test]
+    fn an_order_alone_makes_no_state() {
+        let events = [order(1, 1, vec![line(1, "Tea", 2, "1")])];
+        assert!(fold(&events)[&1].state.is_none());
+    }
+}

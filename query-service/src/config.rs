@@ -1,0 +1,37 @@
+//! Settings of the query service.
+
+use service_runtime::config::Common;
+use sqlx::postgres::PgConnectOptions;
+use std::net::IpAddr;
+
+/// Serves analytics and lists from the views.
+#[derive(Debug, clap::Parser)]
+pub struct Config {
+    /// The read database.
+    #[arg(
+        long = "read-database-url",
+        env = "READ_DATABASE_URL",
+        hide_env_values = true,
+        default_value = "postgres://user:password@localhost:5433/read_db"
+    )]
+    pub database: PgConnectOptions,
+
+    /// Address on which the API listens.
+    #[arg(long, env = "QUERY_SERVICE_ADDRESS", default_value = "0.0.0.0")]
+    pub address: IpAddr,
+
+    /// Port of the API.
+    #[arg(long, env = "QUERY_SERVICE_PORT", default_value_t = 8081)]
+    pub port: u16,
+
+    /// Port for operations: health and metrics.
+    #[arg(long, env = "QUERY_OPERATIONS_PORT", default_value_t = 9081)]
+    pub operations_port: u16,
+
+    /// Database connections.
+    #[arg(long, env = "QUERY_DATABASE_CONNECTIONS", default_value_t = 10)]
+    pub connections: u32,
+
+    #[command(flatten)]
+    pub common: Common,
+}

@@ -1,0 +1,24 @@
+-- All that lag is made of, in one snapshot.
+WITH newest AS (
+    SELECT topic, max(taken_at) AS taken_at, max(committed) AS committed
+    FROM watermarks
+    GROUP BY topic
+)
+SELECT
+    sync_status.last_processed_event_timestamp,
+    sync_status.events_applied,
+    clock_timestamp() AS "now!",
+    (
+        SELECT min(watermarks.taken_at)
+        FROM watermarks
+        JOIN topic_progress USING (topic)
+        WHERE watermarks.committed > topic_progress.seen
+    ) AS oldest_unreached,
+    -- Of the topic that has been silent for longest.
+    (SELECT min(taken_at) FROM newest) AS "newest!",
+    (
+        SELECT coalesce(sum(greatest(newest.committed - topic_progress.seen, 0)), 0)::bigint
+        FROM newest
+        JOIN topic_progress USING (topic)
+    ) AS "pending_events!"
+FROM sync_status

@@ -1,0 +1,79 @@
+//! Pages of lists: by ascending id, or descending, from a cursor on.
+
+use crate::parameters::Parameters;
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use service_runtime::json_body::integer;
+use service_runtime::problem::Problem;
+use std::fmt::Display;
+
+/// Tells the cursor of the next page, as long as there is one.
+const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
+
+/// Which page of a list by id is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageOfIds {
+    /// Most elements, 50 unless told, at most 500.
+    pub limit: i64,
+    /// The last id of the page before.
+    pub after: Option<i64>,
+    /// Whether ids descend.
+    pub descending: bool,
+}
+
+impl PageOfIds {
+    /// Reads `limit`, `cursor` and `order`.
+    ///
+    /// # Errors
+    /// 400, with everything that is wrong.
+    pub fn read(mut parameters: Parameters) -> Result<Self, Problem> {
+        let limit = parameters.optional("limit", |text| integer(text, 1, 500)).unwrap_or(50);
+        let after = parameters.optional("cursor", |text| integer(text, 0, i64::MAX));
+        let descending = parameters
+            .optional("order", |text| match text {
+                "asc" => Ok(false),
+                "desc" => Ok(true),
+                _ => Err("must be asc or desc".into()),
+            })
+            .unwrap_or(false);
+        parameters.check()?;
+        Ok(Self { limit, after, descending })
+    }
+}
+
+/// Answers with a page. `rows` has one element more than `limit` if there is a
+/// next page, whose cursor is that of the last element shown.
+pub fn page<T: Serialize, C: Display>(
+    mut rows: Vec<T>,
+    limit: i64,
+    cursor: impl Fn(&T) -> C,
+) -> Response {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_next = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| has_next).map(|last| cursor(last).to_string());
+    let mut response = Json(rows).into_response();
+    if let Some(Ok(next)) = next.map(HeaderValue::try_from) {
+        response.headers_mut().insert(NEXT_CURSOR, next);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next_cursor(rows: Vec<i64>, limit: i64) -> Option<String> {
+        let response = page(rows, limit, |id| *id);
+        response.headers().get(NEXT_CURSOR).map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn the_cursor_is_there_while_more_follows() {
+        assert_eq!(next_cursor(vec![1, 2, 3], 2), Some("2".to_owned()));
+        assert_eq!(next_cursor(vec![1, 2], 2), None);
+        assert_eq!(next_cursor(vec![], 2), None);
+    }
+}

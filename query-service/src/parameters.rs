@@ -1,0 +1,111 @@
+//! Query parameters, of which every one is checked.
+
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use service_runtime::problem::{FieldError, Problem};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// The text of refusals of query parameters.
+const INVALID: &str = "Invalid query parameters";
+
+/// The parameters of a request, and what is wrong with those read so far.
+#[derive(Debug, Default)]
+pub struct Parameters {
+    given: HashMap<String, String>,
+    errors: Vec<FieldError>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Parameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Query(given) = Query::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::bad_request(INVALID).detail("The query string is unreadable."))?;
+        Ok(Self { given, errors: Vec::new() })
+    }
+}
+
+impl Parameters {
+    /// Reads a parameter that may be absent. What is wrong with it is noted,
+    /// and told by [`Parameters::check`].
+    pub fn optional<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Cow<'static, str>>,
+    ) -> Option<T> {
+        match parse(self.given.get(name)?) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.refuse(name, message);
+                None
+            }
+        }
+    }
+
+    /// Reads a parameter that must be there.
+    pub fn required<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Cow<'static, str>>,
+    ) -> Option<T> {
+        if !self.given.contains_key(name) {
+            self.refuse(name, "is required");
+        }
+        self.optional(name, parse)
+    }
+
+    /// Notes that something is wrong with a parameter.
+    pub fn refuse(&mut self, name: &str, message: impl Into<Cow<'static, str>>) {
+        self.errors.push(FieldError { field: name.to_owned(), message: message.into() });
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// 400, with everything that is wrong.
+    pub fn check(self) -> Result<(), Problem> {
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::bad_request(INVALID).detail("See errors.").fields(self.errors))
+        }
+    }
+}
+
+/// A time, ISO 8601 with a zone, or a date, which means its midnight in UTC.
+///
+/// # Errors
+/// What it must be.
+pub fn time(text: &str) -> Result<DateTime<Utc>, Cow<'static, str>> {
+    // A `+` that was not percent-encoded arrives as a blank.
+    let text = text.replace(' ', "+");
+    let date = || text.parse::<NaiveDate>().map(|date| date.and_time(NaiveTime::MIN).and_utc());
+    DateTime::parse_from_rfc3339(&text)
+        .map(|time| time.to_utc())
+        .or_else(|_| date())
+        .ok()
+        .filter(|time| (1..=9999).contains(&chrono::Datelike::year(time)))
+        .ok_or_else(|| "must be a time like 2026-01-31T12:00:00Z, or a date".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_zone_and_dates_mean_midnight() {
+        let noon: DateTime<Utc> = "2026-01-31T12:00:00Z".parse().unwrap();
+        for text in
+            ["2026-01-31T12:00:00Z", "2026-01-31T13:00:00+01:00", "2026-01-31T13:00:00 01:00"]
+        {
+            assert_eq!(time(text), Ok(noon), "{text}");
+        }
+        assert_eq!(time("2026-01-31"), Ok("2026-01-31T00:00:00Z".parse().unwrap()));
+        for bad in ["", "yesterday", "2026-01-31T12:00:00", "2026-02-30", "+99999-01-01"] {
+            assert!(time(bad).is_err(), "{bad}");
+        }
+    }
+}

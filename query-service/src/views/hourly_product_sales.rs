@@ -1,0 +1,122 @@
+//! `hourly_product_sales_view`: what products sold in each hour.
+
+use super::money;
+use crate::paging;
+use crate::parameters::{Parameters, time};
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use service_runtime::json_body::integer;
+use service_runtime::problem::Problem;
+use shared_events::Money;
+use sqlx::PgPool;
+use std::borrow::Cow;
+
+/// The longest span of one request.
+const MAX_SPAN: TimeDelta = TimeDelta::days(31);
+
+/// Most windows of one answer: enough for 31 days of 13 products.
+const MAX_WINDOWS: i64 = 10_000;
+
+/// What a product sold in an hour.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Window {
+    window_start: DateTime<Utc>,
+    window_end: DateTime<Utc>,
+    product_id: i64,
+    /// Revenue.
+    total_sales: Money,
+    /// Pieces.
+    total_quantity: i64,
+    /// Orders that name the product, each once.
+    total_orders: i64,
+}
+
+/// Which windows are wanted.
+#[derive(Debug)]
+struct Wanted {
+    start: DateTime<Utc>,
+    end: DateTime<Utc>,
+    product_id: Option<i64>,
+    limit: i64,
+    after: Option<Position>,
+}
+
+/// Where a page ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Position {
+    hour: DateTime<Utc>,
+    product_id: i64,
+}
+
+/// `GET /api/analytics/hourly-sales`
+///
+/// The windows that start in [start, end), by start and product; hours in
+/// which a product sold nothing are left out.
+pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<Response, Problem> {
+    let wanted = Wanted::read(parameters)?;
+    let rows = sqlx::query!(
+        r#"SELECT hour_timestamp, product_id, total_revenue AS "total_revenue!",
+                  total_quantity AS "total_quantity!", total_orders AS "total_orders!"
+           FROM hourly_product_sales_view
+           WHERE hour_timestamp >= $1 AND hour_timestamp < $2
+               AND ($3::bigint IS NULL OR product_id = $3)
+               AND ($4::timestamptz IS NULL OR (hour_timestamp, product_id) > ($4, $5::bigint))
+           ORDER BY hour_timestamp, product_id
+           LIMIT $6"#,
+        wanted.start,
+        wanted.end,
+        wanted.product_id,
+        wanted.after.map(|after| after.hour),
+        wanted.after.map(|after| after.product_id),
+        wanted.limit + 1,
+    )
+    .fetch_all(&pool)
+    .await?;
+    let windows = rows
+        .into_iter()
+        .map(|row| {
+            Ok(Window {
+                window_start: row.hour_timestamp,
+                window_end: row.hour_timestamp + TimeDelta::hours(1),
+                product_id: row.product_id,
+                total_sales: money(row.total_revenue)?,
+                total_quantity: row.total_quantity,
+                total_orders: row.total_orders,
+            })
+        })
+        .collect::<Result<Vec<_>, Problem>>()?;
+    Ok(paging::page(windows, wanted.limit, |window| {
+        format!("{}.{}", window.window_start.timestamp(), window.product_id)
+    }))
+}
+
+impl Wanted {
+    fn read(mut parameters: Parameters) -> Result<Self, Problem> {
+        let start = parameters.required("start", time).unwrap_or_default();
+        let end = parameters.required("end", time).unwrap_or_default();
+        let product_id = parameters.optional("productId", |text| integer(text, 1, i64::MAX));
+        let limit = parameters.optional("limit", |text| integer(text, 1, MAX_WINDOWS));
+        let after = parameters.optional("cursor", Position::read);
+        if end < start {
+            parameters.refuse("end", "must not be before start");
+        } else if end - start > MAX_SPAN {
+            parameters.refuse("end", "must be at most 31 days after start");
+        }
+        parameters.check()?;
+        Ok(Self { start, end, product_id, limit: limit.unwrap_or(MAX_WINDOWS), after })
+    }
+}
+
+impl Position {
+    fn read(text: &str) -> Result<Self, Cow<'static, str>> {
+        let read = || {
+            let (hour, product_id) = text.split_once('.')?;
+            let hour = DateTime::from_timestamp(hour.parse().ok()?, 0)?;
+            Some(Self { hour, product_id: product_id.parse().ok()? })
+        };
+        read().ok_or_else(|| "must be the X-Next-Cursor of an answer".into())
+    }
+}

@@ -1,0 +1,121 @@
+//! `orders_read`: each order as it stands.
+
+use super::money;
+use crate::paging::{self, PageOfIds};
+use crate::parameters::Parameters;
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use service_runtime::path::Segment;
+use service_runtime::problem::Problem;
+use shared_events::{Money, OrderLine};
+use sqlx::PgPool;
+use sqlx::types::Decimal;
+
+/// An order as it stands.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    id: i64,
+    customer_id: i64,
+    total: Money,
+    status: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// An order with its lines.
+#[derive(Debug, Serialize)]
+pub struct OrderWithItems {
+    #[serde(flatten)]
+    order: Order,
+    items: Vec<OrderLine>,
+}
+
+struct Row {
+    order_id: i64,
+    customer_id: i64,
+    total: Decimal,
+    status: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Order {
+    type Error = Problem;
+
+    fn try_from(row: Row) -> Result<Self, Problem> {
+        Ok(Self {
+            id: row.order_id,
+            customer_id: row.customer_id,
+            total: money(row.total)?,
+            status: row.status,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+/// `GET /api/orders`
+pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<Response, Problem> {
+    let page = PageOfIds::read(parameters)?;
+    let rows = if page.descending {
+        sqlx::query_as!(
+            Row,
+            "SELECT order_id, customer_id, total, status, created_at, updated_at
+             FROM orders_read
+             WHERE order_id < $1
+             ORDER BY order_id DESC
+             LIMIT $2",
+            page.after.unwrap_or(i64::MAX),
+            page.limit + 1,
+        )
+        .fetch_all(&pool)
+        .await?
+    } else {
+        sqlx::query_as!(
+            Row,
+            "SELECT order_id, customer_id, total, status, created_at, updated_at
+             FROM orders_read
+             WHERE order_id > $1
+             ORDER BY order_id
+             LIMIT $2",
+            page.after.unwrap_or(0),
+            page.limit + 1,
+        )
+        .fetch_all(&pool)
+        .await?
+    };
+    let orders = rows.into_iter().map(Order::try_from).collect::<Result<Vec<_>, _>>()?;
+    Ok(paging::page(orders, page.limit, |order| order.id))
+}
+
+/// `GET /api/orders/{id}`
+pub async fn get(State(pool): State<PgPool>, id: Segment) -> Result<Json<OrderWithItems>, Problem> {
+    let order_id = id.id("Invalid order id")?;
+    let row = sqlx::query!(
+        r#"SELECT order_id, customer_id, total, status, created_at, updated_at,
+                  items::text AS "items!"
+           FROM orders_read
+           WHERE order_id = $1"#,
+        order_id,
+    )
+    .fetch_optional(&pool)
+    .await?
+    .ok_or_else(|| {
+        Problem::not_found("Order not found")
+            .detail(format!("No event about order {order_id} has arrived."))
+    })?;
+    let items = serde_json::from_str(&row.items).map_err(|error| Problem::internal(&error))?;
+    let order = Order {
+        id: row.order_id,
+        customer_id: row.customer_id,
+        total: money(row.total)?,
+        status: row.status,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    };
+    Ok(Json(OrderWithItems { order, items }))
+}

@@ -1,0 +1,109 @@
+//! `products_read_view`: the catalogue.
+
+use super::money;
+use crate::paging::{self, PageOfIds};
+use crate::parameters::Parameters;
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use service_runtime::path::Segment;
+use service_runtime::problem::Problem;
+use shared_events::Money;
+use sqlx::PgPool;
+use sqlx::types::Decimal;
+
+/// A product of the catalogue.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Product {
+    id: i64,
+    name: String,
+    category: String,
+    price: Money,
+    /// Pieces left; null if stock is not tracked.
+    stock: Option<i64>,
+    updated_at: DateTime<Utc>,
+}
+
+struct Row {
+    product_id: i64,
+    name: String,
+    category: String,
+    price: Decimal,
+    stock: Option<i64>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Product {
+    type Error = Problem;
+
+    fn try_from(row: Row) -> Result<Self, Problem> {
+        Ok(Self {
+            id: row.product_id,
+            name: row.name,
+            category: row.category,
+            price: money(row.price)?,
+            stock: row.stock,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+/// `GET /api/products`
+pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<Response, Problem> {
+    let page = PageOfIds::read(parameters)?;
+    // A row without a name is one that only orders have told of so far.
+    let rows = if page.descending {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT product_id, name AS "name!", category AS "category!", price AS "price!",
+                      stock, updated_at
+               FROM products_read_view
+               WHERE name IS NOT NULL AND product_id < $1
+               ORDER BY product_id DESC
+               LIMIT $2"#,
+            page.after.unwrap_or(i64::MAX),
+            page.limit + 1,
+        )
+        .fetch_all(&pool)
+        .await?
+    } else {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT product_id, name AS "name!", category AS "category!", price AS "price!",
+                      stock, updated_at
+               FROM products_read_view
+               WHERE name IS NOT NULL AND product_id > $1
+               ORDER BY product_id
+               LIMIT $2"#,
+            page.after.unwrap_or(0),
+            page.limit + 1,
+        )
+        .fetch_all(&pool)
+        .await?
+    };
+    let products = rows.into_iter().map(Product::try_from).collect::<Result<Vec<_>, _>>()?;
+    Ok(paging::page(products, page.limit, |product| product.id))
+}
+
+/// `GET /api/products/{id}`
+pub async fn get(State(pool): State<PgPool>, id: Segment) -> Result<Json<Product>, Problem> {
+    let product_id = id.id("Invalid product id")?;
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT product_id, name AS "name!", category AS "category!", price AS "price!", stock,
+                  updated_at
+           FROM products_read_view
+           WHERE name IS NOT NULL AND product_id = $1"#,
+        product_id,
+    )
+    .fetch_optional(&pool)
+    .await?
+    .ok_or_else(|| {
+        Problem::not_found("Product not found")
+            .detail(format!("No event about product {product_id} has arrived."))
+    })?;
+    Ok(Json(row.try_into()?))
+}
