@@ -2,14 +2,14 @@
 //! views of the read database.
 
 mod apply;
+#[cfg(test)]
+mod apply_tests;
 mod config;
 mod dead_letters;
 mod delivery;
 mod incoming;
 mod progress;
 mod projections;
-#[cfg(test)]
-mod property_tests;
 
 use clap::Parser;
 use config::Config;

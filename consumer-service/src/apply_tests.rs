@@ -1,0 +1,272 @@
+//! What [`apply`](crate::apply::apply) promises, on a real database.
+
+use crate::apply::apply;
+use crate::incoming::{Content, Incoming};
+use crate::projections::samples::{line, order, product};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use shared_events::{Event, Topic, Watermark};
+use sqlx::{AssertSqlSafe, PgPool};
+
+/// Everything that must come out the same, wall-clock columns aside.
+const VIEWS: [(&str, &str); 10] = [
+    ("products_read_view", "*"),
+    ("orders_read", "*"),
+    ("product_sales_view", "*"),
+    ("category_metrics_view", "*"),
+    ("customer_ltv_view", "*"),
+    ("hourly_sales_view", "*"),
+    ("hourly_product_sales_view", "*"),
+    ("topic_progress", "*"),
+    ("sync_status", "last_processed_event_timestamp, events_applied"),
+    ("processed_events", "event_id, counted"),
+];
+
+fn ours(event: Event) -> Incoming {
+    let topic = event.payload.topic();
+    let body = event.to_json().unwrap().into_bytes();
+    Incoming { topic, ours: true, body, content: Content::Event(event) }
+}
+
+fn strangers(event: Event) -> Incoming {
+    Incoming { ours: false, ..ours(event) }
+}
+
+fn unreadable(body: &[u8], ours: bool) -> Incoming {
+    let event_id = Event::id_of(body, None);
+    let content = Content::Unreadable { event_id, reason: "bad\0ly written".to_owned() };
+    Incoming { topic: Topic::Orders, ours, body: body.to_vec(), content }
+}
+
+fn watermark(committed: i64, second: i64) -> Incoming {
+    let taken_at = chrono::DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap();
+    let watermark = Watermark { topic: Topic::Orders, taken_at, committed };
+    let content = Content::Watermark(watermark);
+    Incoming { topic: Topic::Orders, ours: true, body: Vec::new(), content }
+}
+
+fn tea(order_id: i64) -> Event {
+    order(order_id, 7, vec![line(1, "Tea", 2, "1.5")])
+}
+
+async fn dump(pool: &PgPool) -> String {
+    let mut dump = String::new();
+    for (view, columns) in VIEWS {
+        let sql = format!(
+            "SELECT coalesce(string_agg(v::text, E'\\n' ORDER BY v::text), '')
+             FROM (SELECT {columns} FROM {view}) AS v"
+        );
+        let rows: String = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(pool).await.unwrap();
+        dump += &format!("{view}\n{rows}\n");
+    }
+    dump
+}
+
+async fn clear(pool: &PgPool) {
+    let views = VIEWS.map(|(view, _)| view).join(", ");
+    let sql = format!(
+        "TRUNCATE {views};
+         INSERT INTO sync_status (id) VALUES (1);
+         INSERT INTO topic_progress (topic) VALUES ('order-events'), ('product-events')"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap();
+}
+
+async fn seen(pool: &PgPool, topic: &str) -> i64 {
+    sqlx::query_scalar("SELECT seen FROM topic_progress WHERE topic = $1")
+        .bind(topic)
+        .fetch_one(pool)
+        .await
+        .unwrap()
+}
+
+async fn letters(pool: &PgPool) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM dead_letters").fetch_one(pool).await.unwrap()
+}
+
+/// A shop's history: five products, each changed several times, and orders.
+fn history() -> Vec<Event> {
+    let mut events = Vec::new();
+    for id in 1..=5 {
+        events.push(product(id, 1, Some(100), 100));
+        events.push(product(id, 4, None, -90));
+        events.push(product(id, 7, Some(30), 30));
+    }
+    for id in 1..=20 {
+        let cents = format!("0.{:04}", id * 37);
+        events.push(order(
+            id,
+            id % 3,
+            vec![
+                line(1 + id % 5, "Tea", 2, "1.99"),
+                line(1 + id % 5, "tea", 1, &cents),
+                line(1 + id % 4, "Books", 3, "12.5"),
+            ],
+        ));
+    }
+    events
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn any_order_and_any_repetition_give_the_same_views(pool: PgPool) {
+    let history = history();
+    // As it happened, one by one.
+    for event in &history {
+        apply(&pool, &[ours(event.clone())]).await.unwrap();
+    }
+    let expected = dump(&pool).await;
+
+    let repeated: Vec<Event> = history.iter().chain(&history[5..25]).cloned().collect();
+    let streams = (Just(repeated).prop_shuffle(), 1..20_usize);
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..25 {
+        let (stream, batch) = streams.new_tree(&mut runner).unwrap().current();
+        clear(&pool).await;
+        for batch in stream.chunks(batch) {
+            // A queue holds one topic.
+            for topic in [Topic::Products, Topic::Orders] {
+                let of_topic = batch.iter().filter(|event| event.payload.topic() == topic);
+                let deliveries: Vec<Incoming> = of_topic.cloned().map(ours).collect();
+                apply(&pool, &deliveries).await.unwrap();
+            }
+        }
+        assert_eq!(dump(&pool).await, expected);
+    }
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn consumers_side_by_side_apply_each_event_once(pool: PgPool) {
+    let history: Vec<Event> =
+        history().into_iter().filter(|event| event.payload.topic() == Topic::Orders).collect();
+    let forwards: Vec<Incoming> = history.iter().cloned().map(ours).collect();
+    let backwards: Vec<Incoming> = forwards.iter().rev().cloned().collect();
+    let consume = async |deliveries: &[Incoming]| {
+        for batch in deliveries.chunks(3) {
+            apply(&pool, batch).await.unwrap();
+        }
+    };
+    tokio::join!(consume(&forwards), consume(&backwards));
+    let together = dump(&pool).await;
+    clear(&pool).await;
+    consume(&forwards).await;
+    assert_eq!(dump(&pool).await, together);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn what_cannot_be_read_is_parked_once_and_its_neighbours_are_applied(pool: PgPool) {
+    let good = tea(1);
+    let batch = [
+        unreadable(b"not json", true),
+        ours(good.clone()),
+        unreadable(br#"{"eventId":"0190a000-0000-7000-8000-00000000002a"}"#, true),
+        unreadable(b"not json", true),
+    ];
+    apply(&pool, &batch).await.unwrap();
+    apply(&pool, &batch).await.unwrap();
+    assert_eq!(letters(&pool).await, 2);
+    // All three messages of ours have been dealt with.
+    assert_eq!(seen(&pool, "order-events").await, 3);
+    let body: Vec<u8> = sqlx::query_scalar("SELECT body FROM dead_letters WHERE event_id IS NULL")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(body, b"not json");
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn an_event_that_the_database_refuses_stands_alone(pool: PgPool) {
+    // Two such orders fit the event, but not the sum in a view.
+    let full = |id| {
+        let price = "999999999999";
+        order(id, 7, vec![line(1, "Tea", 99_000_000, price)])
+    };
+    let mut batch: Vec<Incoming> = (1..=9).map(|id| ours(tea(id))).collect();
+    batch.insert(3, ours(full(101)));
+    batch.insert(6, ours(full(102)));
+    apply(&pool, &batch).await.unwrap();
+    assert_eq!(letters(&pool).await, 1);
+    assert_eq!(seen(&pool, "order-events").await, 11);
+    let (orders, pieces): (i64, i64) = sqlx::query_as(
+        "SELECT order_count, total_quantity_sold FROM product_sales_view WHERE product_id = 1",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!((orders, pieces), (10, 99_000_018));
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn a_parked_event_that_comes_again_and_can_be_applied_is_redeemed(pool: PgPool) {
+    let event = tea(1);
+    let body = event.to_json().unwrap();
+    apply(&pool, &[unreadable(body.as_bytes(), true)]).await.unwrap();
+    assert_eq!((letters(&pool).await, seen(&pool, "order-events").await), (1, 1));
+    apply(&pool, &[ours(event)]).await.unwrap();
+    assert_eq!((letters(&pool).await, seen(&pool, "order-events").await), (0, 1));
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn a_strangers_copy_is_applied_but_only_ours_is_counted(pool: PgPool) {
+    apply(&pool, &[strangers(tea(1))]).await.unwrap();
+    assert_eq!(seen(&pool, "order-events").await, 0);
+    apply(&pool, &[ours(tea(2))]).await.unwrap();
+    assert_eq!(seen(&pool, "order-events").await, 1);
+
+    let event = tea(3);
+    apply(&pool, &[strangers(event.clone())]).await.unwrap();
+    apply(&pool, &[ours(event.clone()), strangers(event.clone())]).await.unwrap();
+    apply(&pool, &[ours(event)]).await.unwrap();
+    assert_eq!(seen(&pool, "order-events").await, 2);
+    let orders: i64 =
+        sqlx::query_scalar("SELECT order_count FROM product_sales_view WHERE product_id = 1")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    assert_eq!(orders, 3);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn watermarks_that_are_reached_go_save_the_newest(pool: PgPool) {
+    let left = async || -> Vec<i64> {
+        sqlx::query_scalar(
+            "SELECT committed FROM watermarks WHERE topic = 'order-events' ORDER BY taken_at",
+        )
+        .fetch_all(&pool)
+        .await
+        .unwrap()
+    };
+    // Overtaken by its watermarks, an event of ours is still missing.
+    apply(&pool, &[ours(tea(1)), watermark(1, 1), watermark(2, 2)]).await.unwrap();
+    apply(&pool, &[watermark(2, 3)]).await.unwrap();
+    assert_eq!(left().await, [2, 2]);
+    apply(&pool, &[ours(tea(2)), watermark(2, 4)]).await.unwrap();
+    apply(&pool, &[watermark(2, 5)]).await.unwrap();
+    assert_eq!(left().await, [2, 2]);
+    apply(&pool, &[watermark(2, 6)]).await.unwrap();
+    assert_eq!(left().await.len(), 2);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn stock_is_what_was_put_in_less_what_was_taken(pool: PgPool) {
+    let mut untracked = line(2, "Tea", 5, "1");
+    untracked.stock_taken = Some(0);
+    apply(&pool, &[ours(order(1, 1, vec![line(1, "Tea", 3, "1"), untracked]))]).await.unwrap();
+    apply(&pool, &[ours(product(1, 1, Some(10), 10)), ours(product(2, 1, None, 0))]).await.unwrap();
+    let stocks: Vec<(i64, Option<i64>)> =
+        sqlx::query_as("SELECT product_id, stock FROM products_read_view ORDER BY product_id")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    assert_eq!(stocks, [(1, Some(7)), (2, None)]);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn a_missing_table_is_no_fault_of_the_events(pool: PgPool) {
+    sqlx::raw_sql("ALTER TABLE hourly_sales_view RENAME TO away").execute(&pool).await.unwrap();
+    assert!(apply(&pool, &[ours(tea(1))]).await.is_err());
+    assert_eq!(letters(&pool).await, 0);
+    sqlx::raw_sql("ALTER TABLE away RENAME TO hourly_sales_view").execute(&pool).await.unwrap();
+    apply(&pool, &[ours(tea(1))]).await.unwrap();
+    assert_eq!(seen(&pool, "order-events").await, 1);
+}
