@@ -10,8 +10,8 @@ use crate::apply::apply;
 use crate::incoming::Incoming;
 use crate::projections::topics;
 use anyhow::Context;
+use futures::StreamExt;
 use futures::future::try_join_all;
-use futures::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
@@ -72,7 +72,7 @@ impl Consumer {
         // Twice the batch: while one is applied, the next one is on its way.
         let ahead = self.batch.saturating_mul(2);
         channel.basic_qos(ahead, BasicQosOptions::default()).await?;
-        let mut deliveries = channel
+        let deliveries = channel
             .basic_consume(
                 topic.name().into(),
                 format!("consumer-service {topic} {}", uuid::Uuid::now_v7().simple()).into(),
@@ -80,17 +80,14 @@ impl Consumer {
                 FieldTable::default(),
             )
             .await?;
+        // Whatever is there, without waiting for more.
+        let mut batches = deliveries.ready_chunks(self.batch.into());
         loop {
-            let first = tokio::select! {
-                first = deliveries.next() => first,
+            let batch = tokio::select! {
+                batch = batches.next() => batch.context("the broker cancelled the consumer")?,
                 () = self.shutdown.cancelled() => return Ok(()),
             };
-            let mut batch = vec![first.context("the broker cancelled the consumer")??];
-            while batch.len() < self.batch.into()
-                && let Some(Some(next)) = deliveries.next().now_or_never()
-            {
-                batch.push(next?);
-            }
+            let batch = batch.into_iter().collect::<lapin::Result<Vec<Delivery>>>()?;
             if !self.settle(&channel, topic, &batch).await? {
                 return Ok(());
             }

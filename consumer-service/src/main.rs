@@ -33,7 +33,10 @@ async fn main() -> anyhow::Result<()> {
     let health = Health::default();
     let operations = health.routes().merge(metrics::install(shutdown.clone())?);
     let address = (config.common.operations_address, config.operations_port).into();
-    tasks.spawn("operations", http::serve(address, operations, shutdown.clone()).await?);
+    tasks.spawn(
+        "operations",
+        http::serve("operations", address, operations, shutdown.clone()).await?,
+    );
 
     let pool = postgres::pool(&config.database, "consumer-service", config.connections);
     let consumer = Consumer::new(

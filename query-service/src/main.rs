@@ -30,9 +30,12 @@ async fn main() -> anyhow::Result<()> {
 
     let api = router::routes(pool.clone()).merge(health.routes());
     let address = (config.address, config.port).into();
-    tasks.spawn("api", http::serve(address, api, shutdown.clone()).await?);
+    tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
     let address = (config.common.operations_address, config.operations_port).into();
-    tasks.spawn("operations", http::serve(address, operations, shutdown.clone()).await?);
+    tasks.spawn(
+        "operations",
+        http::serve("operations", address, operations, shutdown.clone()).await?,
+    );
 
     let database = health.part("database", Need::Vital);
     tasks.spawn("database", async move {

@@ -25,12 +25,13 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Opens a port and serves `routes` there until shutdown; requests under way
-/// then are finished.
+/// then are finished. Port 0 means any free one; the log tells which.
 ///
 /// # Errors
 /// If the port cannot be opened, at once; the future given back fails only if
 /// the listener does.
 pub async fn serve(
+    name: &'static str,
     address: SocketAddr,
     routes: Router,
     shutdown: CancellationToken,
@@ -38,6 +39,7 @@ pub async fn serve(
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}: is the port taken?"))?;
+    tracing::info!("{name}: listening on {}", listener.local_addr()?);
     let routes = layered(routes);
     Ok(async move {
         axum::serve(listener, routes)
@@ -62,7 +64,8 @@ fn layered(routes: Router) -> Router {
             Problem::internal(&"a handler panicked").into_response()
         }))
         .layer(middleware::from_fn(measure))
-        .layer(TraceLayer::new_for_http())
+        // What is our fault was logged where it was seen; 503 is told by health.
+        .layer(TraceLayer::new_for_http().on_failure(()))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
 }

@@ -1,0 +1,208 @@
+//! Bad input gets a clear refusal, never 500, and changes nothing.
+
+use crate::harness::{Answer, Shop, client};
+use reqwest::Method;
+
+const PRODUCT: &str = "Invalid product data";
+const ORDER: &str = "Invalid order data";
+
+#[tokio::test]
+async fn commands_are_refused_with_the_fixed_texts_and_change_nothing() {
+    let shop = Shop::open().await;
+    shop.product("Tea", "5", 10).await;
+    shop.caught_up().await;
+    let before = shop.databases.written(EVERYTHING).await;
+    let huge = format!(r#"{{"name":"{}"}}"#, "x".repeat(1 << 20));
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let cases: &[(&str, &str, &str, u16, &str)] = &[
+        ("POST", "/api/products", r#"{"name":"","category":"c","price":1}"#, 400, PRODUCT),
+        ("POST", "/api/products", r#"{"name":"a\u0000","category":"c","price":1}"#, 400, PRODUCT),
+        ("POST", "/api/products", r#"{"name":"a\ud800","category":"c","price":1}"#, 400, PRODUCT),
+        ("POST", "/api/products", r#"{"name":"a","category":"c","price":1.23456}"#, 400, PRODUCT),
+        ("POST", "/api/products", r#"{"name":"a","category":"c","price":1e400}"#, 400, PRODUCT),
+        ("POST", "/api/products", r#"{"name":"a","category":"c","price":-1}"#, 400, PRODUCT),
+        ("POST", "/api/products", r#"{"name":"a","category":"c","price":"1"}"#, 400, PRODUCT),
+        (
+            "POST",
+            "/api/products",
+            r#"{"name":"a","category":"c","price":1,"stock":-1}"#,
+            400,
+            PRODUCT,
+        ),
+        ("POST", "/api/products", "", 400, PRODUCT),
+        ("POST", "/api/products", "[]", 400, PRODUCT),
+        ("POST", "/api/products", "null", 400, PRODUCT),
+        ("POST", "/api/products", "{", 400, PRODUCT),
+        ("POST", "/api/products", &deep, 400, PRODUCT),
+        ("POST", "/api/products", &huge, 413, "Body too large"),
+        ("PUT", "/api/products/1", "{}", 400, PRODUCT),
+        ("PUT", "/api/products/1", r#"{"price":null}"#, 400, PRODUCT),
+        ("PUT", "/api/products/0", r#"{"price":1}"#, 400, PRODUCT),
+        ("PUT", "/api/products/-1", r#"{"price":1}"#, 400, PRODUCT),
+        ("PUT", "/api/products/1.5", r#"{"price":1}"#, 400, PRODUCT),
+        ("PUT", "/api/products/x", r#"{"price":1}"#, 400, PRODUCT),
+        ("PUT", "/api/products/99999999999999999999", r#"{"price":1}"#, 400, PRODUCT),
+        ("PUT", "/api/products/99", r#"{"price":1}"#, 404, "Product not found"),
+        ("PUT", "/api/products/99/price", r#"{"price":1}"#, 404, "Product not found"),
+        ("PUT", "/api/products/1/price", "{}", 400, PRODUCT),
+        ("PUT", "/api/products/1/price", r#"{"price":1.00001}"#, 400, PRODUCT),
+        ("POST", "/api/orders", "{}", 400, ORDER),
+        ("POST", "/api/orders", r#"{"customerId":1,"items":[]}"#, 400, ORDER),
+        (
+            "POST",
+            "/api/orders",
+            r#"{"customerId":1,"items":[{"productId":1,"quantity":0}]}"#,
+            400,
+            ORDER,
+        ),
+        (
+            "POST",
+            "/api/orders",
+            r#"{"customerId":1,"items":[{"productId":1,"quantity":1.5}]}"#,
+            400,
+            ORDER,
+        ),
+        (
+            "POST",
+            "/api/orders",
+            r#"{"customerId":1,"items":[{"productId":1,"quantity":99999999999}]}"#,
+            400,
+            ORDER,
+        ),
+        (
+            "POST",
+            "/api/orders",
+            r#"{"customerId":"1","items":[{"productId":1,"quantity":1}]}"#,
+            400,
+            ORDER,
+        ),
+        (
+            "POST",
+            "/api/orders",
+            r#"{"customerId":1,"items":[{"productId":1,"quantity":1,"price":-1}]}"#,
+            400,
+            ORDER,
+        ),
+        (
+            "POST",
+            "/api/orders",
+            r#"{"customerId":1,"items":[{"productId":2,"quantity":1}]}"#,
+            400,
+            "Product not found",
+        ),
+        (
+            "POST",
+            "/api/orders",
+            r#"{"customerId":1,"items":[{"productId":9223372036854775807,"quantity":1}]}"#,
+            400,
+            "Product not found",
+        ),
+        (
+            "POST",
+            "/api/orders",
+            r#"{"customerId":1,"items":[{"productId":1,"quantity":11}]}"#,
+            400,
+            "Insufficient stock",
+        ),
+        (
+            "POST",
+            "/api/orders",
+            r#"{"customerId":1,"items":[{"productId":1,"quantity":6},{"productId":1,"quantity":5}]}"#,
+            400,
+            "Insufficient stock",
+        ),
+        ("GET", "/api/products", "", 405, "Method not allowed"),
+        ("POST", "/api/nothing", "{}", 404, "Not found"),
+    ];
+    for (method, path, body, status, error) in cases {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let answer = shop.command(method, path, body).await;
+        let shown: String = body.chars().take(80).collect();
+        assert_eq!((answer.status, answer.error()), (*status, *error), "{path} {shown}");
+        assert_eq!(answer.headers["content-type"], "application/problem+json");
+        assert_eq!(answer.integer("status"), i64::from(*status));
+    }
+    assert_eq!(shop.databases.written(EVERYTHING).await, before, "something was changed");
+    shop.close().await;
+}
+
+const EVERYTHING: &str = "SELECT (SELECT count(*) FROM products) + (SELECT count(*) FROM orders)
+    + (SELECT count(*) FROM order_items) + (SELECT count(*) FROM customers)
+    + (SELECT count(*) FROM outbox) + (SELECT sum(version + stock) FROM products)::bigint";
+
+#[tokio::test]
+async fn every_fault_of_a_body_is_named() {
+    let shop = Shop::open().await;
+    let body = r#"{"customerId":0,"items":[{"productId":1,"quantity":1},{"quantity":"2"}, 7]}"#;
+    let answer = shop.post("/api/orders", body).await;
+    let errors = answer.body["errors"].as_array().unwrap();
+    let fields: Vec<&str> = errors.iter().map(|e| e["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["customerId", "items[1].productId", "items[1].quantity", "items[2]"]);
+
+    let url = format!("http://{}/api/orders", shop.command.address("api").await);
+    let untyped = Answer::to(client().post(&url).body("{}")).await.unwrap();
+    assert_eq!((untyped.status, untyped.error()), (415, "Unsupported media type"));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn queries_are_refused_with_the_fixed_texts() {
+    let shop = Shop::open().await;
+    shop.product("Tea", "5", 10).await;
+    shop.caught_up().await;
+    let cases = [
+        ("/api/analytics/products/x/sales", 400, "Invalid product id"),
+        ("/api/analytics/products/0/sales", 400, "Invalid product id"),
+        ("/api/analytics/products/99999999999999999999/sales", 400, "Invalid product id"),
+        ("/api/analytics/products/99/sales", 404, "Product not found"),
+        ("/api/analytics/categories/Coffee/revenue", 404, "Category not found"),
+        ("/api/analytics/categories/%00/revenue", 404, "Category not found"),
+        ("/api/analytics/categories/%ff/revenue", 400, "Invalid path"),
+        ("/api/analytics/customers/1.5/lifetime-value", 400, "Invalid customer id"),
+        ("/api/analytics/customers/99/lifetime-value", 404, "Customer not found"),
+        ("/api/analytics/hourly-sales", 400, "Invalid query parameters"),
+        ("/api/analytics/hourly-sales?start=now&end=2026-01-01", 400, "Invalid query parameters"),
+        (
+            "/api/analytics/hourly-sales?start=2026-01-02&end=2026-01-01",
+            400,
+            "Invalid query parameters",
+        ),
+        (
+            "/api/analytics/hourly-sales?start=2026-01-01&end=2026-02-02",
+            400,
+            "Invalid query parameters",
+        ),
+        (
+            "/api/analytics/hourly-sales?start=2026-01-01&end=2026-01-02&productId=x",
+            400,
+            "Invalid query parameters",
+        ),
+        ("/api/products?limit=0", 400, "Invalid query parameters"),
+        ("/api/products?limit=501", 400, "Invalid query parameters"),
+        ("/api/orders?cursor=x", 400, "Invalid query parameters"),
+        ("/api/orders?order=up", 400, "Invalid query parameters"),
+        ("/api/products/99", 404, "Product not found"),
+        ("/api/orders/99", 404, "Order not found"),
+        ("/api/orders/x", 400, "Invalid order id"),
+    ];
+    for (path, status, error) in cases {
+        let answer = shop.get(path).await;
+        assert_eq!((answer.status, answer.error()), (status, error), "{path}: {}", answer.text);
+    }
+    for (path, zeros) in [
+        (
+            "/api/analytics/products/1/sales",
+            r#"{"productId":1,"totalQuantitySold":0,"totalRevenue":0,"totalSales":0,"orderCount":0}"#,
+        ),
+        (
+            "/api/analytics/categories/tea/revenue",
+            r#"{"category":"Tea","totalRevenue":0,"totalOrders":0}"#,
+        ),
+        ("/api/analytics/hourly-sales?start=2026-01-01&end=2026-01-02", "[]"),
+        ("/api/orders", "[]"),
+    ] {
+        let answer = shop.get(path).await;
+        assert_eq!((answer.status, answer.text.as_str()), (200, zeros), "{path}");
+    }
+    shop.close().await;
+}

@@ -1,0 +1,39 @@
+//! A client that leaves in mid-flight harms nobody: neither is a later command
+//! answered and lost, nor does its own take half effect.
+
+use crate::harness::{Shop, assert_views_agree, client, order};
+use std::time::Duration;
+
+#[tokio::test]
+async fn what_is_answered_after_dropped_requests_is_there() {
+    let shop = Shop::open().await;
+    let product = shop.product("Tea", "5", 1_000_000).await;
+    let address = shop.command.address("api").await;
+    let product_body = r#"{"name":"Dropped","category":"Tea","price":1}"#;
+    for round in 0..200_u64 {
+        let client = client();
+        let (path, body) = if round % 2 == 0 {
+            ("products", product_body.to_owned())
+        } else {
+            ("orders", order(1, product, 1))
+        };
+        let request = client
+            .post(format!("http://{address}/api/{path}"))
+            .header("content-type", "application/json")
+            .timeout(Duration::from_micros(200 + 37 * round))
+            .body(body);
+        let _ = request.send().await;
+    }
+    let mut answered = Vec::new();
+    for _ in 0..50 {
+        answered.push(shop.product("Kept", "1", 1).await);
+        assert_eq!(shop.order(2, product, 1).await.status, 201);
+    }
+    shop.caught_up().await;
+    let kept = "SELECT count(*) FROM products WHERE category = 'Kept'";
+    assert_eq!(shop.databases.written(kept).await, answered.len() as i64);
+    let orders = "SELECT count(*) FROM orders WHERE customer_id = 2";
+    assert_eq!(shop.databases.written(orders).await, 50);
+    assert_views_agree(&shop.databases).await;
+    shop.close().await;
+}

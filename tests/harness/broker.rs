@@ -1,0 +1,106 @@
+//! A virtual host of the broker, of a test's own.
+
+use super::http::{Answer, client, json};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::ShortString;
+use lapin::uri::AMQPUri;
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use reqwest::Method;
+use std::env;
+use uuid::Uuid;
+
+/// A virtual host, deleted when dropped.
+#[derive(Debug)]
+pub struct Broker {
+    management: String,
+    uri: AMQPUri,
+    name: String,
+}
+
+impl Broker {
+    /// Creates a virtual host whose queues are quorum queues by default.
+    pub async fn create() -> Self {
+        let name = format!("test-{}", Uuid::new_v4().simple());
+        let mut uri = broker_uri();
+        uri.vhost.clone_from(&name);
+        let broker = Self { management: setting("BROKER_MANAGEMENT_URL"), uri, name };
+        // RabbitMQ 3.10 reads the first name, later versions the second.
+        let quorum = r#"{"defaultqueuetype":"quorum","default_queue_type":"quorum"}"#;
+        broker.manage(Method::PUT, &format!("vhosts/{}", broker.name), quorum).await;
+        let all = r#"{"configure":".*","write":".*","read":".*"}"#;
+        let user = &broker.uri.authority.userinfo.username;
+        broker.manage(Method::PUT, &format!("permissions/{}/{user}", broker.name), all).await;
+        broker
+    }
+
+    /// The URL of this virtual host, at the broker's port or that of a link.
+    pub fn url(&self, port: Option<u16>) -> String {
+        let mut uri = self.uri.clone();
+        uri.authority.port = port.unwrap_or(uri.authority.port);
+        uri.to_string()
+    }
+
+    /// The AMQP port of the broker that tests use.
+    pub fn port() -> u16 {
+        broker_uri().authority.port
+    }
+
+    /// What the management API says of a queue.
+    pub async fn queue(&self, name: &str) -> Answer {
+        self.manage(Method::GET, &format!("queues/{}/{name}", self.name), "").await
+    }
+
+    /// A channel with confirms, as a stranger would have.
+    pub async fn channel(&self) -> (Connection, Channel) {
+        let properties = ConnectionProperties::default();
+        let connection = Connection::connect_uri(self.uri.clone(), properties).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        (connection, channel)
+    }
+
+    /// Publishes raw bytes to a queue, by the default exchange, as a stranger.
+    pub async fn publish(&self, queue: &str, bodies: &[Vec<u8>], properties: BasicProperties) {
+        self.publish_by("", queue, bodies, properties).await;
+    }
+
+    /// Publishes raw bytes by an exchange.
+    pub async fn publish_by(
+        &self,
+        exchange: &str,
+        key: &str,
+        bodies: &[Vec<u8>],
+        properties: BasicProperties,
+    ) {
+        let (connection, channel) = self.channel().await;
+        let mut confirms = Vec::new();
+        for body in bodies {
+            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            let (exchange, key): (ShortString, ShortString) = (exchange.into(), key.into());
+            let sent = channel.basic_publish(exchange, key, options, body, properties.clone());
+            confirms.push(sent.await.unwrap());
+        }
+        for confirm in confirms {
+            assert_eq!(confirm.await.unwrap(), lapin::Confirmation::Ack(None), "not routed");
+        }
+        connection.close(200, "bye".into()).await.unwrap();
+    }
+
+    async fn manage(&self, method: Method, path: &str, body: &str) -> Answer {
+        let url = format!("{}/api/{path}", self.management);
+        Answer::to(json(&client(), method, url, body)).await.unwrap()
+    }
+
+    /// Deletes the virtual host.
+    pub async fn delete(&self) {
+        self.manage(Method::DELETE, &format!("vhosts/{}", self.name), "").await;
+    }
+}
+
+fn broker_uri() -> AMQPUri {
+    setting("BROKER_URL").parse().unwrap()
+}
+
+fn setting(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `cargo stack test`"))
+}

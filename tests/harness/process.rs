@@ -1,0 +1,115 @@
+//! A service's process.
+
+use super::http::{Answer, client};
+use super::wait::eventually;
+use std::env;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use uuid::Uuid;
+
+/// A running service. It is killed when dropped.
+#[derive(Debug)]
+pub struct Service {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Service {
+    /// Starts a service with these settings, on any free ports.
+    pub fn start(name: &'static str, settings: Vec<(&'static str, String)>) -> Self {
+        let log = env::temp_dir().join(format!("{name}-{}.log", Uuid::new_v4()));
+        let child = Command::new(binary(name))
+            .envs(PORTS.map(|port| (port, "0")))
+            .env_remove("RUST_LOG")
+            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        Self { name, child, log, settings }
+    }
+
+    /// Kills the process at once, as a power cut would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again after [`Service::kill`].
+    pub fn restart(&mut self) {
+        *self = Self::start(self.name, std::mem::take(&mut self.settings));
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, signal: &str) {
+        let arguments = ["-s", signal, &self.child.id().to_string()];
+        let sent = Command::new("kill").args(arguments).status().unwrap();
+        assert!(sent.success(), "cannot send {signal} to {}", self.name);
+    }
+
+    /// Waits until the process ends by itself; whether it did so successfully.
+    pub async fn ended(&mut self) -> bool {
+        let child = &mut self.child;
+        eventually(async || child.try_wait().unwrap().ok_or("still running")).await.success()
+    }
+
+    /// The address of one of its servers, `api` or `operations`, as it logs it.
+    pub async fn address(&self, server: &str) -> String {
+        let told = format!("{server}: listening on ");
+        eventually(async || {
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let rest = log.split_once(&told).map(|(_, rest)| rest.to_owned());
+            let address = rest.and_then(|rest| rest.split_once('\n').map(|(a, _)| a.to_owned()));
+            address.map(|address| address.replace("0.0.0.0", "127.0.0.1")).ok_or(log)
+        })
+        .await
+    }
+
+    /// `GET /health` on the operations port.
+    pub async fn health(&self) -> Answer {
+        let url = format!("http://{}/health", self.address("operations").await);
+        eventually(async || Answer::to(client().get(&url)).await).await
+    }
+
+    /// Waits until the service is well.
+    pub async fn healthy(&self) {
+        eventually(async || {
+            let health = self.health().await;
+            if health.status == 200 { Ok(()) } else { Err(health.text) }
+        })
+        .await;
+    }
+}
+
+const PORTS: [&str; 5] = [
+    "COMMAND_SERVICE_PORT",
+    "COMMAND_OPERATIONS_PORT",
+    "QUERY_SERVICE_PORT",
+    "QUERY_OPERATIONS_PORT",
+    "CONSUMER_OPERATIONS_PORT",
+];
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of {}", self.name);
+            eprintln!("{}", fs::read_to_string(&self.log).unwrap_or_default());
+        }
+        let _ = fs::remove_file(&self.log);
+    }
+}
+
+/// Where `cargo stack test` says the services are, or beside this test.
+fn binary(name: &str) -> PathBuf {
+    let folder = env::var_os("SERVICE_BINARIES").map_or_else(
+        || env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned(),
+        PathBuf::from,
+    );
+    folder.join(name)
+}

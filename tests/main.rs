@@ -1,0 +1,18 @@
+//! System tests: promises to users and operators, kept over real processes, a
+//! real PostgreSQL and a real RabbitMQ. One file per promise.
+//!
+//! Each test has a shop of its own: databases, a virtual host of the broker,
+//! and services on free ports. Run them with `cargo stack test`.
+
+mod harness;
+
+mod absence;
+mod bad_input;
+mod crashes;
+mod dropped_requests;
+mod freshness;
+mod mixed_orders;
+mod oversell;
+mod parking;
+mod standby;
+mod visible_soon;

@@ -1,0 +1,109 @@
+//! Merchants' numbers are right to the cent, whatever was ordered and refused,
+//! and however often its events come.
+
+use crate::harness::{Shop, assert_views_agree, eventually, views};
+use lapin::BasicProperties;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+const ORDERS: usize = 2_000;
+const CLIENTS: usize = 32;
+
+/// Status code and text of a request, and its body.
+type Case = (u16, &'static str, String);
+
+/// Orders of all sorts. Products 1 to 19 have plenty of stock, 20 has little.
+fn cases() -> impl Strategy<Value = Case> {
+    let price = prop_oneof![
+        Just(String::new()),
+        (0..100_000_u32, 0..10_000_u32).prop_map(|(n, d)| format!(r#","price":{n}.{d:04}"#)),
+    ];
+    let line = (1..20_i64, 1..5_i32, price)
+        .prop_map(|(id, n, price)| format!(r#"{{"productId":{id},"quantity":{n}{price}}}"#));
+    let order = |customer: i64, lines: &[String]| {
+        format!(r#"{{"customerId":{customer},"items":[{}]}}"#, lines.join(","))
+    };
+    let good = (1..50_i64, prop::collection::vec(line, 1..5));
+    prop_oneof![
+        8 => good.prop_map(move |(customer, lines)| (201, "", order(customer, &lines))),
+        1 => Just((400, "Product not found", order(1, &[r#"{"productId":999,"quantity":1}"#.to_owned()]))),
+        1 => Just((400, "Insufficient stock", order(1, &[r#"{"productId":20,"quantity":6}"#.to_owned()]))),
+        1 => Just((400, "Invalid order data", order(1, &[]))),
+        1 => Just((400, "Invalid order data", r#"{"customerId":1,"items":[{"#.to_owned())),
+    ]
+}
+
+#[tokio::test]
+async fn every_view_agrees_with_the_write_database_and_redelivery_changes_nothing() {
+    let shop = Shop::open().await;
+    for id in 1..=20 {
+        let category = ["Books", "books", "Tea", "Süßes"][id % 4];
+        let stock = if id == 20 { 5 } else { 1_000_000 };
+        shop.product(category, &format!("{id}.99"), stock).await;
+    }
+    let mut runner = TestRunner::deterministic();
+    let cases: Vec<Case> =
+        (0..ORDERS).map(|_| cases().new_tree(&mut runner).unwrap().current()).collect();
+
+    let post = async |case: &[Case]| {
+        for (status, error, body) in case {
+            let answer = shop.post("/api/orders", body).await;
+            assert_eq!((answer.status, answer.error()), (*status, *error), "{}", answer.text);
+        }
+    };
+    let clients = cases.chunks(ORDERS.div_ceil(CLIENTS)).map(post);
+    futures::future::join_all(clients).await;
+    shop.caught_up().await;
+
+    let accepted = cases.iter().filter(|(status, ..)| *status == 201).count();
+    assert_eq!(shop.databases.written("SELECT count(*) FROM orders").await, accepted as i64);
+    assert_views_agree(&shop.databases).await;
+
+    redeliver_shuffled(&shop, &mut runner).await;
+    shop.close().await;
+}
+
+/// Publishes every event a second time, out of order, half as a stranger and
+/// half by the exchange, and sees that nothing changes.
+async fn redeliver_shuffled(shop: &Shop, runner: &mut TestRunner) {
+    let before = views(&shop.databases).await;
+    let history: Vec<(String, String)> =
+        sqlx::query_as("SELECT topic, payload::text FROM outbox ORDER BY id")
+            .fetch_all(&shop.databases.write)
+            .await
+            .unwrap();
+    let shuffled = Just(history).prop_shuffle().new_tree(runner).unwrap().current();
+    for (index, batch) in shuffled.chunks(500).enumerate() {
+        for topic in ["product-events", "order-events"] {
+            let bodies: Vec<Vec<u8>> = batch
+                .iter()
+                .filter(|(of, _)| of == topic)
+                .map(|(_, payload)| payload.clone().into_bytes())
+                .collect();
+            let properties = BasicProperties::default();
+            if index % 2 == 0 {
+                shop.broker.publish(topic, &bodies, properties).await;
+            } else {
+                let key = format!("{topic}.Again");
+                shop.broker.publish_by("ecommerce.events", &key, &bodies, properties).await;
+            }
+        }
+    }
+    // A last order shows that all before it was taken from the queue.
+    let orders = shop.databases.written("SELECT count(*) FROM outbox").await;
+    for topic in ["product-events", "order-events"] {
+        eventually(async || {
+            let queue = shop.broker.queue(topic).await;
+            let left = queue.body["messages"].as_i64();
+            // Watermarks come and go all the time.
+            if left.is_some_and(|left| left <= 2) { Ok(()) } else { Err(queue.text) }
+        })
+        .await;
+    }
+    shop.caught_up().await;
+    assert_eq!(views(&shop.databases).await, before);
+    assert_eq!(shop.databases.viewed("SELECT count(*) FROM processed_events").await, orders);
+    assert_eq!(shop.databases.viewed("SELECT events_applied FROM sync_status").await, orders);
+    assert_eq!(shop.databases.viewed("SELECT count(*) FROM dead_letters").await, 0);
+}

@@ -1,0 +1,53 @@
+//! Stock never goes below zero, under any concurrency.
+
+use crate::harness::{Answer, Shop, assert_views_agree, client, order};
+use futures::future::join_all;
+
+#[tokio::test]
+async fn orders_that_together_exceed_the_stock_are_refused_none_half_taken() {
+    let shop = Shop::open().await;
+    let scarce = shop.product("Scarce", "10", 50).await;
+    let plenty = shop.product("Plenty", "1", 1_000_000).await;
+    // Two command services, so that row locks matter, not only the lane.
+    let other = shop.another_command_service();
+    other.healthy().await;
+    let (here, there) = (shop.command.address("api").await, other.address("api").await);
+
+    let client = client();
+    let attempts = (0..200).map(|number: i64| {
+        let address = if number % 2 == 0 { &here } else { &there };
+        let body = match number % 4 {
+            // Half of them two lines, in both orders.
+            0 => two_lines(number, scarce, plenty),
+            1 => two_lines(number, plenty, scarce),
+            _ => order(number + 1, scarce, 1),
+        };
+        let request = client.post(format!("http://{address}/api/orders"));
+        Answer::to(request.header("content-type", "application/json").body(body))
+    });
+    let answers: Vec<Answer> =
+        join_all(attempts).await.into_iter().collect::<Result<_, _>>().unwrap();
+
+    let accepted = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(accepted, 50);
+    for refused in answers.iter().filter(|answer| answer.status != 201) {
+        assert_eq!((refused.status, refused.error()), (400, "Insufficient stock"));
+    }
+    shop.caught_up().await;
+    let left = "SELECT stock::bigint FROM products ORDER BY id LIMIT 1";
+    assert_eq!(shop.databases.written(left).await, 0);
+    assert_eq!(shop.databases.written("SELECT count(*) FROM orders").await, 50);
+    let customers = "SELECT count(*) FROM customers";
+    assert_eq!(shop.databases.written(customers).await, 50, "the refused left no customer");
+    assert_views_agree(&shop.databases).await;
+    drop(other);
+    shop.close().await;
+}
+
+fn two_lines(number: i64, first: i64, second: i64) -> String {
+    format!(
+        r#"{{"customerId":{},"items":[{{"productId":{first},"quantity":1}},
+            {{"productId":{second},"quantity":1}}]}}"#,
+        number + 1
+    )
+}
