@@ -17,6 +17,7 @@ async fn commands_are_refused_with_the_fixed_texts_and_change_nothing() {
     let cases: &[(&str, &str, &str, u16, &str)] = &[
         ("POST", "/api/products", r#"{"name":"","category":"c","price":1}"#, 400, PRODUCT),
         ("POST", "/api/products", r#"{"name":"a\u0000","category":"c","price":1}"#, 400, PRODUCT),
+        ("POST", "/api/products", r#"{"name":"a\n","category":"c","price":1}"#, 400, PRODUCT),
         ("POST", "/api/products", r#"{"name":"a\ud800","category":"c","price":1}"#, 400, PRODUCT),
         ("POST", "/api/products", r#"{"name":"a","category":"c","price":1.23456}"#, 400, PRODUCT),
         ("POST", "/api/products", r#"{"name":"a","category":"c","price":1e400}"#, 400, PRODUCT),

@@ -11,6 +11,7 @@ mod bad_input;
 mod crashes;
 mod dropped_requests;
 mod freshness;
+mod held_locks;
 mod mixed_orders;
 mod oversell;
 mod parking;

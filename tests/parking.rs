@@ -23,6 +23,11 @@ async fn strangers_events_are_applied_or_parked_and_ours_flow_on() {
         good.replace("\"Mate\"", "\"Ma\\u0000te\"").replace("002a", "002e").into_bytes(),
         // Before the first day that PostgreSQL knows: only the database refuses it.
         good.replace("2026-", "-9999-").replace("002a", "002f").into_bytes(),
+        // A leap second and the hour after it, in one batch.
+        good.replace("10:30:00", "09:59:60")
+            .replace("002a", "003a")
+            .replace("900", "902")
+            .into_bytes(),
         good.clone().into_bytes(),
         b"not json".to_vec(),
         good.clone().into_bytes(),
@@ -39,7 +44,7 @@ async fn strangers_events_are_applied_or_parked_and_ours_flow_on() {
     shop.caught_up().await;
     eventually(async || {
         let sales = shop.get("/api/analytics/products/77/sales").await;
-        let both = sales.body["orderCount"] == 2 && sales.body["totalRevenue"] == 5;
+        let both = sales.body["orderCount"] == 3 && sales.body["totalRevenue"] == 7.5;
         if both { Ok(()) } else { Err(sales.text) }
     })
     .await;

@@ -37,10 +37,9 @@ async fn main() -> anyhow::Result<()> {
     let pool = postgres::pool(&config.database, "command-service", config.connections);
     let committed = Arc::new(Notify::new());
 
-    let lane_pool = postgres::pool(&config.database, "command-service orders", 1);
     let (lane, lane_task) =
-        Lane::open(lane_pool, pool.clone(), config.order_price_policy, committed.clone());
-    let commands = Commands { pool: pool.clone(), lane, committed: committed.clone() };
+        Lane::open(&config.database, config.order_price_policy, committed.clone());
+    let commands = Commands { pool, lane, committed: committed.clone() };
 
     let api = router::routes(commands).merge(health.routes());
     let address = (config.address, config.port).into();
@@ -57,12 +56,14 @@ async fn main() -> anyhow::Result<()> {
         config.broker.clone(),
         committed,
         health.part("broker", Need::Useful),
+        health.part("publisher", Need::Useful),
         shutdown.clone(),
     );
     let database = health.part("database", Need::Vital);
     tasks.spawn("database", async move {
         if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await {
-            let watch = postgres::watch(pool, "SELECT FROM outbox LIMIT 0", database, shutdown);
+            let probe = "SELECT FROM outbox LIMIT 0";
+            let watch = postgres::watch(config.database, probe, database, shutdown);
             tokio::join!(watch, publisher.run());
         }
         Ok(())

@@ -55,7 +55,8 @@ async fn apply_together(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
     }
     let letters: Vec<Letter<'_>> = batch.iter().filter_map(Letter::of_unreadable).collect();
     let parked = dead_letters::park(&mut transaction, &letters).await?;
-    progress::note(&mut transaction, batch, &fresh.events, fresh.counted + parked).await?;
+    let counted = fresh.counted + parked;
+    progress::note(&mut transaction, batch, &fresh.events, counted).await?;
     transaction.commit().await?;
     metrics::counter!("events_applied_total").increment(fresh.events.len() as u64);
     Ok(())
@@ -63,7 +64,7 @@ async fn apply_together(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
 
 /// What of a batch was not seen before.
 struct Fresh {
-    /// Events to be applied, by ascending id.
+    /// Events to be applied.
     events: Vec<Event>,
     /// Events of our outbox seen for the first time.
     counted: i64,
@@ -101,13 +102,17 @@ async fn park(pool: &PgPool, incoming: &Incoming, error: &sqlx::Error) -> sqlx::
     let mut transaction = pool.begin().await?;
     let letter = Letter::new(incoming, error.to_string());
     let counted = dead_letters::park(&mut transaction, &[letter]).await?;
-    progress::note(&mut transaction, std::slice::from_ref(incoming), &[], counted).await?;
+    progress::count(&mut transaction, incoming.topic, counted).await?;
     transaction.commit().await
 }
 
-/// Whether the database refuses the data as such: SQLSTATE class 22, data
-/// exception, or 23, integrity constraint violation. Anything else, a missing
-/// table say, would fail good events too.
+/// Whether the data as such is refused. Anything else, a missing table say,
+/// would fail good events too.
+///
+/// SQLSTATE classes: 21 cardinality violation, one row written twice by one
+/// statement; 22 data exception; 23 integrity constraint violation; 54 program
+/// limit exceeded, an index entry say.
 fn is_bad_data(error: &sqlx::Error) -> bool {
-    sqlstate(error).is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+    let refused = |code: String| matches!(code.get(..2), Some("21" | "22" | "23" | "54"));
+    matches!(error, sqlx::Error::Encode(_)) || sqlstate(error).is_some_and(refused)
 }

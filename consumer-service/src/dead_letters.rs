@@ -7,6 +7,9 @@ use sqlx::PgConnection;
 use tracing::warn;
 use uuid::Uuid;
 
+/// A reason may quote what a stranger wrote, however long that is.
+const MAX_REASON_CHARS: usize = 500;
+
 /// An event to be parked.
 #[derive(Debug)]
 pub struct Letter<'a> {
@@ -38,7 +41,8 @@ pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx
         let event_id: Option<Uuid> = incoming.event_id();
         let digest: [u8; 32] = Sha256::digest(&incoming.body).into();
         // PostgreSQL cannot store a NUL in a text.
-        let reason = reason.replace('\0', "\u{fffd}");
+        let reason: String =
+            reason.replace('\0', "\u{fffd}").chars().take(MAX_REASON_CHARS).collect();
         let row = sqlx::query_file!(
             "src/park.sql",
             event_id,

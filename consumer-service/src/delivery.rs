@@ -13,7 +13,7 @@ use anyhow::Context;
 use futures::StreamExt;
 use futures::future::try_join_all;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
 use service_runtime::amqp::{self, Sessions, Topology};
@@ -23,7 +23,12 @@ use service_runtime::retry::Pauses;
 use shared_events::topology::EXCHANGE;
 use shared_events::{Topic, now};
 use sqlx::PgPool;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// Watermarks come every second. After such a silence it is worth a look
+/// whether the queue is still the one that is consumed.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Consumes every topic that a projection wants.
 #[derive(Debug)]
@@ -82,13 +87,18 @@ impl Consumer {
             .await?;
         // Whatever is there, without waiting for more.
         let mut batches = deliveries.ready_chunks(self.batch.into());
+        self.broker_health.up();
         loop {
             let batch = tokio::select! {
                 batch = batches.next() => batch.context("the broker cancelled the consumer")?,
+                () = tokio::time::sleep(SILENCE) => {
+                    ensure_consumed(&channel, topic).await?;
+                    continue;
+                }
                 () = self.shutdown.cancelled() => return Ok(()),
             };
             let batch = batch.into_iter().collect::<lapin::Result<Vec<Delivery>>>()?;
-            if !self.settle(&channel, topic, &batch).await? {
+            if !self.settle(&channel, topic, batch).await? {
                 return Ok(());
             }
         }
@@ -101,11 +111,12 @@ impl Consumer {
         &self,
         channel: &Channel,
         topic: Topic,
-        batch: &[Delivery],
+        batch: Vec<Delivery>,
     ) -> anyhow::Result<bool> {
         let now = now();
+        let last_tag = batch.last().map(|delivery| delivery.delivery_tag);
         let incoming: Vec<Incoming> =
-            batch.iter().map(|delivery| Incoming::read(topic, delivery, now)).collect();
+            batch.into_iter().map(|delivery| Incoming::read(topic, delivery, now)).collect();
         let mut pauses = Pauses::default();
         while let Err(error) = apply(&self.pool, &incoming).await {
             self.applying.down(format!("{topic}: {error}"));
@@ -116,10 +127,19 @@ impl Consumer {
             }
         }
         self.applying.up();
-        if let Some(last) = batch.last() {
-            let all_up_to = BasicAckOptions { multiple: true };
-            channel.basic_ack(last.delivery_tag, all_up_to).await?;
+        if let Some(last_tag) = last_tag {
+            channel.basic_ack(last_tag, BasicAckOptions { multiple: true }).await?;
         }
         Ok(true)
     }
+}
+
+/// Makes sure that the queue exists and that the broker sends it to somebody.
+/// Of a queue that was deleted and made anew at once, RabbitMQ does not always
+/// tell those who consumed the old one.
+async fn ensure_consumed(channel: &Channel, topic: Topic) -> anyhow::Result<()> {
+    let options = QueueDeclareOptions::durable();
+    let declared = channel.queue_declare(topic.name().into(), options, FieldTable::default());
+    anyhow::ensure!(declared.await?.consumer_count() > 0, "the queue {topic} was made anew");
+    Ok(())
 }

@@ -1,18 +1,22 @@
 //! What a delivery turns out to be.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use lapin::message::Delivery;
-use shared_events::topology::EXCHANGE;
+use shared_events::topology::{EXCHANGE, PUBLISHER};
 use shared_events::{Attributes, Event, Topic, Watermark};
 use uuid::Uuid;
+
+/// Watermarks expire within half a minute; one whose time differs from ours by
+/// more than this is not from a clock that can be compared with ours.
+const WATERMARK_SPAN: TimeDelta = TimeDelta::minutes(5);
 
 /// A delivery, read.
 #[derive(Clone, Debug)]
 pub struct Incoming {
     /// The queue that it came from.
     pub topic: Topic,
-    /// Whether it came through our exchange: then it is a copy from our own
-    /// outbox, which watermarks count.
+    /// Whether our publisher sent it, by our exchange: then it is a copy from our
+    /// own outbox, which watermarks count.
     pub ours: bool,
     /// The bytes as they came.
     pub body: Vec<u8>,
@@ -38,21 +42,23 @@ pub enum Content {
 
 impl Incoming {
     /// Reads a delivery that arrived at `now` from the queue of `topic`.
-    pub fn read(topic: Topic, delivery: &Delivery, now: DateTime<Utc>) -> Self {
+    pub fn read(topic: Topic, delivery: Delivery, now: DateTime<Utc>) -> Self {
         let properties = &delivery.properties;
-        let ours = delivery.exchange.as_str() == EXCHANGE;
+        let sender = properties.app_id().as_ref().map(|id| id.as_str());
+        let from_publisher = delivery.exchange.as_str() == EXCHANGE && sender == Some(PUBLISHER);
         let message_id = properties.message_id().as_ref().map(|id| id.as_str());
         let is_watermark =
             properties.kind().as_ref().is_some_and(|kind| kind.as_str() == Watermark::TYPE);
-        let content = if ours && is_watermark {
-            watermark(topic, &delivery.data)
+        let content = if from_publisher && is_watermark {
+            watermark(topic, &delivery.data, now)
         } else {
             let timestamp = properties
                 .timestamp()
                 .and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0));
             event(&delivery.data, Attributes { message_id, timestamp }, now)
         };
-        Self { topic, ours, body: delivery.data.clone(), content }
+        let ours = from_publisher && !is_watermark;
+        Self { topic, ours, body: delivery.data, content }
     }
 
     /// The event's id, as far as it can be made out.
@@ -65,10 +71,18 @@ impl Incoming {
     }
 }
 
-fn watermark(topic: Topic, body: &[u8]) -> Content {
+fn watermark(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Content {
     match serde_json::from_slice::<Watermark>(body) {
-        Ok(watermark) if watermark.topic == topic => Content::Watermark(watermark),
-        Ok(_) => unreadable(None, "a watermark of another topic"),
+        Ok(Watermark { topic: other, .. }) if other != topic => {
+            unreadable(None, "a watermark of another topic")
+        }
+        // One from the future would make a dead pipe look alive until then.
+        Ok(Watermark { taken_at, committed, .. })
+            if committed < 0 || (taken_at - now).abs() > WATERMARK_SPAN =>
+        {
+            unreadable(None, "a watermark out of range: are the clocks right?")
+        }
+        Ok(watermark) => Content::Watermark(watermark),
         Err(error) => unreadable(None, error),
     }
 }

@@ -41,7 +41,7 @@ async fn main() -> anyhow::Result<()> {
     let pool = postgres::pool(&config.database, "consumer-service", config.connections);
     let consumer = Consumer::new(
         config.broker,
-        pool.clone(),
+        pool,
         config.batch,
         health.part("broker", Need::Vital),
         health.part("applying", Need::Vital),
@@ -50,7 +50,12 @@ async fn main() -> anyhow::Result<()> {
     let database = health.part("database", Need::Vital);
     tasks.spawn("database", async move {
         if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await {
-            let watch = postgres::watch(pool, "SELECT FROM sync_status", database, shutdown);
+            let watch = postgres::watch(
+                config.database,
+                "SELECT FROM live.sync_status",
+                database,
+                shutdown,
+            );
             tokio::join!(watch, consumer.run());
         }
         Ok(())

@@ -6,28 +6,23 @@
 -- $6 whether it is the copy from our own outbox.
 WITH known AS (
     -- Applied before, in another version or another copy: nothing to park.
-    SELECT counted FROM processed_events WHERE event_id = $1
+    SELECT event_id FROM processed_events WHERE event_id = $1
+), counted_now AS (
+    -- A stranger's copy was applied; now ours is here, too.
+    UPDATE processed_events
+    SET counted = TRUE
+    WHERE $6 AND NOT counted AND event_id = $1
+    RETURNING TRUE AS counted, FALSE AS parked
 ), parked AS (
     INSERT INTO dead_letters AS letter (event_id, body_sha256, queue, reason, body, counted)
     SELECT $1, $2, $3, $4, $5, $6
     WHERE NOT EXISTS (SELECT FROM known)
-    ON CONFLICT DO NOTHING
-    RETURNING counted
-), caught_up AS (
-    -- A stranger's copy came first; now ours is here, too.
-    UPDATE dead_letters
-    SET counted = TRUE
-    WHERE $6 AND NOT counted AND NOT EXISTS (SELECT FROM parked)
-        AND (event_id = $1 OR ($1 IS NULL AND event_id IS NULL AND body_sha256 = $2))
-    RETURNING counted
-), caught_up_processed AS (
-    UPDATE processed_events
-    SET counted = TRUE
-    WHERE $6 AND NOT counted AND event_id = $1
-    RETURNING counted
+    ON CONFLICT (identity) DO UPDATE
+        -- A stranger's copy was parked; now ours is here, too.
+        SET counted = TRUE
+        WHERE NOT letter.counted AND excluded.counted
+    RETURNING counted, xmax = 0 AS parked
 )
-SELECT counted AS "counted!", TRUE AS "parked!" FROM parked
+SELECT counted AS "counted!", parked AS "parked!" FROM counted_now
 UNION ALL
-SELECT counted, FALSE FROM caught_up
-UNION ALL
-SELECT counted, FALSE FROM caught_up_processed
+SELECT counted, parked FROM parked

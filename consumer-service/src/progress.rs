@@ -2,7 +2,7 @@
 
 use crate::incoming::{Content, Incoming};
 use chrono::{DateTime, Utc};
-use shared_events::Event;
+use shared_events::{Event, Topic};
 use sqlx::PgConnection;
 
 /// Notes what a batch brought: `applied` are its new events, `counted` how many
@@ -23,17 +23,34 @@ pub async fn note(
             Content::Event(_) | Content::Unreadable { .. } => None,
         })
         .unzip();
-    if newest.is_none() && counted == 0 && taken_at.is_empty() {
-        return Ok(());
+    if newest.is_some() || counted > 0 || !taken_at.is_empty() {
+        write(connection, topic, newest, applied.len(), counted, &taken_at, &committed).await?;
     }
+    Ok(())
+}
+
+/// Notes nothing but that so many events of our own outbox were dealt with.
+pub async fn count(connection: &mut PgConnection, topic: Topic, counted: i64) -> sqlx::Result<()> {
+    write(connection, topic.name(), None, 0, counted, &[], &[]).await
+}
+
+async fn write(
+    connection: &mut PgConnection,
+    topic: &str,
+    newest: Option<DateTime<Utc>>,
+    applied: usize,
+    counted: i64,
+    taken_at: &[DateTime<Utc>],
+    committed: &[i64],
+) -> sqlx::Result<()> {
     sqlx::query_file!(
         "src/note_progress.sql",
         topic,
         newest,
-        applied.len() as i64,
+        applied as i64,
         counted,
-        &taken_at,
-        &committed,
+        taken_at,
+        committed,
     )
     .execute(connection)
     .await?;

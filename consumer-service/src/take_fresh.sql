@@ -5,7 +5,11 @@
 -- $1 event ids, ascending, each once; $2 whether our own outbox's copy is here.
 WITH taken AS (
     INSERT INTO processed_events AS seen (event_id, counted)
-    SELECT * FROM unnest($1::uuid[], $2::boolean[])
+    -- What was parked has been counted already, whichever copy comes now.
+    SELECT event.id, event.ours OR coalesce(letter.counted, FALSE)
+    FROM unnest($1::uuid[], $2::boolean[]) WITH ORDINALITY AS event (id, ours, place)
+    LEFT JOIN dead_letters AS letter ON letter.event_id = event.id
+    ORDER BY event.place
     ON CONFLICT (event_id) DO UPDATE
         -- A stranger's copy came first; now ours is here, too.
         SET counted = TRUE

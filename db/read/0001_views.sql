@@ -157,9 +157,12 @@ CREATE TABLE processed_events (
 -- Events that could not be applied, with their bytes.
 CREATE TABLE dead_letters (
     id          BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    event_id    UUID UNIQUE,
-    -- SHA-256 of the bytes. It tells letters without an event id apart.
+    event_id    UUID,
+    -- SHA-256 of the bytes.
     body_sha256 BYTEA NOT NULL,
+    -- Each letter is kept once: by its event id, else by its bytes.
+    identity    BYTEA NOT NULL UNIQUE
+                GENERATED ALWAYS AS (coalesce(uuid_send(event_id), body_sha256)) STORED,
     queue       TEXT NOT NULL,
     reason      TEXT NOT NULL,
     body        BYTEA NOT NULL,
@@ -168,8 +171,8 @@ CREATE TABLE dead_letters (
     parked_at   TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 
-CREATE UNIQUE INDEX dead_letters_without_id ON dead_letters (body_sha256)
-    WHERE event_id IS NULL;
+-- An event that comes again is looked for here.
+CREATE INDEX dead_letters_event_id ON dead_letters (event_id);
 
 CREATE TABLE sync_status (
     id                             INTEGER PRIMARY KEY CHECK (id = 1),

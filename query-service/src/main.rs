@@ -28,7 +28,7 @@ async fn main() -> anyhow::Result<()> {
     let operations = health.routes().merge(metrics::install(shutdown.clone())?);
     let pool = database::pool(&config.database, config.connections);
 
-    let api = router::routes(pool.clone()).merge(health.routes());
+    let api = router::routes(pool).merge(health.routes());
     let address = (config.address, config.port).into();
     tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
     let address = (config.common.operations_address, config.operations_port).into();
@@ -40,7 +40,7 @@ async fn main() -> anyhow::Result<()> {
     let database = health.part("database", Need::Vital);
     tasks.spawn("database", async move {
         // Fails until the consumer service has made the schema.
-        postgres::watch(pool, "SELECT FROM live.sync_status", database, shutdown).await;
+        postgres::watch(config.database, "SELECT FROM live.sync_status", database, shutdown).await;
         Ok(())
     });
     tasks.run().await

@@ -30,7 +30,7 @@ pub struct Topology {
 
 /// One session with the broker after the other, until shutdown:
 ///
-/// ```ignore
+/// ```text
 /// while let Some(connection) = sessions.begin().await {
 ///     let ended = work(&connection).await; // until something breaks
 ///     sessions.end(connection, ended).await;
@@ -48,7 +48,7 @@ pub struct Sessions {
 
 impl Sessions {
     /// Sessions with the broker at `url`. `name` is seen in its management UI;
-    /// whether there is a session is told by `reporter`.
+    /// what ends a session is told by `reporter`.
     pub fn new(
         url: BrokerUrl,
         name: &'static str,
@@ -58,12 +58,12 @@ impl Sessions {
         Self { url, name, reporter, shutdown, pauses: Pauses::default(), began: Instant::now() }
     }
 
-    /// Waits for the broker and connects; none after the shutdown.
+    /// Waits for the broker and connects; none after the shutdown. Whether the
+    /// broker is of use is for the session to report.
     pub async fn begin(&mut self) -> Option<Connection> {
         while !self.shutdown.is_cancelled() {
             match connect(&self.url, self.name).await {
                 Ok(connection) => {
-                    self.reporter.up();
                     self.began = Instant::now();
                     return Some(connection);
                 }

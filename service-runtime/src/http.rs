@@ -4,10 +4,10 @@ use crate::problem::Problem;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -21,6 +21,9 @@ pub const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// A request that takes longer is answered 503.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long requests under way may go on after the shutdown.
+const DRAIN: Duration = Duration::from_secs(5);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -42,10 +45,18 @@ pub async fn serve(
     tracing::info!("{name}: listening on {}", listener.local_addr()?);
     let routes = layered(routes);
     Ok(async move {
-        axum::serve(listener, routes)
-            .with_graceful_shutdown(shutdown.cancelled_owned())
-            .await
-            .context("HTTP server")
+        let serving = axum::serve(listener, routes)
+            .with_graceful_shutdown(shutdown.clone().cancelled_owned())
+            .into_future();
+        // A client that never finishes its request must not keep us from ending.
+        let drained = async {
+            shutdown.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        tokio::select! {
+            served = serving => served.context("HTTP server"),
+            () = drained => Ok(()),
+        }
     })
 }
 
@@ -83,11 +94,24 @@ async fn measure(request: Request, next: Next) -> Response {
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-    let method = request.method().to_string();
+    // Anybody can make up methods; each label is a series that stays for ever.
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    };
     let start = Instant::now();
     let response = next.run(request).await;
-    let labels =
-        [("method", method), ("route", route), ("status", response.status().as_u16().to_string())];
+    let labels = [
+        ("method", method.to_owned()),
+        ("route", route),
+        ("status", response.status().as_u16().to_string()),
+    ];
     metrics::histogram!("http_request_seconds", &labels).record(start.elapsed());
     response
 }

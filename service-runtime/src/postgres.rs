@@ -69,13 +69,15 @@ async fn migrate_once(options: &PgConnectOptions, migrator: &Migrator) -> anyhow
 }
 
 /// Reports the health of a database until shutdown. It is well when `probe`,
-/// a statement, succeeds.
+/// a statement, succeeds; on a connection of its own, as a pool in full use is
+/// no database that is away.
 pub async fn watch(
-    pool: PgPool,
+    options: PgConnectOptions,
     probe: &'static str,
     reporter: Reporter,
     shutdown: CancellationToken,
 ) {
+    let pool = pool(&options, "health", 1);
     loop {
         match tokio::time::timeout(ACQUIRE_TIMEOUT, sqlx::query(probe).execute(&pool)).await {
             Ok(Ok(_)) => reporter.up(),

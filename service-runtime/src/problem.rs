@@ -114,12 +114,13 @@ impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         if crate::postgres::is_absence(&error) {
             tracing::debug!("the database is away: {error}");
-            Self::unavailable("Service unavailable")
-                .detail("The database cannot be reached at the moment. Nothing was changed.")
+            Self::unavailable("Service unavailable").detail(
+                "The database cannot be reached, or is overloaded. The request had no effect.",
+            )
         } else if crate::postgres::is_contention(&error) {
             tracing::warn!("given up on a lock: {error}");
             Self::unavailable("Service busy")
-                .detail("Somebody else holds what the request needs. Nothing was changed.")
+                .detail("Somebody else holds what the request needs. It had no effect; try again.")
         } else {
             Self::internal(&error)
         }

@@ -4,12 +4,12 @@ use anyhow::{Context, bail};
 use std::future::Future;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-/// How long tasks have to end once they were asked to. Docker Compose kills
-/// after 10 seconds unless told otherwise.
+/// How long tasks have to end once they were asked to: less than the 10 seconds
+/// after which Docker kills, unless told otherwise.
 const GRACE: Duration = Duration::from_secs(8);
 
 /// The tasks that a service consists of. They live and end together: one that
@@ -46,7 +46,9 @@ impl Tasks {
         let first = tokio::select! {
             _ = terminate.recv() => Ok(()),
             _ = interrupt.recv() => Ok(()),
-            Some(ended) = self.set.join_next() => outcome(ended),
+            Some(ended) = self.set.join_next() => outcome(ended).and_then(|name| {
+                bail!("task {name} ended before it was asked to")
+            }),
         };
         if let Err(error) = &first {
             error!("stopping, as a task failed: {error:#}");
@@ -57,7 +59,7 @@ impl Tasks {
         let rest = async {
             let mut worst = Ok(());
             while let Some(ended) = self.set.join_next().await {
-                worst = worst.and(outcome(ended));
+                worst = worst.and(outcome(ended).map(|_| ()));
             }
             worst
         };
@@ -69,11 +71,12 @@ impl Tasks {
     }
 }
 
+/// The name of the task that ended, or why it failed.
 fn outcome(
-    ended: Result<(&'static str, anyhow::Result<()>), tokio::task::JoinError>,
-) -> anyhow::Result<()> {
+    ended: Result<(&'static str, anyhow::Result<()>), JoinError>,
+) -> anyhow::Result<&'static str> {
     match ended {
-        Ok((name, result)) => result.with_context(|| format!("task {name}")),
+        Ok((name, result)) => result.map(|()| name).with_context(|| format!("task {name}")),
         Err(panicked) => bail!("a task panicked: {panicked}"),
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::trace_context::lenient;
 use crate::{Envelope, Event, Payload, PriceChanged, ProductState, TraceParent};
-use chrono::{DateTime, Duration, SubsecRound, Utc};
+use chrono::{DateTime, Duration, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -13,8 +13,12 @@ use uuid::Uuid;
 /// An event may be this far ahead of the reader's clock.
 const CLOCK_TOLERANCE: Duration = Duration::minutes(5);
 
-/// Namespace of event ids made from message ids that are no UUIDs.
-const MESSAGE_ID_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_9a52_7c41_5b0e_9d6a_3e2b_8c70_4f15);
+/// Highest aggregate version. One beyond what a counter can come to would pin
+/// the state of its aggregate for ever.
+const MAX_AGGREGATE_VERSION: i64 = 1 << 53;
+
+/// Namespace of event ids made from texts that are no UUIDs.
+const ID_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_9a52_7c41_5b0e_9d6a_3e2b_8c70_4f15);
 
 /// What a message says beside its body, for writers that leave it out there.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,7 +58,7 @@ pub enum DecodeError {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Head {
-    event_id: Option<Uuid>,
+    event_id: Option<String>,
     event_type: String,
     version: Option<u32>,
     aggregate_version: Option<i64>,
@@ -76,19 +80,29 @@ impl Event {
         let head: Head = serde_json::from_slice(body)?;
         let event_id = head
             .event_id
-            .or_else(|| attributes.message_id.and_then(id_from_message))
+            .as_deref()
+            .or(attributes.message_id)
+            .and_then(id_from_text)
             .ok_or(DecodeError::NoEventId)?;
         let timestamp = head.timestamp.or(attributes.timestamp).ok_or(DecodeError::NoTimestamp)?;
+        // To the microsecond, by way of a number: a leap second would otherwise
+        // be two values for one instant.
+        let timestamp = DateTime::from_timestamp_micros(timestamp.timestamp_micros())
+            .ok_or(DecodeError::Member("timestamp is out of range"))?;
         if timestamp > now + CLOCK_TOLERANCE {
             return Err(DecodeError::InTheFuture(timestamp));
         }
         let version = head.version.unwrap_or(1);
+        let aggregate_version = head.aggregate_version.unwrap_or(1);
+        if !(1..=MAX_AGGREGATE_VERSION).contains(&aggregate_version) {
+            return Err(DecodeError::Member("aggregateVersion is out of range"));
+        }
         let payload = Payload::decode(body, &head.event_type, version)?;
         let envelope = Envelope {
             event_id,
             version,
-            aggregate_version: head.aggregate_version.unwrap_or(1),
-            timestamp: timestamp.trunc_subsecs(6),
+            aggregate_version,
+            timestamp,
             traceparent: head.traceparent,
         };
         Ok(Self { envelope, payload })
@@ -100,12 +114,11 @@ impl Event {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct OnlyId {
-            event_id: Uuid,
+            event_id: String,
         }
-        match serde_json::from_slice::<OnlyId>(body) {
-            Ok(OnlyId { event_id }) => Some(event_id),
-            Err(_) => message_id.and_then(id_from_message),
-        }
+        let only_id = serde_json::from_slice::<OnlyId>(body);
+        let in_body = only_id.as_ref().map(|only| only.event_id.as_str()).ok();
+        in_body.or(message_id).and_then(id_from_text)
     }
 }
 
@@ -131,12 +144,11 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     Ok(serde_json::from_slice(body)?)
 }
 
-/// A message id that is a UUID is the event id; another text becomes one, the
-/// same each time.
-fn id_from_message(message_id: &str) -> Option<Uuid> {
-    (!message_id.is_empty()).then(|| {
-        Uuid::parse_str(message_id)
-            .unwrap_or_else(|_| Uuid::new_v5(&MESSAGE_ID_NAMESPACE, message_id.as_bytes()))
+/// A text that is a UUID is the event id; another one becomes one, the same
+/// each time.
+fn id_from_text(text: &str) -> Option<Uuid> {
+    (!text.is_empty()).then(|| {
+        Uuid::parse_str(text).unwrap_or_else(|_| Uuid::new_v5(&ID_NAMESPACE, text.as_bytes()))
     })
 }
 
@@ -220,12 +232,31 @@ mod tests {
             ("\"category\": \"Books\"", "\"category\": \"Bo\\u0000oks\""),
             ("\"orderId\": 7", "\"orderId\": 99999999999999999999"),
             ("\"version\": 1", "\"version\": 2"),
+            ("\"aggregateVersion\": 1", "\"aggregateVersion\": 0"),
+            ("\"aggregateVersion\": 1", "\"aggregateVersion\": 9223372036854775807"),
             ("\"OrderCreated\"", "\"OrderEaten\""),
         ] {
             let body = ORDER.replacen(from, to, 1);
             assert_ne!(body, ORDER, "{from} is not in the golden file");
             assert!(decode(&body, Attributes::default()).is_err(), "{to}");
         }
+    }
+
+    #[test]
+    fn a_leap_second_is_one_instant() {
+        let at = |time| {
+            let body = ORDER.replace("2026-01-01T10:30:00.123456Z", time);
+            decode(&body, Attributes::default()).unwrap().envelope.timestamp
+        };
+        assert_eq!(at("2025-12-31T23:59:60Z"), at("2026-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn an_event_id_that_is_no_uuid_becomes_one() {
+        let body = ORDER.replace("0190a000-0000-7000-8000-000000000004", "evt-1");
+        let by = |body: &str| decode(body, Attributes::default()).unwrap().envelope.event_id;
+        assert_eq!(by(&body), by(&body));
+        assert_eq!(Event::id_of(body.as_bytes(), None), Some(by(&body)));
     }
 
     #[test]

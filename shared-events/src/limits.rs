@@ -5,17 +5,22 @@
 use crate::Money;
 
 /// Longest product name, in characters.
-pub const MAX_NAME_CHARS: usize = 500;
+pub const MAX_NAME_CHARS: usize = 200;
 
 /// Longest category name, in characters. Categories are keys of views: a
 /// PostgreSQL index entry ends near 2,700 bytes, and a character has up to 4.
-pub const MAX_CATEGORY_CHARS: usize = 255;
+pub const MAX_CATEGORY_CHARS: usize = 100;
 
-/// Most lines of one order.
-pub const MAX_ORDER_LINES: usize = 1_000;
+/// Most lines of one order. It bounds an event to a few hundred kilobytes, and
+/// so what a batch of them takes of memory.
+pub const MAX_ORDER_LINES: usize = 200;
 
 /// Highest price: `NUMERIC(16,4)`.
 pub const MAX_PRICE: Money = Money::from_units(9_999_999_999_999_999);
+
+/// Highest total of an order. Views add up orders of many customers in
+/// `NUMERIC(24,4)`; 10^8 of the largest fit, so none can take the others' room.
+pub const MAX_ORDER_TOTAL: Money = MAX_PRICE;
 
 /// Highest sum: `NUMERIC(24,4)`.
 pub const MAX_SUM: Money = Money::from_units(999_999_999_999_999_999_999_999);
@@ -24,9 +29,11 @@ pub const MAX_SUM: Money = Money::from_units(999_999_999_999_999_999_999_999);
 pub const MONEY_DECIMALS: u32 = 4;
 
 /// Whether a text can be a name: not blank, at most `max_chars` long, and
-/// without the NUL character, which PostgreSQL cannot store.
+/// without control characters, of which PostgreSQL cannot store NUL.
 pub fn is_name(text: &str, max_chars: usize) -> bool {
-    !text.trim().is_empty() && !text.contains('\0') && text.chars().count() <= max_chars
+    !text.trim().is_empty()
+        && !text.chars().any(char::is_control)
+        && text.chars().count() <= max_chars
 }
 
 #[cfg(test)]
@@ -34,9 +41,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_neither_blank_nor_too_long_and_has_no_nul() {
+    fn a_name_is_neither_blank_nor_too_long_and_has_no_control_characters() {
         assert!(is_name("Tea", 3));
-        for text in ["", " \t", "Teas", "T\0"] {
+        for text in ["", "  ", "Teas", "T\0", "T\n"] {
             assert!(!is_name(text, 3), "{text:?}");
         }
     }

@@ -1,15 +1,18 @@
 //! What happens to orders.
 
-use crate::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_ORDER_LINES, is_name};
+use crate::limits::{
+    MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_ORDER_LINES, MAX_ORDER_TOTAL, is_name,
+};
 use crate::{DecodeError, Money};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Where an order stands in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum OrderStatus {
     /// Placed.
+    #[default]
     Created,
 }
 
@@ -61,9 +64,10 @@ impl OrderLine {
     }
 }
 
-/// Sum of the lines; none beyond what money can be.
+/// Sum of the lines; none beyond [`MAX_ORDER_TOTAL`].
 pub fn order_total(items: &[OrderLine]) -> Option<Money> {
-    items.iter().try_fold(Money::ZERO, |sum, line| sum.checked_add(line.amount()?))
+    let sum = items.iter().try_fold(Money::ZERO, |sum, line| sum.checked_add(line.amount()?))?;
+    (sum <= MAX_ORDER_TOTAL).then_some(sum)
 }
 
 /// Payload of `OrderCreated`. The event's timestamp is the order's.
@@ -74,7 +78,8 @@ pub struct OrderCreated {
     pub order_id: i64,
     /// Who ordered.
     pub customer_id: i64,
-    /// Always [`OrderStatus::Created`].
+    /// Always [`OrderStatus::Created`], which is also meant if it is absent.
+    #[serde(default)]
     pub status: OrderStatus,
     /// The lines, at least one.
     pub items: Vec<OrderLine>,
@@ -93,7 +98,7 @@ impl OrderCreated {
             Err(DecodeError::Member("a line of items has a member out of range"))
         } else if order_total(&self.items) != Some(self.total) {
             // Otherwise customers' spend and products' revenue would differ.
-            Err(DecodeError::Member("total is not the sum of quantity × price over items"))
+            Err(DecodeError::Member("total is not the sum of quantity × price, or is too large"))
         } else {
             Ok(self)
         }

@@ -54,9 +54,9 @@ impl ProductState {
         if self.product_id < 1 {
             Err(DecodeError::Member("productId must be at least 1"))
         } else if !is_name(&self.name, MAX_NAME_CHARS) {
-            Err(DecodeError::Member("name is blank, too long or has a NUL"))
+            Err(DecodeError::Member("name is blank, too long or has control characters"))
         } else if !is_name(&self.category, MAX_CATEGORY_CHARS) {
-            Err(DecodeError::Member("category is blank, too long or has a NUL"))
+            Err(DecodeError::Member("category is blank, too long or has control characters"))
         } else if !self.price.is_price() {
             Err(DecodeError::Member("price is negative or too large"))
         } else if !stock_fits || !delta_fits {

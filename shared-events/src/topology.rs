@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// The durable topic exchange through which the publisher sends everything.
 pub const EXCHANGE: &str = "ecommerce.events";
 
+/// The AMQP application id by which our publisher's messages are known.
+pub const PUBLISHER: &str = "command-service";
+
 /// A stream of events: the name of its durable queue and the first half of its
 /// routing keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,7 +43,7 @@ impl Topic {
 
     /// The binding between the exchange and the queue of this topic.
     pub fn binding_key(self) -> String {
-        format!("{}.*", self.name())
+        format!("{}.#", self.name())
     }
 }
 

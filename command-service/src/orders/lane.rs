@@ -6,19 +6,22 @@
 //! queue for its row lock, and one flush to disk serves them all.
 //!
 //! Guarantees: arrival order decides who gets the last piece. A refused order
-//! does not fail its neighbours. If somebody else holds a lock, or the data of
-//! one order fails the transaction, each order is run again by itself beside
-//! the lane, where it holds up nobody. A transaction whose COMMIT got no answer
+//! does not fail its neighbours. Orders for a product that somebody else holds
+//! locked are run one by one beside the lane, where they hold up nobody; so are
+//! all of a batch that fails on data. A transaction whose COMMIT got no answer
 //! is never run again.
 
 use super::place::PlaceOrder;
 use super::rules::PricePolicy;
-use super::transaction::{self, Failure, OrderIds, Placed};
+use super::transaction::{self, Failure, Outcomes, Placed};
 use crate::commit::outcome_unknown;
+use service_runtime::postgres::{self, is_absence, is_contention};
 use service_runtime::problem::Problem;
 use shared_events::TraceParent;
-use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection, PgPool};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{debug, warn};
 
@@ -28,12 +31,19 @@ const MAX_BATCH: usize = 256;
 /// Orders that may wait for the lane before clients wait for a place.
 const QUEUE: usize = 1024;
 
+/// Connections for orders by themselves.
+const ALONE_CONNECTIONS: u32 = 4;
+
 /// How the lane begins: whoever holds a product's lock for longer than this is
 /// an operator, or another command service in trouble.
 const BEGIN_TOGETHER: &str = "BEGIN; SET LOCAL lock_timeout = '50ms'";
 
-/// How an order by itself begins: it can wait, see `postgres::named`.
-const BEGIN_ALONE: &str = "BEGIN";
+/// How an order by itself begins: it can wait a little.
+const BEGIN_ALONE: &str = "BEGIN; SET LOCAL lock_timeout = '1s'";
+
+/// A database that has not answered by then is taken for lost. Of a host that
+/// vanished, the kernel would tell us only after a quarter of an hour.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Where orders are handed in.
 #[derive(Clone, Debug)]
@@ -50,25 +60,32 @@ struct Placement {
 
 /// The lane's other end.
 struct Driver {
-    /// For the lane, one connection.
-    lane_pool: PgPool,
+    database: PgConnectOptions,
+    /// The lane's own connection; none before the first order, and after one
+    /// failed.
+    connection: Option<PgConnection>,
     /// For orders by themselves.
-    pool: PgPool,
+    alone: PgPool,
     policy: PricePolicy,
     committed: Arc<Notify>,
-    ids: OrderIds,
 }
 
 impl Lane {
-    /// Opens a lane. The future drives it, until all lanes' ends are dropped.
+    /// Opens a lane. The future drives it, until all lanes' ends are dropped;
+    /// `committed` is notified of every commit.
     pub fn open(
-        lane_pool: PgPool,
-        pool: PgPool,
+        database: &PgConnectOptions,
         policy: PricePolicy,
         committed: Arc<Notify>,
-    ) -> (Self, impl Future<Output = anyhow::Result<()>> + Send) {
+    ) -> (Self, impl Future<Output = anyhow::Result<()>> + Send + use<>) {
         let (queue, arrivals) = mpsc::channel(QUEUE);
-        let driver = Driver { lane_pool, pool, policy, committed, ids: OrderIds::default() };
+        let driver = Driver {
+            database: postgres::named(database, "command-service orders"),
+            connection: None,
+            alone: postgres::pool(database, "command-service lone orders", ALONE_CONNECTIONS),
+            policy,
+            committed,
+        };
         (Self { queue }, driver.run(arrivals))
     }
 
@@ -92,49 +109,96 @@ impl Driver {
         while arrivals.recv_many(&mut batch, MAX_BATCH).await > 0 {
             // Whoever left before the lane came to his order does not want it.
             batch.retain(|placement: &Placement| !placement.answer.is_closed());
-            if !batch.is_empty() {
-                metrics::histogram!("order_batch_size").record(batch.len() as f64);
-                self.place_together(std::mem::take(&mut batch)).await;
-            }
+            metrics::histogram!("order_batch_size").record(batch.len() as f64);
+            self.serve(std::mem::take(&mut batch)).await;
         }
         Ok(())
     }
 
-    async fn place_together(&mut self, batch: Vec<Placement>) {
-        let orders: Vec<(&PlaceOrder, &TraceParent)> =
-            batch.iter().map(|placement| (&placement.order, &placement.trace)).collect();
-        let placing = transaction::place(
-            &self.lane_pool,
-            BEGIN_TOGETHER,
-            &orders,
-            &mut self.ids,
-            self.policy,
-        );
-        match placing.await {
+    /// Places a batch, and sees to those that cannot go together.
+    async fn serve(&mut self, batch: Vec<Placement>) {
+        let Some((batch, Failure::BeforeCommit(error))) = self.place_together(batch).await else {
+            return;
+        };
+        debug!("a batch was not placed: {error}");
+        let held = match (self.connection.as_mut(), is_contention(&error)) {
+            (Some(connection), true) => {
+                let ids = transaction::product_ids(batch.iter().map(|placement| &placement.order));
+                transaction::held_products(connection, &ids).await.ok()
+            }
+            _ => None,
+        };
+        let is_held = |placement: &Placement| {
+            let names = |id| placement.order.lines.iter().any(|line| line.product_id == id);
+            held.as_ref().is_none_or(|held| held.iter().any(|id| names(*id)))
+        };
+        let (alone, together): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_held);
+        self.place_each(alone);
+        if let Some((batch, _)) = self.place_together(together).await {
+            self.place_each(batch);
+        }
+    }
+
+    /// Places a batch in one transaction and answers it. Gives it back if it
+    /// was not placed, for a reason that may lie in one of its orders.
+    async fn place_together(&mut self, batch: Vec<Placement>) -> Option<(Vec<Placement>, Failure)> {
+        if batch.is_empty() {
+            return None;
+        }
+        let orders: Vec<_> = batch.iter().map(|order| (&order.order, &order.trace)).collect();
+        match self.transaction(&orders).await {
             Ok(outcomes) => {
                 self.committed.notify_one();
                 for (placement, outcome) in batch.into_iter().zip(outcomes) {
                     let _ = placement.answer.send(outcome.map_err(Problem::from));
                 }
+                None
             }
-            Err(Failure::BeforeCommit(error)) => {
-                debug!("orders go one by one: {error}");
-                for placement in batch {
-                    let alone = place_alone(
-                        self.pool.clone(),
-                        placement,
-                        self.policy,
-                        self.committed.clone(),
-                    );
-                    tokio::spawn(alone);
+            Err(Failure::BeforeCommit(error)) if !is_absence(&error) => {
+                Some((batch, Failure::BeforeCommit(error)))
+            }
+            Err(failure) => {
+                debug!("a batch failed: {failure}");
+                for (placement, problem) in batch.into_iter().zip(failure.problems()) {
+                    let _ = placement.answer.send(Err(problem));
                 }
+                None
             }
-            Err(error @ Failure::CommitUnknown(_)) => {
-                warn!("{error}");
-                for placement in batch {
-                    let _ = placement.answer.send(Err(outcome_unknown()));
-                }
-            }
+        }
+    }
+
+    /// Runs a transaction on the lane's connection, which is given up unless
+    /// all is well with it.
+    async fn transaction(
+        &mut self,
+        orders: &[(&PlaceOrder, &TraceParent)],
+    ) -> Result<Outcomes, Failure> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => tokio::time::timeout(DEADLINE, PgConnection::connect_with(&self.database))
+                .await
+                .map_err(|_| sqlx::Error::PoolTimedOut)??,
+        };
+        let placing = transaction::place(&mut connection, BEGIN_TOGETHER, orders, self.policy);
+        let outcome = tokio::time::timeout(DEADLINE, placing)
+            .await
+            .unwrap_or(Err(Failure::CommitUnknown(sqlx::Error::PoolTimedOut)));
+        let is_well = match &outcome {
+            Ok(_) => true,
+            Err(Failure::BeforeCommit(error)) => !is_absence(error),
+            Err(Failure::CommitUnknown(_)) => false,
+        };
+        if is_well {
+            self.connection = Some(connection);
+        }
+        outcome
+    }
+
+    /// Places orders one by one, beside the lane.
+    fn place_each(&self, batch: Vec<Placement>) {
+        for placement in batch {
+            let (pool, committed) = (self.alone.clone(), self.committed.clone());
+            tokio::spawn(place_alone(pool, placement, self.policy, committed));
         }
     }
 }
@@ -145,20 +209,35 @@ async fn place_alone(
     policy: PricePolicy,
     committed: Arc<Notify>,
 ) {
-    let mut ids = OrderIds::default();
-    let placing =
-        transaction::place(&pool, BEGIN_ALONE, &[(&order, &trace)], &mut ids, policy).await;
-    let outcome = match placing {
+    let placing = async {
+        let mut connection = pool.acquire().await?;
+        transaction::place(&mut connection, BEGIN_ALONE, &[(&order, &trace)], policy).await
+    };
+    let outcome = match placing.await {
         Ok(outcomes) => {
             committed.notify_one();
             let gone = || Problem::internal(&"an order got no outcome");
             outcomes.into_iter().next().ok_or_else(gone).and_then(|o| o.map_err(Problem::from))
         }
-        Err(Failure::BeforeCommit(error)) => Err(error.into()),
-        Err(Failure::CommitUnknown(error)) => {
-            warn!("the outcome of a commit is unknown: {error}");
-            Err(outcome_unknown())
-        }
+        Err(failure) => Err(failure.problem()),
     };
     let _ = answer.send(outcome);
+}
+
+impl Failure {
+    /// What a client is told.
+    fn problem(self) -> Problem {
+        match self {
+            Self::BeforeCommit(error) => error.into(),
+            Self::CommitUnknown(error) => {
+                warn!("the outcome of a commit is unknown: {error}");
+                outcome_unknown()
+            }
+        }
+    }
+
+    /// The same for each client of a batch.
+    fn problems(self) -> impl Iterator<Item = Problem> {
+        std::iter::repeat(self.problem())
+    }
 }

@@ -26,8 +26,6 @@ pub struct Shelf {
     pub stock: Option<i32>,
     /// Pieces that orders of the batch have taken.
     pub taken: i32,
-    /// Whether an order of the batch was accepted that names it.
-    pub touched: bool,
 }
 
 /// The products that orders of the batch name, as far as they exist.
@@ -74,7 +72,6 @@ pub fn decide(
         if let Some(shelf) = shelves.get_mut(&line.product_id) {
             shelf.stock = shelf.stock.map(|stock| stock - line.stock_taken());
             shelf.taken += line.stock_taken();
-            shelf.touched = true;
         }
     }
     Ok(Accepted { lines, total })
@@ -157,7 +154,6 @@ mod tests {
             price: money("2.5"),
             stock,
             taken: 0,
-            touched: false,
         };
         stocks.iter().map(|&(id, stock)| (id, shelf(stock))).collect()
     }

@@ -2,14 +2,14 @@
 
 use super::place::PlaceOrder;
 use super::rules::{Accepted, PricePolicy, Refusal, Shelf, Shelves, decide};
-use crate::outbox::{self, AppendError};
+use crate::outbox;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use shared_events::{
     Envelope, Event, Money, OrderCreated, OrderLine, OrderStatus, Payload, TraceParent, now,
 };
-use sqlx::{PgConnection, PgPool};
-use std::collections::{BTreeSet, VecDeque};
+use sqlx::{Connection, PgConnection};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// An order as placed.
@@ -34,42 +34,10 @@ pub type Outcomes = Vec<Result<Placed, Refusal>>;
 pub enum Failure {
     /// Before COMMIT: certainly nothing was changed.
     #[error(transparent)]
-    BeforeCommit(#[from] AppendError),
+    BeforeCommit(#[from] sqlx::Error),
     /// The answer to COMMIT was lost: nobody knows.
     #[error("the outcome of the commit is unknown: {0}")]
     CommitUnknown(sqlx::Error),
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        Self::BeforeCommit(error.into())
-    }
-}
-
-/// Order ids drawn from the sequence and not used yet. What a refused order
-/// would have got goes to the next one, so refusals leave no gaps.
-#[derive(Debug, Default)]
-pub struct OrderIds(VecDeque<i64>);
-
-impl OrderIds {
-    async fn reserve(&mut self, connection: &mut PgConnection, count: usize) -> sqlx::Result<()> {
-        let missing = count.saturating_sub(self.0.len());
-        if missing > 0 {
-            let drawn = sqlx::query_scalar!(
-                r#"SELECT nextval(pg_get_serial_sequence('orders', 'id')) AS "id!"
-                   FROM generate_series(1, $1)"#,
-                missing as i64,
-            )
-            .fetch_all(connection)
-            .await?;
-            self.0.extend(drawn);
-        }
-        Ok(())
-    }
-
-    fn take(&mut self) -> sqlx::Result<i64> {
-        self.0.pop_front().ok_or(sqlx::Error::RowNotFound)
-    }
 }
 
 /// Places orders in one transaction; `orders` in the order of arrival. A
@@ -77,18 +45,17 @@ impl OrderIds {
 ///
 /// `begin` starts the transaction: BEGIN and its settings.
 pub async fn place(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     begin: &'static str,
     orders: &[(&PlaceOrder, &TraceParent)],
-    ids: &mut OrderIds,
     policy: PricePolicy,
 ) -> Result<Outcomes, Failure> {
-    let mut transaction = pool.begin_with(begin).await?;
+    let mut transaction = connection.begin_with(begin).await?;
     let mut shelves = lock_products(&mut transaction, orders).await?;
     let decisions: Vec<Result<Accepted, Refusal>> =
         orders.iter().map(|(order, _)| decide(order, &mut shelves, policy)).collect();
     let accepted = decisions.iter().filter(|decision| decision.is_ok()).count();
-    ids.reserve(&mut transaction, accepted).await?;
+    let mut ids = draw_ids(&mut transaction, accepted).await?.into_iter();
 
     let placed_at = now();
     let mut outcomes = Vec::with_capacity(orders.len());
@@ -96,7 +63,7 @@ pub async fn place(
     for ((order, trace), decision) in orders.iter().zip(decisions) {
         outcomes.push(match decision {
             Ok(accepted) => {
-                let id = ids.take()?;
+                let id = ids.next().ok_or(sqlx::Error::RowNotFound)?;
                 let (placed, event) = record(id, order, accepted, placed_at, (*trace).clone());
                 events.push(event);
                 Ok(placed)
@@ -105,12 +72,28 @@ pub async fn place(
         });
     }
     if events.is_empty() {
+        // The locks go before the answers.
+        transaction.rollback().await?;
         return Ok(outcomes);
     }
     write(&mut transaction, &outcomes, &shelves).await?;
     outbox::append(&mut transaction, &events.iter().collect::<Vec<&Event>>()).await?;
     transaction.commit().await.map_err(Failure::CommitUnknown)?;
     Ok(outcomes)
+}
+
+/// Draws order ids: only for accepted orders, so that refusals leave no gaps.
+async fn draw_ids(connection: &mut PgConnection, count: usize) -> sqlx::Result<Vec<i64>> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    sqlx::query_scalar!(
+        r#"SELECT nextval(pg_get_serial_sequence('orders', 'id')) AS "id!"
+           FROM generate_series(1, $1)"#,
+        count as i64,
+    )
+    .fetch_all(connection)
+    .await
 }
 
 fn record(
@@ -140,14 +123,35 @@ fn record(
     (placed, Event { envelope, payload })
 }
 
+/// The products that orders name, ascending, each once.
+pub fn product_ids<'a>(orders: impl Iterator<Item = &'a PlaceOrder>) -> Vec<i64> {
+    let lines = orders.flat_map(|order| &order.lines);
+    lines.map(|line| line.product_id).collect::<BTreeSet<i64>>().into_iter().collect()
+}
+
+/// Those of the products that somebody else holds locked at the moment.
+pub async fn held_products(
+    connection: &mut PgConnection,
+    ids: &[i64],
+) -> sqlx::Result<BTreeSet<i64>> {
+    let held = sqlx::query_scalar!(
+        "WITH free AS (
+             SELECT id FROM products WHERE id = ANY($1) FOR NO KEY UPDATE SKIP LOCKED
+         )
+         SELECT id FROM products WHERE id = ANY($1) AND id NOT IN (SELECT id FROM free)",
+        ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(held.into_iter().collect())
+}
+
 /// Locks the products that the orders name, by ascending id.
 async fn lock_products(
     connection: &mut PgConnection,
     orders: &[(&PlaceOrder, &TraceParent)],
 ) -> sqlx::Result<Shelves> {
-    let lines = orders.iter().flat_map(|(order, _)| &order.lines);
-    let ids: Vec<i64> =
-        lines.map(|line| line.product_id).collect::<BTreeSet<i64>>().into_iter().collect();
+    let ids = product_ids(orders.iter().map(|(order, _)| *order));
     let rows = sqlx::query!(
         "SELECT id, name, category, price, stock
          FROM products
@@ -162,14 +166,8 @@ async fn lock_products(
         .map(|row| {
             let price = Money::from_decimal(row.price)
                 .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-            let shelf = Shelf {
-                name: row.name,
-                category: row.category,
-                price,
-                stock: row.stock,
-                taken: 0,
-                touched: false,
-            };
+            let shelf =
+                Shelf { name: row.name, category: row.category, price, stock: row.stock, taken: 0 };
             Ok((row.id, shelf))
         })
         .collect()
@@ -183,7 +181,7 @@ async fn write(
     let orders: Vec<&Placed> = outcomes.iter().flatten().collect();
     let items: Vec<(i64, &OrderLine)> =
         orders.iter().flat_map(|order| order.items.iter().map(|line| (order.id, line))).collect();
-    let touched: Vec<(&i64, &Shelf)> = shelves.iter().filter(|(_, shelf)| shelf.touched).collect();
+    let taken: Vec<(&i64, &Shelf)> = shelves.iter().filter(|(_, shelf)| shelf.taken > 0).collect();
     sqlx::query_file!(
         "src/orders/write.sql",
         &orders.iter().map(|order| order.id).collect::<Vec<_>>(),
@@ -198,8 +196,8 @@ async fn write(
         &items.iter().map(|(_, line)| line.quantity).collect::<Vec<_>>(),
         &items.iter().map(|(_, line)| line.price.as_decimal()).collect::<Vec<_>>(),
         &items.iter().map(|(_, line)| line.stock_taken()).collect::<Vec<_>>(),
-        &touched.iter().map(|(id, _)| **id).collect::<Vec<_>>(),
-        &touched.iter().map(|(_, shelf)| shelf.taken).collect::<Vec<_>>(),
+        &taken.iter().map(|(id, _)| **id).collect::<Vec<_>>(),
+        &taken.iter().map(|(_, shelf)| shelf.taken).collect::<Vec<_>>(),
     )
     .execute(connection)
     .await?;

@@ -1,18 +1,17 @@
 //! Writing events into the outbox.
 
-use service_runtime::problem::Problem;
 use shared_events::Event;
 use sqlx::PgConnection;
 
 /// Appends events, in the transaction of the change that they tell of.
-pub async fn append(connection: &mut PgConnection, events: &[&Event]) -> Result<(), AppendError> {
+pub async fn append(connection: &mut PgConnection, events: &[&Event]) -> sqlx::Result<()> {
     let mut ids = Vec::with_capacity(events.len());
     let mut topics = Vec::with_capacity(events.len());
     let mut payloads = Vec::with_capacity(events.len());
     for event in events {
         ids.push(event.envelope.event_id);
         topics.push(event.payload.topic().name().to_owned());
-        payloads.push(event.to_json()?);
+        payloads.push(event.to_json().map_err(|error| sqlx::Error::Encode(error.into()))?);
     }
     sqlx::query!(
         "INSERT INTO outbox (id, topic, payload)
@@ -25,22 +24,4 @@ pub async fn append(connection: &mut PgConnection, events: &[&Event]) -> Result<
     .execute(connection)
     .await?;
     Ok(())
-}
-
-/// Why events were not appended.
-#[derive(Debug, thiserror::Error)]
-pub enum AppendError {
-    #[error("an event has no JSON: {0}")]
-    Json(#[from] serde_json::Error),
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
-}
-
-impl From<AppendError> for Problem {
-    fn from(error: AppendError) -> Self {
-        match error {
-            AppendError::Json(error) => Self::internal(&error),
-            AppendError::Database(error) => error.into(),
-        }
-    }
 }

@@ -5,6 +5,7 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use serde::Deserialize;
 use shared_events::Watermark;
+use shared_events::topology::PUBLISHER;
 
 /// AMQP delivery mode of messages that survive a restart of the broker.
 const PERSISTENT: u8 = 2;
@@ -43,7 +44,7 @@ pub fn event_properties(event: &Pending) -> BasicProperties {
         .with_message_id(id.into())
         .with_type(event.event_type.as_str().into())
         .with_timestamp(event.created_at.timestamp().unsigned_abs())
-        .with_app_id("command-service".into())
+        .with_app_id(PUBLISHER.into())
         .with_headers(headers)
 }
 
@@ -52,6 +53,6 @@ pub fn watermark_properties() -> BasicProperties {
     BasicProperties::default()
         .with_content_type("application/json".into())
         .with_type(Watermark::TYPE.into())
-        .with_app_id("command-service".into())
+        .with_app_id(PUBLISHER.into())
         .with_expiration(WATERMARK_TTL.into())
 }

@@ -11,5 +11,5 @@ mod message;
 mod publisher;
 mod queue;
 
-pub use append::{AppendError, append};
+pub use append::append;
 pub use publisher::Publisher;

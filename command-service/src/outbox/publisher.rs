@@ -16,8 +16,9 @@ use sqlx::postgres::PgConnectOptions;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 use uuid::Uuid;
 
 /// How often the outbox is looked at without a wake-up: commits of other
@@ -26,6 +27,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How often a standby tries to become the leader.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long to leave alone what the broker has refused.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often watermarks are sent.
 const WATERMARK_INTERVAL: Duration = Duration::from_secs(1);
@@ -44,38 +48,42 @@ pub struct Publisher {
     database: PgConnectOptions,
     broker: BrokerUrl,
     committed: Arc<Notify>,
-    reporter: Reporter,
+    broker_health: Reporter,
+    health: Reporter,
     shutdown: CancellationToken,
 }
 
 /// Why a leader stopped.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("broker: {0}")]
+    #[error("{0}")]
     Broker(#[from] lapin::Error),
-    #[error("broker: no confirm within {CONFIRM_DEADLINE:?}")]
+    #[error("no confirm within {CONFIRM_DEADLINE:?}")]
     NoConfirm(#[from] tokio::time::error::Elapsed),
+    #[error("the connection broke")]
+    Disconnected,
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
 }
 
 impl Publisher {
-    /// A publisher that `committed` wakes and that tells of the broker by
-    /// `reporter`.
+    /// A publisher that `committed` wakes. It tells of the broker by
+    /// `broker_health`, and by `health` whether it gets its work done.
     pub fn new(
         database: &PgConnectOptions,
         broker: BrokerUrl,
         committed: Arc<Notify>,
-        reporter: Reporter,
+        broker_health: Reporter,
+        health: Reporter,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { database: database.clone(), broker, committed, reporter, shutdown }
+        Self { database: database.clone(), broker, committed, broker_health, health, shutdown }
     }
 
     /// Publishes until shutdown, whatever comes and goes meanwhile.
     pub async fn run(self) {
         let name = "command-service publisher";
-        let reporter = self.reporter.clone();
+        let reporter = self.broker_health.clone();
         let mut sessions =
             Sessions::new(self.broker.clone(), name, reporter, self.shutdown.clone());
         while let Some(connection) = sessions.begin().await {
@@ -89,11 +97,12 @@ impl Publisher {
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         amqp::declare(&channel, &topology()).await?;
+        self.broker_health.up();
         let mut pauses = Pauses::default();
         loop {
-            match self.lead(&channel, &mut pauses).await {
+            match self.lead(connection, &channel, &mut pauses).await {
                 Ok(()) => return Ok(()),
-                Err(Failure::Database(error)) => warn!("publishing pauses: database: {error}"),
+                Err(failure @ Failure::Database(_)) => self.health.down(failure),
                 Err(broker) => return Err(broker.into()),
             }
             if !pauses.pause(&self.shutdown).await {
@@ -103,22 +112,37 @@ impl Publisher {
     }
 
     /// Waits to become the leader, then publishes until shutdown.
-    async fn lead(&self, channel: &Channel, pauses: &mut Pauses) -> Result<(), Failure> {
+    async fn lead(
+        &self,
+        connection: &Connection,
+        channel: &Channel,
+        pauses: &mut Pauses,
+    ) -> Result<(), Failure> {
         let mut database = leadership::connect(&self.database).await?;
         while !leadership::try_acquire(&mut database).await? {
-            let pause = tokio::time::sleep(STANDBY_INTERVAL);
-            if self.shutdown.run_until_cancelled(pause).await.is_none() {
+            self.health.up();
+            if !channel.status().connected() {
+                return Err(Failure::Disconnected);
+            }
+            if !self.pause(STANDBY_INTERVAL).await {
                 return Ok(());
             }
         }
         info!("this publisher is the active one");
+        self.health.up();
         pauses.reset();
         let mut scan = Scan::default();
         let mut watermarks = Timer::new(WATERMARK_INTERVAL);
         let mut declarations = Timer::new(DECLARE_INTERVAL);
         loop {
-            // Registered before the look, so that no commit in between is slept over.
-            let woken = self.committed.notified();
+            if connection.status().blocked() {
+                // What is sent now would only wait in our memory and theirs.
+                self.broker_health.down("it takes no messages: short of memory or disk");
+                if !self.pause(STANDBY_INTERVAL).await {
+                    return Ok(());
+                }
+                continue;
+            }
             if declarations.is_due() {
                 amqp::declare(channel, &topology()).await?;
             }
@@ -130,7 +154,8 @@ impl Publisher {
             }
             if self.publish_next(&mut scan, &mut database, channel).await? == 0 {
                 tokio::select! {
-                    () = woken => {}
+                    // A commit since the look has left a permit: none is slept over.
+                    () = self.committed.notified() => {}
                     () = tokio::time::sleep(POLL_INTERVAL) => {}
                     () = self.shutdown.cancelled() => return Ok(()),
                 }
@@ -153,32 +178,40 @@ impl Publisher {
         queue::mark_published(database, &confirmed).await?;
         metrics::counter!("outbox_published_total").increment(confirmed.len() as u64);
         if confirmed.len() < pending.len() {
-            self.reporter.down("some events were refused by the broker or have no queue");
+            self.broker_health.down("some events were refused, or have no queue");
             amqp::declare(channel, &topology()).await?;
+            self.pause(REFUSED_PAUSE).await;
         } else {
-            self.reporter.up();
+            self.broker_health.up();
         }
         Ok(confirmed.len())
+    }
+
+    /// False if the shutdown came first.
+    async fn pause(&self, pause: Duration) -> bool {
+        self.shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some()
     }
 }
 
 /// Sends a batch without waiting in between, then waits for all confirms.
 /// Returns the ids of those that the broker has taken and routed.
 async fn publish(channel: &Channel, pending: &[Pending]) -> Result<Vec<Uuid>, Failure> {
-    let sending = async {
-        let mut confirms = Vec::with_capacity(pending.len());
-        for event in pending {
-            let key = routing_key(&event.topic, &event.event_type);
-            let properties = message::event_properties(event);
-            confirms.push(send(channel, &key, event.payload.as_bytes(), properties).await?);
+    let mut confirms = Vec::with_capacity(pending.len());
+    for event in pending {
+        let key = routing_key(&event.topic, &event.event_type);
+        let properties = message::event_properties(event);
+        let sending = send(channel, &key, event.payload.as_bytes(), properties);
+        confirms.push(timeout(CONFIRM_DEADLINE, sending).await??);
+    }
+    let mut confirmed = Vec::with_capacity(pending.len());
+    for (event, confirm) in pending.iter().zip(confirms) {
+        // The deadline is for each, so that a slow broker still gets on.
+        // `Ack(Some(…))` would be a message that came back: it had no queue.
+        if timeout(CONFIRM_DEADLINE, confirm).await?? == Confirmation::Ack(None) {
+            confirmed.push(event.id);
         }
-        try_join_all(confirms).await
-    };
-    let confirms = tokio::time::timeout(CONFIRM_DEADLINE, sending).await??;
-    // `Ack(Some(…))` came back: it had no queue.
-    let taken = |confirm: &Confirmation| matches!(confirm, Confirmation::Ack(None));
-    let confirmed = pending.iter().zip(&confirms).filter(|(_, confirm)| taken(confirm));
-    Ok(confirmed.map(|(event, _)| event.id).collect())
+    }
+    Ok(confirmed)
 }
 
 async fn send(
@@ -206,7 +239,7 @@ async fn publish_watermarks(database: &mut PgConnection, channel: &Channel) -> R
         try_join_all(confirms).await
     };
     // The confirms are awaited as a sign of life of an idle connection.
-    tokio::time::timeout(CONFIRM_DEADLINE, sending).await??;
+    timeout(CONFIRM_DEADLINE, sending).await??;
     Ok(())
 }
 

@@ -118,14 +118,78 @@ fn lowest_id(time: DateTime<Utc>) -> Uuid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sqlx::PgPool;
+    use sqlx::pool::PoolConnection;
+
+    async fn append(connection: &mut PgConnection, id: Uuid) {
+        sqlx::query("INSERT INTO outbox (id, topic, payload) VALUES ($1, 'order-events', $2)")
+            .bind(id)
+            .bind(serde_json::json!({"eventType": "OrderCreated"}))
+            .execute(connection)
+            .await
+            .unwrap();
+    }
+
+    async fn connection(pool: &PgPool) -> PoolConnection<sqlx::Postgres> {
+        pool.acquire().await.unwrap()
+    }
+
+    async fn committed_orders(connection: &mut PgConnection) -> i64 {
+        let committed = committed(connection).await.unwrap();
+        committed.iter().find(|row| row.topic == "order-events").unwrap().count
+    }
 
     #[test]
     fn the_lowest_id_is_below_those_of_now_and_above_those_before() {
-        let before = Uuid::now_v7();
-        let (lowest_before, lowest_after) = (
-            lowest_id(Utc::now() - Duration::from_secs(1)),
-            lowest_id(Utc::now() + Duration::from_secs(1)),
-        );
-        assert!(lowest_before < before && before < lowest_after);
+        let now = Uuid::now_v7();
+        let lowest_before = lowest_id(Utc::now() - Duration::from_secs(1));
+        let lowest_after = lowest_id(Utc::now() + Duration::from_secs(1));
+        assert!(lowest_before < now && now < lowest_after);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn a_row_that_commits_late_with_a_lower_id_is_not_skipped(pool: PgPool) {
+        let (low, high) = (Uuid::now_v7(), Uuid::now_v7());
+        let mut late = pool.begin().await.unwrap();
+        append(&mut late, low).await;
+        let mut leader = connection(&pool).await;
+        append(&mut leader, high).await;
+        let mut scan = Scan::default();
+        let first = scan.next(&mut leader).await.unwrap();
+        assert_eq!(first.iter().map(|row| row.id).collect::<Vec<_>>(), [high]);
+        mark_published(&mut leader, &[high]).await.unwrap();
+        late.commit().await.unwrap();
+        let second = scan.next(&mut leader).await.unwrap();
+        assert_eq!(second.iter().map(|row| row.id).collect::<Vec<_>>(), [low]);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn a_row_is_counted_once_before_and_after_it_is_marked_even_twice(pool: PgPool) {
+        let mut leader = connection(&pool).await;
+        let ids = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
+        for id in ids {
+            append(&mut leader, id).await;
+        }
+        assert_eq!(committed_orders(&mut leader).await, 3);
+        // A leader that lost its lock may still mark what another one did.
+        for marked in [&ids[..2], &ids[1..], &ids[..]] {
+            mark_published(&mut leader, marked).await.unwrap();
+            assert_eq!(committed_orders(&mut leader).await, 3);
+        }
+        assert!(Scan::default().next(&mut leader).await.unwrap().is_empty());
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn what_could_not_be_routed_does_not_get_in(pool: PgPool) {
+        for payload in ["{}", "[]", r#"{"eventType": ""}"#, r#"{"eventType": "a.b"}"#] {
+            let inserted = sqlx::query(
+                "INSERT INTO outbox (id, topic, payload)
+                 VALUES (gen_random_uuid(), 'order-events', $1::jsonb)",
+            )
+            .bind(payload)
+            .execute(&pool)
+            .await;
+            assert!(inserted.is_err(), "{payload}");
+        }
     }
 }

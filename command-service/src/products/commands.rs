@@ -56,7 +56,10 @@ pub async fn change(
     trace: TraceParent,
 ) -> Result<Option<(Product, Uuid)>, Problem> {
     let mut transaction = pool.begin().await?;
-    let Some(before) = lock(&mut transaction, id).await? else { return Ok(None) };
+    let Some(before) = lock(&mut transaction, id).await? else {
+        transaction.rollback().await?;
+        return Ok(None);
+    };
     let after = before.changed(change);
     sqlx::query!(
         "UPDATE products

@@ -1,6 +1,6 @@
 //! What sales views add up: pieces, revenue and orders.
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use shared_events::{Event, OrderCreated, OrderLine, Payload};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Delta {
     /// Pieces ordered.
     pub quantity: i64,
-    /// Revenue. An order's total is below 10^20 and a batch has at most 65,535
+    /// Revenue. An order's total is below 10^12 and a batch has at most 65,535
     /// of them, so the sum fits a `Decimal` of four decimals, which ends near
     /// 7.9 × 10^24. Whether it fits the view is for the database to say.
     pub revenue: Decimal,
@@ -66,7 +66,8 @@ pub fn by_order<K: Ord>(
 /// The hour that an order belongs to.
 pub fn hour(event: &Event) -> DateTime<Utc> {
     let time = event.envelope.timestamp;
-    time.duration_trunc(TimeDelta::hours(1)).unwrap_or(time)
+    let second = time.timestamp();
+    DateTime::from_timestamp(second - second.rem_euclid(3600), 0).unwrap_or(time)
 }
 
 #[cfg(test)]

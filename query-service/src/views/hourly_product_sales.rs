@@ -11,6 +11,7 @@ use service_runtime::json_body::integer;
 use service_runtime::problem::Problem;
 use shared_events::Money;
 use sqlx::PgPool;
+use sqlx::types::Decimal;
 use std::borrow::Cow;
 
 /// The longest span of one request.
@@ -41,7 +42,16 @@ struct Wanted {
     end: DateTime<Utc>,
     product_id: Option<i64>,
     limit: i64,
-    after: Option<Position>,
+    /// Where the page before ended.
+    after: Position,
+}
+
+struct Row {
+    hour_timestamp: DateTime<Utc>,
+    product_id: i64,
+    total_revenue: Decimal,
+    total_quantity: i64,
+    total_orders: i64,
 }
 
 /// Where a page ended.
@@ -57,24 +67,48 @@ struct Position {
 /// which a product sold nothing are left out.
 pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<Response, Problem> {
     let wanted = Wanted::read(parameters)?;
-    let rows = sqlx::query!(
-        r#"SELECT hour_timestamp, product_id, total_revenue AS "total_revenue!",
-                  total_quantity AS "total_quantity!", total_orders AS "total_orders!"
-           FROM hourly_product_sales_view
-           WHERE hour_timestamp >= $1 AND hour_timestamp < $2
-               AND ($3::bigint IS NULL OR product_id = $3)
-               AND ($4::timestamptz IS NULL OR (hour_timestamp, product_id) > ($4, $5::bigint))
-           ORDER BY hour_timestamp, product_id
-           LIMIT $6"#,
-        wanted.start,
-        wanted.end,
-        wanted.product_id,
-        wanted.after.map(|after| after.hour),
-        wanted.after.map(|after| after.product_id),
-        wanted.limit + 1,
-    )
-    .fetch_all(&pool)
-    .await?;
+    // Two statements, for two plans: the windows of one product are found by
+    // product, all others by hour.
+    let rows = match wanted.product_id {
+        Some(product_id) => {
+            sqlx::query_as!(
+                Row,
+                r#"SELECT hour_timestamp, product_id, total_revenue AS "total_revenue!",
+                      total_quantity AS "total_quantity!", total_orders AS "total_orders!"
+               FROM hourly_product_sales_view
+               WHERE product_id = $1 AND hour_timestamp >= $2 AND hour_timestamp < $3
+                   AND hour_timestamp > $4
+               ORDER BY hour_timestamp
+               LIMIT $5"#,
+                product_id,
+                wanted.start,
+                wanted.end,
+                wanted.after.hour,
+                wanted.limit + 1,
+            )
+            .fetch_all(&pool)
+            .await?
+        }
+        None => {
+            sqlx::query_as!(
+                Row,
+                r#"SELECT hour_timestamp, product_id, total_revenue AS "total_revenue!",
+                      total_quantity AS "total_quantity!", total_orders AS "total_orders!"
+               FROM hourly_product_sales_view
+               WHERE hour_timestamp >= $1 AND hour_timestamp < $2
+                   AND (hour_timestamp, product_id) > ($3, $4)
+               ORDER BY hour_timestamp, product_id
+               LIMIT $5"#,
+                wanted.start,
+                wanted.end,
+                wanted.after.hour,
+                wanted.after.product_id,
+                wanted.limit + 1,
+            )
+            .fetch_all(&pool)
+            .await?
+        }
+    };
     let windows = rows
         .into_iter()
         .map(|row| {
@@ -95,22 +129,35 @@ pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<
 
 impl Wanted {
     fn read(mut parameters: Parameters) -> Result<Self, Problem> {
-        let start = parameters.required("start", time).unwrap_or_default();
-        let end = parameters.required("end", time).unwrap_or_default();
+        let start = parameters.required("start", time);
+        let end = parameters.required("end", time);
         let product_id = parameters.optional("productId", |text| integer(text, 1, i64::MAX));
         let limit = parameters.optional("limit", |text| integer(text, 1, MAX_WINDOWS));
         let after = parameters.optional("cursor", Position::read);
-        if end < start {
-            parameters.refuse("end", "must not be before start");
-        } else if end - start > MAX_SPAN {
-            parameters.refuse("end", "must be at most 31 days after start");
+        if let (Some(start), Some(end)) = (start, end) {
+            if end < start {
+                parameters.refuse("end", "must not be before start");
+            } else if end - start > MAX_SPAN {
+                parameters.refuse("end", "must be at most 31 days after start");
+            }
         }
         parameters.check()?;
-        Ok(Self { start, end, product_id, limit: limit.unwrap_or(MAX_WINDOWS), after })
+        // Checked: both are there.
+        let (start, end) = (start.unwrap_or_default(), end.unwrap_or_default());
+        Ok(Self {
+            start,
+            end,
+            product_id,
+            limit: limit.unwrap_or(MAX_WINDOWS),
+            after: after.unwrap_or(Position::BEGINNING),
+        })
     }
 }
 
 impl Position {
+    /// Before every window.
+    const BEGINNING: Self = Self { hour: DateTime::UNIX_EPOCH, product_id: 0 };
+
     fn read(text: &str) -> Result<Self, Cow<'static, str>> {
         let read = || {
             let (hour, product_id) = text.split_once('.')?;
