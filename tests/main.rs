@@ -4,6 +4,13 @@
 //! Each test has a shop of its own: databases, a virtual host of the broker,
 //! and services on free ports. Run them with `cargo stack test`.
 
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and may print what it measured"
+)]
+
 mod harness;
 
 mod absence;

@@ -19,6 +19,7 @@ use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, metrics, postgres, telemetry};
 use std::sync::Arc;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/write");
 
@@ -37,13 +38,22 @@ async fn main() -> anyhow::Result<()> {
     let pool = postgres::pool(&config.database, "command-service", config.connections);
     let committed = Arc::new(Notify::new());
 
-    let (lane, lane_task) =
-        Lane::open(&config.database, config.order_price_policy, committed.clone());
+    let api_ended = CancellationToken::new();
+    let (lane, lane_task) = Lane::open(
+        &config.database,
+        config.order_price_policy,
+        committed.clone(),
+        api_ended.clone(),
+    );
     let commands = Commands { pool, lane, committed: committed.clone() };
 
     let api = router::routes(commands).merge(health.routes());
     let address = (config.address, config.port).into();
-    tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
+    let api = http::serve("api", address, api, shutdown.clone()).await?;
+    tasks.spawn("api", async move {
+        let _ending = api_ended.drop_guard();
+        api.await
+    });
     let address = (config.common.operations_address, config.operations_port).into();
     tasks.spawn(
         "operations",

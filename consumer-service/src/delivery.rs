@@ -13,7 +13,7 @@ use anyhow::Context;
 use futures::StreamExt;
 use futures::future::try_join_all;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
 use service_runtime::amqp::{self, Sessions, Topology};
@@ -25,10 +25,18 @@ use shared_events::{Topic, now};
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
-/// Watermarks come every second. After such a silence it is worth a look
-/// whether the queue is still the one that is consumed.
-const SILENCE: Duration = Duration::from_secs(5);
+/// Watermarks come every second. After such a silence either no publisher is
+/// running, or the broker has lost us: of a quorum queue that is deleted and at
+/// once made anew, RabbitMQ 3.10 takes the deliveries for repetitions and keeps
+/// them back. Consuming anew helps then, and costs nothing otherwise.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// Nothing has come from the queue of a topic.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing has come from {0} for {SILENCE:?}, not even a watermark; consuming anew")]
+struct Silence(Topic);
 
 /// Consumes every topic that a projection wants.
 #[derive(Debug)]
@@ -65,7 +73,13 @@ impl Consumer {
         );
         while let Some(connection) = sessions.begin().await {
             let loops = topics().into_iter().map(|topic| self.consume(&connection, topic));
-            let ended = try_join_all(loops).await.map(|_| ());
+            let ended = match try_join_all(loops).await {
+                Err(error) if error.is::<Silence>() => {
+                    info!("{error}");
+                    Ok(())
+                }
+                ended => ended.map(|_| ()),
+            };
             sessions.end(connection, ended).await;
         }
     }
@@ -91,10 +105,7 @@ impl Consumer {
         loop {
             let batch = tokio::select! {
                 batch = batches.next() => batch.context("the broker cancelled the consumer")?,
-                () = tokio::time::sleep(SILENCE) => {
-                    ensure_consumed(&channel, topic).await?;
-                    continue;
-                }
+                () = tokio::time::sleep(SILENCE) => return Err(Silence(topic).into()),
                 () = self.shutdown.cancelled() => return Ok(()),
             };
             let batch = batch.into_iter().collect::<lapin::Result<Vec<Delivery>>>()?;
@@ -132,14 +143,4 @@ impl Consumer {
         }
         Ok(true)
     }
-}
-
-/// Makes sure that the queue exists and that the broker sends it to somebody.
-/// Of a queue that was deleted and made anew at once, RabbitMQ does not always
-/// tell those who consumed the old one.
-async fn ensure_consumed(channel: &Channel, topic: Topic) -> anyhow::Result<()> {
-    let options = QueueDeclareOptions::durable();
-    let declared = channel.queue_declare(topic.name().into(), options, FieldTable::default());
-    anyhow::ensure!(declared.await?.consumer_count() > 0, "the queue {topic} was made anew");
-    Ok(())
 }

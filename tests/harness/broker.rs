@@ -30,6 +30,10 @@ impl Broker {
         let all = r#"{"configure":".*","write":".*","read":".*"}"#;
         let user = &broker.uri.authority.userinfo.username;
         broker.manage(Method::PUT, &format!("permissions/{}/{user}", broker.name), all).await;
+        // As the stack's own virtual host has it: see deploy/broker.
+        let policy = r#"{"pattern":"^(product|order|user)-events$","apply-to":"queues",
+                         "definition":{"delivery-limit":1000000000}}"#;
+        broker.manage(Method::PUT, &format!("policies/{}/event-queues", broker.name), policy).await;
         broker
     }
 

@@ -23,6 +23,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 /// Most orders of one transaction.
@@ -71,12 +72,14 @@ struct Driver {
 }
 
 impl Lane {
-    /// Opens a lane. The future drives it, until all lanes' ends are dropped;
-    /// `committed` is notified of every commit.
+    /// Opens a lane. The future drives it, until `closing` is cancelled and all
+    /// orders that arrived by then are answered; `committed` is notified of
+    /// every commit.
     pub fn open(
         database: &PgConnectOptions,
         policy: PricePolicy,
         committed: Arc<Notify>,
+        closing: CancellationToken,
     ) -> (Self, impl Future<Output = anyhow::Result<()>> + Send + use<>) {
         let (queue, arrivals) = mpsc::channel(QUEUE);
         let driver = Driver {
@@ -86,7 +89,7 @@ impl Lane {
             policy,
             committed,
         };
-        (Self { queue }, driver.run(arrivals))
+        (Self { queue }, driver.run(arrivals, closing))
     }
 
     /// Places an order.
@@ -104,15 +107,29 @@ impl Lane {
 }
 
 impl Driver {
-    async fn run(mut self, mut arrivals: mpsc::Receiver<Placement>) -> anyhow::Result<()> {
+    async fn run(
+        mut self,
+        mut arrivals: mpsc::Receiver<Placement>,
+        closing: CancellationToken,
+    ) -> anyhow::Result<()> {
         let mut batch = Vec::with_capacity(MAX_BATCH);
-        while arrivals.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        loop {
+            tokio::select! {
+                arrived = arrivals.recv_many(&mut batch, MAX_BATCH) => {
+                    if arrived == 0 {
+                        return Ok(());
+                    }
+                }
+                () = closing.cancelled(), if !arrivals.is_closed() => {
+                    arrivals.close();
+                    continue;
+                }
+            }
             // Whoever left before the lane came to his order does not want it.
             batch.retain(|placement: &Placement| !placement.answer.is_closed());
             metrics::histogram!("order_batch_size").record(batch.len() as f64);
             self.serve(std::mem::take(&mut batch)).await;
         }
-        Ok(())
     }
 
     /// Places a batch, and sees to those that cannot go together.

@@ -1,0 +1,285 @@
+//! Installing what is missing from Debian's and Ubuntu's packages.
+//!
+//! The installation itself is a shell script of its own, `install_debian.sh`:
+//! it restores what it changes even if this tool dies while it runs.
+
+use std::{
+    fs::{self, File},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    interrupt,
+    server_binaries::{
+        POSTGRES_MAJOR, PostgresBinaries, RabbitmqBinaries, Version, find_postgres, find_rabbitmq,
+    },
+    system_user::running_as_root,
+    terminal::{self, Step},
+};
+
+const SCRIPT: &str = include_str!("install_debian.sh");
+
+/// The programs of both servers.
+#[derive(Debug, Clone)]
+pub struct Servers {
+    /// PostgreSQL.
+    pub postgres: PostgresBinaries,
+    /// RabbitMQ.
+    pub rabbitmq: RabbitmqBinaries,
+}
+
+/// Which servers are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Missing {
+    postgres: bool,
+    rabbitmq: bool,
+}
+
+/// Finds both servers, after installing what is missing.
+pub fn ensure_servers(private_folder: &Path) -> Result<Servers> {
+    let missing =
+        Missing { postgres: find_postgres().is_none(), rabbitmq: find_rabbitmq().is_none() };
+    install(private_folder, missing)?;
+    match (find_postgres(), find_rabbitmq()) {
+        (Some(postgres), Some(rabbitmq)) => Ok(Servers { postgres, rabbitmq }),
+        (postgres, _) => bail!(
+            "{} was installed but its programs were not found",
+            if postgres.is_none() { "PostgreSQL" } else { "RabbitMQ" }
+        ),
+    }
+}
+
+/// Finds PostgreSQL, after installing it if it is missing.
+pub fn ensure_postgres(private_folder: &Path) -> Result<PostgresBinaries> {
+    install(private_folder, Missing { postgres: find_postgres().is_none(), rabbitmq: false })?;
+    find_postgres().context("PostgreSQL was installed but its programs were not found")
+}
+
+fn install(private_folder: &Path, missing: Missing) -> Result<()> {
+    if !missing.postgres && !missing.rabbitmq {
+        return Ok(());
+    }
+    if !Path::new("/usr/bin/apt-get").exists() {
+        bail!("{}", advice_without_apt(missing));
+    }
+    Installation::new(private_folder)?.install(missing)
+}
+
+/// A run of the package tools, as root or by sudo, with a log.
+#[derive(Debug)]
+struct Installation {
+    log: PathBuf,
+    script: PathBuf,
+    sudo: bool,
+}
+
+impl Installation {
+    fn new(private_folder: &Path) -> Result<Self> {
+        let script = private_folder.join("install_debian.sh");
+        fs::write(&script, SCRIPT).with_context(|| format!("cannot write {}", script.display()))?;
+        Ok(Self { log: private_folder.join("install.log"), script, sudo: !running_as_root() })
+    }
+
+    fn install(&self, missing: Missing) -> Result<()> {
+        if self.sudo && !sudo_works() {
+            bail!(
+                "{} missing, and installing needs root: `sudo` does not work without a password here. \
+                 Run `sudo -v` and then this command again, or install {} yourself",
+                missing.names("is", "are"),
+                missing.names("", ""),
+            );
+        }
+        self.step("apt-get update", &["apt-get".as_ref(), "update".as_ref()])?;
+        let packages = choose(missing, &candidates()?)?;
+        let mut command: Vec<&Path> = vec!["sh".as_ref(), &self.script];
+        command.extend(packages.iter().map(Path::new));
+        self.step(&format!("apt-get install {}", packages.join(" ")), &command)
+    }
+
+    /// Runs one command to its end, even if a stop is asked for meanwhile: a
+    /// half-installed package would be the user's to repair.
+    fn step(&self, name: &str, words: &[&Path]) -> Result<()> {
+        let step = Step::begin(&if self.sudo { format!("sudo {name}") } else { name.to_owned() });
+        let status = self.run(&step, words)?;
+        if !status.success() {
+            drop(step);
+            for line in last_lines(&self.log, 15) {
+                terminal::note(&format!("    {line}"));
+            }
+            bail!("`{name}` failed; all of its output is in {}", self.log.display());
+        }
+        step.done("");
+        interrupt::check()?;
+        Ok(())
+    }
+
+    fn run(&self, step: &Step, words: &[&Path]) -> Result<ExitStatus> {
+        let log = File::create(&self.log)
+            .with_context(|| format!("cannot write {}", self.log.display()))?;
+        let words = if self.sudo {
+            [&["sudo".as_ref(), "-n".as_ref()], words].concat()
+        } else {
+            words.to_vec()
+        };
+        let [program, arguments @ ..] = words.as_slice() else { bail!("no command") };
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot run {}", program.display()))?;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            let doing = last_lines(&self.log, 1).pop().unwrap_or_default();
+            let doing =
+                if interrupt::requested() { "stopping when the packages are done" } else { &doing };
+            step.detail(doing.trim_end_matches(" ..."));
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+impl Missing {
+    fn names(self, one: &str, both: &str) -> String {
+        match (self.postgres, self.rabbitmq) {
+            (true, true) => format!("PostgreSQL and RabbitMQ {both}"),
+            (true, false) => format!("PostgreSQL {one}"),
+            (false, _) => format!("RabbitMQ {one}"),
+        }
+        .trim_end()
+        .to_owned()
+    }
+}
+
+fn advice_without_apt(missing: Missing) -> String {
+    let packages = match (missing.postgres, missing.rabbitmq) {
+        (true, true) => "postgresql@17 rabbitmq",
+        (true, false) => "postgresql@17",
+        (false, _) => "rabbitmq",
+    };
+    format!(
+        "{} missing, and this system's packages are not known to the tool. Install \
+         PostgreSQL {} to {} (server and psql) and RabbitMQ 3.10 or newer up to 4.x with its management plugin \
+         (Homebrew: `brew install {packages}`), without starting them, and see that their programs are in PATH",
+        missing.names("is", "are"),
+        POSTGRES_MAJOR.start(),
+        POSTGRES_MAJOR.end(),
+    )
+}
+
+fn sudo_works() -> bool {
+    Command::new("sudo")
+        .args(["-n", "true"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// What `apt-cache policy` says of every package that could be wanted.
+fn candidates() -> Result<String> {
+    let mut command = Command::new("apt-cache");
+    command.env("LC_ALL", "C").args(["policy", "rabbitmq-server"]);
+    command.args(POSTGRES_MAJOR.map(|major| format!("postgresql-{major}")));
+    let output = command.output().context("cannot run apt-cache")?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The packages to install, or why the system's cannot be used.
+fn choose(missing: Missing, policy: &str) -> Result<Vec<String>> {
+    let mut packages = Vec::new();
+    if missing.postgres {
+        let package = POSTGRES_MAJOR
+            .rev()
+            .map(|major| format!("postgresql-{major}"))
+            .find(|package| candidate(policy, package).is_some());
+        match package {
+            Some(package) => packages.push(package),
+            None => bail!(
+                "this system's packages have no PostgreSQL {} to {}: add the repository of \
+                 https://apt.postgresql.org and run this again",
+                POSTGRES_MAJOR.start(),
+                POSTGRES_MAJOR.end()
+            ),
+        }
+    }
+    if missing.rabbitmq {
+        match candidate(policy, "rabbitmq-server") {
+            Some(version) if version.is_usable_rabbitmq() => {
+                packages.push("rabbitmq-server".to_owned());
+            }
+            offered => bail!(
+                "this system's packages have {}, but 3.10 to 4.x is needed: add the repository of \
+                 https://www.rabbitmq.com/docs/install-debian and run this again",
+                offered.map_or("no RabbitMQ".to_owned(), |version| format!("RabbitMQ {version}"))
+            ),
+        }
+    }
+    Ok(packages)
+}
+
+/// The version that would be installed, from the text of `apt-cache policy`.
+fn candidate(policy: &str, package: &str) -> Option<Version> {
+    let mut lines = policy.lines();
+    lines.find(|line| *line == format!("{package}:"))?;
+    let version = lines
+        .take_while(|line| line.starts_with(' '))
+        .find_map(|line| line.trim().strip_prefix("Candidate: "))?;
+    Version::parse(version)
+}
+
+/// The last lines of a file that are not empty.
+pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
+    let text = fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines.iter().skip(lines.len().saturating_sub(count)).map(|line| (*line).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: Missing = Missing { postgres: true, rabbitmq: true };
+    const BOOKWORM: &str = "rabbitmq-server:\n  Installed: (none)\n  Candidate: 3.10.8-1.1+deb12u1\n  Version table:\n\
+                            postgresql-15:\n  Installed: (none)\n  Candidate: 15.13-0+deb12u1\n  Version table:\n";
+
+    #[test]
+    fn the_newest_usable_packages_are_chosen() -> Result<()> {
+        assert_eq!(choose(BOTH, BOOKWORM)?, ["postgresql-15", "rabbitmq-server"]);
+        let with_16 =
+            format!("{BOOKWORM}postgresql-16:\n  Installed: (none)\n  Candidate: 16.4-1\n");
+        assert_eq!(choose(BOTH, &with_16)?, ["postgresql-16", "rabbitmq-server"]);
+        let only_broker = Missing { postgres: false, rabbitmq: true };
+        assert_eq!(choose(only_broker, BOOKWORM)?, ["rabbitmq-server"]);
+        Ok(())
+    }
+
+    #[test]
+    fn systems_that_are_too_old_are_told_what_to_do() {
+        let jammy = BOOKWORM.replace("3.10.8-1.1+deb12u1", "3.9.13-1");
+        let refusal = choose(BOTH, &jammy).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refusal.contains("have RabbitMQ 3.9"), "{refusal}");
+        let refusal = choose(BOTH, &BOOKWORM.replace("15.13-0+deb12u1", "(none)"));
+        assert!(refusal.is_err_and(|error| error.to_string().contains("apt.postgresql.org")));
+    }
+
+    #[test]
+    fn advice_names_what_is_missing() {
+        let advice = advice_without_apt(Missing { postgres: true, rabbitmq: false });
+        assert!(advice.starts_with("PostgreSQL is missing"), "{advice}");
+        assert!(advice_without_apt(BOTH).starts_with("PostgreSQL and RabbitMQ are missing"));
+    }
+}

@@ -1,0 +1,119 @@
+//! Requests to servers on this machine's loopback address.
+//!
+//! HTTP/1.0, so that the answer's end is the connection's end and a body is
+//! never chunked: all that is needed for health checks and for the broker's
+//! management interface.
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An answer: status code and body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The body, as text.
+    pub body: String,
+}
+
+impl Answer {
+    /// Whether the status is one of success.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+/// A request to a port of this machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// `GET`, `PUT` …
+    pub method: &'a str,
+    /// The port on 127.0.0.1.
+    pub port: u16,
+    /// Path and query, percent-encoded.
+    pub path: &'a str,
+    /// The value of the header `Authorization`, if any.
+    pub authorization: Option<&'a str>,
+    /// A JSON body; empty for none.
+    pub body: &'a str,
+}
+
+impl<'a> Request<'a> {
+    /// A plain GET.
+    pub fn get(port: u16, path: &'a str) -> Self {
+        Self { method: "GET", port, path, authorization: None, body: "" }
+    }
+
+    /// Sends the request and reads the whole answer.
+    pub fn send(&self) -> Result<Answer> {
+        self.exchange()
+            .with_context(|| format!("{} http://127.0.0.1:{}{}", self.method, self.port, self.path))
+    }
+
+    fn exchange(&self) -> Result<Answer> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+        stream.write_all(self.text().as_bytes())?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        parse(&String::from_utf8_lossy(&answer))
+    }
+
+    fn text(&self) -> String {
+        let authorization = self
+            .authorization
+            .map(|value| format!("Authorization: {value}\r\n"))
+            .unwrap_or_default();
+        format!(
+            "{} {} HTTP/1.0\r\nHost: 127.0.0.1:{}\r\n{authorization}\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+            self.method,
+            self.path,
+            self.port,
+            self.body.len(),
+            self.body,
+        )
+    }
+}
+
+fn parse(answer: &str) -> Result<Answer> {
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| {
+        anyhow!("the answer is no HTTP: {:?}", answer.get(..80).unwrap_or(answer))
+    })?;
+    let status = head
+        .split_ascii_whitespace()
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(|| anyhow!("the answer has no status: {head:?}"))?;
+    Ok(Answer { status, body: body.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_its_status_and_its_body() {
+        let answer = parse("HTTP/1.1 503 Service Unavailable\r\nx: y\r\n\r\n{\"a\":1}");
+        assert_eq!(answer.ok(), Some(Answer { status: 503, body: "{\"a\":1}".to_owned() }));
+        assert!(parse("SSH-2.0").is_err());
+    }
+
+    #[test]
+    fn a_request_states_the_length_of_its_body() {
+        let mut request = Request::get(80, "/x");
+        request.body = "{}";
+        assert!(request.text().starts_with("GET /x HTTP/1.0\r\n"));
+        assert!(request.text().ends_with("Content-Length: 2\r\n\r\n{}"));
+    }
+}

@@ -1,0 +1,197 @@
+//! What an earlier run has left behind.
+//!
+//! Each run keeps a record of the programs that it started. If the run was
+//! killed, they are still there, and the next run stops them before it starts
+//! its own. A process counts as one of ours only if process id and start time
+//! are those in the record: ids are given again.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use nix::{
+    sys::signal::{Signal, kill, killpg},
+    unistd::Pid,
+};
+
+use crate::terminal::Step;
+
+const GRACE: Duration = Duration::from_secs(20);
+
+/// The file that lists what runs.
+#[derive(Debug, Clone)]
+pub struct Record(PathBuf);
+
+/// One line of the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    process: i32,
+    stop_signal: Signal,
+    started: String,
+    name: String,
+}
+
+impl Record {
+    /// The record of the instance with that folder.
+    pub fn of(folder: &Path) -> Self {
+        Self(folder.join("processes"))
+    }
+
+    /// Adds a program that has just been started. A record that cannot be
+    /// written is no reason to stop: it matters only if the tool is killed.
+    pub fn add(&self, name: &str, process: i32, stop_signal: Signal) {
+        let Some(started) = start_time(process) else { return };
+        let entry = Entry { process, stop_signal, started, name: name.to_owned() };
+        let file = File::options().create(true).append(true).open(&self.0);
+        if let Ok(mut file) = file {
+            let _ = writeln!(file, "{}", entry.text());
+        }
+    }
+
+    /// Forgets everything, after an orderly end.
+    pub fn clear(&self) {
+        let _ = fs::remove_file(&self.0);
+    }
+
+    /// Stops what an earlier run has left running, the latest started first:
+    /// services before the broker and the databases that they use.
+    pub fn stop_leftovers(&self) -> Result<()> {
+        let text = fs::read_to_string(&self.0).unwrap_or_default();
+        let mut alive: Vec<Entry> =
+            text.lines().filter_map(Entry::parse).filter(Entry::is_alive).collect();
+        alive.reverse();
+        if !alive.is_empty() {
+            let names: Vec<&str> = alive.iter().map(|entry| entry.name.as_str()).collect();
+            let step = Step::begin(&format!(
+                "stop what a killed run has left behind ({})",
+                names.join(", ")
+            ));
+            for entry in &alive {
+                entry.stop()?;
+            }
+            step.done("");
+        }
+        self.clear();
+        Ok(())
+    }
+}
+
+impl Entry {
+    fn text(&self) -> String {
+        format!("{}\t{}\t{}\t{}", self.process, self.stop_signal, self.started, self.name)
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split('\t');
+        Some(Self {
+            process: fields.next()?.parse().ok()?,
+            stop_signal: fields.next()?.parse().ok()?,
+            started: fields.next()?.to_owned(),
+            name: fields.next()?.to_owned(),
+        })
+    }
+
+    fn is_alive(&self) -> bool {
+        start_time(self.process).is_some_and(|started| started == self.started)
+    }
+
+    fn stop(&self) -> Result<()> {
+        let process = Pid::from_raw(self.process);
+        kill(process, self.stop_signal).with_context(|| {
+            format!(
+                "{} (process {}) of an earlier run is still there and cannot be stopped: \
+                 stop it as the user who started it",
+                self.name, self.process
+            )
+        })?;
+        if !self.ends_within(GRACE) {
+            let _ = killpg(process, Signal::SIGKILL);
+            if !self.ends_within(GRACE) {
+                bail!("{} (process {}) of an earlier run does not end", self.name, self.process);
+            }
+        }
+        Ok(())
+    }
+
+    fn ends_within(&self, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        while self.is_alive() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        true
+    }
+}
+
+/// When the process started, as text that is only compared; none if there is
+/// no such process (a zombie counts as none: it holds nothing).
+fn start_time(process: i32) -> Option<String> {
+    if !Path::new("/proc/self/stat").exists() {
+        return start_time_from_ps(process);
+    }
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    Some(format!("{} {}", boot.trim(), start_ticks(&stat)?))
+}
+
+/// Field 22 of `/proc/PID/stat` (proc(5)). Field 2, the name, may itself hold
+/// spaces and parentheses, so fields are counted from its end.
+fn start_ticks(stat: &str) -> Option<&str> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut fields = fields.split(' ');
+    (fields.next()? != "Z").then_some(())?;
+    fields.nth(18)
+}
+
+fn start_time_from_ps(process: i32) -> Option<String> {
+    let ps =
+        Command::new("ps").args(["-o", "lstart=", "-p", &process.to_string()]).output().ok()?;
+    let started = String::from_utf8_lossy(&ps.stdout).trim().to_owned();
+    (!started.is_empty()).then_some(started)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_survives_the_file() {
+        let entry = Entry {
+            process: 4711,
+            stop_signal: Signal::SIGINT,
+            started: "abc 123".to_owned(),
+            name: "read_db".to_owned(),
+        };
+        assert_eq!(Entry::parse(&entry.text()), Some(entry));
+        assert_eq!(Entry::parse("rubbish"), None);
+    }
+
+    #[test]
+    fn the_start_time_is_found_behind_odd_names() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 0 0";
+        assert_eq!(start_ticks(stat), Some("98765"));
+        assert_eq!(start_ticks(&stat.replace(") S", ") Z")), None);
+    }
+
+    #[test]
+    fn another_process_with_the_same_id_is_not_ours() {
+        let process = i32::try_from(std::process::id()).unwrap_or(0);
+        let mut entry = Entry {
+            process,
+            stop_signal: Signal::SIGTERM,
+            started: start_time(process).unwrap_or_default(),
+            name: String::new(),
+        };
+        assert!(entry.is_alive());
+        entry.started.push('1');
+        assert!(!entry.is_alive());
+    }
+}

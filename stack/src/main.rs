@@ -1,0 +1,60 @@
+//! `cargo stack`: the operator's tool.
+//!
+//! It brings the whole stack up on a machine that has Rust and nothing else,
+//! runs the tests against private servers, and prepares the query data that
+//! the services are compiled with. It never touches a database or a broker
+//! that it has not started itself.
+
+mod cli;
+mod data_folder;
+mod debian_packages;
+mod http;
+mod infra;
+mod infrastructure;
+mod instance_lock;
+mod interrupt;
+mod leftovers;
+mod logs;
+mod migrations;
+mod ports;
+mod postgres;
+mod prepare;
+mod process;
+mod project;
+mod rabbitmq;
+mod rabbitmq_setup;
+mod server_binaries;
+mod service_build;
+mod services;
+mod supervisor;
+mod system_user;
+mod terminal;
+mod test_run;
+mod up;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::complain(&error);
+            ExitCode::from(interrupt::exit_code_of_failure())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    interrupt::watch_signals()?;
+    match command {
+        Command::Up(args) => up::run(args.port_offset),
+        Command::Infra(args) => infra::run(args.port_offset),
+        Command::Test(_) => test_run::run(&cli::arguments_after("test")),
+        Command::Prepare => prepare::run(),
+    }
+}

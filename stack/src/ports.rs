@@ -1,0 +1,211 @@
+//! Which port belongs to what, and whether they are free.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, TcpListener},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+/// What listens on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// The write database.
+    WriteDatabase,
+    /// The read database.
+    ReadDatabase,
+    /// The broker's AMQP listener.
+    Amqp,
+    /// The broker's management interface.
+    Management,
+    /// The broker's Erlang distribution (only `rabbitmqctl` connects to it).
+    Distribution,
+    /// The broker's Erlang port mapper.
+    PortMapper,
+    /// The command API.
+    CommandApi,
+    /// The query API.
+    QueryApi,
+    /// The command service's operations interface.
+    CommandOperations,
+    /// The query service's operations interface.
+    QueryOperations,
+    /// The consumer service's operations interface.
+    ConsumerOperations,
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::WriteDatabase => "the write database",
+            Self::ReadDatabase => "the read database",
+            Self::Amqp => "the broker's AMQP listener",
+            Self::Management => "the broker's management interface",
+            Self::Distribution => "the broker's Erlang distribution",
+            Self::PortMapper => "the broker's Erlang port mapper",
+            Self::CommandApi => "the command API",
+            Self::QueryApi => "the query API",
+            Self::CommandOperations => "the command service's operations interface",
+            Self::QueryOperations => "the query service's operations interface",
+            Self::ConsumerOperations => "the consumer service's operations interface",
+        })
+    }
+}
+
+/// The ports without an offset. The broker's two internal ones keep clear of
+/// Erlang's and RabbitMQ's defaults (4369, 25672), which belong to a broker
+/// that the system may run.
+const STANDARD: [(Use, u16); 11] = [
+    (Use::WriteDatabase, 5432),
+    (Use::ReadDatabase, 5433),
+    (Use::Amqp, 5672),
+    (Use::Management, 15672),
+    (Use::Distribution, 25680),
+    (Use::PortMapper, 25681),
+    (Use::CommandApi, 8080),
+    (Use::QueryApi, 8081),
+    (Use::CommandOperations, 9080),
+    (Use::QueryOperations, 9081),
+    (Use::ConsumerOperations, 9082),
+];
+
+/// How many of [`STANDARD`] belong to databases and broker.
+const INFRASTRUCTURE: usize = 6;
+
+/// Offsets to suggest: with none of them does a port of one stack meet a port
+/// of another.
+const SUGGESTED_OFFSETS: [u16; 5] = [100, 200, 300, 400, 500];
+
+/// The ports of one stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ports(Vec<(Use, u16)>);
+
+impl Ports {
+    /// The ports of the whole stack, moved by the offset.
+    pub fn of_stack(offset: u16) -> Result<Self> {
+        Self::moved(&STANDARD, offset)
+    }
+
+    /// The ports of databases and broker, moved by the offset.
+    pub fn of_infrastructure(offset: u16) -> Result<Self> {
+        let (infrastructure, _) = STANDARD.split_at(INFRASTRUCTURE);
+        Self::moved(infrastructure, offset)
+    }
+
+    /// Free ports for databases and broker, chosen by the system.
+    pub fn free_for_infrastructure() -> Result<Self> {
+        let (infrastructure, _) = STANDARD.split_at(INFRASTRUCTURE);
+        // All are held until all are known, else one could be given twice.
+        let listeners = infrastructure
+            .iter()
+            .map(|(use_, _)| Ok((*use_, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?)))
+            .collect::<Result<Vec<_>>>()
+            .context("cannot find free ports")?;
+        listeners
+            .iter()
+            .map(|(use_, listener)| Ok((*use_, listener.local_addr()?.port())))
+            .collect::<Result<Vec<_>>>()
+            .map(Self)
+    }
+
+    fn moved(standard: &[(Use, u16)], offset: u16) -> Result<Self> {
+        standard
+            .iter()
+            .map(|(use_, port)| {
+                let port = port.checked_add(offset).ok_or_else(|| {
+                    let most = u16::MAX - STANDARD.iter().map(|(_, port)| *port).max().unwrap_or(0);
+                    anyhow!(
+                        "--port-offset {offset} moves {use_} past port 65535: use at most {most}"
+                    )
+                })?;
+                Ok((*use_, port))
+            })
+            .collect::<Result<Vec<_>>>()
+            .map(Self)
+    }
+
+    /// The port of that use; 0 if this set of ports does not have it.
+    pub fn of(&self, wanted: Use) -> u16 {
+        self.0.iter().find(|(use_, _)| *use_ == wanted).map_or(0, |(_, port)| *port)
+    }
+
+    /// Refuses if anything listens on one of the ports already.
+    pub fn check_free(&self) -> Result<()> {
+        let taken: Vec<String> = self
+            .0
+            .iter()
+            .filter(|(_, port)| !is_free(*port))
+            .map(|(use_, port)| format!("{port} ({use_})"))
+            .collect();
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let advice = SUGGESTED_OFFSETS
+            .iter()
+            .find(|offset| Self::of_stack(**offset).is_ok_and(|ports| ports.all_free()))
+            .map_or_else(String::new, |offset| {
+                format!(", for example `--port-offset {offset}` (all of those are free)")
+            });
+        bail!(
+            "something else listens on port {}: stop it, or move this stack by --port-offset{advice}",
+            taken.join(", "),
+        )
+    }
+
+    fn all_free(&self) -> bool {
+        self.0.iter().all(|(_, port)| is_free(*port))
+    }
+}
+
+/// Whether the port can be listened on, for this machine and for all: an
+/// address in use on either would take away some of our callers.
+fn is_free(port: u16) -> bool {
+    [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED]
+        .iter()
+        .all(|address| TcpListener::bind((*address, port)).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_port_moves_by_the_offset() {
+        let ports = Ports::of_stack(100).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(ports.of(Use::CommandApi), 8180);
+        assert_eq!(ports.of(Use::Management), 15772);
+        let ports = Ports::of_infrastructure(0).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(ports.of(Use::ReadDatabase), 5433);
+        assert_eq!(ports.of(Use::CommandApi), 0);
+    }
+
+    #[test]
+    fn an_offset_past_the_last_port_is_refused() {
+        let error = Ports::of_stack(60_000).err().map(|error| error.to_string());
+        assert!(error.is_some_and(|error| error.contains("use at most 39854")));
+    }
+
+    #[test]
+    fn suggested_offsets_let_stacks_run_side_by_side() {
+        let mut all: Vec<u16> = SUGGESTED_OFFSETS
+            .iter()
+            .chain(&[0])
+            .flat_map(|offset| STANDARD.map(|(_, port)| port + offset))
+            .collect();
+        let before = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), before);
+    }
+
+    #[test]
+    fn a_taken_port_is_named_with_its_use() -> Result<()> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        let refusal = Ports(vec![(Use::Amqp, port)]).check_free();
+        let text = refusal.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(text.contains(&format!("{port} (the broker's AMQP listener)")), "{text}");
+        assert!(text.contains("--port-offset"), "{text}");
+        Ok(())
+    }
+}

@@ -1,0 +1,256 @@
+//! One private PostgreSQL cluster.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+
+use crate::{
+    data_folder, interrupt,
+    process::{Output, ProcessSpec, without_foreign_settings},
+    server_binaries::PostgresBinaries,
+    system_user::SystemUser,
+};
+
+/// The role that owns everything in a private cluster. It is a superuser: it
+/// creates the databases of tests.
+pub const ROLE: &str = "user";
+/// Its password, the same as in Docker Compose: the cluster listens on
+/// loopback only.
+pub const PASSWORD: &str = "password";
+
+/// A recovery after a crash can take its time.
+const START_DEADLINE: Duration = Duration::from_secs(120);
+
+/// What differs from PostgreSQL's defaults. Durability does not: what was
+/// committed survives a power cut, in tests as well.
+const SETTINGS: [(&str, &str); 9] = [
+    ("listen_addresses", "127.0.0.1"),
+    // Clients use TCP; a socket's path could exceed the system's limit.
+    ("unix_socket_directories", ""),
+    // Fits small machines; the working set of the views is hot rows.
+    ("shared_buffers", "256MB"),
+    // Fewer checkpoints, and so fewer full-page writes, under steady load.
+    ("max_wal_size", "2GB"),
+    ("checkpoint_timeout", "15min"),
+    // The data is on an SSD or in the page cache.
+    ("random_page_cost", "1.1"),
+    ("log_line_prefix", "%m [%p] %q%u@%d "),
+    ("log_checkpoints", "off"),
+    ("timezone", "UTC"),
+];
+
+/// A cluster: where it is and what it is for.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// `db` or `read_db`, as in Docker Compose.
+    pub name: &'static str,
+    /// The database that the services use.
+    pub database: &'static str,
+    /// Its port on 127.0.0.1.
+    pub port: u16,
+    /// How many clients it takes.
+    pub max_connections: u16,
+    /// The instance's folder; the cluster has one of its own in it.
+    pub folder: PathBuf,
+    /// PostgreSQL's programs.
+    pub binaries: PostgresBinaries,
+    /// Who it runs as, if not the present user.
+    pub user: Option<SystemUser>,
+}
+
+impl Cluster {
+    /// The address for clients.
+    pub fn url(&self) -> String {
+        format!("postgres://{ROLE}:{PASSWORD}@127.0.0.1:{}/{}", self.port, self.database)
+    }
+
+    /// The file with the server's log.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join(format!("{}.log", self.name))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join(self.name).join(format!("postgres-{}", self.binaries.version.0))
+    }
+
+    /// Creates the cluster unless it is there. It is made beside its place and
+    /// moved there when complete, so half a cluster is never started.
+    pub fn create(&self) -> Result<()> {
+        let data = self.data();
+        let home = self.folder.join(self.name);
+        data_folder::create_for(&home, self.user)?;
+        if data.exists() {
+            return Ok(());
+        }
+        let unfinished = home.join("unfinished");
+        let password = home.join("password");
+        remove_if_there(&unfinished)?;
+        fs::write(&password, PASSWORD)?;
+        self.user.map_or(Ok(()), |user| user.own(&password))?;
+        let mut initdb = self.tool("initdb");
+        initdb.arg("--pgdata").arg(&unfinished).arg("--pwfile").arg(&password).args([
+            &format!("--username={ROLE}"),
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            locale(),
+        ]);
+        let made =
+            run(&mut initdb).with_context(|| format!("cannot create the cluster `{}`", self.name));
+        fs::remove_file(&password)?;
+        made?;
+        fs::rename(&unfinished, &data).with_context(|| format!("cannot create {}", data.display()))
+    }
+
+    /// How to run the server.
+    pub fn process(&self) -> ProcessSpec {
+        let mut arguments: Vec<OsString> = vec!["-D".into(), self.data().into()];
+        let own = [
+            ("port", self.port.to_string()),
+            ("max_connections", self.max_connections.to_string()),
+            ("cluster_name", self.name.to_owned()),
+        ];
+        let common = SETTINGS.map(|(name, value)| (name, value.to_owned()));
+        for (name, value) in common.into_iter().chain(own) {
+            arguments.extend(["-c".into(), format!("{name}={value}").into()]);
+        }
+        ProcessSpec {
+            name: self.name.to_owned(),
+            program: self.binaries.folder.join("postgres"),
+            arguments,
+            environment: Vec::new(),
+            directory: self.folder.join(self.name),
+            user: self.user,
+            output: Output::File(self.log()),
+            // A fast shutdown: clients are sent away, nothing is lost.
+            stop_signal: Signal::SIGINT,
+            grace: Duration::from_secs(30),
+        }
+    }
+
+    /// Removes the lock file of a server that is no more, when its process id
+    /// has been given to another program: the server would take that one for
+    /// itself and not start. A server of ours that still runs was stopped
+    /// before.
+    pub fn forget_dead_server(&self) {
+        let lock = self.data().join("postmaster.pid");
+        let process = fs::read_to_string(&lock)
+            .ok()
+            .and_then(|text| text.lines().next()?.trim().parse::<u32>().ok());
+        if let Some(process) = process
+            && !runs_in(process, &self.data())
+        {
+            let _ = fs::remove_file(&lock);
+        }
+    }
+
+    /// Waits until the server answers, then creates the database unless it is
+    /// there. `died` tells whether the server has ended meanwhile.
+    pub fn wait_until_ready(&self, mut died: impl FnMut() -> bool) -> Result<()> {
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            interrupt::check()?;
+            match self.query("postgres", "SELECT datname FROM pg_database") {
+                Ok(databases) if databases.lines().any(|name| name == self.database) => {
+                    return Ok(());
+                }
+                Ok(_) => {
+                    self.query("postgres", &format!("CREATE DATABASE {}", self.database))?;
+                    return Ok(());
+                }
+                Err(_) if died() => bail!(
+                    "the cluster `{}` has ended; its log: {}",
+                    self.name,
+                    self.log().display()
+                ),
+                Err(error) if Instant::now() >= deadline => {
+                    return Err(error.context(format!(
+                        "the cluster `{}` does not answer; its log: {}",
+                        self.name,
+                        self.log().display()
+                    )));
+                }
+                Err(_) => interrupt::sleep(Duration::from_millis(100))?,
+            }
+        }
+    }
+
+    /// Runs one statement and gives its rows, unaligned.
+    pub fn query(&self, database: &str, statement: &str) -> Result<String> {
+        run(self.psql(database).args(["--command", statement]))
+    }
+
+    /// Runs the statements of a file as one transaction.
+    pub fn run_file(&self, database: &str, path: &Path) -> Result<()> {
+        run(self.psql(database).args(["--single-transaction", "--file"]).arg(path))
+            .with_context(|| format!("cannot apply {}", path.display()))
+            .map(drop)
+    }
+
+    fn psql(&self, database: &str) -> Command {
+        let mut command = Command::new(self.binaries.folder.join("psql"));
+        without_foreign_settings(&mut command);
+        command
+            .env("PGPASSWORD", PASSWORD)
+            .env("PGCONNECT_TIMEOUT", "5")
+            .args([
+                "--no-psqlrc",
+                "--quiet",
+                "--tuples-only",
+                "--no-align",
+                "--set=ON_ERROR_STOP=1",
+            ])
+            .args(["--host=127.0.0.1", &format!("--port={}", self.port)])
+            .args([&format!("--username={ROLE}"), &format!("--dbname={database}")]);
+        command
+    }
+
+    fn tool(&self, name: &str) -> Command {
+        let mut command = Command::new(self.binaries.folder.join(name));
+        without_foreign_settings(&mut command);
+        command.current_dir(self.folder.join(self.name));
+        if let Some(user) = self.user {
+            user.apply(&mut command);
+        }
+        command
+    }
+}
+
+/// UTF-8 with character classes, so that names compare regardless of case
+/// beyond ASCII, and with an order that no update of the system changes.
+fn locale() -> &'static str {
+    if cfg!(target_os = "linux") { "--locale=C.UTF-8" } else { "--locale=en_US.UTF-8" }
+}
+
+/// Whether the process is a server on that data; unknown counts as yes.
+fn runs_in(process: u32, data: &Path) -> bool {
+    if !Path::new("/proc/self/cmdline").exists() {
+        return true;
+    }
+    fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|words| {
+        words.split(|byte| *byte == 0).any(|word| word == data.as_os_str().as_encoded_bytes())
+    })
+}
+
+fn remove_if_there(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)
+            .with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// Runs a command to its end and gives its output, or its complaint.
+fn run(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output().context("cannot run it")?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

@@ -1,0 +1,214 @@
+//! Starting and stopping the programs that make up a stack.
+//!
+//! Each runs in a process group of its own: a Ctrl-C in the terminal reaches
+//! the tool alone, which then stops things in the right order.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use nix::{
+    sys::signal::{Signal, kill, killpg},
+    unistd::Pid,
+};
+
+use crate::{leftovers::Record, logs::LogStream, system_user::SystemUser};
+
+/// How often a running program is looked at.
+const POLL: Duration = Duration::from_millis(50);
+
+/// The process groups that run now, for the case that all must die at once.
+static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// Where a program's output goes.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Appended to a file.
+    File(PathBuf),
+    /// Line by line to the terminal.
+    Stream(LogStream),
+}
+
+/// How to start a program and how to stop it.
+#[derive(Debug, Clone)]
+pub struct ProcessSpec {
+    /// What people call it: `db`, `broker`, `query-service`.
+    pub name: String,
+    /// The executable.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Variables added to the environment.
+    pub environment: Vec<(String, OsString)>,
+    /// Its working directory, one that `user` can enter.
+    pub directory: PathBuf,
+    /// Who it runs as, if not the present user.
+    pub user: Option<SystemUser>,
+    /// Where its output goes.
+    pub output: Output,
+    /// The signal that it takes as a request for an orderly end.
+    pub stop_signal: Signal,
+    /// How long it may take to end before it is killed.
+    pub grace: Duration,
+}
+
+impl ProcessSpec {
+    /// The same with another signal to stop it.
+    pub fn stopped_by(self, stop_signal: Signal) -> Self {
+        Self { stop_signal, ..self }
+    }
+
+    /// Starts the program and notes it in the record of what runs.
+    pub fn spawn(&self, record: &Record) -> Result<RunningProcess> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.directory)
+            .stdin(Stdio::null())
+            .process_group(0);
+        without_foreign_settings(&mut command);
+        if let Some(user) = self.user {
+            user.apply(&mut command);
+        }
+        self.direct_output(&mut command)?;
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot start {} ({})", self.name, self.program.display()))?;
+        let group = i32::try_from(child.id()).unwrap_or(0);
+        groups().insert(group);
+        record.add(&self.name, group, self.stop_signal);
+        if let Output::Stream(stream) = &self.output {
+            follow(child.stdout.take(), stream);
+            follow(child.stderr.take(), stream);
+        }
+        Ok(RunningProcess { child, group, stop_signal: self.stop_signal, grace: self.grace })
+    }
+
+    fn direct_output(&self, command: &mut Command) -> Result<()> {
+        match &self.output {
+            Output::File(path) => {
+                let file = File::options()
+                    .create(true)
+                    .append(true)
+                    .open(path)
+                    .with_context(|| format!("cannot write {}", path.display()))?;
+                command.stdout(file.try_clone()?).stderr(file);
+            }
+            Output::Stream(_) => {
+                command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the caller's settings for PostgreSQL and RabbitMQ clients and servers
+/// (`PGHOST`, `RABBITMQ_NODENAME` …) away from a private server: they are meant
+/// for another one.
+pub fn without_foreign_settings(command: &mut Command) {
+    let given: BTreeSet<OsString> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let foreign = ["PG", "RABBITMQ_", "ERL_"].iter().any(|prefix| text.starts_with(prefix));
+        if foreign && !given.contains(&name) {
+            command.env_remove(&name);
+        }
+    }
+}
+
+/// Sends each line of a program's output to its stream, from a thread.
+fn follow(output: Option<impl Read + Send + 'static>, stream: &LogStream) {
+    let Some(output) = output else { return };
+    let stream = stream.clone();
+    thread::spawn(move || {
+        for line in BufReader::new(output).split(b'\n') {
+            let Ok(line) = line else { return };
+            stream.line(String::from_utf8_lossy(&line).trim_end());
+        }
+    });
+}
+
+/// A program that was started.
+#[derive(Debug)]
+pub struct RunningProcess {
+    child: Child,
+    group: i32,
+    stop_signal: Signal,
+    grace: Duration,
+}
+
+impl RunningProcess {
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Asks it to end, waits as long as it is given, then kills its group.
+    /// Says whether it ended by itself.
+    pub fn stop(&mut self) -> bool {
+        let _ = kill(Pid::from_raw(self.group), self.stop_signal);
+        let deadline = Instant::now() + self.grace;
+        while self.ended().is_none() {
+            if Instant::now() >= deadline {
+                self.kill();
+                return false;
+            }
+            thread::sleep(POLL);
+        }
+        // Helpers that a program leaves behind are in its group.
+        let _ = killpg(Pid::from_raw(self.group), Signal::SIGKILL);
+        groups().remove(&self.group);
+        true
+    }
+
+    fn kill(&mut self) {
+        let _ = killpg(Pid::from_raw(self.group), Signal::SIGKILL);
+        let _ = self.child.wait();
+        groups().remove(&self.group);
+    }
+}
+
+impl Drop for RunningProcess {
+    /// No way out of the tool leaves a program running.
+    fn drop(&mut self) {
+        if self.ended().is_none() {
+            self.stop();
+        }
+        groups().remove(&self.group);
+    }
+}
+
+/// Kills everything that runs. A PostgreSQL server's own processes leave its
+/// group, but end by themselves when they miss it.
+pub fn kill_all() {
+    for group in groups().iter() {
+        let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
+    }
+}
+
+/// Adds a process group to those that [`kill_all`] kills.
+pub fn register_group(group: u32) {
+    groups().extend(i32::try_from(group));
+}
+
+/// Removes a process group from those that [`kill_all`] kills.
+pub fn forget_group(group: u32) {
+    if let Ok(group) = i32::try_from(group) {
+        groups().remove(&group);
+    }
+}
+
+fn groups() -> std::sync::MutexGuard<'static, BTreeSet<i32>> {
+    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
+}

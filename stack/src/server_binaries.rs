@@ -1,0 +1,180 @@
+//! Finding the servers' programs on this machine.
+
+use std::{
+    env, fmt, fs,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The PostgreSQL versions that the services are tested with.
+pub const POSTGRES_MAJOR: RangeInclusive<u32> = 15..=17;
+/// The first RabbitMQ whose virtual hosts have a default queue type.
+const RABBITMQ_SINCE: Version = Version(3, 10);
+/// The last major version of RabbitMQ that is known to work.
+const RABBITMQ_MAJOR_UNTIL: u32 = 4;
+
+/// A version's first two numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u32, pub u32);
+
+impl fmt::Display for Version {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.0, self.1)
+    }
+}
+
+impl Version {
+    /// Reads the version at the beginning of a text: `15.13`,
+    /// `3.10.8-1.1+deb12u1`, `4.0.5-rc.1`. A Debian epoch (`1:`) is skipped.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.split_once(':').map_or(text, |(_, version)| version);
+        let mut numbers = text
+            .split(|character: char| !character.is_ascii_digit())
+            .map(|number| number.parse().ok());
+        Some(Self(numbers.next()??, numbers.next().flatten().unwrap_or(0)))
+    }
+
+    /// Whether it is a RabbitMQ that the stack can use.
+    pub fn is_usable_rabbitmq(self) -> bool {
+        self >= RABBITMQ_SINCE && self.0 <= RABBITMQ_MAJOR_UNTIL
+    }
+}
+
+/// PostgreSQL's programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresBinaries {
+    /// The folder with `postgres`, `initdb` and `psql`.
+    pub folder: PathBuf,
+    /// Their version.
+    pub version: Version,
+}
+
+/// RabbitMQ's programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RabbitmqBinaries {
+    /// The start script itself, not a wrapper that changes the user.
+    pub server: PathBuf,
+    /// Erlang's port mapper.
+    pub port_mapper: PathBuf,
+    /// The broker's version.
+    pub version: Version,
+}
+
+/// The newest usable PostgreSQL.
+pub fn find_postgres() -> Option<PostgresBinaries> {
+    postgres_folders()
+        .into_iter()
+        .filter(|folder| {
+            ["postgres", "initdb", "psql"].iter().all(|name| folder.join(name).is_file())
+        })
+        .filter_map(|folder| Some(PostgresBinaries { version: postgres_version(&folder)?, folder }))
+        .filter(|found| POSTGRES_MAJOR.contains(&found.version.0))
+        .max_by_key(|found| found.version)
+}
+
+fn postgres_folders() -> Vec<PathBuf> {
+    let mut folders = path_folders();
+    for major in POSTGRES_MAJOR {
+        folders.extend([
+            format!("/usr/lib/postgresql/{major}/bin").into(), // Debian, Ubuntu
+            format!("/usr/pgsql-{major}/bin").into(),          // PGDG's RPMs
+            format!("/opt/homebrew/opt/postgresql@{major}/bin").into(),
+            format!("/usr/local/opt/postgresql@{major}/bin").into(),
+        ]);
+    }
+    folders
+}
+
+/// From `postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)`.
+fn postgres_version(folder: &Path) -> Option<Version> {
+    let output = Command::new(folder.join("postgres")).arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Version::parse(text.split(' ').nth(2)?)
+}
+
+/// A usable RabbitMQ with its management plugin, and Erlang with it.
+pub fn find_rabbitmq() -> Option<RabbitmqBinaries> {
+    let port_mapper = find_port_mapper()?;
+    rabbitmq_folders().into_iter().find_map(|folder| {
+        let server = folder.join("rabbitmq-server").canonicalize().ok()?;
+        let version = rabbitmq_version(&folder).or_else(|| rabbitmq_version(server.parent()?))?;
+        version.is_usable_rabbitmq().then(|| RabbitmqBinaries {
+            server,
+            port_mapper: port_mapper.clone(),
+            version,
+        })
+    })
+}
+
+/// Debian and the RPMs put a wrapper that switches the user into `/usr/sbin`,
+/// and the script that it wraps into `/usr/lib/rabbitmq/bin`.
+fn rabbitmq_folders() -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = vec!["/usr/lib/rabbitmq/bin".into()];
+    folders.extend(path_folders().into_iter().filter(|folder| folder != Path::new("/usr/sbin")));
+    folders
+        .extend(["/opt/homebrew/opt/rabbitmq/sbin".into(), "/usr/local/opt/rabbitmq/sbin".into()]);
+    folders
+}
+
+/// From the names in the folder `plugins` (`rabbit-3.10.8`,
+/// `rabbit-4.0.5.ez`), which stands beside the scripts' folder or, on Debian,
+/// in `lib/rabbitmq_server-<version>`.
+fn rabbitmq_version(scripts: &Path) -> Option<Version> {
+    let home = scripts.parent()?;
+    let mut homes = vec![home.to_owned()];
+    homes.extend(entries(&home.join("lib")));
+    homes.iter().find_map(|home| {
+        let plugins = entries(&home.join("plugins"));
+        let named = |prefix: &str| {
+            plugins.iter().find_map(|plugin| {
+                Version::parse(plugin.file_name()?.to_str()?.strip_prefix(prefix)?)
+            })
+        };
+        named("rabbitmq_management-").and(named("rabbit-"))
+    })
+}
+
+fn find_port_mapper() -> Option<PathBuf> {
+    let mut folders = path_folders();
+    if let Some(erl) = folders.iter().map(|folder| folder.join("erl")).find(|erl| erl.is_file()) {
+        let home = erl.canonicalize().ok()?;
+        let home = home.parent()?.parent()?.to_owned();
+        folders.extend(entries(&home).into_iter().map(|entry| entry.join("bin")));
+        folders.push(home.join("bin"));
+    }
+    folders.into_iter().map(|folder| folder.join("epmd")).find(|epmd| epmd.is_file())
+}
+
+fn path_folders() -> Vec<PathBuf> {
+    env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder)
+        .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_programs_and_packages_write_them() {
+        assert_eq!(Version::parse("15.13"), Some(Version(15, 13)));
+        assert_eq!(Version::parse("3.10.8-1.1+deb12u1"), Some(Version(3, 10)));
+        assert_eq!(Version::parse("1:4.0.5-3"), Some(Version(4, 0)));
+        assert_eq!(Version::parse("18beta1"), Some(Version(18, 0)));
+        assert_eq!(Version::parse("17"), Some(Version(17, 0)));
+        assert_eq!(Version::parse("(none)"), None);
+    }
+
+    #[test]
+    fn only_brokers_with_default_queue_types_are_usable() {
+        assert!(!Version(3, 9).is_usable_rabbitmq());
+        assert!(Version(3, 10).is_usable_rabbitmq());
+        assert!(Version(4, 2).is_usable_rabbitmq());
+        assert!(!Version(5, 0).is_usable_rabbitmq());
+    }
+}

@@ -1,0 +1,200 @@
+//! The three services: how they are run and when they are ready.
+
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+
+use crate::{
+    http::Request,
+    infrastructure::Infrastructure,
+    interrupt,
+    leftovers::Record,
+    logs::LogStream,
+    ports::{Ports, Use},
+    process::{Output, ProcessSpec},
+    project::Project,
+    service_build::Executables,
+    supervisor::Supervised,
+    terminal::{self, Colour, Step},
+};
+
+const START_DEADLINE: Duration = Duration::from_secs(120);
+
+/// A service: its name, which is that of its package and program, and its
+/// place on the terminal.
+#[derive(Debug, Clone, Copy)]
+struct Service {
+    name: &'static str,
+    label: &'static str,
+    colour: Colour,
+    health: Use,
+}
+
+const SERVICES: [Service; 3] = [
+    Service {
+        name: "command-service",
+        label: "command  |",
+        colour: Colour(36),
+        health: Use::CommandApi,
+    },
+    Service {
+        name: "consumer-service",
+        label: "consumer |",
+        colour: Colour(35),
+        health: Use::ConsumerOperations,
+    },
+    Service {
+        name: "query-service",
+        label: "query    |",
+        colour: Colour(33),
+        health: Use::QueryApi,
+    },
+];
+
+/// The packages to build.
+pub fn packages() -> [&'static str; 3] {
+    SERVICES.map(|service| service.name)
+}
+
+/// The running services. Dropping them stops them.
+#[derive(Debug)]
+pub struct Services {
+    /// Their programs.
+    pub processes: Vec<Supervised>,
+}
+
+impl Services {
+    /// Starts all services and waits until each says that it is well.
+    pub fn start(
+        project: &Project,
+        executables: &Executables,
+        infrastructure: &Infrastructure,
+        ports: &Ports,
+        record: &Record,
+    ) -> Result<Self> {
+        let step = Step::begin("services");
+        let environment = environment(infrastructure, ports);
+        let mut services = Self { processes: Vec::new() };
+        for service in SERVICES {
+            let spec = ProcessSpec {
+                name: service.name.to_owned(),
+                program: executable(executables, service.name)?,
+                arguments: Vec::new(),
+                environment: environment.clone(),
+                directory: project.root.clone(),
+                user: None,
+                output: Output::Stream(LogStream::new(service.label, service.colour)),
+                stop_signal: Signal::SIGTERM,
+                grace: Duration::from_secs(20),
+            };
+            services.processes.push(Supervised::start(spec, record)?);
+        }
+        services.wait_until_well(ports, &step)?;
+        step.done("all three are well");
+        Ok(services)
+    }
+
+    fn wait_until_well(&mut self, ports: &Ports, step: &Step) -> Result<()> {
+        let deadline = Instant::now() + START_DEADLINE;
+        for service in SERVICES {
+            step.detail(&format!("waiting for {}", service.name));
+            loop {
+                interrupt::check()?;
+                self.refuse_the_dead()?;
+                let answer = Request::get(ports.of(service.health), "/health").send();
+                if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
+                    break;
+                }
+                if Instant::now() >= deadline {
+                    self.show_last_words(service.name);
+                    match answer {
+                        Ok(answer) => bail!(
+                            "{} is not well: {} {}",
+                            service.name,
+                            answer.status,
+                            answer.body.trim()
+                        ),
+                        Err(error) => {
+                            return Err(error.context(format!("{} does not answer", service.name)));
+                        }
+                    }
+                }
+                interrupt::sleep(Duration::from_millis(250))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A service that ends during the start would end again.
+    fn refuse_the_dead(&mut self) -> Result<()> {
+        let dead = self
+            .processes
+            .iter_mut()
+            .find_map(|process| Some((process.ended()?, process.name().to_owned())));
+        if let Some((status, name)) = dead {
+            // Its last lines may still be on their way through the pipe.
+            thread::sleep(Duration::from_millis(200));
+            self.show_last_words(&name);
+            bail!("{name} ended at its start ({status}); see its last lines above");
+        }
+        Ok(())
+    }
+
+    fn show_last_words(&self, name: &str) {
+        for process in self.processes.iter().filter(|process| process.name() == name) {
+            for line in process.last_words() {
+                terminal::note(&format!("    {line}"));
+            }
+        }
+    }
+
+    /// Stops all services at once.
+    pub fn stop(&mut self) {
+        if self.processes.is_empty() {
+            return;
+        }
+        let step = Step::begin("stop the services");
+        thread::scope(|scope| {
+            for process in &mut self.processes {
+                scope.spawn(|| process.stop());
+            }
+        });
+        self.processes.clear();
+        step.done("");
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn executable(executables: &Executables, name: &str) -> Result<PathBuf> {
+    executables.get(name).cloned().with_context(|| {
+        format!("cargo has built no program {name}: has the package another name now?")
+    })
+}
+
+/// The services' configuration. Whatever else is in the caller's environment
+/// stays, so `RUST_LOG=debug cargo stack up` works.
+fn environment(infrastructure: &Infrastructure, ports: &Ports) -> Vec<(String, OsString)> {
+    let listeners = [
+        ("COMMAND_SERVICE_PORT", Use::CommandApi),
+        ("QUERY_SERVICE_PORT", Use::QueryApi),
+        ("COMMAND_OPERATIONS_PORT", Use::CommandOperations),
+        ("QUERY_OPERATIONS_PORT", Use::QueryOperations),
+        ("CONSUMER_OPERATIONS_PORT", Use::ConsumerOperations),
+    ];
+    let listeners =
+        listeners.map(|(name, use_)| (name.to_owned(), ports.of(use_).to_string().into()));
+    let addresses =
+        infrastructure.environment().map(|(name, value)| (name.to_owned(), value.into()));
+    addresses.into_iter().chain(listeners).collect()
+}

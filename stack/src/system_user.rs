@@ -1,0 +1,81 @@
+//! The users that servers run as.
+//!
+//! PostgreSQL refuses to run as root and RabbitMQ should not. When the tool
+//! runs as root, each server runs as the user that its package made; otherwise
+//! everything runs as the present user.
+
+use std::{
+    fs,
+    os::unix::{fs::chown, process::CommandExt},
+    path::Path,
+    process::Command,
+};
+
+use anyhow::{Context, Result, anyhow};
+use nix::unistd::geteuid;
+
+/// A user to run a program as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SystemUser {
+    uid: u32,
+    gid: u32,
+}
+
+impl SystemUser {
+    /// The user that a server runs as: the named one when the tool runs as
+    /// root, else none (the present user).
+    pub fn for_server(name: &str) -> Result<Option<Self>> {
+        if !running_as_root() {
+            return Ok(None);
+        }
+        let accounts = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
+        find(&accounts, name).map(Some).ok_or_else(|| {
+            anyhow!(
+                "there is no system user `{name}`: the server's package should have made it; \
+                 run `cargo stack` as an ordinary user, or add the user"
+            )
+        })
+    }
+
+    /// Makes the command run as this user, in its group and no other: the
+    /// standard library drops root's supplementary groups with the user id.
+    pub fn apply(self, command: &mut Command) {
+        command.uid(self.uid).gid(self.gid);
+    }
+
+    /// Makes this user the owner of a file or folder.
+    pub fn own(self, path: &Path) -> Result<()> {
+        chown(path, Some(self.uid), Some(self.gid))
+            .with_context(|| format!("cannot give {} to user id {}", path.display(), self.uid))
+    }
+}
+
+/// Whether the tool runs as root.
+pub fn running_as_root() -> bool {
+    geteuid().is_root()
+}
+
+/// Finds a user in the text of `/etc/passwd` (passwd(5)).
+fn find(accounts: &str, name: &str) -> Option<SystemUser> {
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then_some(())?;
+        let uid = fields.nth(1)?.parse().ok()?;
+        let gid = fields.next()?.parse().ok()?;
+        Some(SystemUser { uid, gid })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_found_by_their_whole_name() {
+        let accounts = "root:x:0:0:root:/root:/bin/bash\n\
+                        postgres2:x:7:8::/:/bin/sh\n\
+                        postgres:x:101:104:PostgreSQL administrator,,,:/var/lib/postgresql:/bin/bash\n";
+        assert_eq!(find(accounts, "postgres"), Some(SystemUser { uid: 101, gid: 104 }));
+        assert_eq!(find(accounts, "rabbitmq"), None);
+    }
+}

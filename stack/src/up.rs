@@ -1,0 +1,111 @@
+//! `cargo stack up`: everything.
+
+use std::{
+    path::Path,
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use anyhow::{Result, anyhow};
+
+use crate::{
+    infrastructure::{Infrastructure, Plan},
+    instance_lock::InstanceLock,
+    leftovers::Record,
+    logs,
+    ports::{Ports, Use},
+    project::Project,
+    service_build::{Executables, cargo_build},
+    services::{self, Services},
+    supervisor,
+    terminal::{self, GREEN, paint},
+};
+
+/// Connections that each cluster takes: the services' pools and people.
+const MAX_CONNECTIONS: u16 = 200;
+
+/// Starts everything, prints where it is, shows the services' logs, and stops
+/// everything when asked to.
+pub fn run(port_offset: u16) -> Result<ExitCode> {
+    let project = Project::locate()?;
+    let folder = project.private_folder().join("up");
+    let _lock = InstanceLock::acquire(&folder, "up")?;
+    let record = Record::of(&folder);
+    record.stop_leftovers()?;
+    let ports = Ports::of_stack(port_offset)?;
+    ports.check_free()?;
+
+    let plan = Plan {
+        project: &project,
+        folder: &folder,
+        ports: &ports,
+        max_connections: MAX_CONNECTIONS,
+        record: &record,
+        throw_away: false,
+    };
+    let (executables, mut infrastructure) = build_and_start(&plan)?;
+    logs::hold();
+    let mut services = Services::start(&project, &executables, &infrastructure, &ports, &record)?;
+    print_addresses(&ports, &infrastructure.folder);
+    logs::release();
+
+    let mut all: Vec<_> =
+        infrastructure.processes.iter_mut().chain(&mut services.processes).collect();
+    let outcome = supervisor::tend_until_interrupted(&mut all, &record);
+    services.stop();
+    infrastructure.stop();
+    record.clear();
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Builds the services while databases and broker are installed and started:
+/// on a new machine both take minutes.
+fn build_and_start(plan: &Plan<'_>) -> Result<(Executables, Infrastructure)> {
+    let failed = AtomicBool::new(false);
+    let packages = services::packages().map(|package| ["--package", package]);
+    thread::scope(|scope| {
+        let build = scope
+            .spawn(|| cargo_build(plan.project, "the services", packages.as_flattened(), &failed));
+        let infrastructure =
+            Infrastructure::start(plan).inspect_err(|_| failed.store(true, Ordering::Relaxed));
+        let executables = build.join().map_err(|_| anyhow!("the build panicked"))?;
+        // Why the servers did not start is told before that the build was then
+        // given up.
+        let infrastructure = infrastructure?;
+        Ok((executables?, infrastructure))
+    })
+}
+
+fn print_addresses(ports: &Ports, folder: &Path) {
+    let at = |use_: Use| format!("http://localhost:{}", ports.of(use_));
+    let database = |use_: Use, name: &str| {
+        format!("postgres://user:password@localhost:{}/{name}", ports.of(use_))
+    };
+    terminal::print(&format!(
+        "\n{ready}\n\n  \
+         command API        {command}\n  \
+         query API          {query}\n  \
+         operations         {operations} (command), {query_operations} (query), {consumer} (consumer)\n  \
+         broker             amqp://guest:guest@localhost:{amqp}, {management} (guest/guest)\n  \
+         write database     {write}\n  \
+         read database      {read}\n  \
+         servers' logs      {folder}/{{db,read_db,broker}}.log\n\n\
+         Try it:\n\n  \
+         curl -i {command}/api/products -H 'content-type: application/json' \\\n       \
+         -d '{{\"name\":\"Assam tea\",\"category\":\"Drinks\",\"price\":4.5,\"stock\":100}}'\n  \
+         curl {query}/api/products\n\n\
+         Ctrl-C stops everything; the data stays. The services' logs:\n",
+        ready = paint(GREEN, "The stack is up."),
+        command = at(Use::CommandApi),
+        query = at(Use::QueryApi),
+        operations = at(Use::CommandOperations),
+        query_operations = at(Use::QueryOperations),
+        consumer = at(Use::ConsumerOperations),
+        amqp = ports.of(Use::Amqp),
+        management = at(Use::Management),
+        write = database(Use::WriteDatabase, "write_db"),
+        read = database(Use::ReadDatabase, "read_db"),
+        folder = folder.display(),
+    ));
+}
