@@ -7,6 +7,8 @@ mod paging;
 mod parameters;
 mod router;
 mod views;
+#[cfg(test)]
+mod views_tests;
 
 use clap::Parser;
 use config::Config;

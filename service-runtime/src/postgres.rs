@@ -81,6 +81,7 @@ pub async fn watch(
     loop {
         match tokio::time::timeout(ACQUIRE_TIMEOUT, sqlx::query(probe).execute(&pool)).await {
             Ok(Ok(_)) => reporter.up(),
+            Ok(Err(error)) if is_unmigrated(&error) => reporter.down("not migrated yet"),
             Ok(Err(error)) => reporter.down(error),
             Err(_) => reporter.down("no answer within 3 s"),
         }
@@ -101,14 +102,21 @@ pub fn is_absence(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed => true,
         // https://www.postgresql.org/docs/current/errcodes-appendix.html
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            let undefined_table_or_schema = matches!(code.as_ref(), "42P01" | "3F000" | "3D000");
             let class = code.get(..2).unwrap_or_default();
             // 08 connection, 53 resources, 57 operator intervention, 58 system.
-            undefined_table_or_schema || matches!(class, "08" | "53" | "57" | "58")
+            UNDEFINED.contains(&code.as_ref()) || matches!(class, "08" | "53" | "57" | "58")
         }),
         _ => false,
     }
 }
+
+/// Whether an error means that the migrations have not made the schema yet.
+fn is_unmigrated(error: &sqlx::Error) -> bool {
+    sqlstate(error).is_some_and(|code| UNDEFINED.contains(&code.as_str()))
+}
+
+/// Undefined table, schema, database.
+const UNDEFINED: [&str; 3] = ["42P01", "3F000", "3D000"];
 
 /// Whether an error means that a lock was not to be had in time.
 pub fn is_contention(error: &sqlx::Error) -> bool {
