@@ -149,7 +149,10 @@ fn bounded_name(value: &str, max_chars: usize) -> Result<String, Cow<'static, st
     if is_name(&name, max_chars) {
         Ok(name)
     } else {
-        Err(format!("must be 1 to {max_chars} characters, not all blank, without control characters").into())
+        Err(format!(
+            "must be 1 to {max_chars} characters, not all blank, without control characters"
+        )
+        .into())
     }
 }
 
