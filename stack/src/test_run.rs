@@ -52,7 +52,9 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     let mut test = project.cargo();
     test.args(["test", "--release"]);
     if !selects_packages(arguments) {
-        test.arg("--workspace");
+        // All but documentation tests: there are none, and their empty summary
+        // would be the last thing to read.
+        test.args(["--workspace", "--all-targets"]);
     }
     test.args(arguments).envs(infrastructure.environment());
     // System tests start the services; where cargo has put them is known here.

@@ -42,6 +42,9 @@ const DECLARE_INTERVAL: Duration = Duration::from_secs(30);
 /// A broker that has not confirmed by then is taken for lost.
 const CONFIRM_DEADLINE: Duration = Duration::from_secs(10);
 
+/// A database that has not answered by then is taken for lost.
+const DATABASE_DEADLINE: Duration = Duration::from_secs(15);
+
 /// Publishes the outbox of one write database.
 #[derive(Debug)]
 pub struct Publisher {
@@ -64,6 +67,8 @@ enum Failure {
     Disconnected,
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
+    #[error("database: no answer within {DATABASE_DEADLINE:?}")]
+    NoAnswer,
 }
 
 impl Publisher {
@@ -102,7 +107,9 @@ impl Publisher {
         loop {
             match self.lead(connection, &channel, &mut pauses).await {
                 Ok(()) => return Ok(()),
-                Err(failure @ Failure::Database(_)) => self.health.down(failure),
+                Err(failure @ (Failure::Database(_) | Failure::NoAnswer)) => {
+                    self.health.down(failure)
+                }
                 Err(broker) => return Err(broker.into()),
             }
             if !pauses.pause(&self.shutdown).await {
@@ -118,8 +125,8 @@ impl Publisher {
         channel: &Channel,
         pauses: &mut Pauses,
     ) -> Result<(), Failure> {
-        let mut database = leadership::connect(&self.database).await?;
-        while !leadership::try_acquire(&mut database).await? {
+        let mut database = in_time(leadership::connect(&self.database)).await?;
+        while !in_time(leadership::try_acquire(&mut database)).await? {
             self.health.up();
             if !channel.status().connected() {
                 return Err(Failure::Disconnected);
@@ -170,12 +177,12 @@ impl Publisher {
         database: &mut PgConnection,
         channel: &Channel,
     ) -> Result<usize, Failure> {
-        let pending = scan.next(database).await?;
+        let pending = in_time(scan.next(database)).await?;
         if pending.is_empty() {
             return Ok(0);
         }
         let confirmed = publish(channel, &pending).await?;
-        queue::mark_published(database, &confirmed).await?;
+        in_time(queue::mark_published(database, &confirmed)).await?;
         metrics::counter!("outbox_published_total").increment(confirmed.len() as u64);
         if confirmed.len() < pending.len() {
             self.broker_health.down("some events were refused, or have no queue");
@@ -191,6 +198,13 @@ impl Publisher {
     async fn pause(&self, pause: Duration) -> bool {
         self.shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some()
     }
+}
+
+/// Waits for the database, but not for ever: a host that vanished would be
+/// noticed by the kernel only after a quarter of an hour. The connection is
+/// given up after that, and what was under way with it.
+async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Failure> {
+    Ok(timeout(DATABASE_DEADLINE, work).await.map_err(|_| Failure::NoAnswer)??)
 }
 
 /// Sends a batch without waiting in between, then waits for all confirms.
@@ -226,7 +240,7 @@ async fn send(
 
 /// Tells every topic how many of its events have been committed.
 async fn publish_watermarks(database: &mut PgConnection, channel: &Channel) -> Result<(), Failure> {
-    let committed = queue::committed(database).await?;
+    let committed = in_time(queue::committed(database)).await?;
     let sending = async {
         let mut confirms = Vec::with_capacity(committed.len());
         for row in &committed {
