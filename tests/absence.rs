@@ -80,6 +80,24 @@ async fn nothing_is_lost_when_links_break_under_load() {
 }
 
 #[tokio::test]
+async fn the_first_order_after_an_outage_is_taken() {
+    let (write_port, _) = Databases::ports();
+    let write = Link::to(write_port);
+    write.up().await;
+    let wiring = Wiring { write: Some(write.port), ..Wiring::default() };
+    let shop = Shop::wired(wiring).await;
+    shop.command.healthy().await;
+    let product = shop.product("Tea", "5", 10).await;
+    assert_eq!(shop.order(1, product, 1).await.status, 201);
+    // The order lane's connection dies while nobody orders.
+    write.cut().await;
+    write.up().await;
+    let answer = shop.order(1, product, 1).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    shop.close().await;
+}
+
+#[tokio::test]
 async fn a_deleted_queue_is_declared_again() {
     let shop = Shop::open().await;
     let (connection, channel) = shop.broker.channel().await;

@@ -31,6 +31,6 @@ pub async fn commit(transaction: Transaction<'_, Postgres>) -> Result<(), Proble
 pub fn outcome_unknown() -> Problem {
     Problem::unavailable("Outcome unknown").detail(
         "The database was lost while it committed: the request took effect wholly or not at \
-         all. Repeat it with the same Idempotency-Key, or look before you repeat it without.",
+         all. Look whether it did before you repeat it.",
     )
 }

@@ -23,6 +23,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -184,20 +185,33 @@ impl Driver {
         }
     }
 
-    /// Runs a transaction on the lane's connection, which is given up unless
-    /// all is well with it.
+    /// Runs a transaction on the lane's connection, or on a new one if that has
+    /// died while it was idle: only a new one tells whether the database is away.
     async fn transaction(
         &mut self,
         orders: &[(&PlaceOrder, &TraceParent)],
     ) -> Result<Outcomes, Failure> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => tokio::time::timeout(DEADLINE, PgConnection::connect_with(&self.database))
-                .await
-                .map_err(|_| sqlx::Error::PoolTimedOut)??,
-        };
+        if let Some(connection) = self.connection.take() {
+            match self.transaction_on(connection, orders).await {
+                Err(Failure::BeforeCommit(error)) if is_absence(&error) => {}
+                outcome => return outcome,
+            }
+        }
+        let connecting = PgConnection::connect_with(&self.database);
+        let connection =
+            timeout(DEADLINE, connecting).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        self.transaction_on(connection, orders).await
+    }
+
+    /// Runs a transaction on a connection, which is kept for the next one if
+    /// all is well with it.
+    async fn transaction_on(
+        &mut self,
+        mut connection: PgConnection,
+        orders: &[(&PlaceOrder, &TraceParent)],
+    ) -> Result<Outcomes, Failure> {
         let placing = transaction::place(&mut connection, BEGIN_TOGETHER, orders, self.policy);
-        let outcome = tokio::time::timeout(DEADLINE, placing)
+        let outcome = timeout(DEADLINE, placing)
             .await
             .unwrap_or(Err(Failure::CommitUnknown(sqlx::Error::PoolTimedOut)));
         let is_well = match &outcome {

@@ -108,7 +108,7 @@ impl Publisher {
             match self.lead(connection, &channel, &mut pauses).await {
                 Ok(()) => return Ok(()),
                 Err(failure @ (Failure::Database(_) | Failure::NoAnswer)) => {
-                    self.health.down(failure)
+                    self.health.down(failure);
                 }
                 Err(broker) => return Err(broker.into()),
             }
