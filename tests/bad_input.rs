@@ -178,6 +178,11 @@ async fn queries_are_refused_with_the_fixed_texts() {
             400,
             "Invalid query parameters",
         ),
+        (
+            "/api/analytics/hourly-sales?start=2026-01-01&end=2026-01-02&cursor=-8000000000000.1",
+            400,
+            "Invalid query parameters",
+        ),
         ("/api/products?limit=0", 400, "Invalid query parameters"),
         ("/api/products?limit=501", 400, "Invalid query parameters"),
         ("/api/orders?cursor=x", 400, "Invalid query parameters"),

@@ -18,11 +18,12 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Connection};
 use service_runtime::amqp::{self, Sessions, Topology};
 use service_runtime::config::BrokerUrl;
-use service_runtime::health::Reporter;
+use service_runtime::health::{Health, Need, Reporter};
 use service_runtime::retry::Pauses;
 use shared_events::topology::EXCHANGE;
 use shared_events::{Topic, now};
 use sqlx::PgPool;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -45,7 +46,8 @@ pub struct Consumer {
     pool: PgPool,
     batch: u16,
     broker_health: Reporter,
-    applying: Reporter,
+    /// Of each topic, whether its events are being applied.
+    applying: BTreeMap<Topic, Reporter>,
     shutdown: CancellationToken,
 }
 
@@ -55,16 +57,20 @@ impl Consumer {
         broker: BrokerUrl,
         pool: PgPool,
         batch: u16,
-        broker_health: Reporter,
-        applying: Reporter,
+        health: &Health,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { broker, pool, batch, broker_health, applying, shutdown }
+        let broker_health = health.part("broker", Need::Vital);
+        let applying =
+            topics().into_iter().map(|topic| (topic, health.part(topic.name(), Need::Vital)));
+        Self { broker, pool, batch, broker_health, applying: applying.collect(), shutdown }
     }
 
     /// Consumes until shutdown, whatever comes and goes meanwhile.
     pub async fn run(self) {
-        self.applying.up();
+        for topic in self.applying.values() {
+            topic.up();
+        }
         let mut sessions = Sessions::new(
             self.broker.clone(),
             "consumer-service",
@@ -72,19 +78,36 @@ impl Consumer {
             self.shutdown.clone(),
         );
         while let Some(connection) = sessions.begin().await {
-            let loops = topics().into_iter().map(|topic| self.consume(&connection, topic));
-            let ended = match try_join_all(loops).await {
-                Err(error) if error.is::<Silence>() => {
-                    info!("{error}");
-                    Ok(())
-                }
-                ended => ended.map(|_| ()),
-            };
+            let loops = self
+                .applying
+                .iter()
+                .map(|(topic, health)| self.consume(&connection, *topic, health));
+            let ended = try_join_all(loops).await.map(|_| ());
             sessions.end(connection, ended).await;
         }
     }
 
-    async fn consume(&self, connection: &Connection, topic: Topic) -> anyhow::Result<()> {
+    /// Consumes a topic until the session breaks, anew after each silence.
+    async fn consume(
+        &self,
+        connection: &Connection,
+        topic: Topic,
+        health: &Reporter,
+    ) -> anyhow::Result<()> {
+        loop {
+            match self.consume_channel(connection, topic, health).await {
+                Err(error) if error.is::<Silence>() => info!("{error}"),
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn consume_channel(
+        &self,
+        connection: &Connection,
+        topic: Topic,
+        health: &Reporter,
+    ) -> anyhow::Result<()> {
         let channel = connection.create_channel().await?;
         let queue = vec![(topic.name(), topic.binding_key())];
         amqp::declare(&channel, &Topology { exchange: EXCHANGE, queues: queue }).await?;
@@ -109,7 +132,7 @@ impl Consumer {
                 () = self.shutdown.cancelled() => return Ok(()),
             };
             let batch = batch.into_iter().collect::<lapin::Result<Vec<Delivery>>>()?;
-            if !self.settle(&channel, topic, batch).await? {
+            if !self.settle(&channel, topic, health, batch).await? {
                 return Ok(());
             }
         }
@@ -122,6 +145,7 @@ impl Consumer {
         &self,
         channel: &Channel,
         topic: Topic,
+        health: &Reporter,
         batch: Vec<Delivery>,
     ) -> anyhow::Result<bool> {
         let now = now();
@@ -130,14 +154,14 @@ impl Consumer {
             batch.into_iter().map(|delivery| Incoming::read(topic, delivery, now)).collect();
         let mut pauses = Pauses::default();
         while let Err(error) = apply(&self.pool, &incoming).await {
-            self.applying.down(format!("{topic}: {error}"));
+            health.down(&error);
             // The broker may be gone meanwhile; then there is nobody to answer.
             anyhow::ensure!(channel.status().connected(), "the channel broke");
             if !pauses.pause(&self.shutdown).await {
                 return Ok(false);
             }
         }
-        self.applying.up();
+        health.up();
         if let Some(last_tag) = last_tag {
             channel.basic_ack(last_tag, BasicAckOptions { multiple: true }).await?;
         }

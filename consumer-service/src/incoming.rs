@@ -6,9 +6,8 @@ use shared_events::topology::{EXCHANGE, PUBLISHER};
 use shared_events::{Attributes, Event, Topic, Watermark};
 use uuid::Uuid;
 
-/// Watermarks expire within half a minute; one whose time differs from ours by
-/// more than this is not from a clock that can be compared with ours.
-const WATERMARK_SPAN: TimeDelta = TimeDelta::minutes(5);
+/// A watermark may be this far ahead of our clock, as events may.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// A delivery, read.
 #[derive(Clone, Debug)]
@@ -78,7 +77,7 @@ fn watermark(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Content {
         }
         // One from the future would make a dead pipe look alive until then.
         Ok(Watermark { taken_at, committed, .. })
-            if committed < 0 || (taken_at - now).abs() > WATERMARK_SPAN =>
+            if committed < 0 || taken_at - now > CLOCK_TOLERANCE =>
         {
             unreadable(None, "a watermark out of range: are the clocks right?")
         }

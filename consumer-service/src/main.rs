@@ -39,14 +39,7 @@ async fn main() -> anyhow::Result<()> {
     );
 
     let pool = postgres::pool(&config.database, "consumer-service", config.connections);
-    let consumer = Consumer::new(
-        config.broker,
-        pool,
-        config.batch,
-        health.part("broker", Need::Vital),
-        health.part("applying", Need::Vital),
-        shutdown.clone(),
-    );
+    let consumer = Consumer::new(config.broker, pool, config.batch, &health, shutdown.clone());
     let database = health.part("database", Need::Vital);
     tasks.spawn("database", async move {
         if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await {

@@ -5,7 +5,7 @@ use crate::retry::Pauses;
 use anyhow::Context;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgPool};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -77,18 +77,37 @@ pub async fn watch(
     reporter: Reporter,
     shutdown: CancellationToken,
 ) {
-    let pool = pool(&options, "health", 1);
+    let options = named(&options, "health");
+    let mut connection = None;
     loop {
-        match tokio::time::timeout(ACQUIRE_TIMEOUT, sqlx::query(probe).execute(&pool)).await {
-            Ok(Ok(_)) => reporter.up(),
-            Ok(Err(error)) if is_unmigrated(&error) => reporter.down("not migrated yet"),
+        let asking = ask(&options, &mut connection, probe);
+        let answer = tokio::time::timeout(ACQUIRE_TIMEOUT, asking).await;
+        match &answer {
+            Ok(Ok(())) => reporter.up(),
+            Ok(Err(error)) if is_unmigrated(error) => reporter.down("not migrated yet"),
             Ok(Err(error)) => reporter.down(error),
             Err(_) => reporter.down("no answer within 3 s"),
+        }
+        if !matches!(answer, Ok(Ok(()))) {
+            // It may be dead, or hang: the next question goes by a new one.
+            connection = None;
         }
         if shutdown.run_until_cancelled(tokio::time::sleep(PROBE_INTERVAL)).await.is_none() {
             return;
         }
     }
+}
+
+async fn ask(
+    options: &PgConnectOptions,
+    connection: &mut Option<PgConnection>,
+    probe: &'static str,
+) -> sqlx::Result<()> {
+    let connection = match connection {
+        Some(connection) => connection,
+        None => connection.insert(PgConnection::connect_with(options).await?),
+    };
+    sqlx::query(probe).execute(connection).await.map(|_| ())
 }
 
 /// Whether an error means that the database is away, starting, stopping, or

@@ -20,6 +20,7 @@ use service_runtime::problem::Problem;
 use shared_events::TraceParent;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -139,13 +140,7 @@ impl Driver {
             return;
         };
         debug!("a batch was not placed: {error}");
-        let held = match (self.connection.as_mut(), is_contention(&error)) {
-            (Some(connection), true) => {
-                let ids = transaction::product_ids(batch.iter().map(|placement| &placement.order));
-                transaction::held_products(connection, &ids).await.ok()
-            }
-            _ => None,
-        };
+        let held = if is_contention(&error) { self.held_products(&batch).await } else { None };
         let is_held = |placement: &Placement| {
             let names = |id| placement.order.lines.iter().any(|line| line.product_id == id);
             held.as_ref().is_none_or(|held| held.iter().any(|id| names(*id)))
@@ -155,6 +150,22 @@ impl Driver {
         if let Some((batch, _)) = self.place_together(together).await {
             self.place_each(batch);
         }
+    }
+
+    /// Those products of a batch that somebody else holds locked; none if that
+    /// cannot be told, as when the whole table is.
+    async fn held_products(&mut self, batch: &[Placement]) -> Option<BTreeSet<i64>> {
+        let mut connection = self.connection.take()?;
+        let ids = transaction::product_ids(batch.iter().map(|placement| &placement.order));
+        let asking = async {
+            let mut transaction = connection.begin_with(BEGIN_TOGETHER).await?;
+            let held = transaction::held_products(&mut transaction, &ids).await?;
+            transaction.rollback().await?;
+            Ok::<_, sqlx::Error>(held)
+        };
+        let held = timeout(DEADLINE, asking).await.ok()?.ok()?;
+        self.connection = Some(connection);
+        Some(held)
     }
 
     /// Places a batch in one transaction and answers it. Gives it back if it

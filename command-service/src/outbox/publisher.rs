@@ -141,8 +141,13 @@ impl Publisher {
         let mut scan = Scan::default();
         let mut watermarks = Timer::new(WATERMARK_INTERVAL);
         let mut declarations = Timer::new(DECLARE_INTERVAL);
+        let mut was_blocked = false;
         loop {
+            if !connection.status().connected() {
+                return Err(Failure::Disconnected);
+            }
             if connection.status().blocked() {
+                was_blocked = true;
                 // What is sent now would only wait in our memory and theirs.
                 self.broker_health.down("it takes no messages: short of memory or disk");
                 if !self.pause(STANDBY_INTERVAL).await {
@@ -155,6 +160,9 @@ impl Publisher {
             }
             if watermarks.is_due() {
                 publish_watermarks(&mut database, channel).await?;
+                if std::mem::take(&mut was_blocked) {
+                    self.broker_health.up();
+                }
             }
             if self.shutdown.is_cancelled() {
                 return Ok(());

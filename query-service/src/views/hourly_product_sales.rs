@@ -5,7 +5,7 @@ use crate::paging;
 use crate::parameters::{Parameters, time};
 use axum::extract::State;
 use axum::response::Response;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::Serialize;
 use service_runtime::json_body::integer;
 use service_runtime::problem::Problem;
@@ -144,24 +144,19 @@ impl Wanted {
         parameters.check()?;
         // Checked: both are there.
         let (start, end) = (start.unwrap_or_default(), end.unwrap_or_default());
-        Ok(Self {
-            start,
-            end,
-            product_id,
-            limit: limit.unwrap_or(MAX_WINDOWS),
-            after: after.unwrap_or(Position::BEGINNING),
-        })
+        let before_all = Position { hour: start - TimeDelta::hours(1), product_id: 0 };
+        let limit = limit.unwrap_or(MAX_WINDOWS);
+        Ok(Self { start, end, product_id, limit, after: after.unwrap_or(before_all) })
     }
 }
 
 impl Position {
-    /// Before every window.
-    const BEGINNING: Self = Self { hour: DateTime::UNIX_EPOCH, product_id: 0 };
-
     fn read(text: &str) -> Result<Self, Cow<'static, str>> {
         let read = || {
             let (hour, product_id) = text.split_once('.')?;
             let hour = DateTime::from_timestamp(hour.parse().ok()?, 0)?;
+            // Any other year is none of ours, and may be none of PostgreSQL's.
+            (1..=9999).contains(&hour.year()).then_some(())?;
             Some(Self { hour, product_id: product_id.parse().ok()? })
         };
         read().ok_or_else(|| "must be the X-Next-Cursor of an answer".into())
