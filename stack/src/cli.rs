@@ -19,11 +19,15 @@ pub enum Command {
     /// Needs nothing but Rust: missing servers are installed from the system's
     /// packages (Debian, Ubuntu) and run privately out of `.stack/`. Ctrl-C
     /// stops everything; the data stays for the next start.
-    Up(InstanceArgs),
+    Up(UpArgs),
     /// Start only the databases and the broker, for working on a service.
     Infra(InstanceArgs),
     /// Run the tests against databases and a broker of their own.
     Test(TestArgs),
+    /// Put load on a running stack and verify every sum: see
+    /// `cargo stack load --help`.
+    #[command(disable_help_flag = true)]
+    Load(LoadArgs),
     /// Write the query data in `.sqlx` anew, after a query or a migration
     /// changed.
     Prepare,
@@ -37,10 +41,29 @@ pub struct InstanceArgs {
     pub port_offset: u16,
 }
 
+/// Arguments of `cargo stack up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Those of every instance.
+    #[command(flatten)]
+    pub instance: InstanceArgs,
+    /// Start the gateway too: nginx, one address (port 8088) for both APIs.
+    #[arg(long)]
+    pub gateway: bool,
+}
+
 /// Everything on the command line after that word, as it was given: the parser
 /// would swallow the first `--`, which cargo wants to see.
 pub fn arguments_after(word: &str) -> Vec<String> {
     std::env::args().skip_while(|argument| argument != word).skip(1).collect()
+}
+
+/// Arguments of `cargo stack load`.
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// Handed to the load generator.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    pub load_args: Vec<String>,
 }
 
 /// Arguments of `cargo stack test`.

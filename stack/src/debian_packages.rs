@@ -17,7 +17,8 @@ use anyhow::{Context, Result, bail};
 use crate::{
     interrupt,
     server_binaries::{
-        POSTGRES_MAJOR, PostgresBinaries, RabbitmqBinaries, Version, find_postgres, find_rabbitmq,
+        NginxBinary, POSTGRES_MAJOR, PostgresBinaries, RabbitmqBinaries, Version, find_nginx,
+        find_postgres, find_rabbitmq,
     },
     system_user::running_as_root,
     terminal::{self, Step},
@@ -25,7 +26,7 @@ use crate::{
 
 const SCRIPT: &str = include_str!("install_debian.sh");
 
-/// The programs of both servers.
+/// The programs of both servers that every stack needs.
 #[derive(Debug, Clone)]
 pub struct Servers {
     /// PostgreSQL.
@@ -34,41 +35,50 @@ pub struct Servers {
     pub rabbitmq: RabbitmqBinaries,
 }
 
-/// Which servers are missing.
+/// A server that can be installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Missing {
-    postgres: bool,
-    rabbitmq: bool,
+enum Server {
+    Postgres,
+    Rabbitmq,
+    Nginx,
 }
 
 /// Finds both servers, after installing what is missing.
 pub fn ensure_servers(private_folder: &Path) -> Result<Servers> {
-    let missing =
-        Missing { postgres: find_postgres().is_none(), rabbitmq: find_rabbitmq().is_none() };
-    install(private_folder, missing)?;
-    match (find_postgres(), find_rabbitmq()) {
-        (Some(postgres), Some(rabbitmq)) => Ok(Servers { postgres, rabbitmq }),
-        (postgres, _) => bail!(
-            "{} was installed but its programs were not found",
-            if postgres.is_none() { "PostgreSQL" } else { "RabbitMQ" }
-        ),
-    }
+    install_missing(private_folder, &[Server::Postgres, Server::Rabbitmq])?;
+    Ok(Servers {
+        postgres: found(Server::Postgres, find_postgres())?,
+        rabbitmq: found(Server::Rabbitmq, find_rabbitmq())?,
+    })
 }
 
 /// Finds PostgreSQL, after installing it if it is missing.
 pub fn ensure_postgres(private_folder: &Path) -> Result<PostgresBinaries> {
-    install(private_folder, Missing { postgres: find_postgres().is_none(), rabbitmq: false })?;
-    find_postgres().context("PostgreSQL was installed but its programs were not found")
+    install_missing(private_folder, &[Server::Postgres])?;
+    found(Server::Postgres, find_postgres())
 }
 
-fn install(private_folder: &Path, missing: Missing) -> Result<()> {
-    if !missing.postgres && !missing.rabbitmq {
+/// Finds nginx, after installing it if it is missing.
+pub fn ensure_nginx(private_folder: &Path) -> Result<NginxBinary> {
+    install_missing(private_folder, &[Server::Nginx])?;
+    found(Server::Nginx, find_nginx())
+}
+
+fn found<T>(server: Server, programs: Option<T>) -> Result<T> {
+    programs
+        .with_context(|| format!("{} was installed but its programs were not found", server.name()))
+}
+
+fn install_missing(private_folder: &Path, wanted: &[Server]) -> Result<()> {
+    let missing: Vec<Server> =
+        wanted.iter().copied().filter(|server| server.is_missing()).collect();
+    if missing.is_empty() {
         return Ok(());
     }
     if !Path::new("/usr/bin/apt-get").exists() {
-        bail!("{}", advice_without_apt(missing));
+        bail!("{}", advice_without_apt(&missing));
     }
-    Installation::new(private_folder)?.install(missing)
+    Installation::new(private_folder)?.install(&missing)
 }
 
 /// A run of the package tools, as root or by sudo, with a log.
@@ -86,13 +96,13 @@ impl Installation {
         Ok(Self { log: private_folder.join("install.log"), script, sudo: !running_as_root() })
     }
 
-    fn install(&self, missing: Missing) -> Result<()> {
+    fn install(&self, missing: &[Server]) -> Result<()> {
         if self.sudo && !sudo_works() {
             bail!(
-                "{} missing, and installing needs root: `sudo` does not work without a password here. \
+                "{}, and installing needs root: `sudo` does not work without a password here. \
                  Run `sudo -v` and then this command again, or install {} yourself",
-                missing.names("is", "are"),
-                missing.names("", ""),
+                lack(missing),
+                names(missing),
             );
         }
         self.step("apt-get update", &["apt-get".as_ref(), "update".as_ref()])?;
@@ -150,31 +160,66 @@ impl Installation {
     }
 }
 
-impl Missing {
-    fn names(self, one: &str, both: &str) -> String {
-        match (self.postgres, self.rabbitmq) {
-            (true, true) => format!("PostgreSQL and RabbitMQ {both}"),
-            (true, false) => format!("PostgreSQL {one}"),
-            (false, _) => format!("RabbitMQ {one}"),
+impl Server {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Rabbitmq => "RabbitMQ",
+            Self::Nginx => "nginx",
         }
-        .trim_end()
-        .to_owned()
+    }
+
+    fn is_missing(self) -> bool {
+        match self {
+            Self::Postgres => find_postgres().is_none(),
+            Self::Rabbitmq => find_rabbitmq().is_none(),
+            Self::Nginx => find_nginx().is_none(),
+        }
+    }
+
+    /// What is needed of it, for people who install it themselves.
+    fn requirement(self) -> String {
+        match self {
+            Self::Postgres => format!(
+                "PostgreSQL {} to {} (server and psql)",
+                POSTGRES_MAJOR.start(),
+                POSTGRES_MAJOR.end()
+            ),
+            Self::Rabbitmq => {
+                "RabbitMQ 3.10 or newer up to 4.x with its management plugin".to_owned()
+            }
+            Self::Nginx => "nginx".to_owned(),
+        }
+    }
+
+    fn homebrew_formula(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgresql@17",
+            Self::Rabbitmq => "rabbitmq",
+            Self::Nginx => "nginx",
+        }
     }
 }
 
-fn advice_without_apt(missing: Missing) -> String {
-    let packages = match (missing.postgres, missing.rabbitmq) {
-        (true, true) => "postgresql@17 rabbitmq",
-        (true, false) => "postgresql@17",
-        (false, _) => "rabbitmq",
-    };
+/// `PostgreSQL`, `PostgreSQL and RabbitMQ`.
+fn names(servers: &[Server]) -> String {
+    servers.iter().map(|server| server.name()).collect::<Vec<_>>().join(" and ")
+}
+
+/// `PostgreSQL is missing`, `PostgreSQL and RabbitMQ are missing`.
+fn lack(missing: &[Server]) -> String {
+    format!("{} {} missing", names(missing), if missing.len() == 1 { "is" } else { "are" })
+}
+
+fn advice_without_apt(missing: &[Server]) -> String {
+    let requirements: Vec<String> = missing.iter().map(|server| server.requirement()).collect();
+    let formulas: Vec<&str> = missing.iter().map(|server| server.homebrew_formula()).collect();
     format!(
-        "{} missing, and this system's packages are not known to the tool. Install \
-         PostgreSQL {} to {} (server and psql) and RabbitMQ 3.10 or newer up to 4.x with its management plugin \
-         (Homebrew: `brew install {packages}`), without starting them, and see that their programs are in PATH",
-        missing.names("is", "are"),
-        POSTGRES_MAJOR.start(),
-        POSTGRES_MAJOR.end(),
+        "{}, and this system's packages are not known to the tool. Install {} \
+         (Homebrew: `brew install {}`), without starting anything, and see that the programs are in PATH",
+        lack(missing),
+        requirements.join(" and "),
+        formulas.join(" "),
     )
 }
 
@@ -191,43 +236,51 @@ fn sudo_works() -> bool {
 /// What `apt-cache policy` says of every package that could be wanted.
 fn candidates() -> Result<String> {
     let mut command = Command::new("apt-cache");
-    command.env("LC_ALL", "C").args(["policy", "rabbitmq-server"]);
+    command.env("LC_ALL", "C").args(["policy", "rabbitmq-server", "nginx"]);
     command.args(POSTGRES_MAJOR.map(|major| format!("postgresql-{major}")));
     let output = command.output().context("cannot run apt-cache")?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The packages to install, or why the system's cannot be used.
-fn choose(missing: Missing, policy: &str) -> Result<Vec<String>> {
-    let mut packages = Vec::new();
-    if missing.postgres {
-        let package = POSTGRES_MAJOR
-            .rev()
-            .map(|major| format!("postgresql-{major}"))
-            .find(|package| candidate(policy, package).is_some());
-        match package {
-            Some(package) => packages.push(package),
-            None => bail!(
-                "this system's packages have no PostgreSQL {} to {}: add the repository of \
-                 https://apt.postgresql.org and run this again",
-                POSTGRES_MAJOR.start(),
-                POSTGRES_MAJOR.end()
-            ),
-        }
+fn choose(missing: &[Server], policy: &str) -> Result<Vec<String>> {
+    missing
+        .iter()
+        .map(|server| match server {
+            Server::Postgres => choose_postgres(policy),
+            Server::Rabbitmq => choose_rabbitmq(policy),
+            Server::Nginx => choose_nginx(policy),
+        })
+        .collect()
+}
+
+fn choose_postgres(policy: &str) -> Result<String> {
+    let mut packages = POSTGRES_MAJOR.rev().map(|major| format!("postgresql-{major}"));
+    packages.find(|package| candidate(policy, package).is_some()).with_context(|| {
+        format!(
+            "this system's packages have no PostgreSQL {} to {}: add the repository of \
+             https://apt.postgresql.org and run this again",
+            POSTGRES_MAJOR.start(),
+            POSTGRES_MAJOR.end()
+        )
+    })
+}
+
+fn choose_rabbitmq(policy: &str) -> Result<String> {
+    match candidate(policy, "rabbitmq-server") {
+        Some(version) if version.is_usable_rabbitmq() => Ok("rabbitmq-server".to_owned()),
+        offered => bail!(
+            "this system's packages have {}, but 3.10 to 4.x is needed: add the repository of \
+             https://www.rabbitmq.com/docs/install-debian and run this again",
+            offered.map_or("no RabbitMQ".to_owned(), |version| format!("RabbitMQ {version}"))
+        ),
     }
-    if missing.rabbitmq {
-        match candidate(policy, "rabbitmq-server") {
-            Some(version) if version.is_usable_rabbitmq() => {
-                packages.push("rabbitmq-server".to_owned());
-            }
-            offered => bail!(
-                "this system's packages have {}, but 3.10 to 4.x is needed: add the repository of \
-                 https://www.rabbitmq.com/docs/install-debian and run this again",
-                offered.map_or("no RabbitMQ".to_owned(), |version| format!("RabbitMQ {version}"))
-            ),
-        }
-    }
-    Ok(packages)
+}
+
+fn choose_nginx(policy: &str) -> Result<String> {
+    candidate(policy, "nginx")
+        .map(|_| "nginx".to_owned())
+        .context("this system's packages have no nginx: install it yourself and run this again")
 }
 
 /// The version that would be installed, from the text of `apt-cache policy`.
@@ -252,34 +305,39 @@ pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const BOTH: Missing = Missing { postgres: true, rabbitmq: true };
+    const BOTH: [Server; 2] = [Server::Postgres, Server::Rabbitmq];
     const BOOKWORM: &str = "rabbitmq-server:\n  Installed: (none)\n  Candidate: 3.10.8-1.1+deb12u1\n  Version table:\n\
-                            postgresql-15:\n  Installed: (none)\n  Candidate: 15.13-0+deb12u1\n  Version table:\n";
+                            postgresql-15:\n  Installed: (none)\n  Candidate: 15.13-0+deb12u1\n  Version table:\n\
+                            nginx:\n  Installed: (none)\n  Candidate: 1.22.1-9+deb12u7\n  Version table:\n";
 
     #[test]
     fn the_newest_usable_packages_are_chosen() -> Result<()> {
-        assert_eq!(choose(BOTH, BOOKWORM)?, ["postgresql-15", "rabbitmq-server"]);
+        assert_eq!(choose(&BOTH, BOOKWORM)?, ["postgresql-15", "rabbitmq-server"]);
         let with_16 =
             format!("{BOOKWORM}postgresql-16:\n  Installed: (none)\n  Candidate: 16.4-1\n");
-        assert_eq!(choose(BOTH, &with_16)?, ["postgresql-16", "rabbitmq-server"]);
-        let only_broker = Missing { postgres: false, rabbitmq: true };
-        assert_eq!(choose(only_broker, BOOKWORM)?, ["rabbitmq-server"]);
+        assert_eq!(choose(&BOTH, &with_16)?, ["postgresql-16", "rabbitmq-server"]);
+        assert_eq!(choose(&[Server::Rabbitmq], BOOKWORM)?, ["rabbitmq-server"]);
+        assert_eq!(choose(&[Server::Nginx], BOOKWORM)?, ["nginx"]);
         Ok(())
     }
 
     #[test]
     fn systems_that_are_too_old_are_told_what_to_do() {
         let jammy = BOOKWORM.replace("3.10.8-1.1+deb12u1", "3.9.13-1");
-        let refusal = choose(BOTH, &jammy).err().map(|error| error.to_string()).unwrap_or_default();
+        let refusal =
+            choose(&BOTH, &jammy).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(refusal.contains("have RabbitMQ 3.9"), "{refusal}");
-        let refusal = choose(BOTH, &BOOKWORM.replace("15.13-0+deb12u1", "(none)"));
+        let refusal = choose(&BOTH, &BOOKWORM.replace("15.13-0+deb12u1", "(none)"));
         assert!(refusal.is_err_and(|error| error.to_string().contains("apt.postgresql.org")));
     }
 
     #[test]
     fn advice_names_what_is_missing() {
-        let advice = advice_without_apt(Missing { postgres: true, rabbitmq: false });
-        assert!(advice.starts_with("PostgreSQL is missing"), "{advice}");
-        assert!(advice_without_apt(BOTH).starts_with("PostgreSQL and RabbitMQ are missing"));
+        let advice = advice_without_apt(&[Server::Nginx]);
+        assert!(advice.starts_with("nginx is missing"), "{advice}");
+        assert!(advice.contains("`brew install nginx`"), "{advice}");
+        let advice = advice_without_apt(&BOTH);
+        assert!(advice.starts_with("PostgreSQL and RabbitMQ are missing"), "{advice}");
+        assert!(advice.contains("Install PostgreSQL 15 to 17 (server and psql) and RabbitMQ 3.10"));
     }
 }

@@ -1,19 +1,21 @@
 //! `cargo stack`: the operator's tool.
 //!
 //! It brings the whole stack up on a machine that has Rust and nothing else,
-//! runs the tests against private servers, and prepares the query data that
-//! the services are compiled with. It never touches a database or a broker
-//! that it has not started itself.
+//! runs the tests against private servers, puts load on a running stack, and
+//! prepares the query data that the services are compiled with. It never
+//! touches a database or a broker that it has not started itself.
 
 mod cli;
 mod data_folder;
 mod debian_packages;
+mod gateway;
 mod http;
 mod infra;
 mod infrastructure;
 mod instance_lock;
 mod interrupt;
 mod leftovers;
+mod load;
 mod logs;
 mod migrations;
 mod ports;
@@ -52,9 +54,10 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     interrupt::watch_signals()?;
     match command {
-        Command::Up(args) => up::run(args.port_offset),
+        Command::Up(args) => up::run(&args),
         Command::Infra(args) => infra::run(args.port_offset),
         Command::Test(_) => test_run::run(&cli::arguments_after("test")),
+        Command::Load(args) => load::run(&args.load_args),
         Command::Prepare => prepare::run(),
     }
 }

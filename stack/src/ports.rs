@@ -32,6 +32,8 @@ pub enum Use {
     QueryOperations,
     /// The consumer service's operations interface.
     ConsumerOperations,
+    /// The gateway, if there is one.
+    Gateway,
 }
 
 impl fmt::Display for Use {
@@ -48,6 +50,7 @@ impl fmt::Display for Use {
             Self::CommandOperations => "the command service's operations interface",
             Self::QueryOperations => "the query service's operations interface",
             Self::ConsumerOperations => "the consumer service's operations interface",
+            Self::Gateway => "the gateway",
         })
     }
 }
@@ -55,7 +58,7 @@ impl fmt::Display for Use {
 /// The ports without an offset. The broker's two internal ones keep clear of
 /// Erlang's and RabbitMQ's defaults (4369, 25672), which belong to a broker
 /// that the system may run.
-const STANDARD: [(Use, u16); 11] = [
+const STANDARD: [(Use, u16); 12] = [
     (Use::WriteDatabase, 5432),
     (Use::ReadDatabase, 5433),
     (Use::Amqp, 5672),
@@ -67,10 +70,13 @@ const STANDARD: [(Use, u16); 11] = [
     (Use::CommandOperations, 9080),
     (Use::QueryOperations, 9081),
     (Use::ConsumerOperations, 9082),
+    (Use::Gateway, 8088),
 ];
 
 /// How many of [`STANDARD`] belong to databases and broker.
 const INFRASTRUCTURE: usize = 6;
+/// How many belong to the stack without the gateway.
+const WITHOUT_GATEWAY: usize = 11;
 
 /// Offsets to suggest: with none of them does a port of one stack meet a port
 /// of another.
@@ -81,8 +87,14 @@ const SUGGESTED_OFFSETS: [u16; 5] = [100, 200, 300, 400, 500];
 pub struct Ports(Vec<(Use, u16)>);
 
 impl Ports {
-    /// The ports of the whole stack, moved by the offset.
+    /// The ports of the whole stack without the gateway, moved by the offset.
     pub fn of_stack(offset: u16) -> Result<Self> {
+        let (stack, _) = STANDARD.split_at(WITHOUT_GATEWAY);
+        Self::moved(stack, offset)
+    }
+
+    /// The ports of the whole stack and the gateway, moved by the offset.
+    pub fn of_stack_and_gateway(offset: u16) -> Result<Self> {
         Self::moved(&STANDARD, offset)
     }
 
@@ -126,7 +138,12 @@ impl Ports {
 
     /// The port of that use; 0 if this set of ports does not have it.
     pub fn of(&self, wanted: Use) -> u16 {
-        self.0.iter().find(|(use_, _)| *use_ == wanted).map_or(0, |(_, port)| *port)
+        self.find(wanted).unwrap_or(0)
+    }
+
+    /// The port of that use, if this set of ports has it.
+    pub fn find(&self, wanted: Use) -> Option<u16> {
+        self.0.iter().find(|(use_, _)| *use_ == wanted).map(|(_, port)| *port)
     }
 
     /// Refuses if anything listens on one of the ports already.
@@ -142,7 +159,7 @@ impl Ports {
         }
         let advice = SUGGESTED_OFFSETS
             .iter()
-            .find(|offset| Self::of_stack(**offset).is_ok_and(|ports| ports.all_free()))
+            .find(|offset| self.moved_to(**offset).is_ok_and(|ports| ports.all_free()))
             .map_or_else(String::new, |offset| {
                 format!(", for example `--port-offset {offset}` (all of those are free)")
             });
@@ -150,6 +167,13 @@ impl Ports {
             "something else listens on port {}: stop it, or move this stack by --port-offset{advice}",
             taken.join(", "),
         )
+    }
+
+    /// The same uses with another offset.
+    fn moved_to(&self, offset: u16) -> Result<Self> {
+        let uses: Vec<_> =
+            STANDARD.into_iter().filter(|(use_, _)| self.find(*use_).is_some()).collect();
+        Self::moved(&uses, offset)
     }
 
     fn all_free(&self) -> bool {
@@ -177,6 +201,17 @@ mod tests {
         let ports = Ports::of_infrastructure(0).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(ports.of(Use::ReadDatabase), 5433);
         assert_eq!(ports.of(Use::CommandApi), 0);
+    }
+
+    #[test]
+    fn the_gateway_has_a_port_only_if_it_is_wanted() -> Result<()> {
+        assert_eq!(Ports::of_stack(500)?.find(Use::Gateway), None);
+        let with = Ports::of_stack_and_gateway(500)?;
+        assert_eq!(with.find(Use::Gateway), Some(8588));
+        assert_eq!(with.moved_to(0)?, Ports::of_stack_and_gateway(0)?);
+        let without = Ports::of_stack(500)?;
+        assert_eq!(without.moved_to(0)?, Ports::of_stack(0)?);
+        Ok(())
     }
 
     #[test]

@@ -166,16 +166,22 @@ impl RunningProcess {
             }
             thread::sleep(POLL);
         }
-        // Helpers that a program leaves behind are in its group.
-        let _ = killpg(Pid::from_raw(self.group), Signal::SIGKILL);
-        groups().remove(&self.group);
+        self.end_group();
         true
     }
 
     fn kill(&mut self) {
-        let _ = killpg(Pid::from_raw(self.group), Signal::SIGKILL);
+        self.end_group();
         let _ = self.child.wait();
-        groups().remove(&self.group);
+    }
+
+    /// Kills, once, everything in the program's group. What a program leaves
+    /// behind there is in the way of its next start: the workers of an nginx
+    /// that was killed keep its port.
+    fn end_group(&self) {
+        if groups().remove(&self.group) {
+            let _ = killpg(Pid::from_raw(self.group), Signal::SIGKILL);
+        }
     }
 }
 
@@ -185,7 +191,7 @@ impl Drop for RunningProcess {
         if self.ended().is_none() {
             self.stop();
         }
-        groups().remove(&self.group);
+        self.end_group();
     }
 }
 

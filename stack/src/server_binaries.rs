@@ -61,6 +61,15 @@ pub struct RabbitmqBinaries {
     pub version: Version,
 }
 
+/// nginx.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NginxBinary {
+    /// The program.
+    pub program: PathBuf,
+    /// Its version.
+    pub version: Version,
+}
+
 /// The newest usable PostgreSQL.
 pub fn find_postgres() -> Option<PostgresBinaries> {
     postgres_folders()
@@ -146,6 +155,27 @@ fn find_port_mapper() -> Option<PathBuf> {
     folders.into_iter().map(|folder| folder.join("epmd")).find(|epmd| epmd.is_file())
 }
 
+/// An nginx of any version. Debian keeps it out of an ordinary user's `PATH`.
+pub fn find_nginx() -> Option<NginxBinary> {
+    let mut folders = path_folders();
+    folders.extend([
+        "/usr/sbin".into(),
+        "/opt/homebrew/opt/nginx/bin".into(),
+        "/usr/local/opt/nginx/bin".into(),
+    ]);
+    folders.into_iter().map(|folder| folder.join("nginx")).find_map(|program| {
+        let output = Command::new(&program).arg("-v").output().ok()?;
+        let version = nginx_version(&String::from_utf8_lossy(&output.stderr))?;
+        Some(NginxBinary { program, version })
+    })
+}
+
+/// From `nginx version: nginx/1.22.1`.
+fn nginx_version(text: &str) -> Option<Version> {
+    let (_, version) = text.split_once('/')?;
+    Version::parse(version)
+}
+
 fn path_folders() -> Vec<PathBuf> {
     env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
 }
@@ -168,6 +198,13 @@ mod tests {
         assert_eq!(Version::parse("18beta1"), Some(Version(18, 0)));
         assert_eq!(Version::parse("17"), Some(Version(17, 0)));
         assert_eq!(Version::parse("(none)"), None);
+    }
+
+    #[test]
+    fn the_version_of_nginx_is_read_with_its_distributions_remarks() {
+        assert_eq!(nginx_version("nginx version: nginx/1.22.1\n"), Some(Version(1, 22)));
+        assert_eq!(nginx_version("nginx version: nginx/1.24.0 (Ubuntu)\n"), Some(Version(1, 24)));
+        assert_eq!(nginx_version("not found"), None);
     }
 
     #[test]

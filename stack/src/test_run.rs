@@ -99,7 +99,7 @@ fn selects_packages(arguments: &[String]) -> bool {
 pub fn run_to_end(command: &mut Command) -> Result<ExitStatus> {
     interrupt::check()?;
     let mut child =
-        command.stdin(Stdio::null()).process_group(0).spawn().context("cannot run cargo")?;
+        command.stdin(Stdio::null()).process_group(0).spawn().context("cannot run a program")?;
     let group = child.id();
     process::register_group(group);
     let pid = Pid::from_raw(i32::try_from(group).unwrap_or(i32::MAX));

@@ -10,12 +10,16 @@ use std::{
 use anyhow::{Result, anyhow};
 
 use crate::{
+    cli::UpArgs,
+    debian_packages::ensure_nginx,
+    gateway,
     infrastructure::{Infrastructure, Plan},
     instance_lock::InstanceLock,
     leftovers::Record,
     logs,
     ports::{Ports, Use},
     project::Project,
+    server_binaries::NginxBinary,
     service_build::{Executables, cargo_build},
     services::{self, Services},
     supervisor,
@@ -27,13 +31,13 @@ const MAX_CONNECTIONS: u16 = 200;
 
 /// Starts everything, prints where it is, shows the services' logs, and stops
 /// everything when asked to.
-pub fn run(port_offset: u16) -> Result<ExitCode> {
+pub fn run(args: &UpArgs) -> Result<ExitCode> {
     let project = Project::locate()?;
     let folder = project.private_folder().join("up");
     let _lock = InstanceLock::acquire(&folder, "up")?;
     let record = Record::of(&folder);
     record.stop_leftovers()?;
-    let ports = Ports::of_stack(port_offset)?;
+    let ports = ports(args)?;
     ports.check_free()?;
 
     let plan = Plan {
@@ -44,37 +48,64 @@ pub fn run(port_offset: u16) -> Result<ExitCode> {
         record: &record,
         throw_away: false,
     };
-    let (executables, mut infrastructure) = build_and_start(&plan)?;
+    let Started { executables, mut infrastructure, nginx } = build_and_start(&plan, args.gateway)?;
     logs::hold();
     let mut services = Services::start(&project, &executables, &infrastructure, &ports, &record)?;
+    let mut gateway =
+        nginx.map(|nginx| gateway::start(&plan, nginx, &infrastructure.folder)).transpose()?;
     print_addresses(&ports, &infrastructure.folder);
     logs::release();
 
-    let mut all: Vec<_> =
-        infrastructure.processes.iter_mut().chain(&mut services.processes).collect();
+    let mut all: Vec<_> = infrastructure
+        .processes
+        .iter_mut()
+        .chain(&mut services.processes)
+        .chain(&mut gateway)
+        .collect();
     let outcome = supervisor::tend_until_interrupted(&mut all, &record);
+    if let Some(gateway) = &mut gateway {
+        gateway::stop(gateway);
+    }
     services.stop();
     infrastructure.stop();
     record.clear();
     outcome.map(|()| ExitCode::SUCCESS)
 }
 
+fn ports(args: &UpArgs) -> Result<Ports> {
+    let offset = args.instance.port_offset;
+    if args.gateway { Ports::of_stack_and_gateway(offset) } else { Ports::of_stack(offset) }
+}
+
+/// What the services and the gateway need to be started.
+struct Started {
+    executables: Executables,
+    infrastructure: Infrastructure,
+    /// For the gateway, if there is to be one.
+    nginx: Option<NginxBinary>,
+}
+
 /// Builds the services while databases and broker are installed and started:
 /// on a new machine both take minutes.
-fn build_and_start(plan: &Plan<'_>) -> Result<(Executables, Infrastructure)> {
+fn build_and_start(plan: &Plan<'_>, gateway: bool) -> Result<Started> {
     let failed = AtomicBool::new(false);
     let packages = services::packages().map(|package| ["--package", package]);
     thread::scope(|scope| {
         let build = scope
             .spawn(|| cargo_build(plan.project, "the services", packages.as_flattened(), &failed));
-        let infrastructure =
-            Infrastructure::start(plan).inspect_err(|_| failed.store(true, Ordering::Relaxed));
+        let servers =
+            start_servers(plan, gateway).inspect_err(|_| failed.store(true, Ordering::Relaxed));
         let executables = build.join().map_err(|_| anyhow!("the build panicked"))?;
         // Why the servers did not start is told before that the build was then
         // given up.
-        let infrastructure = infrastructure?;
-        Ok((executables?, infrastructure))
+        let (nginx, infrastructure) = servers?;
+        Ok(Started { executables: executables?, infrastructure, nginx })
     })
+}
+
+fn start_servers(plan: &Plan<'_>, gateway: bool) -> Result<(Option<NginxBinary>, Infrastructure)> {
+    let nginx = gateway.then(|| ensure_nginx(&plan.project.private_folder())).transpose()?;
+    Ok((nginx, Infrastructure::start(plan)?))
 }
 
 fn print_addresses(ports: &Ports, folder: &Path) {
@@ -82,15 +113,23 @@ fn print_addresses(ports: &Ports, folder: &Path) {
     let database = |use_: Use, name: &str| {
         format!("postgres://user:password@localhost:{}/{name}", ports.of(use_))
     };
+    let (gateway, logs) = match ports.find(Use::Gateway) {
+        Some(port) => (
+            format!("gateway            http://localhost:{port} (both APIs)\n  "),
+            "db,read_db,broker,gateway",
+        ),
+        None => (String::new(), "db,read_db,broker"),
+    };
     terminal::print(&format!(
         "\n{ready}\n\n  \
          command API        {command}\n  \
          query API          {query}\n  \
+         {gateway}\
          operations         {operations} (command), {query_operations} (query), {consumer} (consumer)\n  \
          broker             amqp://guest:guest@localhost:{amqp}, {management} (guest/guest)\n  \
          write database     {write}\n  \
          read database      {read}\n  \
-         servers' logs      {folder}/{{db,read_db,broker}}.log\n\n\
+         servers' logs      {folder}/{{{logs}}}.log\n\n\
          Try it:\n\n  \
          curl -i {command}/api/products -H 'content-type: application/json' \\\n       \
          -d '{{\"name\":\"Assam tea\",\"category\":\"Drinks\",\"price\":4.5,\"stock\":100}}'\n  \

@@ -1,0 +1,106 @@
+//! The command line.
+
+use crate::client::Server;
+use clap::Parser;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Most things of a kind: they are counted in 32 bits, and every product's
+/// stock must outlast all orders.
+const MOST: i64 = 10_000_000;
+
+/// Puts load on a running stack, then reads everything back and compares it.
+///
+/// Creates users, products and orders over HTTP, waits until the views have
+/// caught up, and compares samples of each and every sum of the views with what
+/// was sent. Exit code: 0 if all agrees, 1 if anything differs or fails, 130 if
+/// stopped by Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "cargo stack load", bin_name = "cargo stack load", version)]
+pub struct Arguments {
+    /// Users to create. With 0 orders are placed for customer ids of the run's
+    /// own.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=MOST))]
+    pub users: u32,
+
+    /// Products to create.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=MOST))]
+    pub products: u32,
+
+    /// Orders to place.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=MOST))]
+    pub orders: u32,
+
+    /// Connections, each with one request at a time.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub concurrency: u16,
+
+    /// Requests per second at which users, products and orders arrive,
+    /// whatever the answers take (open loop); latencies then count from the
+    /// moment a request was due. Without it each connection sends its next
+    /// request when it has the answer to the last (closed loop).
+    #[arg(long, value_name = "PER_SECOND")]
+    pub rate: Option<NonZeroU32>,
+
+    /// The same seed gives the same names, prices, quantities, order lines and
+    /// choices.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+
+    /// Users, products and orders of which every field is compared.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub samples: u32,
+
+    /// Seconds after which the run is given up if nothing is accepted any more,
+    /// or the views do not move.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(5..=86_400))]
+    pub patience: u32,
+
+    /// Where commands go [default: http://localhost:8080]
+    #[arg(long, value_name = "URL", value_parser = Server::parse)]
+    pub command_url: Option<Server>,
+
+    /// Where queries go [default: http://localhost:8081]
+    #[arg(long, value_name = "URL", value_parser = Server::parse)]
+    pub query_url: Option<Server>,
+
+    /// Added to the ports of the two defaults, as in `cargo stack up`.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=50_000))]
+    pub port_offset: u16,
+}
+
+impl Arguments {
+    /// The server that takes commands.
+    pub fn command_server(&self) -> Server {
+        self.command_url.clone().unwrap_or_else(|| Server::local(8080 + self.port_offset))
+    }
+
+    /// The server that answers queries.
+    pub fn query_server(&self) -> Server {
+        self.query_url.clone().unwrap_or_else(|| Server::local(8081 + self.port_offset))
+    }
+
+    /// How long the views may stand still.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_offset_moves_the_addresses_that_are_not_named() {
+        let line = ["load", "--port-offset", "200", "--query-url", "http://127.0.0.1:7000"];
+        let arguments = Arguments::try_parse_from(line).unwrap();
+        assert_eq!(arguments.command_server().to_string(), "http://localhost:8280");
+        assert_eq!(arguments.query_server().to_string(), "http://127.0.0.1:7000");
+    }
+}

@@ -1,0 +1,78 @@
+//! The words that names are made of. Some need care in JSON, in URLs or in
+//! comparisons, on purpose.
+
+/// Categories; those of a run carry its id besides.
+pub const CATEGORIES: [&str; 24] = [
+    "Tea",
+    "Coffee",
+    "Kitchen",
+    "Books/Comics",
+    "Kräuter & Gewürze",
+    "100% Wool",
+    "Garden?",
+    "Toys #1",
+    "茶具",
+    "Men's Shoes",
+    "Bikes",
+    "Lamps + Light",
+    "Paper",
+    "Music",
+    "Games",
+    "Tools",
+    "Baking",
+    "Outdoor",
+    "Pets",
+    "Office",
+    "Cheese; Wine",
+    "Bath",
+    "Fabric",
+    "Œuvres d'art",
+];
+
+/// What products are like.
+pub const QUALITIES: [&str; 12] = [
+    "Plain",
+    "Royal",
+    "Small",
+    "Große",
+    "Blue",
+    "Crème",
+    "Old",
+    "\"Genuine\"",
+    "Folding",
+    "Silent",
+    "50%",
+    "Back\\slash",
+];
+
+/// What products are.
+pub const THINGS: [&str; 16] = [
+    "pot", "cup", "lamp", "chair", "brush", "bell", "box", "kettle", "clock", "scarf", "basket",
+    "mirror", "piñata", "knife", "pan", "globe",
+];
+
+/// Users' first names.
+pub const FIRST_NAMES: [&str; 16] = [
+    "Ada", "Zoë", "Jürgen", "Søren", "Mei", "Łukasz", "Ana", "Omar", "Nina", "Ivan", "Chloé",
+    "Bao", "Ida", "Raj", "Eve", "Tomás",
+];
+
+/// Users' last names.
+pub const LAST_NAMES: [&str; 16] = [
+    "Lindqvist",
+    "O'Neill",
+    "Müller",
+    "García",
+    "Kim",
+    "Nowak",
+    "Silva",
+    "Haddad",
+    "Okafor",
+    "Petrov",
+    "Dubois",
+    "Nguyễn",
+    "Berg",
+    "Singh",
+    "Smith-Jones",
+    "Rossi",
+];

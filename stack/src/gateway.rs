@@ -1,0 +1,223 @@
+//! The gateway: nginx with the configuration that Docker Compose uses.
+//!
+//! `deploy/gateway/nginx.conf` is written for a container, with a user of its
+//! own, fixed ports, and services that are found by name. What is different on
+//! this machine is replaced in a private copy. All the rest, and with it what
+//! the gateway does, is the same.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::Signal;
+
+use crate::{
+    data_folder,
+    http::Request,
+    infrastructure::Plan,
+    interrupt,
+    ports::{Ports, Use},
+    process::{Output, ProcessSpec},
+    server_binaries::{NginxBinary, Version},
+    supervisor::Supervised,
+    system_user::SystemUser,
+    terminal::Step,
+};
+
+const START_DEADLINE: Duration = Duration::from_secs(20);
+
+/// nginx makes these at its start, those of protocols that are not used as
+/// well. Without a slash at the beginning they are in the gateway's folder.
+const TEMPORARY_FILES: &str = "
+    client_body_temp_path client_body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+";
+
+/// The gateway of one instance.
+#[derive(Debug)]
+struct Gateway {
+    port: u16,
+    nginx: NginxBinary,
+    folder: PathBuf,
+    user: Option<SystemUser>,
+}
+
+/// Starts the gateway in the folder of the instance's data, and waits until it
+/// answers.
+pub fn start(plan: &Plan<'_>, nginx: NginxBinary, folder: &Path) -> Result<Supervised> {
+    let step = Step::begin("gateway");
+    let gateway = Gateway {
+        port: plan.ports.of(Use::Gateway),
+        nginx,
+        folder: folder.to_owned(),
+        user: system_user()?,
+    };
+    gateway.configure(&plan.project.root.join("deploy/gateway/nginx.conf"), plan.ports)?;
+    let mut process = Supervised::start(gateway.process(), plan.record)?;
+    gateway.wait_until_ready(|| process.ended().is_some())?;
+    step.done(&format!("nginx {} on port {}", gateway.nginx.version, gateway.port));
+    Ok(process)
+}
+
+/// Stops the gateway. Before the services: what they still answer gets through.
+pub fn stop(process: &mut Supervised) {
+    let step = Step::begin("stop the gateway");
+    process.stop();
+    step.done("");
+}
+
+/// The user of Debian's and Ubuntu's packages, or that of nginx's own and most
+/// others.
+fn system_user() -> Result<Option<SystemUser>> {
+    SystemUser::for_server("www-data").or_else(|_| SystemUser::for_server("nginx"))
+}
+
+impl Gateway {
+    fn home(&self) -> PathBuf {
+        self.folder.join("gateway")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join("gateway.log")
+    }
+
+    /// Writes the configuration and makes the log, which nginx opens by itself
+    /// once more (`/dev/stdout`) and so has to own.
+    fn configure(&self, compose_configuration: &Path, ports: &Ports) -> Result<()> {
+        let home = self.home();
+        data_folder::create_for(&home, self.user)?;
+        let text = fs::read_to_string(compose_configuration)
+            .with_context(|| format!("cannot read {}", compose_configuration.display()))?;
+        let text = for_this_machine(&text, ports)
+            .with_context(|| format!("cannot use {}", compose_configuration.display()))?;
+        let path = home.join("nginx.conf");
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        let log = self.log();
+        File::options()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .with_context(|| format!("cannot write {}", log.display()))?;
+        self.user.map_or(Ok(()), |user| user.own(&log))
+    }
+
+    fn process(&self) -> ProcessSpec {
+        let mut arguments: Vec<OsString> =
+            ["-c", "nginx.conf", "-g", "daemon off;", "-p"].map(OsString::from).to_vec();
+        arguments.push(self.home().into());
+        // What it says before it has read the configuration; otherwise that
+        // goes to a file of the system's nginx. The option is from 1.19.5.
+        if self.nginx.version >= Version(1, 20) {
+            arguments.extend(["-e".into(), "stderr".into()]);
+        }
+        ProcessSpec {
+            name: "gateway".to_owned(),
+            program: self.nginx.program.clone(),
+            arguments,
+            environment: Vec::new(),
+            directory: self.home(),
+            user: self.user,
+            output: Output::File(self.log()),
+            // Requests under way are brought to an end, streams for as long as
+            // the configuration lets them (worker_shutdown_timeout).
+            stop_signal: Signal::SIGQUIT,
+            grace: Duration::from_secs(10),
+        }
+    }
+
+    fn wait_until_ready(&self, mut died: impl FnMut() -> bool) -> Result<()> {
+        let check = Request::get(self.port, "/gateway/health");
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            interrupt::check()?;
+            if check.send().is_ok_and(|answer| answer.is_success()) {
+                return Ok(());
+            }
+            if died() || Instant::now() >= deadline {
+                bail!("the gateway does not start; its log: {}", self.log().display());
+            }
+            interrupt::sleep(Duration::from_millis(50))?;
+        }
+    }
+}
+
+/// The configuration for this machine, made of the one for the container. A
+/// text that is to be replaced but is not there is an error: what stands there
+/// instead would be used as it is, and nobody would notice.
+///
+/// Docker's name server stays. It is asked for names only, and there is none
+/// left.
+fn for_this_machine(compose: &str, ports: &Ports) -> Result<String> {
+    let at = |use_: Use| format!("127.0.0.1:{}", ports.of(use_));
+    let replacements = [
+        // Only root could change the user, and here nginx is not started as root.
+        ("\nuser nginx;\n", "\n".to_owned()),
+        ("\npid /run/nginx.pid;\n", "\npid nginx.pid;\n".to_owned()),
+        ("\nhttp {\n", format!("\nhttp {{{TEMPORARY_FILES}\n")),
+        (" command-service:8080;", format!(" {};", at(Use::CommandApi))),
+        (" query-service:8081;", format!(" {};", at(Use::QueryApi))),
+        (" listen 8088 ", format!(" listen {} ", at(Use::Gateway))),
+    ];
+    let mut text = compose.to_owned();
+    for (container, here) in replacements {
+        if !text.contains(container) {
+            bail!(
+                "it has no `{}` any more, which is to be replaced: stack/src/gateway.rs has to \
+                 be changed with it",
+                container.trim()
+            );
+        }
+        text = text.replace(container, &here);
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPOSE: &str = include_str!("../../deploy/gateway/nginx.conf");
+
+    #[test]
+    fn the_projects_configuration_is_moved_to_this_machine() -> Result<()> {
+        let here = for_this_machine(COMPOSE, &Ports::of_stack_and_gateway(500)?)?;
+        let directives: Vec<&str> =
+            here.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
+        for expected in [
+            "pid nginx.pid;",
+            "GET     127.0.0.1:8581;",
+            "HEAD    127.0.0.1:8581;",
+            "default 127.0.0.1:8580;",
+            "listen 127.0.0.1:8588 backlog=4096;",
+            "client_body_temp_path client_body;",
+        ] {
+            assert!(directives.contains(&expected), "{expected} is not in\n{here}");
+        }
+        for container in ["user ", "-service:", "/run/", "listen 8088"] {
+            assert!(!directives.iter().any(|line| line.contains(container)), "{container}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_configuration_that_was_changed_is_not_used_half_replaced() -> Result<()> {
+        let ports = Ports::of_stack_and_gateway(0)?;
+        for (there, instead) in [
+            ("user nginx;", "user www-data;"),
+            ("query-service:8081;", "query:8081;"),
+            ("listen 8088 ", "listen 80 "),
+        ] {
+            let changed = COMPOSE.replace(there, instead);
+            let refusal = for_this_machine(&changed, &ports).err().map(|error| error.to_string());
+            assert!(refusal.is_some_and(|text| text.contains(there.trim())), "{there}");
+        }
+        Ok(())
+    }
+}
