@@ -1,13 +1,15 @@
-//! Merchants' numbers are right to the cent, whatever was ordered and refused,
-//! and however often its events come.
+//! Merchants' numbers are right to the cent, whatever was ordered, refused, paid,
+//! cancelled and refunded, and however often its events come.
 
 use crate::harness::{Shop, assert_views_agree, eventually, views};
 use lapin::BasicProperties;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use reqwest::Method;
 
 const ORDERS: usize = 2_000;
+const CHANGES: usize = 3_000;
 const CLIENTS: usize = 32;
 
 /// Status code and text of a request, and its body.
@@ -34,11 +36,58 @@ fn cases() -> impl Strategy<Value = Case> {
     ]
 }
 
+/// What may become of orders and products afterwards.
+#[derive(Clone, Debug)]
+enum Change {
+    Status { order: i64, status: &'static str },
+    Price { product: i64, price: u32 },
+    Category { product: i64, category: &'static str },
+}
+
+const STATUSES: [&str; 5] = ["PAID", "SHIPPED", "DELIVERED", "CANCELLED", "REFUNDED"];
+const CATEGORIES: [&str; 4] = ["Books", "books", "Tea", "Süßes"];
+
+fn changes() -> impl Strategy<Value = Change> {
+    let status = (1..ORDERS as i64, prop::sample::select(&STATUSES[..]));
+    let category = (1..=20_i64, prop::sample::select(&CATEGORIES[..]));
+    prop_oneof![
+        10 => status.prop_map(|(order, status)| Change::Status { order, status }),
+        1 => (1..=20_i64, 0..9_999_u32).prop_map(|(product, price)| Change::Price { product, price }),
+        1 => category.prop_map(|(product, category)| Change::Category { product, category }),
+    ]
+}
+
+impl Change {
+    /// Asks for the change, which an order's life may forbid.
+    async fn ask_for(&self, shop: &Shop) {
+        let (path, body) = match self {
+            Self::Status { order, status } => {
+                (format!("/api/orders/{order}/status"), format!(r#"{{"status":"{status}"}}"#))
+            }
+            Self::Price { product, price } => {
+                (format!("/api/products/{product}/price"), format!(r#"{{"price":{price}.25}}"#))
+            }
+            Self::Category { product, category } => {
+                (format!("/api/products/{product}"), format!(r#"{{"category":"{category}"}}"#))
+            }
+        };
+        let answer = shop.command(Method::PUT, &path, &body).await;
+        let is_fine = match answer.status {
+            200 => true,
+            // Fewer orders were accepted than were asked for.
+            404 => answer.error() == "Order not found",
+            409 => answer.error() == "Invalid status transition",
+            _ => false,
+        };
+        assert!(is_fine, "{self:?}: {}", answer.text);
+    }
+}
+
 #[tokio::test]
 async fn every_view_agrees_with_the_write_database_and_redelivery_changes_nothing() {
     let shop = Shop::open().await;
     for id in 1..=20 {
-        let category = ["Books", "books", "Tea", "Süßes"][id % 4];
+        let category = CATEGORIES[id % 4];
         let stock = if id == 20 { 5 } else { 1_000_000 };
         shop.product(category, &format!("{id}.99"), stock).await;
     }
@@ -53,6 +102,14 @@ async fn every_view_agrees_with_the_write_database_and_redelivery_changes_nothin
         }
     };
     let clients = cases.chunks(ORDERS.div_ceil(CLIENTS)).map(post);
+    futures::future::join_all(clients).await;
+    let changes: Vec<Change> =
+        (0..CHANGES).map(|_| changes().new_tree(&mut runner).unwrap().current()).collect();
+    let clients = changes.chunks(CHANGES.div_ceil(CLIENTS)).map(async |changes: &[Change]| {
+        for change in changes {
+            change.ask_for(&shop).await;
+        }
+    });
     futures::future::join_all(clients).await;
     shop.caught_up().await;
 

@@ -3,11 +3,13 @@
 
 mod commit;
 mod config;
+mod names;
 mod orders;
 mod outbox;
 mod products;
 mod router;
 mod trace;
+mod users;
 
 use clap::Parser;
 use config::Config;

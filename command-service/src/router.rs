@@ -1,9 +1,9 @@
 //! Every route of the service, on one page.
 
-use crate::{orders, products};
+use crate::{orders, products, users};
 use axum::Router;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::routing::{post, put};
+use axum::routing::{patch, post, put};
 use sqlx::PgPool;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -27,6 +27,10 @@ pub fn routes(commands: Commands) -> Router {
         .route("/api/products/{id}", put(products::routes::update))
         .route("/api/products/{id}/price", put(products::routes::change_price))
         .route("/api/orders", post(orders::routes::place))
+        .route("/api/orders/{id}/status", put(orders::routes::change_status))
+        .route("/api/users", post(users::routes::create))
+        .route("/api/users/{id}", patch(users::routes::update))
+        .route("/api/accounts", post(users::routes::open_account))
         .with_state(commands)
 }
 

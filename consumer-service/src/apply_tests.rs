@@ -2,17 +2,20 @@
 
 use crate::apply::apply;
 use crate::incoming::{Content, Incoming};
-use crate::projections::samples::{line, order, product};
+use crate::projections::PROJECTIONS;
+use crate::projections::samples::{account, line, moved, order, product, user};
+use crate::registration;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use shared_events::{Event, Topic, Watermark};
+use shared_events::{Event, OrderStatus, Topic, Watermark};
 use sqlx::{AssertSqlSafe, PgPool};
 
 /// Everything that must come out the same, wall-clock columns aside.
-const VIEWS: [(&str, &str); 10] = [
+const VIEWS: [(&str, &str); 11] = [
     ("products_read_view", "*"),
     ("orders_read", "*"),
+    ("users_read", "*"),
     ("product_sales_view", "*"),
     ("category_metrics_view", "*"),
     ("customer_ltv_view", "*"),
@@ -23,7 +26,7 @@ const VIEWS: [(&str, &str); 10] = [
     ("processed_events", "event_id, counted"),
 ];
 
-fn ours(event: Event) -> Incoming {
+pub fn ours(event: Event) -> Incoming {
     let topic = event.payload.topic();
     let body = event.to_json().unwrap().into_bytes();
     Incoming { topic, ours: true, body, content: Content::Event(event) }
@@ -63,12 +66,13 @@ async fn dump(pool: &PgPool) -> String {
     dump
 }
 
-async fn clear(pool: &PgPool) {
+pub async fn clear(pool: &PgPool) {
     let views = VIEWS.map(|(view, _)| view).join(", ");
     let sql = format!(
         "TRUNCATE {views};
          INSERT INTO sync_status (id) VALUES (1);
-         INSERT INTO topic_progress (topic) VALUES ('order-events'), ('product-events')"
+         INSERT INTO topic_progress (topic)
+         VALUES ('order-events'), ('product-events'), ('user-events')"
     );
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap();
 }
@@ -85,13 +89,18 @@ async fn letters(pool: &PgPool) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM dead_letters").fetch_one(pool).await.unwrap()
 }
 
-/// A shop's history: five products, each changed several times, and orders.
+/// A shop's history: products and users, each changed several times, and
+/// orders, some of which come to an end.
 fn history() -> Vec<Event> {
+    use OrderStatus::{Cancelled, Created, Delivered, Paid, Refunded, Shipped};
     let mut events = Vec::new();
     for id in 1..=5 {
         events.push(product(id, 1, Some(100), 100));
         events.push(product(id, 4, None, -90));
         events.push(product(id, 7, Some(30), 30));
+    }
+    for id in 0..=3 {
+        events.extend([user(id, 1), account(id, id, 2), user(id, 3), account(id + 10, id, 4)]);
     }
     for id in 1..=20 {
         let cents = format!("0.{:04}", id * 37);
@@ -104,6 +113,18 @@ fn history() -> Vec<Event> {
                 line(1 + id % 4, "Books", 3, "12.5"),
             ],
         ));
+        let placed = events[events.len() - 1].clone();
+        let moves: &[OrderStatus] = match id % 4 {
+            0 => &[Cancelled],
+            1 => &[Paid, Shipped, Delivered, Refunded],
+            2 => &[Shipped],
+            _ => &[],
+        };
+        let mut before = Created;
+        for (version, after) in (2..).zip(moves) {
+            events.push(moved(&placed, version, before, *after));
+            before = *after;
+        }
     }
     events
 }
@@ -125,7 +146,7 @@ async fn any_order_and_any_repetition_give_the_same_views(pool: PgPool) {
         clear(&pool).await;
         for batch in stream.chunks(batch) {
             // A queue holds one topic.
-            for topic in [Topic::Products, Topic::Orders] {
+            for topic in Topic::ALL {
                 let of_topic = batch.iter().filter(|event| event.payload.topic() == topic);
                 let deliveries: Vec<Incoming> = of_topic.cloned().map(ours).collect();
                 apply(&pool, &deliveries).await.unwrap();
@@ -278,6 +299,32 @@ async fn stock_is_what_was_put_in_less_what_was_taken(pool: PgPool) {
             .await
             .unwrap();
     assert_eq!(stocks, [(1, Some(7)), (2, None)]);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn what_is_registered_is_the_list_of_this_version(pool: PgPool) {
+    sqlx::raw_sql("INSERT INTO projections VALUES (9, 'old_view', 'order-events')")
+        .execute(&pool)
+        .await
+        .unwrap();
+    registration::write(&pool).await.unwrap();
+    registration::write(&pool).await.unwrap();
+    let registered: Vec<(String, String)> =
+        sqlx::query_as("SELECT view, topic FROM projections ORDER BY view, topic")
+            .fetch_all(&pool)
+            .await
+            .unwrap();
+    let mut listed: Vec<(String, String)> = Vec::new();
+    for projection in PROJECTIONS {
+        let view = projection.view();
+        // The name is that of a table.
+        let sql = format!("SELECT FROM {view}");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&pool).await.unwrap();
+        let topics = projection.topics().iter();
+        listed.extend(topics.map(|topic| (view.to_owned(), topic.name().to_owned())));
+    }
+    listed.sort();
+    assert_eq!(registered, listed);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]

@@ -8,8 +8,11 @@ mod config;
 mod dead_letters;
 mod delivery;
 mod incoming;
+#[cfg(test)]
+mod model_tests;
 mod progress;
 mod projections;
+mod registration;
 
 use clap::Parser;
 use config::Config;
@@ -39,10 +42,13 @@ async fn main() -> anyhow::Result<()> {
     );
 
     let pool = postgres::pool(&config.database, "consumer-service", config.connections);
-    let consumer = Consumer::new(config.broker, pool, config.batch, &health, shutdown.clone());
+    let consumer =
+        Consumer::new(config.broker, pool.clone(), config.batch, &health, shutdown.clone());
     let database = health.part("database", Need::Vital);
     tasks.spawn("database", async move {
-        if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await {
+        if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await
+            && registration::register(&pool, &database, &shutdown).await
+        {
             let watch = postgres::watch(
                 config.database,
                 "SELECT FROM live.sync_status",

@@ -1,14 +1,55 @@
 //! The read database, as this service uses it.
 
+use axum::extract::FromRef;
 use service_runtime::postgres;
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 
-/// A pool that can only read, and that finds the views even on connections
+/// Connections for lists.
+const LIST_CONNECTIONS: u32 = 5;
+
+/// Connections that can only read, and that find the views even if they were
 /// made before the schema was.
-pub fn pool(options: &PgConnectOptions, connections: u32) -> PgPool {
-    let options = options
-        .clone()
-        .options([("default_transaction_read_only", "on"), ("search_path", "live,public")]);
-    postgres::pool(&options, "query-service", connections)
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// For what is found by a key, with plans that are kept.
+    pub keys: PgPool,
+    /// For lists.
+    pub lists: Lists,
+}
+
+/// Connections that plan every statement anew, for the parameters given: so a
+/// filter that is not asked for costs nothing, and one that is finds its index.
+#[derive(Clone, Debug)]
+pub struct Lists(pub PgPool);
+
+impl Database {
+    /// Connects when first used; `connections` is the limit of those by key.
+    pub fn new(options: &PgConnectOptions, connections: u32) -> Self {
+        let options = options.clone().options([
+            ("default_transaction_read_only", "on"),
+            ("search_path", "live,public"),
+            // Every answer is short; compiling its statement would take longer.
+            ("jit", "off"),
+            // Nobody waits longer than that for an answer.
+            ("statement_timeout", "10s"),
+        ]);
+        let lists = options.clone().options([("plan_cache_mode", "force_custom_plan")]);
+        Self {
+            keys: postgres::pool(&options, "query-service", connections),
+            lists: Lists(postgres::pool(&lists, "query-service lists", LIST_CONNECTIONS)),
+        }
+    }
+}
+
+impl FromRef<Database> for PgPool {
+    fn from_ref(database: &Database) -> Self {
+        database.keys.clone()
+    }
+}
+
+impl FromRef<Database> for Lists {
+    fn from_ref(database: &Database) -> Self {
+        database.lists.clone()
+    }
 }

@@ -6,12 +6,14 @@ mod freshness;
 mod paging;
 mod parameters;
 mod router;
+mod topology;
 mod views;
 #[cfg(test)]
 mod views_tests;
 
 use clap::Parser;
 use config::Config;
+use database::Database;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, metrics, postgres, telemetry};
@@ -28,9 +30,9 @@ async fn main() -> anyhow::Result<()> {
     let shutdown = tasks.shutdown();
     let health = Health::default();
     let operations = health.routes().merge(metrics::install(shutdown.clone())?);
-    let pool = database::pool(&config.database, config.connections);
+    let database = Database::new(&config.database, config.connections);
 
-    let api = router::routes(pool).merge(health.routes());
+    let api = router::routes(database).merge(health.routes());
     let address = (config.address, config.port).into();
     tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
     let address = (config.common.operations_address, config.operations_port).into();

@@ -6,7 +6,6 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use service_runtime::json_body::integer;
-use service_runtime::problem::Problem;
 use std::fmt::Display;
 
 /// Tells the cursor of the next page, as long as there is one.
@@ -17,18 +16,16 @@ const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 pub struct PageOfIds {
     /// Most elements, 50 unless told, at most 500.
     pub limit: i64,
-    /// The last id of the page before.
-    pub after: Option<i64>,
+    /// The last id of the page before; for the first page one beyond all ids.
+    pub after: i64,
     /// Whether ids descend.
     pub descending: bool,
 }
 
 impl PageOfIds {
-    /// Reads `limit`, `cursor` and `order`.
-    ///
-    /// # Errors
-    /// 400, with everything that is wrong.
-    pub fn read(mut parameters: Parameters) -> Result<Self, Problem> {
+    /// Reads `limit`, `cursor` and `order`. What is wrong with them is told by
+    /// [`Parameters::check`].
+    pub fn read(parameters: &mut Parameters) -> Self {
         let limit = parameters.optional("limit", |text| integer(text, 1, 500)).unwrap_or(50);
         let after = parameters.optional("cursor", |text| integer(text, 0, i64::MAX));
         let descending = parameters
@@ -38,8 +35,8 @@ impl PageOfIds {
                 _ => Err("must be asc or desc".into()),
             })
             .unwrap_or(false);
-        parameters.check()?;
-        Ok(Self { limit, after, descending })
+        let before_all = if descending { i64::MAX } else { 0 };
+        Self { limit, after: after.unwrap_or(before_all), descending }
     }
 }
 

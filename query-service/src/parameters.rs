@@ -29,6 +29,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
 }
 
 impl Parameters {
+    /// Takes a parameter by another name that clients know it by, unless it is
+    /// there by its own.
+    pub fn also(&mut self, name: &str, other_name: &str) {
+        if let Some(value) = self.given.get(other_name).cloned() {
+            self.given.entry(name.to_owned()).or_insert(value);
+        }
+    }
+
     /// Reads a parameter that may be absent. What is wrong with it is noted,
     /// and told by [`Parameters::check`].
     pub fn optional<T>(
@@ -75,6 +83,14 @@ impl Parameters {
     }
 }
 
+/// A text that PostgreSQL can be asked for.
+///
+/// # Errors
+/// What it must be.
+pub fn text(text: &str) -> Result<String, Cow<'static, str>> {
+    if text.contains('\0') { Err("must not contain NUL".into()) } else { Ok(text.to_owned()) }
+}
+
 /// A time, ISO 8601 with a zone, or a date, which means its midnight in UTC.
 ///
 /// # Errors
@@ -94,6 +110,19 @@ pub fn time(text: &str) -> Result<DateTime<Utc>, Cow<'static, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_name_stands_in_but_does_not_win() {
+        let given = |pairs: &[(&str, &str)]| {
+            let given = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let mut parameters = Parameters { given: given.collect(), errors: Vec::new() };
+            parameters.also("userId", "user_id");
+            parameters.optional("userId", |text| Ok(text.to_owned()))
+        };
+        assert_eq!(given(&[("user_id", "1")]).as_deref(), Some("1"));
+        assert_eq!(given(&[("user_id", "1"), ("userId", "2")]).as_deref(), Some("2"));
+        assert_eq!(given(&[]), None);
+    }
 
     #[test]
     fn times_have_a_zone_and_dates_mean_midnight() {

@@ -1,5 +1,6 @@
 //! What is answered from given views, on a real database.
 
+use crate::database::{Database, Lists};
 use crate::router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
@@ -12,8 +13,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../db/read");
 
 /// Status, body and next cursor of `GET path`.
 async fn get(pool: &PgPool, path: &str) -> (u16, Value, Option<String>) {
+    let database = Database { keys: pool.clone(), lists: Lists(pool.clone()) };
     let request = Request::get(path).body(Body::empty()).unwrap();
-    let response = router::routes(pool.clone()).oneshot(request).await.unwrap();
+    let response = router::routes(database).oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let cursor = response.headers().get("x-next-cursor");
     let cursor = cursor.map(|value| value.to_str().unwrap().to_owned());
@@ -137,4 +139,126 @@ async fn lag_is_told_by_the_oldest_count_that_is_not_reached(pool: PgPool) {
     assert_eq!((&body["pendingEvents"], &body["isCaughtUp"]), (&json!(3), &json!(false)));
     let lag = body["lagMilliseconds"].as_i64().unwrap();
     assert!((10_000..20_000).contains(&lag), "{body}");
+}
+
+#[sqlx::test(migrator = "MIGRATIONS")]
+async fn orders_are_found_by_status_customer_and_time_in_any_combination(pool: PgPool) {
+    // Six a day from the second half of December on; the ids of two days are
+    // swapped, as with orders of two command services.
+    fill(
+        &pool,
+        "INSERT INTO orders_read (order_id, customer_id, total, status, items, state_version,
+                                  state_event, created_at, updated_at)
+         SELECT CASE WHEN n IN (5, 6) THEN 11 - n ELSE n END, 1 + n % 3, 1,
+                CASE WHEN n % 4 = 0 THEN 'PAID' ELSE 'CREATED' END, '[]', 1,
+                gen_random_uuid(), timestamptz '2025-12-31T00:00:00Z' + n * interval '4 hours',
+                now()
+         FROM generate_series(1, 20) AS n",
+    )
+    .await;
+    let january = "createdFrom=2026-01-01&createdTo=2026-01-02T00:00:00Z";
+    for (filter, expected) in [
+        ("status=PAID", vec![4, 8, 12, 16, 20]),
+        ("customerId=2", vec![1, 4, 7, 10, 13, 16, 19]),
+        ("customerId=2&status=PAID", vec![4, 16]),
+        (january, vec![5, 7, 8, 9, 10, 11]),
+        (&format!("{january}&order=desc"), vec![11, 10, 9, 8, 7, 5]),
+        (&format!("{january}&status=PAID"), vec![8]),
+        (&format!("{january}&customerId=2"), vec![7, 10]),
+        ("createdFrom=2026-01-03T00:00:00Z", vec![18, 19, 20]),
+        ("createdTo=2025-12-31T08:00:00Z", vec![1]),
+        ("createdFrom=2027-01-01", vec![]),
+    ] {
+        for limit in [1, 2, 500] {
+            let path = format!("/api/orders?{filter}&limit={limit}");
+            let pages = all_pages(&pool, &path, "id").await;
+            assert_eq!(pages.concat(), expected, "{path}");
+        }
+    }
+}
+
+#[sqlx::test(migrator = "MIGRATIONS")]
+async fn filters_by_text_do_not_mind_case_and_take_any_text(pool: PgPool) {
+    fill(
+        &pool,
+        "INSERT INTO products_read_view (product_id, name, category, price, updated_at)
+         VALUES (1, 'Tea', 'Drinks', 1, now()), (2, 'Cake', 'Food', 1, now()),
+                (3, 'Mate', 'DRINKS', 1, now());
+         INSERT INTO users_read (user_id, name, email, created_at, updated_at)
+         VALUES (1, 'Ada', 'Ada@example.com', '2026-01-01Z', now()),
+                (2, 'Eva', 'eva@example.com', '2026-01-02Z', now());
+         -- Only an account has told of this one.
+         INSERT INTO users_read (user_id, account_id, created_at, updated_at)
+         VALUES (3, 1, now(), now())",
+    )
+    .await;
+    for (path, expected) in [
+        ("/api/products?category=drinks", vec![1, 3]),
+        ("/api/products?category=drinks&order=desc", vec![3, 1]),
+        ("/api/products?category=drink%25", vec![]),
+        ("/api/users?email=ADA%40example.com", vec![1]),
+        ("/api/users?createdFrom=2026-01-02", vec![2]),
+        ("/api/users?createdTo=2026-01-02", vec![1]),
+        ("/api/users?limit=1", vec![1, 2]),
+    ] {
+        assert_eq!(all_pages(&pool, path, "id").await.concat(), expected, "{path}");
+    }
+    assert_eq!(get(&pool, "/api/users/3").await.0, 404);
+    for bad in [
+        "/api/products?category=%00",
+        "/api/users?email=%00",
+        "/api/orders?status=paid",
+        "/api/orders?customerId=0",
+        "/api/orders?createdFrom=soon",
+        "/api/invoices?userId=1&month=0&year=2026",
+        "/api/invoices?userId=1&month=1",
+    ] {
+        assert_eq!(get(&pool, bad).await.0, 400, "{bad}");
+    }
+}
+
+#[sqlx::test(migrator = "MIGRATIONS")]
+async fn an_invoice_is_what_stands_of_a_month_and_whom_it_is_for_now(pool: PgPool) {
+    fill(
+        &pool,
+        r#"INSERT INTO orders_read (order_id, customer_id, total, status, items, state_version,
+                                    state_event, created_at, updated_at)
+           SELECT id, customer, total, status,
+                  '[{"productId":1,"productName":"Tea","category":"Food","quantity":2,"price":1.5}]',
+                  1, gen_random_uuid(), created_at::timestamptz, now()
+           FROM (VALUES
+               (1, 7, 3.0001, 'DELIVERED', '2025-03-31T23:59:59.999999Z'),
+               (2, 7, 3.25, 'CREATED', '2025-04-01T00:00:00Z'),
+               (3, 7, 4, 'CANCELLED', '2025-04-02T00:00:00Z'),
+               (4, 7, 5, 'REFUNDED', '2025-04-02T00:00:00Z'),
+               (5, 7, 6.5, 'PAID', '2025-04-30T23:59:59.999999Z'),
+               (6, 7, 7, 'PAID', '2025-05-01T00:00:00Z'),
+               (7, 8, 8, 'PAID', '2025-04-01T00:00:00Z')
+           ) AS placed (id, customer, total, status, created_at)"#,
+    )
+    .await;
+    let april = "/api/invoices?userId=7&month=4&year=2025";
+    let line = |id: i64, amount: f64, date: &str| json!({"orderId": id, "description": "2 × Tea", "amount": amount, "purchaseDate": date});
+    let mut expected = json!({
+        "invoiceId": "INV-2025-04-7", "userId": 7, "email": null, "shippingAddress": null,
+        "invoiceDate": "2025-04-30T00:00:00Z",
+        "orders": [
+            line(2, 3.25, "2025-04-01T00:00:00Z"),
+            line(5, 6.5, "2025-04-30T23:59:59.999999Z"),
+        ],
+        "total": 9.75,
+    });
+    assert_eq!(get(&pool, april).await.1, expected);
+    fill(
+        &pool,
+        "INSERT INTO users_read (user_id, name, email, account_id, address1, city, state, zip,
+                                 created_at, updated_at)
+         VALUES (7, 'Ada', 'ada@example.com', 1, '1 Main St', 'Ely', 'MN', '55731', now(), now())",
+    )
+    .await;
+    expected["email"] = json!("ada@example.com");
+    expected["shippingAddress"] = json!("1 Main St, Ely, MN 55731");
+    assert_eq!(get(&pool, &april.replace("userId", "user_id")).await.1, expected);
+    let (status, body, _) = get(&pool, "/api/invoices?userId=7&month=6&year=2025").await;
+    assert_eq!((status, &body["error"]), (404, &json!("Invoice not found")));
 }

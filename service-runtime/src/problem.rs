@@ -4,26 +4,40 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use tracing::error;
 
 /// A refused or failed request.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Problem {
     /// The fixed text by which clients know the refusal.
     error: &'static str,
+    status: u16,
+    retry_after: Option<u32>,
+    detail: Option<Cow<'static, str>>,
+    errors: Vec<FieldError>,
+    /// What else a client can make use of.
+    members: BTreeMap<&'static str, Value>,
+}
+
+/// The body of a problem.
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
     /// A URI that identifies the kind of refusal.
     #[serde(rename = "type")]
     kind: String,
-    title: &'static str,
+    title: &'a str,
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<Cow<'static, str>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FieldError>,
-    #[serde(skip)]
-    retry_after: Option<u32>,
+    detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(flatten)]
+    members: &'a BTreeMap<&'static str, Value>,
 }
 
 /// What is wrong with one member of a request.
@@ -38,18 +52,13 @@ pub struct FieldError {
 impl Problem {
     /// A refusal known to clients by `error`.
     pub fn new(status: StatusCode, error: &'static str) -> Self {
-        let slug: String = error
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-            .collect();
         Self {
             error,
-            kind: format!("urn:problem:{slug}"),
-            title: error,
             status: status.as_u16(),
+            retry_after: None,
             detail: None,
             errors: Vec::new(),
-            retry_after: None,
+            members: BTreeMap::new(),
         }
     }
 
@@ -90,9 +99,36 @@ impl Problem {
         self
     }
 
+    /// Adds a member of its own to the body.
+    #[must_use]
+    pub fn member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.members.insert(name, value.into());
+        self
+    }
+
     /// The status code.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let slug: String = self
+            .error
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+            .collect();
+        let body = Body {
+            error: self.error,
+            kind: format!("urn:problem:{slug}"),
+            title: self.error,
+            status: self.status,
+            detail: self.detail.as_deref(),
+            errors: &self.errors,
+            members: &self.members,
+        };
+        body.serialize(serializer)
     }
 }
 

@@ -41,3 +41,9 @@ impl Envelope {
 pub fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }
+
+/// A time that was read, to the microsecond; none beyond what can be. By way of
+/// a number: a leap second would otherwise be two values for one instant.
+pub(crate) fn to_the_microsecond(time: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(time.timestamp_micros())
+}

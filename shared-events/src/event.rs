@@ -1,6 +1,9 @@
 //! An event: envelope and payload.
 
-use crate::{Envelope, OrderCreated, PriceChanged, ProductState, Topic};
+use crate::{
+    AccountCreated, Envelope, EventType, OrderCreated, OrderStatusUpdated, PriceChanged,
+    ProductState, Topic, UserState,
+};
 use serde::Serialize;
 
 /// Something that happened, as published.
@@ -14,39 +17,39 @@ pub struct Event {
     pub payload: Payload,
 }
 
-/// Every kind of event.
+/// What an event says, by its kind; see [`EventType`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "eventType")]
+#[allow(missing_docs, reason = "EventType explains the kinds")]
 pub enum Payload {
-    /// A product came into the catalogue.
     ProductCreated(ProductState),
-    /// A product's details or stock changed.
     ProductUpdated(ProductState),
-    /// A product's price changed, by a command that says nothing else.
     PriceChanged(PriceChanged),
-    /// An order was placed.
     OrderCreated(OrderCreated),
+    OrderStatusUpdated(OrderStatusUpdated),
+    UserCreated(UserState),
+    UserUpdated(UserState),
+    AccountCreated(AccountCreated),
 }
 
 impl Payload {
-    /// The name of the kind, the member `eventType`.
-    pub const fn event_type(&self) -> &'static str {
+    /// The kind.
+    pub const fn event_type(&self) -> EventType {
         match self {
-            Self::ProductCreated(_) => "ProductCreated",
-            Self::ProductUpdated(_) => "ProductUpdated",
-            Self::PriceChanged(_) => "PriceChanged",
-            Self::OrderCreated(_) => "OrderCreated",
+            Self::ProductCreated(_) => EventType::ProductCreated,
+            Self::ProductUpdated(_) => EventType::ProductUpdated,
+            Self::PriceChanged(_) => EventType::PriceChanged,
+            Self::OrderCreated(_) => EventType::OrderCreated,
+            Self::OrderStatusUpdated(_) => EventType::OrderStatusUpdated,
+            Self::UserCreated(_) => EventType::UserCreated,
+            Self::UserUpdated(_) => EventType::UserUpdated,
+            Self::AccountCreated(_) => EventType::AccountCreated,
         }
     }
 
-    /// The topic on which events of the kind are published.
+    /// The topic on which the event is published.
     pub const fn topic(&self) -> Topic {
-        match self {
-            Self::ProductCreated(_) | Self::ProductUpdated(_) | Self::PriceChanged(_) => {
-                Topic::Products
-            }
-            Self::OrderCreated(_) => Topic::Orders,
-        }
+        self.event_type().topic()
     }
 
     /// The state of the product, of events about one.
@@ -54,7 +57,24 @@ impl Payload {
         match self {
             Self::ProductCreated(product) | Self::ProductUpdated(product) => Some(product),
             Self::PriceChanged(change) => Some(&change.product),
-            Self::OrderCreated(_) => None,
+            Self::OrderCreated(_)
+            | Self::OrderStatusUpdated(_)
+            | Self::UserCreated(_)
+            | Self::UserUpdated(_)
+            | Self::AccountCreated(_) => None,
+        }
+    }
+
+    /// The state of the user, of events that tell it.
+    pub const fn user(&self) -> Option<&UserState> {
+        match self {
+            Self::UserCreated(user) | Self::UserUpdated(user) => Some(user),
+            Self::ProductCreated(_)
+            | Self::ProductUpdated(_)
+            | Self::PriceChanged(_)
+            | Self::OrderCreated(_)
+            | Self::OrderStatusUpdated(_)
+            | Self::AccountCreated(_) => None,
         }
     }
 }

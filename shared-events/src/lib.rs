@@ -8,20 +8,24 @@
 mod decode;
 mod envelope;
 mod event;
+mod event_type;
 pub mod limits;
 mod money;
 mod order;
 mod product;
 pub mod topology;
 mod trace_context;
+mod user;
 mod watermark;
 
 pub use decode::{Attributes, DecodeError};
 pub use envelope::{Envelope, now};
 pub use event::{Event, Payload};
+pub use event_type::EventType;
 pub use money::{Money, MoneyError};
-pub use order::{OrderCreated, OrderLine, OrderStatus, order_total};
+pub use order::{OrderCreated, OrderLine, OrderStatus, OrderStatusUpdated, order_total};
 pub use product::{PriceChanged, PriceStep, ProductState};
 pub use topology::Topic;
 pub use trace_context::TraceParent;
+pub use user::{AccountCreated, UserState};
 pub use watermark::Watermark;

@@ -4,12 +4,19 @@
 
 use crate::Money;
 
-/// Longest product name, in characters.
+/// Longest name of a product or a user, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
 
 /// Longest category name, in characters. Categories are keys of views: a
 /// PostgreSQL index entry ends near 2,700 bytes, and a character has up to 4.
 pub const MAX_CATEGORY_CHARS: usize = 100;
+
+/// Longest e-mail address, in characters: RFC 5321 ends a path at 256 with its
+/// angle brackets.
+pub const MAX_EMAIL_CHARS: usize = 254;
+
+/// Longest part of a postal address, in characters.
+pub const MAX_ADDRESS_CHARS: usize = 200;
 
 /// Most lines of one order. It bounds an event to a few hundred kilobytes, and
 /// so what a batch of them takes of memory.

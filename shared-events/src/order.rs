@@ -1,26 +1,70 @@
 //! What happens to orders.
 
+use crate::envelope::to_the_microsecond;
 use crate::limits::{
     MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_ORDER_LINES, MAX_ORDER_TOTAL, is_name,
 };
 use crate::{DecodeError, Money};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Where an order stands in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum OrderStatus {
     /// Placed.
     #[default]
     Created,
+    /// Paid.
+    Paid,
+    /// On its way.
+    Shipped,
+    /// With the customer.
+    Delivered,
+    /// Called off before it was shipped. What it took from the stock is back.
+    Cancelled,
+    /// Paid back. Nothing is put back into the stock.
+    Refunded,
 }
 
 impl OrderStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] = [
+        Self::Created,
+        Self::Paid,
+        Self::Shipped,
+        Self::Delivered,
+        Self::Cancelled,
+        Self::Refunded,
+    ];
+
     /// The text in JSON and in the databases.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Created => "CREATED",
+            Self::Paid => "PAID",
+            Self::Shipped => "SHIPPED",
+            Self::Delivered => "DELIVERED",
+            Self::Cancelled => "CANCELLED",
+            Self::Refunded => "REFUNDED",
+        }
+    }
+
+    /// The status of that text.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+
+    /// The life of an order: which statuses may follow. Some clients are told
+    /// of payments elsewhere and go straight from CREATED to SHIPPED.
+    pub const fn successors(self) -> &'static [Self] {
+        match self {
+            Self::Created => &[Self::Paid, Self::Shipped, Self::Cancelled],
+            Self::Paid => &[Self::Shipped, Self::Cancelled, Self::Refunded],
+            Self::Shipped => &[Self::Delivered, Self::Refunded],
+            Self::Delivered => &[Self::Refunded],
+            Self::Cancelled | Self::Refunded => &[],
         }
     }
 }
@@ -50,6 +94,11 @@ pub struct OrderLine {
     /// stock was not tracked then. Absent means the quantity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock_taken: Option<i32>,
+    /// Pieces put back into the stock, in the event that cancels the order:
+    /// zero of a product whose stock was not tracked then. Absent means those
+    /// that were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stock_returned: Option<i32>,
 }
 
 impl OrderLine {
@@ -61,6 +110,11 @@ impl OrderLine {
     /// Pieces taken from the stock.
     pub fn stock_taken(&self) -> i32 {
         self.stock_taken.unwrap_or(self.quantity)
+    }
+
+    /// Pieces that a cancellation puts back into the stock.
+    pub fn stock_returned(&self) -> i32 {
+        self.stock_returned.unwrap_or_else(|| self.stock_taken())
     }
 }
 
@@ -87,22 +141,70 @@ pub struct OrderCreated {
     pub total: Money,
 }
 
+/// Payload of `OrderStatusUpdated`. It repeats the order, so that nobody who
+/// reads it needs to look back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderStatusUpdated {
+    /// The order.
+    pub order_id: i64,
+    /// Who ordered.
+    pub customer_id: i64,
+    /// Before the change.
+    pub old_status: OrderStatus,
+    /// After it.
+    pub new_status: OrderStatus,
+    /// When the order was placed.
+    pub ordered_at: DateTime<Utc>,
+    /// The lines, as in `OrderCreated`.
+    pub items: Vec<OrderLine>,
+    /// Sum of the lines.
+    pub total: Money,
+}
+
 impl OrderCreated {
     /// Checks what types do not say.
     pub(crate) fn check(self) -> Result<Self, DecodeError> {
-        if self.order_id < 1 || self.customer_id < 1 {
-            Err(DecodeError::Member("orderId and customerId must be at least 1"))
-        } else if self.items.is_empty() || self.items.len() > MAX_ORDER_LINES {
-            Err(DecodeError::Member("items is empty or has too many lines"))
-        } else if !self.items.iter().all(line_is_sound) {
-            Err(DecodeError::Member("a line of items has a member out of range"))
-        } else if order_total(&self.items) != Some(self.total) {
-            // Otherwise customers' spend and products' revenue would differ.
-            Err(DecodeError::Member("total is not the sum of quantity × price, or is too large"))
-        } else {
-            Ok(self)
+        if self.status != OrderStatus::Created {
+            return Err(DecodeError::Member("status of OrderCreated must be CREATED"));
         }
+        check_order(self.order_id, self.customer_id, &self.items, self.total)?;
+        Ok(self)
     }
+}
+
+impl OrderStatusUpdated {
+    /// Checks what types do not say. An order that has ended stays so, else
+    /// views would take it out of their figures twice.
+    pub(crate) fn check(mut self) -> Result<Self, DecodeError> {
+        if self.old_status.successors().is_empty() {
+            return Err(DecodeError::Member("oldStatus is the end of an order's life"));
+        }
+        check_order(self.order_id, self.customer_id, &self.items, self.total)?;
+        self.ordered_at = to_the_microsecond(self.ordered_at)
+            .ok_or(DecodeError::Member("orderedAt is out of range"))?;
+        Ok(self)
+    }
+}
+
+fn check_order(
+    order_id: i64,
+    customer_id: i64,
+    items: &[OrderLine],
+    total: Money,
+) -> Result<(), DecodeError> {
+    Err(DecodeError::Member(if order_id < 1 || customer_id < 1 {
+        "orderId and customerId must be at least 1"
+    } else if items.is_empty() || items.len() > MAX_ORDER_LINES {
+        "items is empty or has too many lines"
+    } else if !items.iter().all(line_is_sound) {
+        "a line of items has a member out of range"
+    } else if order_total(items) != Some(total) {
+        // Otherwise customers' spend and products' revenue would differ.
+        "total is not the sum of quantity × price, or is too large"
+    } else {
+        return Ok(());
+    }))
 }
 
 fn line_is_sound(line: &OrderLine) -> bool {
@@ -110,6 +212,33 @@ fn line_is_sound(line: &OrderLine) -> bool {
         && line.quantity >= 1
         && line.price.is_price()
         && (0..=line.quantity).contains(&line.stock_taken())
+        && (0..=line.quantity).contains(&line.stock_returned())
         && is_name(&line.product_name, MAX_NAME_CHARS)
         && is_name(&line.category, MAX_CATEGORY_CHARS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_found_again_and_are_those_of_the_json() {
+        for status in OrderStatus::ALL {
+            assert_eq!(OrderStatus::from_text(status.as_str()), Some(status));
+            assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{status}\""));
+        }
+    }
+
+    #[test]
+    fn an_order_never_comes_back_to_a_status() {
+        fn walk(status: OrderStatus, seen: &mut Vec<OrderStatus>) {
+            assert!(!seen.contains(&status), "{status} again");
+            seen.push(status);
+            for next in status.successors() {
+                walk(*next, seen);
+            }
+            seen.pop();
+        }
+        walk(OrderStatus::Created, &mut Vec::new());
+    }
 }

@@ -6,6 +6,7 @@ use lapin::types::ShortString;
 use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use reqwest::Method;
+use serde_json::Value;
 use std::env;
 use uuid::Uuid;
 
@@ -52,6 +53,16 @@ impl Broker {
     /// What the management API says of a queue.
     pub async fn queue(&self, name: &str) -> Answer {
         self.manage(Method::GET, &format!("queues/{}/{name}", self.name), "").await
+    }
+
+    /// What the management API lists of this virtual host: its `connections`,
+    /// `channels` or `consumers`.
+    pub async fn list(&self, what: &str) -> Value {
+        let path = match what {
+            "consumers" => format!("consumers/{}", self.name),
+            _ => format!("vhosts/{}/{what}", self.name),
+        };
+        self.manage(Method::GET, &path, "").await.body
     }
 
     /// A channel with confirms, as a stranger would have.

@@ -14,5 +14,6 @@ pub use comparison::{assert_views_agree, views};
 pub use database::Databases;
 pub use http::{Answer, client};
 pub use link::Link;
+pub use process::program;
 pub use shop::{Shop, Wiring, order};
 pub use wait::eventually;

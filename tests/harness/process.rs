@@ -21,7 +21,7 @@ impl Service {
     /// Starts a service with these settings, on any free ports.
     pub fn start(name: &'static str, settings: Vec<(&'static str, String)>) -> Self {
         let log = env::temp_dir().join(format!("{name}-{}.log", Uuid::new_v4()));
-        let child = Command::new(binary(name))
+        let child = Command::new(program(name))
             .envs(PORTS.map(|port| (port, "0")))
             .env_remove("RUST_LOG")
             .envs(settings.iter().map(|(name, value)| (name, value)))
@@ -105,8 +105,9 @@ impl Drop for Service {
     }
 }
 
-/// Where `cargo stack test` says the services are, or beside this test.
-fn binary(name: &str) -> PathBuf {
+/// A program of ours: where `cargo stack test` says they are, or beside this
+/// test.
+pub fn program(name: &str) -> PathBuf {
     let folder = env::var_os("SERVICE_BINARIES").map_or_else(
         || env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned(),
         PathBuf::from,

@@ -1,12 +1,16 @@
 //! Orders.
 //!
 //! Orders that arrive together share a transaction, see [`Lane`]. What becomes
-//! of each is decided by pure rules, in the order of arrival.
+//! of each is decided by pure rules, in the order of arrival. Later an order
+//! comes to other statuses, one transaction each.
 
 mod lane;
+mod order;
 mod place;
 pub mod routes;
 mod rules;
+mod status;
+mod status_change;
 mod transaction;
 
 pub use lane::Lane;

@@ -101,6 +101,7 @@ fn price_lines(
                 quantity: line.quantity,
                 price,
                 stock_taken: Some(if shelf.stock.is_some() { line.quantity } else { 0 }),
+                stock_returned: None,
             })
         })
         .collect()

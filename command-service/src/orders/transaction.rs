@@ -1,10 +1,10 @@
 //! The transaction that places orders.
 
+use super::order::Order;
 use super::place::PlaceOrder;
 use super::rules::{Accepted, PricePolicy, Refusal, Shelf, Shelves, decide};
 use crate::outbox;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use shared_events::{
     Envelope, Event, Money, OrderCreated, OrderLine, OrderStatus, Payload, TraceParent, now,
 };
@@ -12,17 +12,10 @@ use sqlx::{Connection, PgConnection};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// An order as placed.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// An order as placed, and the id of its event.
+#[derive(Clone, Debug)]
 pub struct Placed {
-    pub id: i64,
-    pub customer_id: i64,
-    pub status: OrderStatus,
-    pub items: Vec<OrderLine>,
-    pub total: Money,
-    pub created_at: DateTime<Utc>,
-    #[serde(skip)]
+    pub order: Order,
     pub event_id: Uuid,
 }
 
@@ -104,23 +97,22 @@ fn record(
     trace: TraceParent,
 ) -> (Placed, Event) {
     let envelope = Envelope::new(1, placed_at, trace);
-    let placed = Placed {
+    let order = Order {
         id,
         customer_id: order.customer_id,
         status: OrderStatus::Created,
         items: accepted.lines,
         total: accepted.total,
         created_at: placed_at,
-        event_id: envelope.event_id,
     };
     let payload = Payload::OrderCreated(OrderCreated {
         order_id: id,
-        customer_id: placed.customer_id,
-        status: placed.status,
-        items: placed.items.clone(),
-        total: placed.total,
+        customer_id: order.customer_id,
+        status: order.status,
+        items: order.items.clone(),
+        total: order.total,
     });
-    (placed, Event { envelope, payload })
+    (Placed { order, event_id: envelope.event_id }, Event { envelope, payload })
 }
 
 /// The products that orders name, ascending, each once.
@@ -178,7 +170,7 @@ async fn write(
     outcomes: &Outcomes,
     shelves: &Shelves,
 ) -> sqlx::Result<()> {
-    let orders: Vec<&Placed> = outcomes.iter().flatten().collect();
+    let orders: Vec<&Order> = outcomes.iter().flatten().map(|placed| &placed.order).collect();
     let items: Vec<(i64, &OrderLine)> =
         orders.iter().flat_map(|order| order.items.iter().map(|line| (order.id, line))).collect();
     let taken: Vec<(&i64, &Shelf)> = shelves.iter().filter(|(_, shelf)| shelf.taken > 0).collect();

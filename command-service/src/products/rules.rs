@@ -1,10 +1,11 @@
 //! What a product may be, and what a change makes of it.
 
+use crate::names;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::json_body::{Members, Reader, integer, text};
+use service_runtime::json_body::{Members, Reader, integer};
 use service_runtime::problem::{FieldError, Problem};
-use shared_events::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_PRICE, is_name};
+use shared_events::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_PRICE};
 use shared_events::{Money, ProductState};
 use std::borrow::Cow;
 
@@ -137,23 +138,11 @@ fn invalid(errors: Vec<FieldError>) -> Problem {
 }
 
 fn name(value: &str) -> Result<String, Cow<'static, str>> {
-    bounded_name(value, MAX_NAME_CHARS)
+    names::name(value, MAX_NAME_CHARS)
 }
 
 fn category(value: &str) -> Result<String, Cow<'static, str>> {
-    bounded_name(value, MAX_CATEGORY_CHARS)
-}
-
-fn bounded_name(value: &str, max_chars: usize) -> Result<String, Cow<'static, str>> {
-    let name = text(value)?;
-    if is_name(&name, max_chars) {
-        Ok(name)
-    } else {
-        Err(format!(
-            "must be 1 to {max_chars} characters, not all blank, without control characters"
-        )
-        .into())
-    }
+    names::name(value, MAX_CATEGORY_CHARS)
 }
 
 /// Reads a price.

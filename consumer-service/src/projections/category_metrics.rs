@@ -1,7 +1,8 @@
 //! `category_metrics_view`: what each category sold, by the category as
 //! ordered. A category is known, with zeros, once a product is in it.
 
-use super::{Projection, sales};
+use super::Projection;
+use super::sales::{self, Columns};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use shared_events::{Event, Topic};
@@ -11,6 +12,10 @@ use sqlx::PgConnection;
 pub struct CategoryMetrics;
 
 impl Projection for CategoryMetrics {
+    fn view(&self) -> &'static str {
+        "category_metrics_view"
+    }
+
     fn topics(&self) -> &'static [Topic] {
         &[Topic::Orders, Topic::Products]
     }
@@ -32,15 +37,16 @@ async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()
     if deltas.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "INSERT INTO category_metrics_view AS view (category_name, gross_revenue, gross_orders)
-         SELECT * FROM unnest($1::text[], $2::numeric[], $3::bigint[])
-         ON CONFLICT (category_name) DO UPDATE
-         SET gross_revenue = view.gross_revenue + excluded.gross_revenue,
-             gross_orders = view.gross_orders + excluded.gross_orders",
+    let columns = Columns::of(&deltas);
+    sqlx::query_file!(
+        "src/projections/category_metrics.sql",
         &deltas.keys().cloned().collect::<Vec<_>>(),
-        &deltas.values().map(|delta| delta.revenue).collect::<Vec<_>>(),
-        &deltas.values().map(|delta| delta.orders).collect::<Vec<_>>(),
+        &columns.gross.revenue,
+        &columns.gross.orders,
+        &columns.cancelled.revenue,
+        &columns.cancelled.orders,
+        &columns.refunded.revenue,
+        &columns.refunded.orders,
     )
     .execute(connection)
     .await?;

@@ -1,6 +1,8 @@
-//! `customer_ltv_view`: what each customer spent.
+//! `customer_ltv_view`: what each customer spent. A user is known, with zeros,
+//! before any order.
 
-use super::{Projection, sales};
+use super::Projection;
+use super::sales::{self, Columns, Step};
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -12,8 +14,12 @@ use std::collections::BTreeMap;
 pub struct CustomerLtv;
 
 impl Projection for CustomerLtv {
+    fn view(&self) -> &'static str {
+        "customer_ltv_view"
+    }
+
     fn topics(&self) -> &'static [Topic] {
-        &[Topic::Orders]
+        &[Topic::Orders, Topic::Users]
     }
 
     fn apply<'a>(
@@ -26,37 +32,39 @@ impl Projection for CustomerLtv {
 }
 
 async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
-    let deltas = sales::by_order(events, |_, order| order.customer_id);
+    let mut deltas = sales::by_order(events, |step| step.customer_id);
+    for user in events.iter().filter_map(|event| event.payload.user()) {
+        deltas.entry(user.user_id).or_default();
+    }
     if deltas.is_empty() {
         return Ok(());
     }
-    let last_orders = last_orders(events);
-    sqlx::query!(
-        "INSERT INTO customer_ltv_view AS view
-             (customer_id, gross_spent, gross_orders, last_order_date)
-         SELECT * FROM unnest($1::bigint[], $2::numeric[], $3::bigint[], $4::timestamptz[])
-         ON CONFLICT (customer_id) DO UPDATE
-         SET gross_spent = view.gross_spent + excluded.gross_spent,
-             gross_orders = view.gross_orders + excluded.gross_orders,
-             last_order_date = greatest(view.last_order_date, excluded.last_order_date)",
+    let placed = last_orders(events);
+    let last_orders: Vec<Option<DateTime<Utc>>> =
+        deltas.keys().map(|customer_id| placed.get(customer_id).copied()).collect();
+    let columns = Columns::of(&deltas);
+    sqlx::query_file!(
+        "src/projections/customer_ltv.sql",
         &deltas.keys().copied().collect::<Vec<_>>(),
-        &deltas.values().map(|delta| delta.revenue).collect::<Vec<_>>(),
-        &deltas.values().map(|delta| delta.orders).collect::<Vec<_>>(),
-        &last_orders.values().copied().collect::<Vec<_>>(),
+        &columns.gross.revenue,
+        &columns.gross.orders,
+        &columns.cancelled.revenue,
+        &columns.cancelled.orders,
+        &columns.refunded.revenue,
+        &columns.refunded.orders,
+        &last_orders as _,
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// When each customer ordered last; the same customers, in the same order, as
-/// those that have deltas.
+/// When customers ordered last.
 fn last_orders(events: &[Event]) -> BTreeMap<i64, DateTime<Utc>> {
     let mut last_orders = BTreeMap::new();
-    for (event, order) in sales::placed(events) {
-        let time = event.envelope.timestamp;
-        let last = last_orders.entry(order.customer_id).or_insert(time);
-        *last = time.max(*last);
+    for step in Step::all(events).filter(|step| step.before.is_none()) {
+        let last = last_orders.entry(step.customer_id).or_insert(step.ordered_at);
+        *last = step.ordered_at.max(*last);
     }
     last_orders
 }

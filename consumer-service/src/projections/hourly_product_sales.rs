@@ -1,6 +1,7 @@
 //! `hourly_product_sales_view`: what each product sold in each hour.
 
-use super::{Projection, sales};
+use super::Projection;
+use super::sales::{self, Columns};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use shared_events::{Event, Topic};
@@ -10,6 +11,10 @@ use sqlx::PgConnection;
 pub struct HourlyProductSales;
 
 impl Projection for HourlyProductSales {
+    fn view(&self) -> &'static str {
+        "hourly_product_sales_view"
+    }
+
     fn topics(&self) -> &'static [Topic] {
         &[Topic::Orders]
     }
@@ -24,24 +29,24 @@ impl Projection for HourlyProductSales {
 }
 
 async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
-    let deltas = sales::by_line(events, |event, line| (sales::hour(event), line.product_id));
+    let deltas = sales::by_line(events, |step, line| (step.hour(), line.product_id));
     if deltas.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "INSERT INTO hourly_product_sales_view AS view
-             (hour_timestamp, product_id, gross_quantity, gross_revenue, gross_orders)
-         SELECT * FROM unnest($1::timestamptz[], $2::bigint[], $3::bigint[], $4::numeric[],
-                              $5::bigint[])
-         ON CONFLICT (hour_timestamp, product_id) DO UPDATE
-         SET gross_quantity = view.gross_quantity + excluded.gross_quantity,
-             gross_revenue = view.gross_revenue + excluded.gross_revenue,
-             gross_orders = view.gross_orders + excluded.gross_orders",
+    let columns = Columns::of(&deltas);
+    sqlx::query_file!(
+        "src/projections/hourly_product_sales.sql",
         &deltas.keys().map(|(hour, _)| *hour).collect::<Vec<_>>(),
         &deltas.keys().map(|(_, product_id)| *product_id).collect::<Vec<_>>(),
-        &deltas.values().map(|delta| delta.quantity).collect::<Vec<_>>(),
-        &deltas.values().map(|delta| delta.revenue).collect::<Vec<_>>(),
-        &deltas.values().map(|delta| delta.orders).collect::<Vec<_>>(),
+        &columns.gross.quantity,
+        &columns.gross.revenue,
+        &columns.gross.orders,
+        &columns.cancelled.quantity,
+        &columns.cancelled.revenue,
+        &columns.cancelled.orders,
+        &columns.refunded.quantity,
+        &columns.refunded.revenue,
+        &columns.refunded.orders,
     )
     .execute(connection)
     .await?;

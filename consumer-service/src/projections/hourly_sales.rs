@@ -1,6 +1,7 @@
 //! `hourly_sales_view`: what was sold in each hour.
 
-use super::{Projection, sales};
+use super::Projection;
+use super::sales::{self, Columns};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use shared_events::{Event, Topic};
@@ -10,6 +11,10 @@ use sqlx::PgConnection;
 pub struct HourlySales;
 
 impl Projection for HourlySales {
+    fn view(&self) -> &'static str {
+        "hourly_sales_view"
+    }
+
     fn topics(&self) -> &'static [Topic] {
         &[Topic::Orders]
     }
@@ -24,19 +29,20 @@ impl Projection for HourlySales {
 }
 
 async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
-    let deltas = sales::by_order(events, |event, _| sales::hour(event));
+    let deltas = sales::by_order(events, |step| step.hour());
     if deltas.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "INSERT INTO hourly_sales_view AS view (hour_timestamp, gross_revenue, gross_orders)
-         SELECT * FROM unnest($1::timestamptz[], $2::numeric[], $3::bigint[])
-         ON CONFLICT (hour_timestamp) DO UPDATE
-         SET gross_revenue = view.gross_revenue + excluded.gross_revenue,
-             gross_orders = view.gross_orders + excluded.gross_orders",
+    let columns = Columns::of(&deltas);
+    sqlx::query_file!(
+        "src/projections/hourly_sales.sql",
         &deltas.keys().copied().collect::<Vec<_>>(),
-        &deltas.values().map(|delta| delta.revenue).collect::<Vec<_>>(),
-        &deltas.values().map(|delta| delta.orders).collect::<Vec<_>>(),
+        &columns.gross.revenue,
+        &columns.gross.orders,
+        &columns.cancelled.revenue,
+        &columns.cancelled.orders,
+        &columns.refunded.revenue,
+        &columns.refunded.orders,
     )
     .execute(connection)
     .await?;

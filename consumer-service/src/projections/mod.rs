@@ -14,6 +14,7 @@ mod products;
 mod sales;
 #[cfg(test)]
 pub mod samples;
+mod users;
 
 use futures::future::BoxFuture;
 use shared_events::{Event, Topic};
@@ -22,6 +23,9 @@ use std::collections::BTreeSet;
 
 /// Keeps one view.
 pub trait Projection: Send + Sync {
+    /// The name of the view.
+    fn view(&self) -> &'static str;
+
     /// The topics whose events matter to the view.
     fn topics(&self) -> &'static [Topic];
 
@@ -38,6 +42,7 @@ pub trait Projection: Send + Sync {
 pub const PROJECTIONS: &[&dyn Projection] = &[
     &products::Products,
     &orders::Orders,
+    &users::Users,
     &product_sales::ProductSales,
     &category_metrics::CategoryMetrics,
     &customer_ltv::CustomerLtv,

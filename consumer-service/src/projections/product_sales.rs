@@ -1,6 +1,7 @@
 //! `product_sales_view`: what each product sold.
 
-use super::{Projection, sales};
+use super::Projection;
+use super::sales::{self, Columns};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use shared_events::{Event, Topic};
@@ -10,6 +11,10 @@ use sqlx::PgConnection;
 pub struct ProductSales;
 
 impl Projection for ProductSales {
+    fn view(&self) -> &'static str {
+        "product_sales_view"
+    }
+
     fn topics(&self) -> &'static [Topic] {
         &[Topic::Orders]
     }
@@ -28,18 +33,19 @@ async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()
     if deltas.is_empty() {
         return Ok(());
     }
-    sqlx::query!(
-        "INSERT INTO product_sales_view AS view
-             (product_id, gross_quantity, gross_revenue, gross_orders)
-         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::numeric[], $4::bigint[])
-         ON CONFLICT (product_id) DO UPDATE
-         SET gross_quantity = view.gross_quantity + excluded.gross_quantity,
-             gross_revenue = view.gross_revenue + excluded.gross_revenue,
-             gross_orders = view.gross_orders + excluded.gross_orders",
+    let columns = Columns::of(&deltas);
+    sqlx::query_file!(
+        "src/projections/product_sales.sql",
         &deltas.keys().copied().collect::<Vec<_>>(),
-        &deltas.values().map(|delta| delta.quantity).collect::<Vec<_>>(),
-        &deltas.values().map(|delta| delta.revenue).collect::<Vec<_>>(),
-        &deltas.values().map(|delta| delta.orders).collect::<Vec<_>>(),
+        &columns.gross.quantity,
+        &columns.gross.revenue,
+        &columns.gross.orders,
+        &columns.cancelled.quantity,
+        &columns.cancelled.revenue,
+        &columns.cancelled.orders,
+        &columns.refunded.quantity,
+        &columns.refunded.revenue,
+        &columns.refunded.orders,
     )
     .execute(connection)
     .await?;

@@ -1,6 +1,7 @@
 //! `products_read_view`: the catalogue, with the stock that is left.
 
-use super::{Projection, sales};
+use super::Projection;
+use super::sales::{Effect, Step};
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -13,6 +14,10 @@ use uuid::Uuid;
 pub struct Products;
 
 impl Projection for Products {
+    fn view(&self) -> &'static str {
+        "products_read_view"
+    }
+
     fn topics(&self) -> &'static [Topic] {
         &[Topic::Products, Topic::Orders]
     }
@@ -32,7 +37,7 @@ struct Change<'a> {
     state: Option<&'a ProductState>,
     /// Version and event of that state; the lowest there are if there is none.
     version: (i64, Uuid),
-    /// Pieces put in less pieces ordered.
+    /// Pieces put in, less pieces ordered, plus pieces returned.
     stock: i64,
     updated_at: DateTime<Utc>,
 }
@@ -72,9 +77,14 @@ fn fold(events: &[Event]) -> BTreeMap<i64, Change<'_>> {
             }
         }
     }
-    for (event, order) in sales::placed(events) {
-        for line in &order.items {
-            touch(&mut changes, line.product_id, event).stock -= i64::from(line.stock_taken());
+    for (event, step) in events.iter().filter_map(|event| Some((event, Step::of(event)?))) {
+        for line in step.items {
+            let pieces = match step.effect() {
+                Some(Effect::Placed) => -line.stock_taken(),
+                Some(Effect::Cancelled) => line.stock_returned(),
+                Some(Effect::Refunded) | None => continue,
+            };
+            touch(&mut changes, line.product_id, event).stock += i64::from(pieces);
         }
     }
     changes
@@ -99,7 +109,8 @@ fn touch<'a, 'm>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::samples::{line, order, product};
+    use crate::projections::samples::{line, moved, order, product};
+    use shared_events::{OrderStatus, Payload};
 
     #[test]
     fn the_newest_version_wins_and_every_delta_counts() {
@@ -111,6 +122,19 @@ mod tests {
         let changes = fold(&events);
         assert_eq!(changes[&1].state.unwrap().name, "Product 1.3");
         assert_eq!(changes[&1].stock, 6);
+    }
+
+    #[test]
+    fn a_cancellation_returns_what_it_says_and_a_refund_nothing() {
+        let order = order(1, 1, vec![line(1, "Tea", 3, "1")]);
+        let mut cancelled = moved(&order, 2, OrderStatus::Created, OrderStatus::Cancelled);
+        assert_eq!(fold(&[order.clone(), cancelled.clone()])[&1].stock, 0);
+        if let Payload::OrderStatusUpdated(update) = &mut cancelled.payload {
+            update.items[0].stock_returned = Some(1);
+        }
+        assert_eq!(fold(&[order.clone(), cancelled])[&1].stock, -2);
+        let refunded = moved(&order, 2, OrderStatus::Paid, OrderStatus::Refunded);
+        assert_eq!(fold(&[order, refunded])[&1].stock, -3);
     }
 
     #[test]

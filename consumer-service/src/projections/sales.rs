@@ -1,14 +1,38 @@
-//! What sales views add up: pieces, revenue and orders.
+//! What sales views add up: pieces, revenue and orders, gross, cancelled and
+//! refunded.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use shared_events::{Event, OrderCreated, OrderLine, Payload};
+use shared_events::{Event, Money, OrderLine, OrderStatus, Payload};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a batch of events adds to one row of a sales view.
+/// What an event says of an order: where it came from, where it is now, and
+/// the order itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    pub order_id: i64,
+    pub customer_id: i64,
+    /// None: it was placed.
+    pub before: Option<OrderStatus>,
+    pub after: OrderStatus,
+    pub ordered_at: DateTime<Utc>,
+    pub items: &'a [OrderLine],
+    pub total: Money,
+}
+
+/// What a step means for sales. An order is placed once, and cancelled or
+/// refunded at most once, as it stays so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Placed,
+    Cancelled,
+    Refunded,
+}
+
+/// Figures of sales.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Delta {
-    /// Pieces ordered.
+pub struct Figures {
+    /// Pieces.
     pub quantity: i64,
     /// Revenue. An order's total is below 10^12 and a batch has at most 65,535
     /// of them, so the sum fits a `Decimal` of four decimals, which ends near
@@ -18,62 +42,167 @@ pub struct Delta {
     pub orders: i64,
 }
 
-/// The orders placed among the events, with the events.
-pub fn placed(events: &[Event]) -> impl Iterator<Item = (&Event, &OrderCreated)> {
-    events.iter().filter_map(|event| match &event.payload {
-        Payload::OrderCreated(order) => Some((event, order)),
-        Payload::ProductCreated(_) | Payload::ProductUpdated(_) | Payload::PriceChanged(_) => None,
-    })
+/// What a batch of events adds to one row of a sales view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// Of orders placed.
+    pub gross: Figures,
+    /// Of orders that were cancelled.
+    pub cancelled: Figures,
+    /// Of orders that were refunded.
+    pub refunded: Figures,
+}
+
+impl<'a> Step<'a> {
+    /// The step that an event tells of, if it is about an order.
+    pub fn of(event: &'a Event) -> Option<Self> {
+        match &event.payload {
+            Payload::OrderCreated(order) => Some(Self {
+                order_id: order.order_id,
+                customer_id: order.customer_id,
+                before: None,
+                after: order.status,
+                ordered_at: event.envelope.timestamp,
+                items: &order.items,
+                total: order.total,
+            }),
+            Payload::OrderStatusUpdated(order) => Some(Self {
+                order_id: order.order_id,
+                customer_id: order.customer_id,
+                before: Some(order.old_status),
+                after: order.new_status,
+                ordered_at: order.ordered_at,
+                items: &order.items,
+                total: order.total,
+            }),
+            Payload::ProductCreated(_)
+            | Payload::ProductUpdated(_)
+            | Payload::PriceChanged(_)
+            | Payload::UserCreated(_)
+            | Payload::UserUpdated(_)
+            | Payload::AccountCreated(_) => None,
+        }
+    }
+
+    /// The steps among events.
+    pub fn all(events: &'a [Event]) -> impl Iterator<Item = Self> {
+        events.iter().filter_map(Self::of)
+    }
+
+    /// What the step means for sales; other steps mean nothing.
+    pub fn effect(&self) -> Option<Effect> {
+        match (self.before, self.after) {
+            (None, _) => Some(Effect::Placed),
+            (Some(before), after) if before == after => None,
+            (Some(_), OrderStatus::Cancelled) => Some(Effect::Cancelled),
+            (Some(_), OrderStatus::Refunded) => Some(Effect::Refunded),
+            (
+                Some(_),
+                OrderStatus::Created
+                | OrderStatus::Paid
+                | OrderStatus::Shipped
+                | OrderStatus::Delivered,
+            ) => None,
+        }
+    }
+
+    /// The hour that the order belongs to.
+    pub fn hour(&self) -> DateTime<Utc> {
+        let second = self.ordered_at.timestamp();
+        DateTime::from_timestamp(second - second.rem_euclid(3600), 0).unwrap_or(self.ordered_at)
+    }
+}
+
+/// The deltas of many rows, column by column, as statements take them.
+#[derive(Debug, Default)]
+pub struct Columns {
+    pub gross: FiguresColumns,
+    pub cancelled: FiguresColumns,
+    pub refunded: FiguresColumns,
+}
+
+/// Figures of many rows.
+#[derive(Debug, Default)]
+pub struct FiguresColumns {
+    pub quantity: Vec<i64>,
+    pub revenue: Vec<Decimal>,
+    pub orders: Vec<i64>,
+}
+
+impl Columns {
+    /// The columns of deltas, in their order.
+    pub fn of<K>(deltas: &BTreeMap<K, Delta>) -> Self {
+        let mut columns = Self::default();
+        for delta in deltas.values() {
+            columns.gross.push(&delta.gross);
+            columns.cancelled.push(&delta.cancelled);
+            columns.refunded.push(&delta.refunded);
+        }
+        columns
+    }
+}
+
+impl FiguresColumns {
+    fn push(&mut self, figures: &Figures) {
+        self.quantity.push(figures.quantity);
+        self.revenue.push(figures.revenue);
+        self.orders.push(figures.orders);
+    }
+}
+
+impl Delta {
+    fn figures(&mut self, effect: Effect) -> &mut Figures {
+        match effect {
+            Effect::Placed => &mut self.gross,
+            Effect::Cancelled => &mut self.cancelled,
+            Effect::Refunded => &mut self.refunded,
+        }
+    }
 }
 
 /// Adds up the lines of orders by a key. An order counts once per key, however
 /// many of its lines have that key.
 pub fn by_line<K: Ord + Clone>(
     events: &[Event],
-    key: impl Fn(&Event, &OrderLine) -> K,
+    key: impl Fn(&Step<'_>, &OrderLine) -> K,
 ) -> BTreeMap<K, Delta> {
     let mut deltas: BTreeMap<K, Delta> = BTreeMap::new();
-    for (event, order) in placed(events) {
+    for (step, effect) in effects(events) {
         let mut keys = BTreeSet::new();
-        for line in &order.items {
-            let key = key(event, line);
-            let delta = deltas.entry(key.clone()).or_default();
-            delta.quantity += i64::from(line.quantity);
-            delta.revenue += line.amount().unwrap_or_default().as_decimal();
-            keys.insert(key);
-        }
-        for key in keys {
-            deltas.entry(key).or_default().orders += 1;
+        for line in step.items {
+            let key = key(&step, line);
+            let figures = deltas.entry(key.clone()).or_default().figures(effect);
+            figures.quantity += i64::from(line.quantity);
+            figures.revenue += line.amount().unwrap_or_default().as_decimal();
+            figures.orders += i64::from(keys.insert(key));
         }
     }
     deltas
 }
 
 /// Adds up whole orders by a key.
-pub fn by_order<K: Ord>(
-    events: &[Event],
-    key: impl Fn(&Event, &OrderCreated) -> K,
-) -> BTreeMap<K, Delta> {
+pub fn by_order<K: Ord>(events: &[Event], key: impl Fn(&Step<'_>) -> K) -> BTreeMap<K, Delta> {
     let mut deltas: BTreeMap<K, Delta> = BTreeMap::new();
-    for (event, order) in placed(events) {
-        let delta = deltas.entry(key(event, order)).or_default();
-        delta.revenue += order.total.as_decimal();
-        delta.orders += 1;
+    for (step, effect) in effects(events) {
+        let figures = deltas.entry(key(&step)).or_default().figures(effect);
+        figures.revenue += step.total.as_decimal();
+        figures.orders += 1;
     }
     deltas
 }
 
-/// The hour that an order belongs to.
-pub fn hour(event: &Event) -> DateTime<Utc> {
-    let time = event.envelope.timestamp;
-    let second = time.timestamp();
-    DateTime::from_timestamp(second - second.rem_euclid(3600), 0).unwrap_or(time)
+fn effects(events: &[Event]) -> impl Iterator<Item = (Step<'_>, Effect)> {
+    Step::all(events).filter_map(|step| Some((step, step.effect()?)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::samples::{line, order};
+    use crate::projections::samples::{line, moved, order};
+
+    fn figures(quantity: i64, revenue: &str, orders: i64) -> Figures {
+        Figures { quantity, revenue: revenue.parse().unwrap(), orders }
+    }
 
     #[test]
     fn an_order_counts_once_however_many_lines_name_the_key() {
@@ -83,10 +212,9 @@ mod tests {
             vec![line(1, "Tea", 2, "1.5"), line(1, "Tea", 1, "2"), line(2, "Tea", 1, "9")],
         )];
         let by_product = by_line(&events, |_, line| line.product_id);
-        let delta = |quantity, revenue: &str, orders| Delta {
-            quantity,
-            revenue: revenue.parse().unwrap(),
-            orders,
+        let delta = |quantity, revenue, orders| Delta {
+            gross: figures(quantity, revenue, orders),
+            ..Delta::default()
         };
         assert_eq!(by_product[&1], delta(3, "5", 1));
         assert_eq!(by_product[&2], delta(1, "9", 1));
@@ -100,8 +228,33 @@ mod tests {
             order(1, 7, vec![line(1, "Tea", 2, "1.5")]),
             order(2, 7, vec![line(1, "Tea", 1, "0.0001")]),
         ];
-        let by_customer = by_order(&events, |_, order| order.customer_id);
-        assert_eq!(by_customer[&7].revenue, "3.0001".parse().unwrap());
-        assert_eq!(by_customer[&7].orders, 2);
+        let by_customer = by_order(&events, |step| step.customer_id);
+        assert_eq!(by_customer[&7].gross, figures(0, "3.0001", 2));
+    }
+
+    #[test]
+    fn only_what_ends_an_order_changes_figures_and_only_once() {
+        use OrderStatus::{Cancelled, Created, Paid, Refunded};
+        let order = order(1, 7, vec![line(1, "Tea", 2, "1.5")]);
+        for (before, after, cancelled, refunded) in [
+            (Created, Paid, 0, 0),
+            (Created, Cancelled, 1, 0),
+            (Paid, Refunded, 0, 1),
+            (Paid, Paid, 0, 0),
+        ] {
+            let events = [moved(&order, 2, before, after)];
+            let deltas = by_order(&events, |step| step.customer_id);
+            let delta = deltas.get(&7).copied().unwrap_or_default();
+            assert_eq!((delta.gross.orders, delta.cancelled.orders), (0, cancelled));
+            assert_eq!(delta.refunded.orders, refunded);
+        }
+    }
+
+    #[test]
+    fn an_order_stays_in_the_hour_in_which_it_was_placed() {
+        let order = order(1, 7, vec![line(1, "Tea", 2, "1.5")]);
+        let cancelled = moved(&order, 2, OrderStatus::Created, OrderStatus::Cancelled);
+        assert_ne!(cancelled.envelope.timestamp, order.envelope.timestamp);
+        assert_eq!(Step::of(&cancelled).unwrap().hour(), Step::of(&order).unwrap().hour());
     }
 }

@@ -1,9 +1,11 @@
 //! Events for tests.
 
 use shared_events::{
-    Envelope, Event, Money, OrderCreated, OrderLine, OrderStatus, Payload, ProductState,
-    TraceParent, order_total,
+    AccountCreated, Envelope, Event, Money, OrderCreated, OrderLine, OrderStatus,
+    OrderStatusUpdated, Payload, ProductState, TraceParent, UserState, order_total,
 };
+
+const HOUR: i64 = 3600;
 
 /// A line at a price.
 pub fn line(product_id: i64, category: &str, quantity: i32, price: &str) -> OrderLine {
@@ -14,6 +16,7 @@ pub fn line(product_id: i64, category: &str, quantity: i32, price: &str) -> Orde
         quantity,
         price: Money::parse(price).unwrap(),
         stock_taken: Some(quantity),
+        stock_returned: None,
     }
 }
 
@@ -23,9 +26,49 @@ pub fn order(order_id: i64, customer_id: i64, items: Vec<OrderLine>) -> Event {
     let status = OrderStatus::Created;
     event(
         1,
-        order_id,
+        order_id * HOUR,
         Payload::OrderCreated(OrderCreated { order_id, customer_id, status, items, total }),
     )
+}
+
+/// The change of an order's status, a day after it was placed.
+pub fn moved(order: &Event, version: i64, before: OrderStatus, after: OrderStatus) -> Event {
+    let Payload::OrderCreated(placed) = &order.payload else { panic!("not placed") };
+    let payload = Payload::OrderStatusUpdated(OrderStatusUpdated {
+        order_id: placed.order_id,
+        customer_id: placed.customer_id,
+        old_status: before,
+        new_status: after,
+        ordered_at: order.envelope.timestamp,
+        items: placed.items.clone(),
+        total: placed.total,
+    });
+    event(version, (placed.order_id + 24) * HOUR, payload)
+}
+
+/// A user as signed up (version 1) or changed.
+pub fn user(user_id: i64, version: i64) -> Event {
+    let state = UserState {
+        user_id,
+        name: format!("User {user_id}.{version}"),
+        email: format!("user-{user_id}-{version}@example.com"),
+    };
+    let payload =
+        if version == 1 { Payload::UserCreated(state) } else { Payload::UserUpdated(state) };
+    event(version, user_id * HOUR, payload)
+}
+
+/// An account; the version is the user's.
+pub fn account(account_id: i64, user_id: i64, version: i64) -> Event {
+    let account = AccountCreated {
+        account_id,
+        user_id,
+        address1: format!("{account_id} Main Street"),
+        city: "Springfield".to_owned(),
+        state: "IL".to_owned(),
+        zip: "62701".to_owned(),
+    };
+    event(version, user_id * HOUR, Payload::AccountCreated(account))
 }
 
 /// A product as created (version 1) or changed.
@@ -40,11 +83,12 @@ pub fn product(product_id: i64, version: i64, stock: Option<i32>, stock_delta: i
     };
     let payload =
         if version == 1 { Payload::ProductCreated(state) } else { Payload::ProductUpdated(state) };
-    event(version, product_id, payload)
+    event(version, product_id * HOUR, payload)
 }
 
-fn event(aggregate_version: i64, hour: i64, payload: Payload) -> Event {
-    let timestamp = chrono::DateTime::from_timestamp(1_750_000_000 + hour * 3600, 0).unwrap();
+/// An event, so many seconds after all began.
+pub fn event(aggregate_version: i64, second: i64, payload: Payload) -> Event {
+    let timestamp = chrono::DateTime::from_timestamp(1_750_000_000 + second, 0).unwrap();
     let trace = TraceParent::generate();
     Event { envelope: Envelope::new(aggregate_version, timestamp, trace), payload }
 }

@@ -1,12 +1,15 @@
 //! One file per view, named like the projection that keeps it: what is
-//! answered, the query, the handler.
+//! answered, the query, the handler. Invoices have no projection: they are
+//! orders and users, joined when asked for.
 
 pub mod category_metrics;
 pub mod customer_ltv;
 pub mod hourly_product_sales;
+pub mod invoices;
 pub mod orders;
 pub mod product_sales;
 pub mod products;
+pub mod users;
 
 use service_runtime::problem::Problem;
 use shared_events::Money;

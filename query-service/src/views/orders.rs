@@ -1,18 +1,21 @@
 //! `orders_read`: each order as it stands.
 
 use super::money;
+use crate::database::Lists;
 use crate::paging::{self, PageOfIds};
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, time};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use service_runtime::json_body::integer;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
-use shared_events::{Money, OrderLine};
+use shared_events::{Money, OrderLine, OrderStatus};
 use sqlx::PgPool;
 use sqlx::types::Decimal;
+use std::borrow::Cow;
 
 /// An order as it stands.
 #[derive(Debug, Serialize)]
@@ -59,37 +62,55 @@ impl TryFrom<Row> for Order {
 }
 
 /// `GET /api/orders`
-pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<Response, Problem> {
-    let page = PageOfIds::read(parameters)?;
-    let rows = if page.descending {
-        sqlx::query_as!(
+pub async fn list(
+    State(Lists(pool)): State<Lists>,
+    mut parameters: Parameters,
+) -> Result<Response, Problem> {
+    let page = PageOfIds::read(&mut parameters);
+    let status = parameters.optional("status", status).map(OrderStatus::as_str);
+    let customer_id = parameters.optional("customerId", |text| integer(text, 1, i64::MAX));
+    let from = parameters.optional("createdFrom", time);
+    let to = parameters.optional("createdTo", time);
+    parameters.check()?;
+    let (after, rows) = (page.after, page.limit + 1);
+    let is_by_time_alone =
+        status.is_none() && customer_id.is_none() && (from.is_some() || to.is_some());
+    let rows = if is_by_time_alone {
+        sqlx::query_file_as!(
             Row,
-            "SELECT order_id, customer_id, total, status, created_at, updated_at
-             FROM orders_read
-             WHERE order_id < $1
-             ORDER BY order_id DESC
-             LIMIT $2",
-            page.after.unwrap_or(i64::MAX),
-            page.limit + 1,
+            "src/views/orders_between.sql",
+            page.descending,
+            after,
+            rows,
+            from,
+            to,
         )
         .fetch_all(&pool)
         .await?
     } else {
-        sqlx::query_as!(
+        sqlx::query_file_as!(
             Row,
-            "SELECT order_id, customer_id, total, status, created_at, updated_at
-             FROM orders_read
-             WHERE order_id > $1
-             ORDER BY order_id
-             LIMIT $2",
-            page.after.unwrap_or(0),
-            page.limit + 1,
+            "src/views/orders.sql",
+            page.descending,
+            after,
+            rows,
+            status,
+            customer_id,
+            from,
+            to,
         )
         .fetch_all(&pool)
         .await?
     };
     let orders = rows.into_iter().map(Order::try_from).collect::<Result<Vec<_>, _>>()?;
     Ok(paging::page(orders, page.limit, |order| order.id))
+}
+
+fn status(text: &str) -> Result<OrderStatus, Cow<'static, str>> {
+    OrderStatus::from_text(text).ok_or_else(|| {
+        let all = OrderStatus::ALL.map(OrderStatus::as_str);
+        format!("must be one of {}", all.join(", ")).into()
+    })
 }
 
 /// `GET /api/orders/{id}`

@@ -1,8 +1,9 @@
 //! `products_read_view`: the catalogue.
 
 use super::money;
+use crate::database::Lists;
 use crate::paging::{self, PageOfIds};
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, text};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -52,38 +53,23 @@ impl TryFrom<Row> for Product {
 }
 
 /// `GET /api/products`
-pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<Response, Problem> {
-    let page = PageOfIds::read(parameters)?;
-    // A row without a name is one that only orders have told of so far.
-    let rows = if page.descending {
-        sqlx::query_as!(
-            Row,
-            r#"SELECT product_id, name AS "name!", category AS "category!", price AS "price!",
-                      stock, updated_at
-               FROM products_read_view
-               WHERE name IS NOT NULL AND product_id < $1
-               ORDER BY product_id DESC
-               LIMIT $2"#,
-            page.after.unwrap_or(i64::MAX),
-            page.limit + 1,
-        )
-        .fetch_all(&pool)
-        .await?
-    } else {
-        sqlx::query_as!(
-            Row,
-            r#"SELECT product_id, name AS "name!", category AS "category!", price AS "price!",
-                      stock, updated_at
-               FROM products_read_view
-               WHERE name IS NOT NULL AND product_id > $1
-               ORDER BY product_id
-               LIMIT $2"#,
-            page.after.unwrap_or(0),
-            page.limit + 1,
-        )
-        .fetch_all(&pool)
-        .await?
-    };
+pub async fn list(
+    State(Lists(pool)): State<Lists>,
+    mut parameters: Parameters,
+) -> Result<Response, Problem> {
+    let page = PageOfIds::read(&mut parameters);
+    let category = parameters.optional("category", text);
+    parameters.check()?;
+    let rows = sqlx::query_file_as!(
+        Row,
+        "src/views/products.sql",
+        page.descending,
+        page.after,
+        page.limit + 1,
+        category,
+    )
+    .fetch_all(&pool)
+    .await?;
     let products = rows.into_iter().map(Product::try_from).collect::<Result<Vec<_>, _>>()?;
     Ok(paging::page(products, page.limit, |product| product.id))
 }

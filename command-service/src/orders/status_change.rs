@@ -1,0 +1,163 @@
+//! The transaction that brings an order to another status.
+
+use super::order::Order;
+use super::status::{Step, decide, put_back};
+use crate::commit::commit;
+use crate::outbox;
+use service_runtime::problem::Problem;
+use shared_events::{
+    Envelope, Event, Money, OrderLine, OrderStatus, OrderStatusUpdated, Payload, TraceParent, now,
+};
+use sqlx::{PgConnection, PgPool};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// An order whose row is locked.
+struct Locked {
+    order: Order,
+    version: i64,
+    /// Of the rows of its lines, in the same order.
+    line_ids: Vec<i64>,
+}
+
+/// Brings an order to a status. Returns it and the id of its event: no event
+/// if it had the status already; no order if there is none.
+///
+/// # Errors
+/// 409 if the life of an order forbids it.
+pub async fn change_status(
+    pool: PgPool,
+    id: i64,
+    wanted: OrderStatus,
+    trace: TraceParent,
+) -> Result<Option<(Order, Option<Uuid>)>, Problem> {
+    let mut transaction = pool.begin().await?;
+    let Some(Locked { mut order, version, line_ids }) = lock(&mut transaction, id).await? else {
+        transaction.rollback().await?;
+        return Ok(None);
+    };
+    let step = decide(order.status, wanted);
+    if step != Ok(Step::Move) {
+        transaction.rollback().await?;
+        return step.map(|_| Some((order, None))).map_err(Problem::from);
+    }
+    let old_status = std::mem::replace(&mut order.status, wanted);
+    if wanted == OrderStatus::Cancelled {
+        return_stock(&mut transaction, &mut order.items, &line_ids).await?;
+    }
+    sqlx::query!(
+        "UPDATE orders SET status = $2, version = $3 WHERE id = $1",
+        id,
+        wanted.as_str(),
+        version + 1,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    let event = Event {
+        envelope: Envelope::new(version + 1, now(), trace),
+        payload: Payload::OrderStatusUpdated(OrderStatusUpdated {
+            order_id: id,
+            customer_id: order.customer_id,
+            old_status,
+            new_status: wanted,
+            ordered_at: order.created_at,
+            items: order.items.clone(),
+            total: order.total,
+        }),
+    };
+    outbox::append(&mut transaction, &[&event]).await?;
+    commit(transaction).await?;
+    Ok(Some((order, Some(event.envelope.event_id))))
+}
+
+async fn lock(connection: &mut PgConnection, id: i64) -> Result<Option<Locked>, Problem> {
+    let row = sqlx::query!(
+        "SELECT customer_id, total, status, version, created_at
+         FROM orders
+         WHERE id = $1
+         FOR NO KEY UPDATE",
+        id,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let status = OrderStatus::from_text(&row.status)
+        .ok_or_else(|| Problem::internal(&format!("order {id} has status {}", row.status)))?;
+    let (line_ids, items) = lines(connection, id).await?;
+    let order = Order {
+        id,
+        customer_id: row.customer_id,
+        status,
+        items,
+        total: money(row.total)?,
+        created_at: row.created_at,
+    };
+    Ok(Some(Locked { order, version: row.version, line_ids }))
+}
+
+async fn lines(
+    connection: &mut PgConnection,
+    order_id: i64,
+) -> Result<(Vec<i64>, Vec<OrderLine>), Problem> {
+    let rows = sqlx::query!(
+        "SELECT id, product_id, product_name, category, quantity, price, stock_taken,
+                stock_returned
+         FROM order_items
+         WHERE order_id = $1
+         ORDER BY id",
+        order_id,
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut lines = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    for row in rows {
+        lines.0.push(row.id);
+        lines.1.push(OrderLine {
+            product_id: row.product_id,
+            product_name: row.product_name,
+            category: row.category,
+            quantity: row.quantity,
+            price: money(row.price)?,
+            stock_taken: Some(row.stock_taken),
+            stock_returned: row.stock_returned,
+        });
+    }
+    Ok(lines)
+}
+
+/// Puts what the order took back into the stock, and notes it on its lines.
+async fn return_stock(
+    connection: &mut PgConnection,
+    items: &mut [OrderLine],
+    line_ids: &[i64],
+) -> sqlx::Result<()> {
+    let taken = items.iter().filter(|line| line.stock_taken() > 0);
+    let product_ids: Vec<i64> =
+        taken.map(|line| line.product_id).collect::<BTreeSet<i64>>().into_iter().collect();
+    let rows = sqlx::query!(
+        r#"SELECT id, stock AS "stock!"
+           FROM products
+           WHERE id = ANY($1) AND stock IS NOT NULL
+           ORDER BY id
+           FOR NO KEY UPDATE"#,
+        &product_ids,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut stocks: BTreeMap<i64, i32> = rows.into_iter().map(|row| (row.id, row.stock)).collect();
+    put_back(items, &mut stocks);
+    sqlx::query_file!(
+        "src/orders/put_back.sql",
+        line_ids,
+        &items.iter().map(OrderLine::stock_returned).collect::<Vec<_>>(),
+        &stocks.keys().copied().collect::<Vec<_>>(),
+        &stocks.values().copied().collect::<Vec<_>>(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn money(amount: sqlx::types::Decimal) -> Result<Money, Problem> {
+    Money::from_decimal(amount).map_err(|error| Problem::internal(&error))
+}

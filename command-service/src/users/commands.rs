@@ -1,0 +1,173 @@
+//! The transactions that change users.
+
+use super::rules::{Account, NewAccount, NewUser, User, UserChange};
+use crate::commit::commit;
+use crate::outbox;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use service_runtime::problem::Problem;
+use shared_events::{Envelope, Event, Payload, TraceParent, now};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// Creates a user. Returns them and the id of their event.
+///
+/// # Errors
+/// 409 if the e-mail address is taken.
+pub async fn create(
+    pool: PgPool,
+    new: NewUser,
+    trace: TraceParent,
+) -> Result<(User, Uuid), Problem> {
+    let mut transaction = pool.begin().await?;
+    let created_at = now();
+    let id = become_customer(&mut transaction, &new.name, created_at).await?;
+    sqlx::query!(
+        "INSERT INTO users (id, name, email, created_at) VALUES ($1, $2, $3, $4)",
+        id,
+        new.name,
+        new.email,
+        created_at,
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(refuse_taken_email)?;
+    let user = User { id, name: new.name, email: new.email, version: 1, created_at };
+    let event = Event {
+        envelope: Envelope::new(user.version, created_at, trace),
+        payload: Payload::UserCreated(user.state()),
+    };
+    outbox::append(&mut transaction, &[&event]).await?;
+    commit(transaction).await?;
+    Ok((user, event.envelope.event_id))
+}
+
+/// Changes a user. Returns them and the id of their event; none if there is no
+/// such user.
+///
+/// # Errors
+/// 409 if the e-mail address is taken.
+pub async fn change(
+    pool: PgPool,
+    id: i64,
+    change: UserChange,
+    trace: TraceParent,
+) -> Result<Option<(User, Uuid)>, Problem> {
+    let mut transaction = pool.begin().await?;
+    let Some(before) = lock(&mut transaction, id).await? else {
+        transaction.rollback().await?;
+        return Ok(None);
+    };
+    let after = before.changed(change);
+    sqlx::query!(
+        "WITH customer AS (UPDATE customers SET name = $2 WHERE id = $1)
+         UPDATE users SET name = $2, email = $3, version = $4 WHERE id = $1",
+        id,
+        after.name,
+        after.email,
+        after.version,
+    )
+    .execute(&mut *transaction)
+    .await
+    .map_err(refuse_taken_email)?;
+    let event = Event {
+        envelope: Envelope::new(after.version, now(), trace),
+        payload: Payload::UserUpdated(after.state()),
+    };
+    outbox::append(&mut transaction, &[&event]).await?;
+    commit(transaction).await?;
+    Ok(Some((after, event.envelope.event_id)))
+}
+
+/// Opens an account. Returns it and the id of its event; none if there is no
+/// such user.
+pub async fn open_account(
+    pool: PgPool,
+    new: NewAccount,
+    trace: TraceParent,
+) -> Result<Option<(Account, Uuid)>, Problem> {
+    let mut transaction = pool.begin().await?;
+    // The user's row stays locked: of two accounts, the one with the higher id
+    // also has the higher version.
+    let version = sqlx::query_scalar!(
+        "UPDATE users SET version = version + 1 WHERE id = $1 RETURNING version",
+        new.user_id,
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some(version) = version else {
+        transaction.rollback().await?;
+        return Ok(None);
+    };
+    let created_at = now();
+    let id = sqlx::query_scalar!(
+        "INSERT INTO accounts (user_id, address1, city, state, zip, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         RETURNING id",
+        new.user_id,
+        new.address1,
+        new.city,
+        new.state,
+        new.zip,
+        created_at,
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    let account = Account { id, details: new, status: "open", created_at };
+    let event = Event {
+        envelope: Envelope::new(version, created_at, trace),
+        payload: Payload::AccountCreated(account.event()),
+    };
+    outbox::append(&mut transaction, &[&event]).await?;
+    commit(transaction).await?;
+    Ok(Some((account, event.envelope.event_id)))
+}
+
+/// Takes an id that no customer has, as the customer of that id.
+async fn become_customer(
+    connection: &mut PgConnection,
+    name: &str,
+    created_at: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    loop {
+        let id = sqlx::query_scalar!(
+            "INSERT INTO customers (id, name, created_at)
+             VALUES (nextval('users_id_seq'), $1, $2)
+             ON CONFLICT (id) DO NOTHING
+             RETURNING id",
+            name,
+            created_at,
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        match id {
+            Some(id) => return Ok(id),
+            None => {
+                sqlx::query_file!("src/users/skip_customers.sql")
+                    .fetch_one(&mut *connection)
+                    .await?
+            }
+        };
+    }
+}
+
+async fn lock(connection: &mut PgConnection, id: i64) -> sqlx::Result<Option<User>> {
+    // NO KEY: foreign keys of accounts need not wait for it.
+    sqlx::query_as!(
+        User,
+        "SELECT id, name, email, version, created_at FROM users WHERE id = $1 FOR NO KEY UPDATE",
+        id,
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+fn refuse_taken_email(error: sqlx::Error) -> Problem {
+    let violated = error.as_database_error().and_then(|error| error.constraint());
+    if violated == Some("users_email") {
+        Problem::new(StatusCode::CONFLICT, "Email already taken")
+            .detail("Another user has this e-mail address. Nothing was changed.")
+    } else {
+        error.into()
+    }
+}

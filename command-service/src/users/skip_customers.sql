@@ -1,0 +1,21 @@
+-- Moves the sequence of users' ids to the end of the run of customers that its
+-- last value is in, so that a long run is not tried one by one. Two sessions at
+-- once may move it back and forth; the customers' key decides all the same.
+SELECT setval(
+    'users_id_seq',
+    (
+        SELECT id
+        FROM customers AS last_of_run
+        WHERE id >= currval('users_id_seq')
+            AND NOT EXISTS (
+                SELECT
+                FROM customers AS next
+                -- The highest id has no next one.
+                WHERE next.id = CASE
+                    WHEN last_of_run.id < 9223372036854775807 THEN last_of_run.id + 1
+                END
+            )
+        ORDER BY id
+        LIMIT 1
+    )
+)

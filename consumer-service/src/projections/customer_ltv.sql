@@ -1,0 +1,20 @@
+-- Adds to what customers spent. Parameters: arrays, column by column.
+INSERT INTO customer_ltv_view AS view
+    (
+        customer_id, gross_spent, gross_orders, cancelled_spent, cancelled_orders,
+        refunded_spent, refunded_orders, last_order_date
+    )
+SELECT *
+FROM unnest(
+    $1::bigint[], $2::numeric[], $3::bigint[], $4::numeric[], $5::bigint[], $6::numeric[],
+    $7::bigint[], $8::timestamptz[]
+)
+ON CONFLICT (customer_id) DO UPDATE
+SET
+    gross_spent = view.gross_spent + excluded.gross_spent,
+    gross_orders = view.gross_orders + excluded.gross_orders,
+    cancelled_spent = view.cancelled_spent + excluded.cancelled_spent,
+    cancelled_orders = view.cancelled_orders + excluded.cancelled_orders,
+    refunded_spent = view.refunded_spent + excluded.refunded_spent,
+    refunded_orders = view.refunded_orders + excluded.refunded_orders,
+    last_order_date = greatest(view.last_order_date, excluded.last_order_date)

@@ -1,0 +1,23 @@
+-- Adds to what products sold in each hour. Parameters: arrays, column by column.
+INSERT INTO hourly_product_sales_view AS view
+    (
+        hour_timestamp, product_id, gross_quantity, gross_revenue, gross_orders,
+        cancelled_quantity, cancelled_revenue, cancelled_orders, refunded_quantity,
+        refunded_revenue, refunded_orders
+    )
+SELECT *
+FROM unnest(
+    $1::timestamptz[], $2::bigint[], $3::bigint[], $4::numeric[], $5::bigint[], $6::bigint[],
+    $7::numeric[], $8::bigint[], $9::bigint[], $10::numeric[], $11::bigint[]
+)
+ON CONFLICT (hour_timestamp, product_id) DO UPDATE
+SET
+    gross_quantity = view.gross_quantity + excluded.gross_quantity,
+    gross_revenue = view.gross_revenue + excluded.gross_revenue,
+    gross_orders = view.gross_orders + excluded.gross_orders,
+    cancelled_quantity = view.cancelled_quantity + excluded.cancelled_quantity,
+    cancelled_revenue = view.cancelled_revenue + excluded.cancelled_revenue,
+    cancelled_orders = view.cancelled_orders + excluded.cancelled_orders,
+    refunded_quantity = view.refunded_quantity + excluded.refunded_quantity,
+    refunded_revenue = view.refunded_revenue + excluded.refunded_revenue,
+    refunded_orders = view.refunded_orders + excluded.refunded_orders

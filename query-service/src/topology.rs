@@ -1,0 +1,100 @@
+//! How events flow: from the exchange by queues to views. Drawn from what is
+//! registered: topics and kinds of events in the wire contract, views by the
+//! consumer service at its start.
+
+use axum::extract::State;
+use service_runtime::problem::Problem;
+use shared_events::topology::EXCHANGE;
+use shared_events::{EventType, Topic};
+use sqlx::PgPool;
+use std::fmt::Write;
+
+/// Which view is kept from which topic.
+struct Projection {
+    view: String,
+    topic: String,
+}
+
+/// `GET /api/analytics/topology`
+pub async fn get(State(pool): State<PgPool>) -> Result<String, Problem> {
+    let projections =
+        sqlx::query_as!(Projection, "SELECT view, topic FROM projections ORDER BY place, topic")
+            .fetch_all(&pool)
+            .await?;
+    Ok(draw(&projections))
+}
+
+fn draw(projections: &[Projection]) -> String {
+    let mut text = format!("outbox -> exchange {EXCHANGE}\n");
+    let last = Topic::ALL.len() - 1;
+    for (place, topic) in Topic::ALL.into_iter().enumerate() {
+        let (branch, below) =
+            if place == last { ("└──", "   ") } else { ("├──", "│  ") };
+        let kinds = EventType::ALL.into_iter().filter(|kind| kind.topic() == topic);
+        let views = projections.iter().filter(|projection| projection.topic == topic.name());
+        // Writing to a text cannot fail.
+        let _ = write!(
+            text,
+            "│\n\
+             {branch} {key} -> queue {topic}\n\
+             {below}     events  {kinds}\n\
+             {below}     views   {views}\n",
+            key = topic.binding_key(),
+            kinds = list(kinds.map(EventType::name), below),
+            views = list(views.map(|projection| projection.view.as_str()), below),
+        );
+    }
+    text
+}
+
+/// A name on a line; all but the first indented, below a branch.
+fn list<'a>(names: impl Iterator<Item = &'a str>, below: &str) -> String {
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() {
+        "(none is registered)".to_owned()
+    } else {
+        names.join(&format!("\n{below}             "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_topic_is_drawn_with_its_events_and_views() {
+        let projection = |view: &str, topic: Topic| Projection {
+            view: view.to_owned(),
+            topic: topic.name().to_owned(),
+        };
+        let projections = [
+            projection("products_read_view", Topic::Products),
+            projection("products_read_view", Topic::Orders),
+            projection("orders_read", Topic::Orders),
+        ];
+        assert_eq!(
+            draw(&projections),
+            "\
+outbox -> exchange ecommerce.events
+│
+├── product-events.# -> queue product-events
+│       events  ProductCreated
+│               ProductUpdated
+│               PriceChanged
+│       views   products_read_view
+│
+├── order-events.# -> queue order-events
+│       events  OrderCreated
+│               OrderStatusUpdated
+│       views   products_read_view
+│               orders_read
+│
+└── user-events.# -> queue user-events
+        events  UserCreated
+                UserUpdated
+                AccountCreated
+        views   (none is registered)
+"
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! Invoices: what a customer bought in a month, made from the orders as they
+//! are now and the user as they are now.
+
+use super::{money, users};
+use crate::parameters::Parameters;
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
+use serde::Serialize;
+use service_runtime::json_body::integer;
+use service_runtime::problem::Problem;
+use shared_events::{Money, OrderLine};
+use sqlx::PgPool;
+use std::borrow::Cow;
+
+/// Most orders that an invoice lists. More than that are still in its total.
+const MAX_ORDERS: i64 = 10_000;
+
+/// Most lines of an order that its description names.
+const MAX_DESCRIBED: usize = 10;
+
+/// A customer's invoice of a month, in UTC.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Invoice {
+    /// The same for this customer and month every time.
+    invoice_id: String,
+    user_id: i64,
+    /// Null for a customer who is no user.
+    email: Option<String>,
+    /// Null before the user has an account.
+    shipping_address: Option<String>,
+    /// The last day of the month.
+    invoice_date: DateTime<Utc>,
+    orders: Vec<InvoicedOrder>,
+    /// Of all orders, listed or not.
+    total: Money,
+    /// Orders that were too many to be listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    orders_not_listed: i64,
+}
+
+/// An order on an invoice.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InvoicedOrder {
+    order_id: i64,
+    description: String,
+    amount: Money,
+    purchase_date: DateTime<Utc>,
+}
+
+/// A calendar month, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Month {
+    start: DateTime<Utc>,
+    /// Start of the next one.
+    end: DateTime<Utc>,
+}
+
+/// `GET /api/invoices?userId=…&month=…&year=…`
+pub async fn get(
+    State(pool): State<PgPool>,
+    mut parameters: Parameters,
+) -> Result<Json<Invoice>, Problem> {
+    parameters.also("userId", "user_id");
+    let user_id = parameters.required("userId", |text| integer(text, 1, i64::MAX));
+    let month = parameters.required("month", |text| integer(text, 1, 12));
+    let year = parameters.required("year", |text| integer(text, 1970, 9999));
+    parameters.check()?;
+    // Checked: all are there.
+    let user_id = user_id.unwrap_or_default();
+    let month = Month::of(year.unwrap_or_default(), month.unwrap_or_default())?;
+
+    let rows =
+        sqlx::query_file!("src/views/invoices.sql", user_id, month.start, month.end, MAX_ORDERS)
+            .fetch_all(&pool)
+            .await?;
+    let Some(first) = rows.first() else {
+        return Err(Problem::not_found("Invoice not found").detail(format!(
+            "Customer {user_id} has no order of {} that is neither cancelled nor refunded.",
+            month.start.format("%Y-%m"),
+        )));
+    };
+    let (total, order_count) = (money(first.invoice_total)?, first.order_count);
+    let orders = rows
+        .into_iter()
+        .map(|row| {
+            let items: Vec<OrderLine> =
+                serde_json::from_str(&row.items).map_err(|error| Problem::internal(&error))?;
+            Ok(InvoicedOrder {
+                order_id: row.order_id,
+                description: describe(&items),
+                amount: money(row.total)?,
+                purchase_date: row.created_at,
+            })
+        })
+        .collect::<Result<Vec<InvoicedOrder>, Problem>>()?;
+    let (email, address) =
+        users::find(&pool, user_id).await?.map(users::User::into_contact).unzip();
+    Ok(Json(Invoice {
+        invoice_id: format!("INV-{}-{user_id}", month.start.format("%Y-%m")),
+        user_id,
+        email,
+        shipping_address: address.flatten().map(|address| address.to_string()),
+        invoice_date: month.end - TimeDelta::days(1),
+        orders_not_listed: order_count - orders.len() as i64,
+        orders,
+        total,
+    }))
+}
+
+impl Month {
+    fn of(year: i64, month: i64) -> Result<Self, Problem> {
+        let first = || {
+            let day = NaiveDate::from_ymd_opt(year.try_into().ok()?, month.try_into().ok()?, 1)?;
+            let next = day.checked_add_months(Months::new(1))?;
+            let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+            Some(Self { start: midnight(day), end: midnight(next) })
+        };
+        first().ok_or_else(|| Problem::internal(&"a month that was checked is none"))
+    }
+}
+
+/// `2 × Assam tea, 1 × Mug`; of long orders only the beginning.
+fn describe(items: &[OrderLine]) -> String {
+    let shown = items.iter().take(MAX_DESCRIBED);
+    let mut parts: Vec<Cow<'_, str>> =
+        shown.map(|line| format!("{} × {}", line.quantity, line.product_name).into()).collect();
+    if items.len() > MAX_DESCRIBED {
+        parts.push(format!("and {} more", items.len() - MAX_DESCRIBED).into());
+    }
+    parts.join(", ")
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_month_ends_where_the_next_one_starts() {
+        let month = Month::of(2024, 2).unwrap();
+        assert_eq!(month.start, time("2024-02-01T00:00:00Z"));
+        assert_eq!(month.end, time("2024-03-01T00:00:00Z"));
+        assert_eq!(Month::of(2025, 12).unwrap().end, time("2026-01-01T00:00:00Z"));
+        assert_eq!(Month::of(9999, 12).unwrap().end, time("+10000-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn a_description_names_lines_until_they_are_too_many() {
+        let line = |product_id: i64| OrderLine {
+            product_id,
+            product_name: format!("Tea {product_id}"),
+            category: "Food".to_owned(),
+            quantity: 2,
+            price: Money::ZERO,
+            stock_taken: None,
+            stock_returned: None,
+        };
+        assert_eq!(describe(&[line(1), line(2)]), "2 × Tea 1, 2 × Tea 2");
+        let many: Vec<OrderLine> = (1..=12).map(line).collect();
+        assert!(describe(&many).ends_with("2 × Tea 10, and 2 more"));
+    }
+}

@@ -1,0 +1,35 @@
+-- A page of orders, by id.
+--
+-- $1 whether ids descend; $2 the last id of the page before; $3 most rows;
+-- $4 status; $5 customer; $6 and $7 from when and until when they were placed.
+-- Null filters nothing.
+WITH wanted AS NOT MATERIALIZED (
+    SELECT order_id, customer_id, total, status, created_at, updated_at
+    FROM orders_read
+    WHERE ($4::text IS NULL OR status = $4)
+        AND ($5::bigint IS NULL OR customer_id = $5)
+        AND ($6::timestamptz IS NULL OR created_at >= $6)
+        AND ($7::timestamptz IS NULL OR created_at < $7)
+)
+-- One of the two is known to be empty when the statement is planned.
+(
+    SELECT
+        order_id AS "order_id!",
+        customer_id AS "customer_id!",
+        total AS "total!",
+        status AS "status!",
+        created_at AS "created_at!",
+        updated_at AS "updated_at!"
+    FROM wanted
+    WHERE NOT $1 AND order_id > $2
+    ORDER BY order_id
+    LIMIT $3
+)
+UNION ALL
+(
+    SELECT *
+    FROM wanted
+    WHERE $1 AND order_id < $2
+    ORDER BY order_id DESC
+    LIMIT $3
+)

@@ -1,0 +1,51 @@
+-- A page of the orders placed within a time, by id. Ids and times mostly rise
+-- together, but not always, so neither can stand for the other: from each day
+-- comes a page of its own, and the first of all those are the page.
+--
+-- $1 whether ids descend; $2 the last id of the page before; $3 most rows; $4 and
+-- $5 from when and until when they were placed, null for ever.
+WITH RECURSIVE days AS (
+    -- Only days that have orders, however far apart.
+    SELECT min(created_on) AS day
+    FROM orders_read
+    WHERE $4::timestamptz IS NULL OR created_on >= ($4 AT TIME ZONE 'UTC')::date
+    UNION ALL
+    SELECT (SELECT min(created_on) FROM orders_read WHERE created_on > days.day)
+    FROM days
+    WHERE days.day IS NOT NULL
+        AND (
+            $5::timestamptz IS NULL
+            OR days.day < (($5 - interval '1 microsecond') AT TIME ZONE 'UTC')::date
+        )
+)
+SELECT
+    page.order_id AS "order_id!",
+    page.customer_id AS "customer_id!",
+    page.total AS "total!",
+    page.status AS "status!",
+    page.created_at AS "created_at!",
+    page.updated_at AS "updated_at!"
+FROM days
+CROSS JOIN LATERAL (
+    (
+        SELECT order_id, customer_id, total, status, created_at, updated_at
+        FROM orders_read
+        WHERE NOT $1 AND order_id > $2 AND created_on = days.day
+            AND ($4 IS NULL OR created_at >= $4)
+            AND ($5 IS NULL OR created_at < $5)
+        ORDER BY order_id
+        LIMIT $3
+    )
+    UNION ALL
+    (
+        SELECT order_id, customer_id, total, status, created_at, updated_at
+        FROM orders_read
+        WHERE $1 AND order_id < $2 AND created_on = days.day
+            AND ($4 IS NULL OR created_at >= $4)
+            AND ($5 IS NULL OR created_at < $5)
+        ORDER BY order_id DESC
+        LIMIT $3
+    )
+) AS page
+ORDER BY CASE WHEN $1 THEN -page.order_id ELSE page.order_id END
+LIMIT $3

@@ -1,0 +1,33 @@
+-- A page of products, by id. A row without a name is one that only orders have
+-- told of so far.
+--
+-- $1 whether ids descend; $2 the last id of the page before; $3 most rows;
+-- $4 category, without regard to case; null filters nothing.
+WITH wanted AS NOT MATERIALIZED (
+    SELECT product_id, name, category, price, stock, updated_at
+    FROM products_read_view
+    WHERE name IS NOT NULL
+        AND ($4::text IS NULL OR lower(category) = lower($4))
+)
+-- One of the two is known to be empty when the statement is planned.
+(
+    SELECT
+        product_id AS "product_id!",
+        name AS "name!",
+        category AS "category!",
+        price AS "price!",
+        stock,
+        updated_at AS "updated_at!"
+    FROM wanted
+    WHERE NOT $1 AND product_id > $2
+    ORDER BY product_id
+    LIMIT $3
+)
+UNION ALL
+(
+    SELECT *
+    FROM wanted
+    WHERE $1 AND product_id < $2
+    ORDER BY product_id DESC
+    LIMIT $3
+)

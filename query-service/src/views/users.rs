@@ -1,0 +1,138 @@
+//! `users_read`: each user as they stand.
+
+use crate::database::Lists;
+use crate::paging::{self, PageOfIds};
+use crate::parameters::{Parameters, text, time};
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use service_runtime::path::Segment;
+use service_runtime::problem::Problem;
+use sqlx::PgPool;
+
+/// A user as they stand.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    id: i64,
+    name: String,
+    email: String,
+    /// That of the newest account; null before any.
+    address: Option<Address>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+/// A postal address.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Address {
+    account_id: i64,
+    address1: String,
+    city: String,
+    state: String,
+    zip: String,
+}
+
+/// The address, one column each: all are there or none.
+struct Row {
+    user_id: i64,
+    name: String,
+    email: String,
+    account_id: Option<i64>,
+    address1: Option<String>,
+    city: Option<String>,
+    state: Option<String>,
+    zip: Option<String>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Row> for User {
+    fn from(row: Row) -> Self {
+        let address = || {
+            Some(Address {
+                account_id: row.account_id?,
+                address1: row.address1?,
+                city: row.city?,
+                state: row.state?,
+                zip: row.zip?,
+            })
+        };
+        Self {
+            id: row.user_id,
+            name: row.name,
+            email: row.email,
+            address: address(),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+impl std::fmt::Display for Address {
+    /// On one line: `1 Main Street, Springfield, IL 62701`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, {}, {} {}", self.address1, self.city, self.state, self.zip)
+    }
+}
+
+/// `GET /api/users`
+pub async fn list(
+    State(Lists(pool)): State<Lists>,
+    mut parameters: Parameters,
+) -> Result<Response, Problem> {
+    let page = PageOfIds::read(&mut parameters);
+    let email = parameters.optional("email", text);
+    let created_from = parameters.optional("createdFrom", time);
+    let created_to = parameters.optional("createdTo", time);
+    parameters.check()?;
+    let rows = sqlx::query_file_as!(
+        Row,
+        "src/views/users.sql",
+        page.descending,
+        page.after,
+        page.limit + 1,
+        email,
+        created_from,
+        created_to,
+    )
+    .fetch_all(&pool)
+    .await?;
+    let users: Vec<User> = rows.into_iter().map(User::from).collect();
+    Ok(paging::page(users, page.limit, |user| user.id))
+}
+
+/// `GET /api/users/{id}`
+pub async fn get(State(pool): State<PgPool>, id: Segment) -> Result<Json<User>, Problem> {
+    let user_id = id.id("Invalid user id")?;
+    let user = find(&pool, user_id).await?.ok_or_else(|| {
+        Problem::not_found("User not found")
+            .detail(format!("No event about user {user_id} has arrived."))
+    })?;
+    Ok(Json(user))
+}
+
+/// The user of that id, if there is one.
+pub async fn find(pool: &PgPool, user_id: i64) -> sqlx::Result<Option<User>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"SELECT user_id, name AS "name!", email AS "email!", account_id, address1, city, state,
+                  zip, created_at, updated_at
+           FROM users_read
+           WHERE name IS NOT NULL AND user_id = $1"#,
+        user_id,
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(User::from))
+}
+
+impl User {
+    /// E-mail and address, for an invoice.
+    pub fn into_contact(self) -> (String, Option<Address>) {
+        (self.email, self.address)
+    }
+}

@@ -1,0 +1,55 @@
+//! `cargo stack load` tells whether every number is right.
+
+use crate::harness::{Shop, program};
+use std::process::Output;
+use tokio::process::Command;
+
+/// Puts a little load on a shop.
+async fn load(shop: &Shop) -> Output {
+    let command_url = format!("http://{}", shop.command.address("api").await);
+    let query_url = format!("http://{}", shop.query.address("api").await);
+    Command::new(program("load"))
+        .args(["--users", "60", "--products", "60", "--orders", "300", "--concurrency", "8"])
+        .args(["--seed", "7", "--command-url", &command_url, "--query-url", &query_url])
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_run_verifies_what_it_sent_beside_whatever_is_there() {
+    let shop = Shop::open().await;
+    for run in 1..=2 {
+        let output = load(&shop).await;
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}");
+        assert!(text.contains("verified: no difference in 300 answers to orders"), "{text}");
+        assert_eq!(shop.databases.written("SELECT count(*) FROM orders").await, run * 300);
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_ten_thousandth_that_is_wrong_in_one_view_is_found() {
+    let shop = Shop::open().await;
+    // Ten-thousandths that nobody paid, on one product.
+    sqlx::raw_sql(
+        "CREATE FUNCTION overstate() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             NEW.gross_revenue := NEW.gross_revenue + 0.0001;
+             RETURN NEW;
+         END
+         $$;
+         CREATE TRIGGER overstate BEFORE INSERT ON product_sales_view
+         FOR EACH ROW WHEN (NEW.product_id = 5) EXECUTE FUNCTION overstate()",
+    )
+    .execute(&shop.databases.read)
+    .await
+    .unwrap();
+    let output = load(&shop).await;
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("product 5"), "{text}");
+    shop.close().await;
+}
