@@ -5,13 +5,25 @@ use reqwest::Method;
 
 const PRODUCT: &str = "Invalid product data";
 const ORDER: &str = "Invalid order data";
+const STATUS: &str = "Invalid status";
+const USER: &str = "Invalid user data";
+const ACCOUNT: &str = "Invalid account data";
 
 #[tokio::test]
 async fn commands_are_refused_with_the_fixed_texts_and_change_nothing() {
     let shop = Shop::open().await;
-    shop.product("Tea", "5", 10).await;
-    shop.caught_up().await;
+    let product = shop.product("Tea", "5", 11).await;
+    assert_eq!(shop.order(1, product, 1).await.integer("orderId"), 1);
+    let ada = r#"{"name":"Ada","email":"ada@example.com"}"#;
+    let user = shop.post("/api/users", ada).await.integer("id");
     let before = shop.databases.written(EVERYTHING).await;
+    let user_path = format!("/api/users/{user}");
+    let account = format!(
+        r#"{{"userId":{user},"address1":"1 Main St","city":"Ely","state":"MN","zip":"55731"}}"#
+    );
+    let stateless = account.replace("MN", " ");
+    let numeric_zip = account.replace("\"55731\"", "55731");
+    let nobodys = account.replace(&format!(":{user},"), ":99,");
     let huge = format!(r#"{{"name":"{}"}}"#, "x".repeat(1 << 20));
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     let cases: &[(&str, &str, &str, u16, &str)] = &[
@@ -112,6 +124,43 @@ async fn commands_are_refused_with_the_fixed_texts_and_change_nothing() {
             400,
             "Insufficient stock",
         ),
+        ("PUT", "/api/orders/1/status", "{}", 400, STATUS),
+        ("PUT", "/api/orders/1/status", "{", 400, STATUS),
+        ("PUT", "/api/orders/1/status", &deep, 400, STATUS),
+        ("PUT", "/api/orders/1/status", r#"{"status":null}"#, 400, STATUS),
+        ("PUT", "/api/orders/1/status", r#"{"status":"paid"}"#, 400, STATUS),
+        ("PUT", "/api/orders/1/status", r#"{"status":"PAID\u0000"}"#, 400, STATUS),
+        ("PUT", "/api/orders/99/status", r#"{"status":"PAID"}"#, 404, "Order not found"),
+        ("PUT", "/api/orders/0/status", r#"{"status":"PAID"}"#, 400, "Invalid order id"),
+        (
+            "PUT",
+            "/api/orders/1/status",
+            r#"{"status":"DELIVERED"}"#,
+            409,
+            "Invalid status transition",
+        ),
+        ("POST", "/api/users", "{}", 400, USER),
+        ("POST", "/api/users", &deep, 400, USER),
+        ("POST", "/api/users", &huge, 413, "Body too large"),
+        ("POST", "/api/users", r#"{"name":"Eva","email":"eva"}"#, 400, USER),
+        ("POST", "/api/users", r#"{"name":"E\u0000","email":"eva@example.com"}"#, 400, USER),
+        ("POST", "/api/users", r#"{"name":"Eva","email":"\u0000@example.com"}"#, 400, USER),
+        (
+            "POST",
+            "/api/users",
+            r#"{"name":"Ada","email":"ADA@example.com"}"#,
+            409,
+            "Email already taken",
+        ),
+        ("PATCH", &user_path, "{}", 400, USER),
+        ("PATCH", &user_path, r#"{"name":null}"#, 400, USER),
+        ("PATCH", &user_path, r#"{"email":""}"#, 400, USER),
+        ("PATCH", "/api/users/x", r#"{"name":"Eva"}"#, 400, USER),
+        ("PATCH", "/api/users/99", r#"{"name":"Eva"}"#, 404, "User not found"),
+        ("POST", "/api/accounts", "{}", 400, ACCOUNT),
+        ("POST", "/api/accounts", &stateless, 400, ACCOUNT),
+        ("POST", "/api/accounts", &numeric_zip, 400, ACCOUNT),
+        ("POST", "/api/accounts", &nobodys, 404, "User not found"),
         ("GET", "/api/products", "", 405, "Method not allowed"),
         ("POST", "/api/nothing", "{}", 404, "Not found"),
     ];
@@ -129,7 +178,9 @@ async fn commands_are_refused_with_the_fixed_texts_and_change_nothing() {
 
 const EVERYTHING: &str = "SELECT (SELECT count(*) FROM products) + (SELECT count(*) FROM orders)
     + (SELECT count(*) FROM order_items) + (SELECT count(*) FROM customers)
-    + (SELECT count(*) FROM outbox) + (SELECT sum(version + stock) FROM products)::bigint";
+    + (SELECT count(*) FROM outbox) + (SELECT sum(version + stock) FROM products)::bigint
+    + (SELECT sum(version) FROM orders)::bigint + (SELECT sum(version) FROM users)::bigint
+    + (SELECT count(*) FROM accounts)";
 
 #[tokio::test]
 async fn every_fault_of_a_body_is_named() {
@@ -190,6 +241,19 @@ async fn queries_are_refused_with_the_fixed_texts() {
         ("/api/products/99", 404, "Product not found"),
         ("/api/orders/99", 404, "Order not found"),
         ("/api/orders/x", 400, "Invalid order id"),
+        ("/api/orders?status=paid", 400, "Invalid query parameters"),
+        ("/api/orders?customerId=0", 400, "Invalid query parameters"),
+        ("/api/orders?createdFrom=soon", 400, "Invalid query parameters"),
+        ("/api/products?category=%00", 400, "Invalid query parameters"),
+        ("/api/users?email=%00", 400, "Invalid query parameters"),
+        ("/api/users/99", 404, "User not found"),
+        ("/api/users/x", 400, "Invalid user id"),
+        ("/api/invoices", 400, "Invalid query parameters"),
+        ("/api/invoices?userId=1&month=13&year=2026", 400, "Invalid query parameters"),
+        ("/api/invoices?userId=1&month=0&year=2026", 400, "Invalid query parameters"),
+        ("/api/invoices?userId=0&month=1&year=2026", 400, "Invalid query parameters"),
+        ("/api/invoices?userId=1&month=1&year=99999", 400, "Invalid query parameters"),
+        ("/api/invoices?userId=1&month=1&year=2026", 404, "Invoice not found"),
     ];
     for (path, status, error) in cases {
         let answer = shop.get(path).await;

@@ -39,16 +39,6 @@ async fn an_order_goes_its_way_and_says_where_it_may_go() {
 
     let unpaid = shop.order(7, product, 1).await.integer("orderId");
     assert_eq!(move_to(&shop, unpaid, "SHIPPED").await.status, 200, "unpaid, as some do");
-    for (order, body, status, error) in [
-        (99, r#"{"status":"PAID"}"#, 404, "Order not found"),
-        (1, r#"{"status":"paid"}"#, 400, "Invalid status"),
-        (1, r#"{"status":null}"#, 400, "Invalid status"),
-        (1, r#"{"#, 400, "Invalid status"),
-    ] {
-        let path = format!("/api/orders/{order}/status");
-        let answer = shop.command(Method::PUT, &path, body).await;
-        assert_eq!((answer.status, answer.error()), (status, error), "{body}");
-    }
     shop.caught_up().await;
     assert_eq!(shop.get(&format!("/api/orders/{order}")).await.body["status"], "REFUNDED");
     assert_views_agree(&shop.databases).await;

@@ -43,8 +43,8 @@ pub struct Config {
     #[arg(long, env = "ORDER_PRICE_POLICY", default_value = "accept")]
     pub order_price_policy: PricePolicy,
 
-    /// Database connections for product commands. Beside them there are four
-    /// for orders, one for the publisher and one for health.
+    /// Database connections for all commands but the placing of orders. Beside
+    /// them there are five for that, one for the publisher and one for health.
     #[arg(long, env = "COMMAND_DATABASE_CONNECTIONS", default_value_t = 10)]
     pub connections: u32,
 

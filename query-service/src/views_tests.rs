@@ -78,6 +78,15 @@ async fn windows_start_within_start_and_end_and_come_in_pages(pool: PgPool) {
          FROM generate_series(0, 4) AS hour, generate_series(1, 3) AS product",
     )
     .await;
+    fill(
+        &pool,
+        "-- All that was ordered has been cancelled.
+         INSERT INTO hourly_product_sales_view
+             (hour_timestamp, product_id, gross_quantity, gross_revenue, gross_orders,
+              cancelled_quantity, cancelled_revenue, cancelled_orders)
+         VALUES ('2026-01-01T02:00:00Z', 9, 1, 1.25, 1, 1, 1.25, 1)",
+    )
+    .await;
     let between = "/api/analytics/hourly-sales?start=2026-01-01T01:00:00Z&end=2026-01-01T03:00:00Z";
     let (_, body, _) = get(&pool, &format!("{between}&productId=2")).await;
     let window = |start: &str, end: &str| {
@@ -204,17 +213,6 @@ async fn filters_by_text_do_not_mind_case_and_take_any_text(pool: PgPool) {
         assert_eq!(all_pages(&pool, path, "id").await.concat(), expected, "{path}");
     }
     assert_eq!(get(&pool, "/api/users/3").await.0, 404);
-    for bad in [
-        "/api/products?category=%00",
-        "/api/users?email=%00",
-        "/api/orders?status=paid",
-        "/api/orders?customerId=0",
-        "/api/orders?createdFrom=soon",
-        "/api/invoices?userId=1&month=0&year=2026",
-        "/api/invoices?userId=1&month=1",
-    ] {
-        assert_eq!(get(&pool, bad).await.0, 400, "{bad}");
-    }
 }
 
 #[sqlx::test(migrator = "MIGRATIONS")]

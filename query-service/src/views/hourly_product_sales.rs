@@ -64,7 +64,7 @@ struct Position {
 /// `GET /api/analytics/hourly-sales`
 ///
 /// The windows that start in [start, end), by start and product; hours in
-/// which a product sold nothing are left out.
+/// which a product sold nothing, or nothing that stood, are left out.
 pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<Response, Problem> {
     let wanted = Wanted::read(parameters)?;
     // Two statements, for two plans: the windows of one product are found by
@@ -77,7 +77,7 @@ pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<
                       total_quantity AS "total_quantity!", total_orders AS "total_orders!"
                FROM hourly_product_sales_view
                WHERE product_id = $1 AND hour_timestamp >= $2 AND hour_timestamp < $3
-                   AND hour_timestamp > $4
+                   AND hour_timestamp > $4 AND total_orders > 0
                ORDER BY hour_timestamp
                LIMIT $5"#,
                 product_id,
@@ -96,7 +96,7 @@ pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<
                       total_quantity AS "total_quantity!", total_orders AS "total_orders!"
                FROM hourly_product_sales_view
                WHERE hour_timestamp >= $1 AND hour_timestamp < $2
-                   AND (hour_timestamp, product_id) > ($3, $4)
+                   AND (hour_timestamp, product_id) > ($3, $4) AND total_orders > 0
                ORDER BY hour_timestamp, product_id
                LIMIT $5"#,
                 wanted.start,
