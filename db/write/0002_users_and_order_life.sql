@@ -1,7 +1,8 @@
 -- Users with their accounts, and what becomes of orders.
 --
 -- Lock order of every transaction: users, customers, orders, products, each by
--- ascending id. Placing orders is the exception that 0001 explains.
+-- ascending id. Placing orders is the exception that 0001 explains; signing up
+-- makes the customer first, which is safe as both rows are new.
 
 ALTER TABLE orders
 ADD CONSTRAINT orders_status

@@ -28,7 +28,8 @@ pub struct Config {
     #[arg(long, env = "QUERY_OPERATIONS_PORT", default_value_t = 9081)]
     pub operations_port: u16,
 
-    /// Database connections.
+    /// Database connections for what is read by a key. Beside them there are five
+    /// for lists and one for health.
     #[arg(long, env = "QUERY_DATABASE_CONNECTIONS", default_value_t = 10)]
     pub connections: u32,
 

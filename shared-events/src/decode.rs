@@ -45,7 +45,7 @@ pub enum DecodeError {
     #[error("no event time: neither timestamp in the body nor one of the message")]
     NoTimestamp,
     /// The event is from the future.
-    #[error("the event time {0} is more than 5 minutes ahead")]
+    #[error("the time {0} is more than 5 minutes ahead")]
     InTheFuture(DateTime<Utc>),
     /// A type that this version does not know.
     #[error("unknown event type {0:?}")]
@@ -90,15 +90,16 @@ impl Event {
         let timestamp = head.timestamp.or(attributes.timestamp).ok_or(DecodeError::NoTimestamp)?;
         let timestamp = to_the_microsecond(timestamp)
             .ok_or(DecodeError::Member("timestamp is out of range"))?;
-        if timestamp > now + CLOCK_TOLERANCE {
-            return Err(DecodeError::InTheFuture(timestamp));
-        }
+        not_ahead(timestamp, now)?;
         let version = head.version.unwrap_or(1);
         let aggregate_version = head.aggregate_version.unwrap_or(1);
         if !(1..=MAX_AGGREGATE_VERSION).contains(&aggregate_version) {
             return Err(DecodeError::Member("aggregateVersion is out of range"));
         }
         let payload = Payload::decode(body, &head.event_type, version)?;
+        if let Payload::OrderStatusUpdated(update) = &payload {
+            not_ahead(update.ordered_at, now)?;
+        }
         let envelope = Envelope {
             event_id,
             version,
@@ -150,6 +151,12 @@ impl Payload {
             }
         })
     }
+}
+
+/// Sales belong to the hour of their order, and lag is told by the newest event:
+/// neither may lie in the future.
+fn not_ahead(time: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), DecodeError> {
+    if time > now + CLOCK_TOLERANCE { Err(DecodeError::InTheFuture(time)) } else { Ok(()) }
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
@@ -233,6 +240,11 @@ mod tests {
         assert!(decode(&at("2026-01-01T12:05:00Z"), Attributes::default()).is_ok());
         assert!(matches!(
             decode(&at("2026-01-01T12:05:01Z"), Attributes::default()),
+            Err(DecodeError::InTheFuture(_))
+        ));
+        let ordered = UPDATE.replace("2026-01-01T10:30:00.123456Z", "2200-01-01T00:00:00Z");
+        assert!(matches!(
+            decode(&ordered, Attributes::default()),
             Err(DecodeError::InTheFuture(_))
         ));
     }

@@ -212,7 +212,7 @@ fn line_is_sound(line: &OrderLine) -> bool {
         && line.quantity >= 1
         && line.price.is_price()
         && (0..=line.quantity).contains(&line.stock_taken())
-        && (0..=line.quantity).contains(&line.stock_returned())
+        && (0..=line.stock_taken()).contains(&line.stock_returned())
         && is_name(&line.product_name, MAX_NAME_CHARS)
         && is_name(&line.category, MAX_CATEGORY_CHARS)
 }

@@ -6,7 +6,7 @@ use email_address::{EmailAddress, Options};
 use serde::Serialize;
 use service_runtime::json_body::{Members, Reader, integer, text};
 use service_runtime::problem::{FieldError, Problem};
-use shared_events::limits::{MAX_ADDRESS_CHARS, MAX_EMAIL_CHARS, MAX_NAME_CHARS};
+use shared_events::limits::{MAX_ADDRESS_CHARS, MAX_EMAIL_CHARS, MAX_NAME_CHARS, is_name};
 use shared_events::{AccountCreated, UserState};
 use std::borrow::Cow;
 
@@ -163,7 +163,8 @@ fn email(value: &str) -> Result<String, Cow<'static, str>> {
     // An address alone: neither `Ada <ada@example.com>` nor `ada@[127.0.0.1]`.
     let options = Options::default().without_display_text().without_domain_literal();
     let is_address = EmailAddress::parse_with_options(&email, options).is_ok();
-    if is_address && email.chars().count() <= MAX_EMAIL_CHARS {
+    // RFC 5321 lets a quoted local part have tabs; events must not.
+    if is_address && is_name(&email, MAX_EMAIL_CHARS) {
         Ok(email)
     } else {
         Err(format!(
@@ -200,6 +201,7 @@ mod tests {
             r#"{"name":"Ada","email":"a\u0000da@example.com"}"#,
             r#"{"name":"Ada","email":"Ada <ada@example.com>"}"#,
             r#"{"name":"Ada","email":null}"#,
+            r#"{"name":"Ada","email":"\"a\tda\"@example.com"}"#,
         ] {
             assert!(NewUser::read(&members(bad)).is_err(), "{bad}");
         }

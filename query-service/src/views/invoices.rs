@@ -11,13 +11,9 @@ use service_runtime::json_body::integer;
 use service_runtime::problem::Problem;
 use shared_events::{Money, OrderLine};
 use sqlx::PgPool;
-use std::borrow::Cow;
 
 /// Most orders that an invoice lists. More than that are still in its total.
 const MAX_ORDERS: i64 = 10_000;
-
-/// Most lines of an order that its description names.
-const MAX_DESCRIBED: usize = 10;
 
 /// A customer's invoice of a month, in UTC.
 #[derive(Debug, Serialize)]
@@ -86,11 +82,11 @@ pub async fn get(
     let orders = rows
         .into_iter()
         .map(|row| {
-            let items: Vec<OrderLine> =
-                serde_json::from_str(&row.items).map_err(|error| Problem::internal(&error))?;
+            let items: Vec<OrderLine> = serde_json::from_str(&row.first_items)
+                .map_err(|error| Problem::internal(&error))?;
             Ok(InvoicedOrder {
                 order_id: row.order_id,
-                description: describe(&items),
+                description: describe(&items, row.item_count),
                 amount: money(row.total)?,
                 purchase_date: row.created_at,
             })
@@ -122,13 +118,15 @@ impl Month {
     }
 }
 
-/// `2 × Assam tea, 1 × Mug`; of long orders only the beginning.
-fn describe(items: &[OrderLine]) -> String {
-    let shown = items.iter().take(MAX_DESCRIBED);
-    let mut parts: Vec<Cow<'_, str>> =
-        shown.map(|line| format!("{} × {}", line.quantity, line.product_name).into()).collect();
-    if items.len() > MAX_DESCRIBED {
-        parts.push(format!("and {} more", items.len() - MAX_DESCRIBED).into());
+/// `2 × Assam tea, 1 × Mug`; of orders with more lines only the first ones.
+fn describe(first_items: &[OrderLine], item_count: i32) -> String {
+    let mut parts: Vec<String> = first_items
+        .iter()
+        .map(|line| format!("{} × {}", line.quantity, line.product_name))
+        .collect();
+    let more = item_count - first_items.len() as i32;
+    if more > 0 {
+        parts.push(format!("and {more} more"));
     }
     parts.join(", ")
 }
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_names_lines_until_they_are_too_many() {
+    fn a_description_names_the_first_lines() {
         let line = |product_id: i64| OrderLine {
             product_id,
             product_name: format!("Tea {product_id}"),
@@ -166,8 +164,7 @@ mod tests {
             stock_taken: None,
             stock_returned: None,
         };
-        assert_eq!(describe(&[line(1), line(2)]), "2 × Tea 1, 2 × Tea 2");
-        let many: Vec<OrderLine> = (1..=12).map(line).collect();
-        assert!(describe(&many).ends_with("2 × Tea 10, and 2 more"));
+        assert_eq!(describe(&[line(1), line(2)], 2), "2 × Tea 1, 2 × Tea 2");
+        assert_eq!(describe(&[line(1), line(2)], 12), "2 × Tea 1, 2 × Tea 2, and 10 more");
     }
 }

@@ -1,9 +1,12 @@
 -- The orders of a customer's invoice, with the sum and number of all of them.
+-- Of the lines only the first ones, which the description names: orders may have
+-- many more.
 --
 -- $1 customer; $2 and $3 the month, from when and until when; $4 most rows.
 SELECT
     order_id,
-    items::text AS "items!",
+    jsonb_path_query_array(items, '$[0 to 9]')::text AS "first_items!",
+    jsonb_array_length(items) AS "item_count!",
     total,
     created_at,
     sum(total) OVER () AS "invoice_total!",
