@@ -1,7 +1,8 @@
-//! A product that somebody holds locked holds up nobody but its own orders.
+//! What somebody holds locked holds up nobody but who needs it.
 
 use crate::harness::{Shop, eventually};
 use futures::future::join_all;
+use reqwest::Method;
 
 #[tokio::test]
 async fn orders_of_other_products_go_on_beside_a_held_lock() {
@@ -35,5 +36,53 @@ async fn orders_of_other_products_go_on_beside_a_held_lock() {
         if answer.status == 201 { Ok(()) } else { Err(answer.text) }
     })
     .await;
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_customer_who_is_being_changed_can_order() {
+    let shop = Shop::open().await;
+    let product = shop.product("Hot", "5", 1_000).await;
+    assert_eq!(shop.order(7, product, 1).await.status, 201);
+    let mut operator = shop.databases.write.begin().await.unwrap();
+    sqlx::query("UPDATE customers SET name = 'New' WHERE id = 7")
+        .execute(&mut *operator)
+        .await
+        .unwrap();
+    let orders = (1..=20).map(|customer| shop.order(customer, product, 1));
+    for answer in join_all(orders).await {
+        assert_eq!(answer.status, 201, "{}", answer.text);
+    }
+    operator.rollback().await.unwrap();
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn cancellations_that_wait_leave_room_for_other_commands() {
+    let shop = Shop::open().await;
+    let product = shop.product("Held", "5", 100).await;
+    let mut orders = Vec::new();
+    for customer in 1..=20 {
+        orders.push(shop.order(customer, product, 1).await.integer("orderId"));
+    }
+    let mut operator = shop.databases.write.begin().await.unwrap();
+    sqlx::query("SELECT FROM products FOR UPDATE").execute(&mut *operator).await.unwrap();
+    let cancel = async |order: &i64| {
+        let path = format!("/api/orders/{order}/status");
+        shop.command(Method::PUT, &path, r#"{"status":"CANCELLED"}"#).await
+    };
+    let others = async {
+        for number in 0..20 {
+            let body = format!(r#"{{"name":"Ada","email":"{number}@example.com"}}"#);
+            let created = shop.post("/api/users", &body).await;
+            assert_eq!(created.status, 201, "{}", created.text);
+        }
+    };
+    let (refused, ()) = tokio::join!(join_all(orders.iter().map(cancel)), others);
+    for answer in refused {
+        assert_eq!((answer.status, answer.error()), (503, "Service busy"), "{}", answer.text);
+    }
+    operator.rollback().await.unwrap();
+    assert_eq!(cancel(&orders[0]).await.status, 200);
     shop.close().await;
 }

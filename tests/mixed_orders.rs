@@ -44,6 +44,7 @@ enum Change {
     Category { product: i64, category: &'static str },
 }
 
+const TOPICS: [&str; 3] = ["product-events", "order-events", "user-events"];
 const STATUSES: [&str; 5] = ["PAID", "SHIPPED", "DELIVERED", "CANCELLED", "REFUNDED"];
 const CATEGORIES: [&str; 4] = ["Books", "books", "Tea", "Süßes"];
 
@@ -91,6 +92,14 @@ async fn every_view_agrees_with_the_write_database_and_redelivery_changes_nothin
         let stock = if id == 20 { 5 } else { 1_000_000 };
         shop.product(category, &format!("{id}.99"), stock).await;
     }
+    for number in 1..=20 {
+        let user = format!(r#"{{"name":"Ada","email":"{number}@example.com"}}"#);
+        let id = shop.post("/api/users", &user).await.integer("id");
+        let account = format!(
+            r#"{{"userId":{id},"address1":"1 Main St","city":"Ely","state":"MN","zip":"55731"}}"#
+        );
+        assert_eq!(shop.post("/api/accounts", &account).await.status, 201);
+    }
     let mut runner = TestRunner::deterministic();
     let cases: Vec<Case> =
         (0..ORDERS).map(|_| cases().new_tree(&mut runner).unwrap().current()).collect();
@@ -132,7 +141,7 @@ async fn redeliver_shuffled(shop: &Shop, runner: &mut TestRunner) {
             .unwrap();
     let shuffled = Just(history).prop_shuffle().new_tree(runner).unwrap().current();
     for (index, batch) in shuffled.chunks(500).enumerate() {
-        for topic in ["product-events", "order-events"] {
+        for topic in TOPICS {
             let bodies: Vec<Vec<u8>> = batch
                 .iter()
                 .filter(|(of, _)| of == topic)
@@ -149,12 +158,12 @@ async fn redeliver_shuffled(shop: &Shop, runner: &mut TestRunner) {
     }
     // Queues are in order: when the last message of each is parked, all before
     // it have been dealt with.
-    for topic in ["product-events", "order-events"] {
+    for topic in TOPICS {
         let last = format!("the last of {topic}").into_bytes();
         shop.broker.publish(topic, &[last], BasicProperties::default()).await;
     }
     eventually(async || match shop.databases.viewed("SELECT count(*) FROM dead_letters").await {
-        2 => Ok(()),
+        3 => Ok(()),
         parked => Err(format!("{parked} parked")),
     })
     .await;

@@ -20,7 +20,7 @@ use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, metrics, postgres, telemetry};
 use std::sync::Arc;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/write");
@@ -47,7 +47,8 @@ async fn main() -> anyhow::Result<()> {
         committed.clone(),
         api_ended.clone(),
     );
-    let commands = Commands { pool, lane, committed: committed.clone() };
+    let cancellations = Arc::new(Semaphore::new(orders::CANCELLATIONS));
+    let commands = Commands { pool, lane, cancellations, committed: committed.clone() };
 
     let api = router::routes(commands).merge(health.routes());
     let address = (config.address, config.port).into();

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::routing::{patch, post, put};
 use sqlx::PgPool;
 use std::sync::Arc;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 /// What handlers need.
@@ -16,6 +16,8 @@ pub struct Commands {
     pub pool: PgPool,
     /// Where orders are placed.
     pub lane: orders::Lane,
+    /// Turns of orders being cancelled.
+    pub cancellations: Arc<Semaphore>,
     /// Wakes the publisher after a commit.
     pub committed: Arc<Notify>,
 }

@@ -438,15 +438,23 @@ async fn agree_on_state(pool: &PgPool, shop: &Shop) -> Result<(), String> {
     });
     compare("products_read_view", &shown, &expected.collect())?;
 
-    let shown: Vec<(i64, i64, Decimal, String, DateTime<Utc>)> = sqlx::query_as(
-        "SELECT order_id, customer_id, total, status, created_at FROM orders_read ORDER BY 1",
+    let shown: Vec<(i64, i64, Decimal, String, DateTime<Utc>, String)> = sqlx::query_as(
+        "SELECT order_id, customer_id, total, status, created_at, items::text
+         FROM orders_read ORDER BY 1",
     )
     .fetch_all(pool)
     .await
     .unwrap();
+    let shown: Vec<_> = shown
+        .into_iter()
+        .map(|(id, customer, total, status, ordered_at, items)| {
+            let lines: Vec<OrderLine> = serde_json::from_str(&items).unwrap();
+            (id, customer, total, status, ordered_at, lines)
+        })
+        .collect();
     let expected = shop.orders.iter().map(|order| {
-        let status = order.status.to_string();
-        (order.id, order.customer, order.total.as_decimal(), status, order.ordered_at)
+        let (status, lines) = (order.status.to_string(), order.lines.clone());
+        (order.id, order.customer, order.total.as_decimal(), status, order.ordered_at, lines)
     });
     compare("orders_read", &shown, &expected.collect())?;
 

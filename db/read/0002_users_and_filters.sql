@@ -39,9 +39,6 @@ CREATE INDEX orders_read_created_on ON orders_read (created_on, order_id);
 -- A customer's invoice of a month.
 CREATE INDEX orders_read_customer_month ON orders_read (customer_id, created_at);
 
--- A change of status rewrites the row.
-ALTER TABLE orders_read SET (fillfactor = 85);
-
 -- What the consumer service has registered at its start: which views are kept
 -- from the events of which topics. `place` is where a view stands in the list.
 CREATE TABLE projections (

@@ -16,7 +16,8 @@ const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 pub struct PageOfIds {
     /// Most elements, 50 unless told, at most 500.
     pub limit: i64,
-    /// The last id of the page before; for the first page one beyond all ids.
+    /// The last id of the page before; for the first page one beyond all that
+    /// the command service gives.
     pub after: i64,
     /// Whether ids descend.
     pub descending: bool,

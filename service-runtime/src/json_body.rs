@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
 /// What it must be.
 pub fn integer(text: &str, min: i64, max: i64) -> Result<i64, Cow<'static, str>> {
     match text.parse() {
-        Ok(number) if (min..=max).contains(&number) => Ok(number),
+        Ok(number) if (min..=max).contains(&number) && !text.starts_with('+') => Ok(number),
         _ => Err(format!("must be a whole number from {min} to {max}").into()),
     }
 }
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn integers_are_whole_numbers_within_bounds() {
         assert_eq!(integer("7", 1, 10), Ok(7));
-        for bad in ["0", "11", "1.0", "1e0", "\"7\"", "null", "-1", "99999999999999999999"] {
+        for bad in ["0", "11", "+7", "1.0", "1e0", "\"7\"", "null", "-1", "99999999999999999999"] {
             assert!(integer(bad, 1, 10).is_err(), "{bad}");
         }
     }

@@ -1,7 +1,7 @@
 //! What every event says about itself.
 
 use crate::TraceParent;
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -42,8 +42,10 @@ pub fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }
 
-/// A time that was read, to the microsecond; none beyond what can be. By way of
-/// a number: a leap second would otherwise be two values for one instant.
+/// A time that was read, to the microsecond; none outside the years 1 to 9999,
+/// which alone ISO 8601 writes plainly. By way of a number: a leap second would
+/// otherwise be two values for one instant.
 pub(crate) fn to_the_microsecond(time: DateTime<Utc>) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(time.timestamp_micros())
+        .filter(|time| (1..=9999).contains(&time.year()))
 }

@@ -15,3 +15,4 @@ mod transaction;
 
 pub use lane::Lane;
 pub use rules::PricePolicy;
+pub use status_change::CANCELLATIONS;

@@ -50,12 +50,15 @@ pub async fn change_status(
 ) -> Result<(HeaderMap, Json<Answer>), Problem> {
     let id = id.id("Invalid order id")?;
     let wanted = status::read(&body.members(status::INVALID)?)?;
-    let changed =
-        to_the_end(status_change::change_status(commands.pool, id, wanted, trace)).await?;
+    let Commands { pool, cancellations, committed, .. } = commands;
+    let changed = to_the_end(async move {
+        status_change::change_status(pool, id, wanted, trace, &cancellations).await
+    })
+    .await?;
     let (order, event) = changed.ok_or_else(|| {
         Problem::not_found("Order not found").detail(format!("There is no order {id}."))
     })?;
-    commands.committed.notify_one();
+    committed.notify_one();
     let headers = event.map(router::event_id).unwrap_or_default();
     Ok((headers, Json(order.into())))
 }

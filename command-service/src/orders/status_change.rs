@@ -10,7 +10,20 @@ use shared_events::{
 };
 use sqlx::{PgConnection, PgPool};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 use uuid::Uuid;
+
+/// How many cancellations run at once. They lock products as the order lane
+/// does, and more of them in a row would make it give up on a batch.
+pub const CANCELLATIONS: usize = 2;
+
+/// How long a cancellation waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How a change begins: whoever holds a lock for longer is an operator.
+const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '1s'";
 
 /// An order whose row is locked.
 struct Locked {
@@ -30,8 +43,13 @@ pub async fn change_status(
     id: i64,
     wanted: OrderStatus,
     trace: TraceParent,
+    cancellations: &Semaphore,
 ) -> Result<Option<(Order, Option<Uuid>)>, Problem> {
-    let mut transaction = pool.begin().await?;
+    let _turn = match wanted {
+        OrderStatus::Cancelled => Some(turn(cancellations).await?),
+        _ => None,
+    };
+    let mut transaction = pool.begin_with(BEGIN).await?;
     let Some(Locked { mut order, version, line_ids }) = lock(&mut transaction, id).await? else {
         transaction.rollback().await?;
         return Ok(None);
@@ -68,6 +86,15 @@ pub async fn change_status(
     outbox::append(&mut transaction, &[&event]).await?;
     commit(transaction).await?;
     Ok(Some((order, Some(event.envelope.event_id))))
+}
+
+/// Waits for a turn to cancel, before a connection is taken.
+async fn turn(cancellations: &Semaphore) -> Result<SemaphorePermit<'_>, Problem> {
+    match timeout(PATIENCE, cancellations.acquire()).await {
+        Ok(turn) => turn.map_err(|error| Problem::internal(&error)),
+        Err(_) => Err(Problem::unavailable("Service busy")
+            .detail("Too many orders are being cancelled. The request had no effect; try again.")),
+    }
 }
 
 async fn lock(connection: &mut PgConnection, id: i64) -> Result<Option<Locked>, Problem> {

@@ -7,6 +7,9 @@ WITH new_customers AS (
     INSERT INTO customers (id, created_at)
     SELECT customer_id, min(created_at)
     FROM unnest($2::bigint[], $4::timestamptz[]) AS placed (customer_id, created_at)
+    -- The conflict clause alone would wait for whoever is just changing an
+    -- existing customer.
+    WHERE NOT EXISTS (SELECT FROM customers WHERE id = customer_id)
     GROUP BY customer_id
     ORDER BY customer_id
     ON CONFLICT (id) DO NOTHING

@@ -10,6 +10,9 @@ use shared_events::{Envelope, Event, Payload, TraceParent, now};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
+/// Key of the advisory lock under which the sequence of users' ids is moved.
+const SKIPPING_CUSTOMERS: i64 = 7_365_901;
+
 /// Creates a user. Returns them and the id of their event.
 ///
 /// # Errors
@@ -60,7 +63,7 @@ pub async fn change(
     };
     let after = before.changed(change);
     sqlx::query!(
-        "WITH customer AS (UPDATE customers SET name = $2 WHERE id = $1)
+        "WITH customer AS (UPDATE customers SET name = $2 WHERE id = $1 AND name <> $2)
          UPDATE users SET name = $2, email = $3, version = $4 WHERE id = $1",
         id,
         after.name,
@@ -124,31 +127,44 @@ pub async fn open_account(
 }
 
 /// Takes an id that no customer has, as the customer of that id.
+///
+/// Customers whom orders have made are in the way seldom, but then often many of
+/// them: one sign-up looks for their end, while others wait for what it finds.
 async fn become_customer(
     connection: &mut PgConnection,
     name: &str,
     created_at: DateTime<Utc>,
 ) -> sqlx::Result<i64> {
-    loop {
-        let id = sqlx::query_scalar!(
-            "INSERT INTO customers (id, name, created_at)
-             VALUES (nextval('users_id_seq'), $1, $2)
-             ON CONFLICT (id) DO NOTHING
-             RETURNING id",
-            name,
-            created_at,
-        )
-        .fetch_optional(&mut *connection)
-        .await?;
-        match id {
-            Some(id) => return Ok(id),
-            None => {
-                sqlx::query_file!("src/users/skip_customers.sql")
-                    .fetch_one(&mut *connection)
-                    .await?
-            }
-        };
+    if let Some(id) = try_next_id(connection, name, created_at).await? {
+        return Ok(id);
     }
+    // Until the transaction ends.
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", SKIPPING_CUSTOMERS)
+        .execute(&mut *connection)
+        .await?;
+    loop {
+        if let Some(id) = try_next_id(connection, name, created_at).await? {
+            return Ok(id);
+        }
+        sqlx::query_file!("src/users/skip_customers.sql").fetch_one(&mut *connection).await?;
+    }
+}
+
+async fn try_next_id(
+    connection: &mut PgConnection,
+    name: &str,
+    created_at: DateTime<Utc>,
+) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "INSERT INTO customers (id, name, created_at)
+         VALUES (nextval('users_id_seq'), $1, $2)
+         ON CONFLICT (id) DO NOTHING
+         RETURNING id",
+        name,
+        created_at,
+    )
+    .fetch_optional(connection)
+    .await
 }
 
 async fn lock(connection: &mut PgConnection, id: i64) -> sqlx::Result<Option<User>> {

@@ -178,6 +178,8 @@ fn email(value: &str) -> Result<String, Cow<'static, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use shared_events::{Attributes, Envelope, Event, Payload, TraceParent, now};
 
     fn members(json: &str) -> Members {
         serde_json::from_str(json).unwrap()
@@ -250,6 +252,27 @@ mod tests {
             ("\"state\"", "\"region\""),
         ] {
             assert!(NewAccount::read(&members(&good.replacen(from, to, 1))).is_err(), "{to}");
+        }
+    }
+
+    proptest! {
+        /// Otherwise a user who was told 201 would be parked by the consumer.
+        #[test]
+        fn whoever_is_accepted_can_be_read_from_the_event(
+            name in r#"[\PC\t\x00\x7f ]{0,9}"#,
+            email in r#"["a-zà-ÿ日😀 .+\t\x00]{1,9}@[a-zà-ÿ.-]{1,9}"#,
+        ) {
+            let body = serde_json::json!({ "name": name, "email": email }).to_string();
+            if let Ok(NewUser { name, email }) = NewUser::read(&members(&body)) {
+                let user = User { id: 1, name, email, version: 1, created_at: now() };
+                let event = Event {
+                    envelope: Envelope::new(1, now(), TraceParent::generate()),
+                    payload: Payload::UserCreated(user.state()),
+                };
+                let json = event.to_json().unwrap();
+                let read = Event::decode(json.as_bytes(), Attributes::default(), now());
+                prop_assert_eq!(read.unwrap(), event);
+            }
         }
     }
 }

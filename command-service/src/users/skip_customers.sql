@@ -1,21 +1,25 @@
 -- Moves the sequence of users' ids to the end of the run of customers that its
--- last value is in, so that a long run is not tried one by one. Two sessions at
--- once may move it back and forth; the customers' key decides all the same.
+-- last value is in, so that a long run is not tried one by one. The caller holds
+-- the lock under which alone this is done.
 SELECT setval(
     'users_id_seq',
-    (
-        SELECT id
-        FROM customers AS last_of_run
-        WHERE id >= currval('users_id_seq')
-            AND NOT EXISTS (
-                SELECT
-                FROM customers AS next
-                -- The highest id has no next one.
-                WHERE next.id = CASE
-                    WHEN last_of_run.id < 9223372036854775807 THEN last_of_run.id + 1
-                END
-            )
-        ORDER BY id
-        LIMIT 1
+    greatest(
+        (SELECT last_value FROM users_id_seq),
+        (
+            SELECT id
+            FROM customers AS last_of_run
+            -- As a subquery, for an index condition: the function is volatile.
+            WHERE id >= (SELECT currval('users_id_seq'))
+                AND NOT EXISTS (
+                    SELECT
+                    FROM customers AS next
+                    -- The highest id has no next one.
+                    WHERE next.id = CASE
+                        WHEN last_of_run.id < 9223372036854775807 THEN last_of_run.id + 1
+                    END
+                )
+            ORDER BY id
+            LIMIT 1
+        )
     )
 )

@@ -2,6 +2,7 @@
 //! are now and the user as they are now.
 
 use super::{money, users};
+use crate::database::Lists;
 use crate::parameters::Parameters;
 use axum::Json;
 use axum::extract::State;
@@ -10,7 +11,6 @@ use serde::Serialize;
 use service_runtime::json_body::integer;
 use service_runtime::problem::Problem;
 use shared_events::{Money, OrderLine};
-use sqlx::PgPool;
 
 /// Most orders that an invoice lists. More than that are still in its total.
 const MAX_ORDERS: i64 = 10_000;
@@ -56,7 +56,7 @@ struct Month {
 
 /// `GET /api/invoices?userId=…&month=…&year=…`
 pub async fn get(
-    State(pool): State<PgPool>,
+    State(Lists(pool)): State<Lists>,
     mut parameters: Parameters,
 ) -> Result<Json<Invoice>, Problem> {
     parameters.also("userId", "user_id");

@@ -4,18 +4,29 @@
 --
 -- $1 customer; $2 and $3 the month, from when and until when; $4 most rows.
 SELECT
-    order_id,
+    order_id AS "order_id!",
     jsonb_path_query_array(items, '$[0 to 9]')::text AS "first_items!",
     jsonb_array_length(items) AS "item_count!",
-    total,
-    created_at,
-    sum(total) OVER () AS "invoice_total!",
-    count(*) OVER () AS "order_count!"
-FROM orders_read
-WHERE customer_id = $1
-    AND created_at >= $2
-    AND created_at < $3
-    -- As in every other sum: as if never placed.
-    AND status NOT IN ('CANCELLED', 'REFUNDED')
+    listed.total AS "total!",
+    listed.created_at AS "created_at!",
+    listed.invoice_total AS "invoice_total!",
+    listed.order_count AS "order_count!"
+FROM (
+    SELECT
+        order_id,
+        total,
+        created_at,
+        sum(total) OVER () AS invoice_total,
+        count(*) OVER () AS order_count
+    FROM orders_read
+    WHERE customer_id = $1
+        AND created_at >= $2
+        AND created_at < $3
+        -- As in every other sum: as if never placed.
+        AND status NOT IN ('CANCELLED', 'REFUNDED')
+    ORDER BY order_id
+    LIMIT $4
+) AS listed
+-- Lines are read of the listed orders alone.
+JOIN orders_read USING (order_id)
 ORDER BY order_id
-LIMIT $4

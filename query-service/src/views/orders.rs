@@ -71,6 +71,11 @@ pub async fn list(
     let customer_id = parameters.optional("customerId", |text| integer(text, 1, i64::MAX));
     let from = parameters.optional("createdFrom", time);
     let to = parameters.optional("createdTo", time);
+    if let (Some(from), Some(to)) = (from, to)
+        && to < from
+    {
+        parameters.refuse("createdTo", "must not be before createdFrom");
+    }
     parameters.check()?;
     let (after, rows) = (page.after, page.limit + 1);
     let is_by_time_alone =

@@ -8,15 +8,17 @@ WITH RECURSIVE days AS (
     -- Only days that have orders, however far apart.
     SELECT min(created_on) AS day
     FROM orders_read
-    WHERE $4::timestamptz IS NULL OR created_on >= ($4 AT TIME ZONE 'UTC')::date
+    WHERE ($4::timestamptz IS NULL OR created_on >= ($4 AT TIME ZONE 'UTC')::date)
+        AND ($5::timestamptz IS NULL OR created_on <= ($5 AT TIME ZONE 'UTC')::date)
     UNION ALL
-    SELECT (SELECT min(created_on) FROM orders_read WHERE created_on > days.day)
+    SELECT (
+        SELECT min(created_on)
+        FROM orders_read
+        WHERE created_on > days.day
+            AND ($5 IS NULL OR created_on <= ($5 AT TIME ZONE 'UTC')::date)
+    )
     FROM days
     WHERE days.day IS NOT NULL
-        AND (
-            $5::timestamptz IS NULL
-            OR days.day < (($5 - interval '1 microsecond') AT TIME ZONE 'UTC')::date
-        )
 )
 SELECT
     page.order_id AS "order_id!",
