@@ -24,6 +24,7 @@ mod mixed_orders;
 mod order_life;
 mod oversell;
 mod parking;
+mod postman_collection;
 mod standby;
 mod users;
 mod visible_soon;

@@ -50,6 +50,10 @@ pub struct UpArgs {
     /// Start the gateway too: nginx, one address (port 8088) for both APIs.
     #[arg(long)]
     pub gateway: bool,
+    /// Begin without any data, beside the usual stack's; what comes up is
+    /// deleted at the next start of this sort.
+    #[arg(long)]
+    pub throw_away: bool,
 }
 
 /// Everything on the command line after that word, as it was given: the parser

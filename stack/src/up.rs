@@ -33,7 +33,8 @@ const MAX_CONNECTIONS: u16 = 200;
 /// everything when asked to.
 pub fn run(args: &UpArgs) -> Result<ExitCode> {
     let project = Project::locate()?;
-    let folder = project.private_folder().join("up");
+    let name = if args.throw_away { "throw-away" } else { "up" };
+    let folder = project.private_folder().join(name);
     let _lock = InstanceLock::acquire(&folder, "up")?;
     let record = Record::of(&folder);
     record.stop_leftovers()?;
@@ -46,14 +47,14 @@ pub fn run(args: &UpArgs) -> Result<ExitCode> {
         ports: &ports,
         max_connections: MAX_CONNECTIONS,
         record: &record,
-        throw_away: false,
+        throw_away: args.throw_away,
     };
     let Started { executables, mut infrastructure, nginx } = build_and_start(&plan, args.gateway)?;
     logs::hold();
     let mut services = Services::start(&project, &executables, &infrastructure, &ports, &record)?;
     let mut gateway =
         nginx.map(|nginx| gateway::start(&plan, nginx, &infrastructure.folder)).transpose()?;
-    print_addresses(&ports, &infrastructure.folder);
+    print_addresses(&ports, &infrastructure.folder, args.throw_away);
     logs::release();
 
     let mut all: Vec<_> = infrastructure
@@ -108,7 +109,7 @@ fn start_servers(plan: &Plan<'_>, gateway: bool) -> Result<(Option<NginxBinary>,
     Ok((nginx, Infrastructure::start(plan)?))
 }
 
-fn print_addresses(ports: &Ports, folder: &Path) {
+fn print_addresses(ports: &Ports, folder: &Path, throw_away: bool) {
     let at = |use_: Use| format!("http://localhost:{}", ports.of(use_));
     let database = |use_: Use, name: &str| {
         format!("postgres://user:password@localhost:{}/{name}", ports.of(use_))
@@ -134,7 +135,8 @@ fn print_addresses(ports: &Ports, folder: &Path) {
          curl -i {command}/api/products -H 'content-type: application/json' \\\n       \
          -d '{{\"name\":\"Assam tea\",\"category\":\"Drinks\",\"price\":4.5,\"stock\":100}}'\n  \
          curl {query}/api/products\n\n\
-         Ctrl-C stops everything; the data stays. The services' logs:\n",
+         Ctrl-C stops everything; {fate}. The services' logs:\n",
+        fate = if throw_away { "the data is not kept" } else { "the data stays" },
         ready = paint(GREEN, "The stack is up."),
         command = at(Use::CommandApi),
         query = at(Use::QueryApi),
