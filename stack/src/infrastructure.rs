@@ -36,6 +36,8 @@ pub struct Infrastructure {
     pub processes: Vec<Supervised>,
     /// Where their data and logs are.
     pub folder: PathBuf,
+    /// Whether their data is for this run only.
+    throw_away: bool,
 }
 
 /// What an instance is to be like.
@@ -102,6 +104,7 @@ impl Infrastructure {
             broker: Broker::new(&folder, plan.ports, servers.rabbitmq, rabbitmq),
             processes: Vec::new(),
             folder,
+            throw_away: plan.throw_away,
         })
     }
 
@@ -121,13 +124,19 @@ impl Infrastructure {
         if self.processes.is_empty() || !running {
             return;
         }
-        let step = Step::begin("stop the broker and the databases");
+        // What is thrown away is stopped at once, without a word: the tests'
+        // summary is to be the last that is read.
+        let step = (!self.throw_away).then(|| Step::begin("stop the broker and the databases"));
         for process in self.processes.iter_mut().rev() {
-            step.detail(process.name());
+            if let Some(step) = &step {
+                step.detail(process.name());
+            }
             process.stop();
         }
         self.processes.clear();
-        step.done("");
+        if let Some(step) = step {
+            step.done("");
+        }
     }
 }
 
