@@ -1,7 +1,6 @@
 //! The command service: takes commands over HTTP, writes rows and an outbox
 //! entry in one transaction, and publishes the outbox to the broker.
 
-mod commit;
 mod config;
 mod names;
 mod orders;
@@ -9,6 +8,7 @@ mod outbox;
 mod products;
 mod router;
 mod trace;
+mod transactions;
 mod users;
 
 use clap::Parser;

@@ -14,7 +14,7 @@
 use super::place::PlaceOrder;
 use super::rules::PricePolicy;
 use super::transaction::{self, Failure, Outcomes, Placed};
-use crate::commit::outcome_unknown;
+use crate::transactions::outcome_unknown;
 use service_runtime::postgres::{self, is_absence, is_contention};
 use service_runtime::problem::Problem;
 use shared_events::TraceParent;

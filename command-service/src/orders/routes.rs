@@ -3,9 +3,9 @@
 use super::order::Order;
 use super::place::{INVALID, PlaceOrder};
 use super::{status, status_change};
-use crate::commit::to_the_end;
 use crate::router::{self, Commands};
 use crate::trace::Trace;
+use crate::transactions::to_the_end;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};

@@ -2,8 +2,7 @@
 
 use super::order::Order;
 use super::status::{Step, decide, put_back};
-use crate::commit::commit;
-use crate::outbox;
+use crate::transactions::{begin, commit_with};
 use service_runtime::problem::Problem;
 use shared_events::{
     Envelope, Event, Money, OrderLine, OrderStatus, OrderStatusUpdated, Payload, TraceParent, now,
@@ -21,9 +20,6 @@ pub const CANCELLATIONS: usize = 2;
 
 /// How long a cancellation waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// How a change begins: whoever holds a lock for longer is an operator.
-const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '1s'";
 
 /// An order whose row is locked.
 struct Locked {
@@ -49,7 +45,7 @@ pub async fn change_status(
         OrderStatus::Cancelled => Some(turn(cancellations).await?),
         _ => None,
     };
-    let mut transaction = pool.begin_with(BEGIN).await?;
+    let mut transaction = begin(&pool).await?;
     let Some(Locked { mut order, version, line_ids }) = lock(&mut transaction, id).await? else {
         transaction.rollback().await?;
         return Ok(None);
@@ -83,9 +79,8 @@ pub async fn change_status(
             total: order.total,
         }),
     };
-    outbox::append(&mut transaction, &[&event]).await?;
-    commit(transaction).await?;
-    Ok(Some((order, Some(event.envelope.event_id))))
+    let event_id = commit_with(transaction, event).await?;
+    Ok(Some((order, Some(event_id))))
 }
 
 /// Waits for a turn to cancel, before a connection is taken.

@@ -1,8 +1,7 @@
 //! The transactions that change products.
 
 use super::rules::{NewProduct, Product, ProductChange};
-use crate::commit::commit;
-use crate::outbox;
+use crate::transactions::{begin, commit_with};
 use service_runtime::problem::Problem;
 use shared_events::{Envelope, Event, Money, Payload, PriceChanged, PriceStep, TraceParent, now};
 use sqlx::{PgConnection, PgPool};
@@ -21,7 +20,7 @@ pub async fn create(
     new: NewProduct,
     trace: TraceParent,
 ) -> Result<(Product, Uuid), Problem> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(&pool).await?;
     let created_at = now();
     let id = sqlx::query_scalar!(
         "INSERT INTO products (name, category, price, stock, created_at)
@@ -41,9 +40,8 @@ pub async fn create(
         envelope: Envelope::new(product.version, created_at, trace),
         payload: Payload::ProductCreated(product.state(None)),
     };
-    outbox::append(&mut transaction, &[&event]).await?;
-    commit(transaction).await?;
-    Ok((product, event.envelope.event_id))
+    let event_id = commit_with(transaction, event).await?;
+    Ok((product, event_id))
 }
 
 /// Changes a product. Returns it and the id of its event; none if there is no
@@ -55,7 +53,7 @@ pub async fn change(
     of: ChangeOf,
     trace: TraceParent,
 ) -> Result<Option<(Product, Uuid)>, Problem> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(&pool).await?;
     let Some(before) = lock(&mut transaction, id).await? else {
         transaction.rollback().await?;
         return Ok(None);
@@ -78,9 +76,8 @@ pub async fn change(
         envelope: Envelope::new(after.version, now(), trace),
         payload: payload(of, &before, &after),
     };
-    outbox::append(&mut transaction, &[&event]).await?;
-    commit(transaction).await?;
-    Ok(Some((after, event.envelope.event_id)))
+    let event_id = commit_with(transaction, event).await?;
+    Ok(Some((after, event_id)))
 }
 
 fn payload(of: ChangeOf, before: &Product, after: &Product) -> Payload {

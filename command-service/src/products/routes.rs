@@ -2,9 +2,9 @@
 
 use super::commands::{self, ChangeOf};
 use super::rules::{INVALID, NewProduct, Product, ProductChange};
-use crate::commit::to_the_end;
 use crate::router::{self, Commands};
 use crate::trace::Trace;
+use crate::transactions::to_the_end;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};

@@ -1,8 +1,7 @@
 //! The transactions that change users.
 
 use super::rules::{Account, NewAccount, NewUser, User, UserChange};
-use crate::commit::commit;
-use crate::outbox;
+use crate::transactions::{begin, commit_with};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use service_runtime::problem::Problem;
@@ -22,7 +21,7 @@ pub async fn create(
     new: NewUser,
     trace: TraceParent,
 ) -> Result<(User, Uuid), Problem> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(&pool).await?;
     let created_at = now();
     let id = become_customer(&mut transaction, &new.name, created_at).await?;
     sqlx::query!(
@@ -40,9 +39,8 @@ pub async fn create(
         envelope: Envelope::new(user.version, created_at, trace),
         payload: Payload::UserCreated(user.state()),
     };
-    outbox::append(&mut transaction, &[&event]).await?;
-    commit(transaction).await?;
-    Ok((user, event.envelope.event_id))
+    let event_id = commit_with(transaction, event).await?;
+    Ok((user, event_id))
 }
 
 /// Changes a user. Returns them and the id of their event; none if there is no
@@ -56,7 +54,7 @@ pub async fn change(
     change: UserChange,
     trace: TraceParent,
 ) -> Result<Option<(User, Uuid)>, Problem> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(&pool).await?;
     let Some(before) = lock(&mut transaction, id).await? else {
         transaction.rollback().await?;
         return Ok(None);
@@ -77,9 +75,8 @@ pub async fn change(
         envelope: Envelope::new(after.version, now(), trace),
         payload: Payload::UserUpdated(after.state()),
     };
-    outbox::append(&mut transaction, &[&event]).await?;
-    commit(transaction).await?;
-    Ok(Some((after, event.envelope.event_id)))
+    let event_id = commit_with(transaction, event).await?;
+    Ok(Some((after, event_id)))
 }
 
 /// Opens an account. Returns it and the id of its event; none if there is no
@@ -89,7 +86,7 @@ pub async fn open_account(
     new: NewAccount,
     trace: TraceParent,
 ) -> Result<Option<(Account, Uuid)>, Problem> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = begin(&pool).await?;
     // The user's row stays locked: of two accounts, the one with the higher id
     // also has the higher version.
     let version = sqlx::query_scalar!(
@@ -121,9 +118,8 @@ pub async fn open_account(
         envelope: Envelope::new(version, created_at, trace),
         payload: Payload::AccountCreated(account.event()),
     };
-    outbox::append(&mut transaction, &[&event]).await?;
-    commit(transaction).await?;
-    Ok(Some((account, event.envelope.event_id)))
+    let event_id = commit_with(transaction, event).await?;
+    Ok(Some((account, event_id)))
 }
 
 /// Takes an id that no customer has, as the customer of that id.

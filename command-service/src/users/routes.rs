@@ -2,9 +2,9 @@
 
 use super::commands;
 use super::rules::{Account, INVALID_ACCOUNT, INVALID_USER, NewAccount, NewUser, User, UserChange};
-use crate::commit::to_the_end;
 use crate::router::{self, Commands};
 use crate::trace::Trace;
+use crate::transactions::to_the_end;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
