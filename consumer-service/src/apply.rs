@@ -50,7 +50,7 @@ async fn apply_together(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
     let fresh = take_fresh(&mut transaction, batch).await?;
     if !fresh.events.is_empty() {
         for projection in PROJECTIONS {
-            projection.apply(&mut transaction, &fresh.events).await?;
+            (projection.apply)(&mut transaction, &fresh.events).await?;
         }
     }
     let letters: Vec<Letter<'_>> = batch.iter().filter_map(Letter::of_unreadable).collect();

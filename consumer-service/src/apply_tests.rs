@@ -316,11 +316,11 @@ async fn what_is_registered_is_the_list_of_this_version(pool: PgPool) {
             .unwrap();
     let mut listed: Vec<(String, String)> = Vec::new();
     for projection in PROJECTIONS {
-        let view = projection.view();
+        let view = projection.view;
         // The name is that of a table.
         let sql = format!("SELECT FROM {view}");
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&pool).await.unwrap();
-        let topics = projection.topics().iter();
+        let topics = projection.topics.iter();
         listed.extend(topics.map(|topic| (view.to_owned(), topic.name().to_owned())));
     }
     listed.sort();

@@ -25,9 +25,9 @@ pub async fn register(pool: &PgPool, reporter: &Reporter, shutdown: &Cancellatio
 pub async fn write(pool: &PgPool) -> sqlx::Result<()> {
     let (mut places, mut views, mut topics) = (Vec::new(), Vec::new(), Vec::new());
     for (place, projection) in (0..).zip(PROJECTIONS) {
-        for topic in projection.topics() {
+        for topic in projection.topics {
             places.push(place);
-            views.push(projection.view().to_owned());
+            views.push(projection.view.to_owned());
             topics.push(topic.name().to_owned());
         }
     }

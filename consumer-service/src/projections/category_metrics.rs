@@ -4,30 +4,15 @@
 use super::Projection;
 use super::sales::{self, Columns};
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use shared_events::{Event, Topic};
 use sqlx::PgConnection;
 
 /// Keeps `category_metrics_view`.
-pub struct CategoryMetrics;
-
-impl Projection for CategoryMetrics {
-    fn view(&self) -> &'static str {
-        "category_metrics_view"
-    }
-
-    fn topics(&self) -> &'static [Topic] {
-        &[Topic::Orders, Topic::Products]
-    }
-
-    fn apply<'a>(
-        &'a self,
-        connection: &'a mut PgConnection,
-        events: &'a [Event],
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        add(connection, events).boxed()
-    }
-}
+pub const CATEGORY_METRICS: Projection = Projection {
+    view: "category_metrics_view",
+    topics: &[Topic::Orders, Topic::Products],
+    apply: |connection, events| add(connection, events).boxed(),
+};
 
 async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
     let mut deltas = sales::by_line(events, |_, line| line.category.clone());

@@ -5,31 +5,16 @@ use super::Projection;
 use super::sales::{self, Columns, Step};
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use shared_events::{Event, Topic};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
 /// Keeps `customer_ltv_view`.
-pub struct CustomerLtv;
-
-impl Projection for CustomerLtv {
-    fn view(&self) -> &'static str {
-        "customer_ltv_view"
-    }
-
-    fn topics(&self) -> &'static [Topic] {
-        &[Topic::Orders, Topic::Users]
-    }
-
-    fn apply<'a>(
-        &'a self,
-        connection: &'a mut PgConnection,
-        events: &'a [Event],
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        add(connection, events).boxed()
-    }
-}
+pub const CUSTOMER_LTV: Projection = Projection {
+    view: "customer_ltv_view",
+    topics: &[Topic::Orders, Topic::Users],
+    apply: |connection, events| add(connection, events).boxed(),
+};
 
 async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
     let mut deltas = sales::by_order(events, |step| step.customer_id);

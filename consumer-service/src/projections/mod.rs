@@ -8,6 +8,7 @@ mod category_metrics;
 mod customer_ltv;
 mod hourly_product_sales;
 mod hourly_sales;
+mod newest;
 mod orders;
 mod product_sales;
 mod products;
@@ -21,36 +22,30 @@ use shared_events::{Event, Topic};
 use sqlx::PgConnection;
 use std::collections::BTreeSet;
 
-/// Keeps one view.
-pub trait Projection: Send + Sync {
+/// How a view is kept.
+pub struct Projection {
     /// The name of the view.
-    fn view(&self) -> &'static str;
-
-    /// The topics whose events matter to the view.
-    fn topics(&self) -> &'static [Topic];
-
+    pub view: &'static str,
+    /// The topics whose events matter to it.
+    pub topics: &'static [Topic],
     /// Adds new events to the view, each of which is given once for ever. Rows
     /// are written by ascending key, so that consumers cannot deadlock.
-    fn apply<'a>(
-        &'a self,
-        connection: &'a mut PgConnection,
-        events: &'a [Event],
-    ) -> BoxFuture<'a, sqlx::Result<()>>;
+    pub apply: for<'a> fn(&'a mut PgConnection, &'a [Event]) -> BoxFuture<'a, sqlx::Result<()>>,
 }
 
 /// Every projection, in the order in which transactions write their views.
-pub const PROJECTIONS: &[&dyn Projection] = &[
-    &products::Products,
-    &orders::Orders,
-    &users::Users,
-    &product_sales::ProductSales,
-    &category_metrics::CategoryMetrics,
-    &customer_ltv::CustomerLtv,
-    &hourly_sales::HourlySales,
-    &hourly_product_sales::HourlyProductSales,
+pub const PROJECTIONS: [Projection; 8] = [
+    products::PRODUCTS,
+    orders::ORDERS,
+    users::USERS,
+    product_sales::PRODUCT_SALES,
+    category_metrics::CATEGORY_METRICS,
+    customer_ltv::CUSTOMER_LTV,
+    hourly_sales::HOURLY_SALES,
+    hourly_product_sales::HOURLY_PRODUCT_SALES,
 ];
 
 /// The topics that some projection wants.
 pub fn topics() -> BTreeSet<Topic> {
-    PROJECTIONS.iter().flat_map(|projection| projection.topics()).copied().collect()
+    PROJECTIONS.iter().flat_map(|projection| projection.topics).copied().collect()
 }

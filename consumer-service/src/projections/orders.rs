@@ -1,33 +1,19 @@
 //! `orders_read`: each order as it stands, with its lines.
 
 use super::Projection;
+use super::newest::Newest;
 use super::sales::Step;
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use shared_events::{Event, Topic};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
 /// Keeps `orders_read`.
-pub struct Orders;
-
-impl Projection for Orders {
-    fn view(&self) -> &'static str {
-        "orders_read"
-    }
-
-    fn topics(&self) -> &'static [Topic] {
-        &[Topic::Orders]
-    }
-
-    fn apply<'a>(
-        &'a self,
-        connection: &'a mut PgConnection,
-        events: &'a [Event],
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        add(connection, events).boxed()
-    }
-}
+pub const ORDERS: Projection = Projection {
+    view: "orders_read",
+    topics: &[Topic::Orders],
+    apply: |connection, events| add(connection, events).boxed(),
+};
 
 async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
     let newest = newest(events);
@@ -58,13 +44,9 @@ async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()
 
 /// The newest event of each order.
 fn newest(events: &[Event]) -> BTreeMap<i64, (&Event, Step<'_>)> {
-    let version = |event: &Event| (event.envelope.aggregate_version, event.envelope.event_id);
-    let mut newest: BTreeMap<i64, (&Event, Step<'_>)> = BTreeMap::new();
+    let mut newest: BTreeMap<i64, Newest<(&Event, Step<'_>)>> = BTreeMap::new();
     for (event, step) in events.iter().filter_map(|event| Some((event, Step::of(event)?))) {
-        let known = newest.entry(step.order_id).or_insert((event, step));
-        if version(event) > version(known.0) {
-            *known = (event, step);
-        }
+        newest.entry(step.order_id).or_default().offer(event, (event, step));
     }
-    newest
+    newest.into_iter().filter_map(|(order_id, newest)| Some((order_id, newest.value?))).collect()
 }

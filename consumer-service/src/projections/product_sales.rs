@@ -3,30 +3,15 @@
 use super::Projection;
 use super::sales::{self, Columns};
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use shared_events::{Event, Topic};
 use sqlx::PgConnection;
 
 /// Keeps `product_sales_view`.
-pub struct ProductSales;
-
-impl Projection for ProductSales {
-    fn view(&self) -> &'static str {
-        "product_sales_view"
-    }
-
-    fn topics(&self) -> &'static [Topic] {
-        &[Topic::Orders]
-    }
-
-    fn apply<'a>(
-        &'a self,
-        connection: &'a mut PgConnection,
-        events: &'a [Event],
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        add(connection, events).boxed()
-    }
-}
+pub const PRODUCT_SALES: Projection = Projection {
+    view: "product_sales_view",
+    topics: &[Topic::Orders],
+    apply: |connection, events| add(connection, events).boxed(),
+};
 
 async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
     let deltas = sales::by_line(events, |_, line| line.product_id);

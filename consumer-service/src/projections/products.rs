@@ -1,42 +1,24 @@
 //! `products_read_view`: the catalogue, with the stock that is left.
 
 use super::Projection;
+use super::newest::Newest;
 use super::sales::{Effect, Step};
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use shared_events::{Event, ProductState, Topic};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
-use uuid::Uuid;
 
 /// Keeps `products_read_view`.
-pub struct Products;
-
-impl Projection for Products {
-    fn view(&self) -> &'static str {
-        "products_read_view"
-    }
-
-    fn topics(&self) -> &'static [Topic] {
-        &[Topic::Products, Topic::Orders]
-    }
-
-    fn apply<'a>(
-        &'a self,
-        connection: &'a mut PgConnection,
-        events: &'a [Event],
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        add(connection, events).boxed()
-    }
-}
+pub const PRODUCTS: Projection = Projection {
+    view: "products_read_view",
+    topics: &[Topic::Products, Topic::Orders],
+    apply: |connection, events| add(connection, events).boxed(),
+};
 
 /// What a batch says of one product.
 struct Change<'a> {
-    /// The newest state, if the batch has any.
-    state: Option<&'a ProductState>,
-    /// Version and event of that state; the lowest there are if there is none.
-    version: (i64, Uuid),
+    state: Newest<&'a ProductState>,
     /// Pieces put in, less pieces ordered, plus pieces returned.
     stock: i64,
     updated_at: DateTime<Utc>,
@@ -47,15 +29,15 @@ async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()
     if changes.is_empty() {
         return Ok(());
     }
-    let states = || changes.values().map(|change| change.state);
+    let states = || changes.values().map(|change| change.state.value);
     sqlx::query_file!(
         "src/projections/products.sql",
         &changes.keys().copied().collect::<Vec<_>>(),
         &states().map(|state| state.map(|state| state.name.clone())).collect::<Vec<_>>() as _,
         &states().map(|state| state.map(|state| state.category.clone())).collect::<Vec<_>>() as _,
         &states().map(|state| state.map(|state| state.price.as_decimal())).collect::<Vec<_>>() as _,
-        &changes.values().map(|change| change.version.0).collect::<Vec<_>>(),
-        &changes.values().map(|change| change.version.1).collect::<Vec<_>>(),
+        &changes.values().map(|change| change.state.version).collect::<Vec<_>>(),
+        &changes.values().map(|change| change.state.event_id).collect::<Vec<_>>(),
         &states().map(|state| state.is_some_and(|s| s.stock.is_some())).collect::<Vec<_>>(),
         &changes.values().map(|change| change.stock).collect::<Vec<_>>(),
         &changes.values().map(|change| change.updated_at).collect::<Vec<_>>(),
@@ -71,10 +53,7 @@ fn fold(events: &[Event]) -> BTreeMap<i64, Change<'_>> {
         if let Some(state) = event.payload.product() {
             let change = touch(&mut changes, state.product_id, event);
             change.stock += state.stock_delta;
-            let version = (event.envelope.aggregate_version, event.envelope.event_id);
-            if version > change.version {
-                (change.state, change.version) = (Some(state), version);
-            }
+            change.state.offer(event, state);
         }
     }
     for (event, step) in events.iter().filter_map(|event| Some((event, Step::of(event)?))) {
@@ -97,8 +76,7 @@ fn touch<'a, 'm>(
 ) -> &'m mut Change<'a> {
     let time = event.envelope.timestamp;
     let change = changes.entry(product_id).or_insert(Change {
-        state: None,
-        version: (0, Uuid::nil()),
+        state: Newest::default(),
         stock: 0,
         updated_at: time,
     });
@@ -120,7 +98,7 @@ mod tests {
             order(1, 1, vec![line(1, "Tea", 2, "1"), line(1, "Tea", 1, "1")]),
         ];
         let changes = fold(&events);
-        assert_eq!(changes[&1].state.unwrap().name, "Product 1.3");
+        assert_eq!(changes[&1].state.value.unwrap().name, "Product 1.3");
         assert_eq!(changes[&1].stock, 6);
     }
 
@@ -140,6 +118,6 @@ mod tests {
     #[test]
     fn an_order_alone_makes_no_state() {
         let events = [order(1, 1, vec![line(1, "Tea", 2, "1")])];
-        assert!(fold(&events)[&1].state.is_none());
+        assert!(fold(&events)[&1].state.value.is_none());
     }
 }

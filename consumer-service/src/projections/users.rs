@@ -2,42 +2,24 @@
 //! account.
 
 use super::Projection;
+use super::newest::Newest;
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use shared_events::{AccountCreated, Event, Payload, Topic, UserState};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
-use uuid::Uuid;
 
 /// Keeps `users_read`.
-pub struct Users;
+pub const USERS: Projection = Projection {
+    view: "users_read",
+    topics: &[Topic::Users],
+    apply: |connection, events| add(connection, events).boxed(),
+};
 
-impl Projection for Users {
-    fn view(&self) -> &'static str {
-        "users_read"
-    }
-
-    fn topics(&self) -> &'static [Topic] {
-        &[Topic::Users]
-    }
-
-    fn apply<'a>(
-        &'a self,
-        connection: &'a mut PgConnection,
-        events: &'a [Event],
-    ) -> BoxFuture<'a, sqlx::Result<()>> {
-        add(connection, events).boxed()
-    }
-}
-
-/// What a batch says of one user. A version is that of the event and its id;
-/// the lowest there are stand for none.
+/// What a batch says of one user.
 struct Change<'a> {
-    state: Option<&'a UserState>,
-    state_version: (i64, Uuid),
-    account: Option<&'a AccountCreated>,
-    account_version: (i64, Uuid),
+    state: Newest<&'a UserState>,
+    account: Newest<&'a AccountCreated>,
     first: DateTime<Utc>,
     last: DateTime<Utc>,
 }
@@ -47,22 +29,22 @@ async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()
     if changes.is_empty() {
         return Ok(());
     }
-    let states = || changes.values().map(|change| change.state);
-    let accounts = || changes.values().map(|change| change.account);
+    let states = || changes.values().map(|change| change.state.value);
+    let accounts = || changes.values().map(|change| change.account.value);
     sqlx::query_file!(
         "src/projections/users.sql",
         &changes.keys().copied().collect::<Vec<_>>(),
         &states().map(|state| state.map(|s| s.name.clone())).collect::<Vec<_>>() as _,
         &states().map(|state| state.map(|s| s.email.clone())).collect::<Vec<_>>() as _,
-        &changes.values().map(|change| change.state_version.0).collect::<Vec<_>>(),
-        &changes.values().map(|change| change.state_version.1).collect::<Vec<_>>(),
+        &changes.values().map(|change| change.state.version).collect::<Vec<_>>(),
+        &changes.values().map(|change| change.state.event_id).collect::<Vec<_>>(),
         &accounts().map(|account| account.map(|a| a.account_id)).collect::<Vec<_>>() as _,
         &accounts().map(|account| account.map(|a| a.address1.clone())).collect::<Vec<_>>() as _,
         &accounts().map(|account| account.map(|a| a.city.clone())).collect::<Vec<_>>() as _,
         &accounts().map(|account| account.map(|a| a.state.clone())).collect::<Vec<_>>() as _,
         &accounts().map(|account| account.map(|a| a.zip.clone())).collect::<Vec<_>>() as _,
-        &changes.values().map(|change| change.account_version.0).collect::<Vec<_>>(),
-        &changes.values().map(|change| change.account_version.1).collect::<Vec<_>>(),
+        &changes.values().map(|change| change.account.version).collect::<Vec<_>>(),
+        &changes.values().map(|change| change.account.event_id).collect::<Vec<_>>(),
         &changes.values().map(|change| change.first).collect::<Vec<_>>(),
         &changes.values().map(|change| change.last).collect::<Vec<_>>(),
     )
@@ -74,17 +56,10 @@ async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()
 fn fold(events: &[Event]) -> BTreeMap<i64, Change<'_>> {
     let mut changes = BTreeMap::new();
     for event in events {
-        let version = (event.envelope.aggregate_version, event.envelope.event_id);
         if let Some(state) = event.payload.user() {
-            let change = touch(&mut changes, state.user_id, event);
-            if version > change.state_version {
-                (change.state, change.state_version) = (Some(state), version);
-            }
+            touch(&mut changes, state.user_id, event).state.offer(event, state);
         } else if let Payload::AccountCreated(account) = &event.payload {
-            let change = touch(&mut changes, account.user_id, event);
-            if version > change.account_version {
-                (change.account, change.account_version) = (Some(account), version);
-            }
+            touch(&mut changes, account.user_id, event).account.offer(event, account);
         }
     }
     changes
@@ -97,10 +72,8 @@ fn touch<'a, 'm>(
 ) -> &'m mut Change<'a> {
     let time = event.envelope.timestamp;
     let change = changes.entry(user_id).or_insert(Change {
-        state: None,
-        state_version: (0, Uuid::nil()),
-        account: None,
-        account_version: (0, Uuid::nil()),
+        state: Newest::default(),
+        account: Newest::default(),
         first: time,
         last: time,
     });
@@ -118,12 +91,12 @@ mod tests {
     fn the_newest_state_and_the_newest_account_stand() {
         let events = [account(12, 7, 5), user(7, 3), account(11, 7, 2), user(7, 1), user(7, 4)];
         let changes = fold(&events);
-        assert_eq!(changes[&7].state.unwrap().name, "User 7.4");
-        assert_eq!(changes[&7].account.unwrap().account_id, 12);
+        assert_eq!(changes[&7].state.value.unwrap().name, "User 7.4");
+        assert_eq!(changes[&7].account.value.unwrap().account_id, 12);
     }
 
     #[test]
     fn an_account_alone_makes_no_state() {
-        assert!(fold(&[account(1, 7, 2)])[&7].state.is_none());
+        assert!(fold(&[account(1, 7, 2)])[&7].state.value.is_none());
     }
 }

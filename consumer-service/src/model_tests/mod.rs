@@ -1,0 +1,69 @@
+//! The projections against a plain model: whatever commands a shop is given,
+//! and in whatever order and however often its events come, the views show what
+//! the shop's books say.
+
+mod shop;
+mod views;
+
+use crate::apply::apply;
+use crate::apply_tests::{clear, ours};
+use crate::incoming::Incoming;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use shared_events::{Event, Topic};
+use shop::{Command, Shop, commands};
+use sqlx::PgPool;
+use views::agree;
+
+/// A history and how its events come: `keys` shuffle them, and say which of
+/// them come twice; then they come in batches.
+type Case = (Vec<Command>, Vec<u16>, usize);
+
+async fn holds(pool: &PgPool, (commands, keys, batch): &Case) -> Result<(), String> {
+    let shop = Shop::after(commands);
+    let mut stream: Vec<(u16, &Event)> = Vec::new();
+    for (place, event) in shop.events.iter().enumerate() {
+        let key = keys[place % keys.len()];
+        stream.push((key, event));
+        if key % 3 == 0 {
+            stream.push((key.rotate_left(7), event));
+        }
+    }
+    stream.sort_by_key(|(key, _)| *key);
+
+    clear(pool).await;
+    for batch in stream.chunks(*batch) {
+        // A queue holds one topic.
+        for topic in Topic::ALL {
+            let of_topic = batch.iter().filter(|(_, event)| event.payload.topic() == topic);
+            let deliveries: Vec<Incoming> =
+                of_topic.map(|(_, event)| ours((*event).clone())).collect();
+            apply(pool, &deliveries).await.unwrap();
+        }
+    }
+    agree(pool, &shop).await
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn views_show_what_the_books_say_whatever_happened_and_however_it_came(pool: PgPool) {
+    let cases = (commands(), prop::collection::vec(any::<u16>(), 100), 1..30_usize);
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..60 {
+        let mut tree = cases.new_tree(&mut runner).unwrap();
+        let Err(mut difference) = holds(&pool, &tree.current()).await else { continue };
+        // The simplest case that fails tells most.
+        let mut simplest = tree.current();
+        let mut shrinking = tree.simplify();
+        while shrinking {
+            shrinking = match holds(&pool, &tree.current()).await {
+                Ok(()) => tree.complicate(),
+                Err(other) => {
+                    (difference, simplest) = (other, tree.current());
+                    tree.simplify()
+                }
+            };
+        }
+        panic!("{difference}\nafter {:#?}", simplest.0);
+    }
+}

@@ -1,0 +1,270 @@
+//! A shop that is nothing but its books, and the commands that it obeys.
+
+use crate::projections::samples::event;
+use chrono::{DateTime, Utc};
+use proptest::prelude::*;
+use shared_events::{
+    AccountCreated, Event, Money, OrderCreated, OrderLine, OrderStatus, OrderStatusUpdated,
+    Payload, PriceChanged, PriceStep, ProductState, UserState, order_total,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a shop may be told to do. Numbers that name something are taken modulo
+/// how many there are.
+#[derive(Clone, Debug)]
+pub enum Command {
+    CreateProduct { category: usize, price: u32, stock: Option<i32> },
+    ChangeProduct { product: usize, category: usize, stock: Option<i32> },
+    ChangePrice { product: usize, price: u32 },
+    PlaceOrder { customer: i64, lines: Vec<(usize, i32, Option<u32>)> },
+    Move { order: usize, to: OrderStatus },
+    CreateUser { name: u8 },
+    UpdateUser { user: usize, name: u8 },
+    OpenAccount { user: usize },
+}
+
+const CATEGORIES: [&str; 3] = ["Tea", "tea", "Books"];
+
+/// Any commands.
+pub fn commands() -> impl Strategy<Value = Vec<Command>> {
+    use Command::*;
+    let stock = prop::option::of(0..20_i32);
+    let line = (0..9_usize, 1..6_i32, prop::option::of(0..99_999_u32));
+    let status = prop::sample::select(&OrderStatus::ALL[..]);
+    let command = prop_oneof![
+        2 => (0..3_usize, 0..99_999_u32, stock.clone())
+            .prop_map(|(category, price, stock)| CreateProduct { category, price, stock }),
+        2 => (0..9_usize, 0..3_usize, stock)
+            .prop_map(|(product, category, stock)| ChangeProduct { product, category, stock }),
+        1 => (0..9_usize, 0..99_999_u32)
+            .prop_map(|(product, price)| ChangePrice { product, price }),
+        6 => (1..6_i64, prop::collection::vec(line, 1..4))
+            .prop_map(|(customer, lines)| PlaceOrder { customer, lines }),
+        8 => (0..20_usize, status).prop_map(|(order, to)| Move { order, to }),
+        1 => any::<u8>().prop_map(|name| CreateUser { name }),
+        1 => (0..4_usize, any::<u8>()).prop_map(|(user, name)| UpdateUser { user, name }),
+        1 => (0..4_usize).prop_map(|user| OpenAccount { user }),
+    ];
+    prop::collection::vec(command, 1..80)
+}
+
+/// A product as the books have it.
+#[derive(Debug)]
+pub struct Product {
+    pub state: ProductState,
+    pub version: i64,
+}
+
+/// An order as the books have it.
+#[derive(Debug)]
+pub struct Order {
+    pub id: i64,
+    pub customer: i64,
+    pub status: OrderStatus,
+    pub version: i64,
+    pub lines: Vec<OrderLine>,
+    pub total: Money,
+    pub ordered_at: DateTime<Utc>,
+}
+
+/// A user as the books have it.
+#[derive(Debug)]
+pub struct User {
+    pub state: UserState,
+    pub version: i64,
+    pub account: Option<AccountCreated>,
+}
+
+/// A shop with its books, and the events that it published.
+#[derive(Debug, Default)]
+pub struct Shop {
+    pub products: Vec<Product>,
+    pub orders: Vec<Order>,
+    pub users: Vec<User>,
+    pub accounts: i64,
+    /// Every category that a product ever had.
+    pub categories: BTreeSet<String>,
+    pub events: Vec<Event>,
+}
+
+impl Shop {
+    /// The shop after it has obeyed.
+    pub fn after(commands: &[Command]) -> Self {
+        let mut shop = Self::default();
+        for command in commands {
+            shop.obey(command);
+        }
+        shop
+    }
+
+    fn obey(&mut self, command: &Command) {
+        match command {
+            Command::CreateProduct { category, price, stock } => {
+                let product_id = self.products.len() as i64 + 1;
+                let state = ProductState {
+                    product_id,
+                    name: format!("Product {product_id}"),
+                    category: CATEGORIES[*category].to_owned(),
+                    price: cents(*price),
+                    stock: *stock,
+                    stock_delta: stock.unwrap_or(0).into(),
+                };
+                self.categories.insert(state.category.clone());
+                self.products.push(Product { state: state.clone(), version: 1 });
+                self.publish(1, Payload::ProductCreated(state));
+            }
+            Command::ChangeProduct { product, category, stock } => {
+                let Some(product) = pick(&mut self.products, *product) else { return };
+                let before = product.state.stock.unwrap_or(0);
+                product.state.category = CATEGORIES[*category].to_owned();
+                product.state.stock = *stock;
+                product.state.stock_delta = (stock.unwrap_or(0) - before).into();
+                product.version += 1;
+                let (version, state) = (product.version, product.state.clone());
+                self.categories.insert(state.category.clone());
+                self.publish(version, Payload::ProductUpdated(state));
+            }
+            Command::ChangePrice { product, price } => {
+                let Some(product) = pick(&mut self.products, *product) else { return };
+                let old_price = std::mem::replace(&mut product.state.price, cents(*price));
+                product.state.stock_delta = 0;
+                product.version += 1;
+                let prices = PriceStep { old_price, new_price: product.state.price };
+                let change = PriceChanged { product: product.state.clone(), prices };
+                let version = product.version;
+                self.publish(version, Payload::PriceChanged(change));
+            }
+            Command::PlaceOrder { customer, lines } => self.place(*customer, lines),
+            Command::Move { order, to } => self.advance(*order, *to),
+            Command::CreateUser { name } => {
+                // Beside the customers who are no users.
+                let user_id = self.users.len() as i64 + 4;
+                let state = user_state(user_id, *name);
+                self.users.push(User { state: state.clone(), version: 1, account: None });
+                self.publish(1, Payload::UserCreated(state));
+            }
+            Command::UpdateUser { user, name } => {
+                let Some(user) = pick(&mut self.users, *user) else { return };
+                user.state = user_state(user.state.user_id, *name);
+                user.version += 1;
+                let (version, state) = (user.version, user.state.clone());
+                self.publish(version, Payload::UserUpdated(state));
+            }
+            Command::OpenAccount { user } => {
+                let Some(user) = pick(&mut self.users, *user) else { return };
+                self.accounts += 1;
+                user.version += 1;
+                let account = AccountCreated {
+                    account_id: self.accounts,
+                    user_id: user.state.user_id,
+                    address1: format!("{} Main Street", self.accounts),
+                    city: "Springfield".to_owned(),
+                    state: "IL".to_owned(),
+                    zip: "62701".to_owned(),
+                };
+                user.account = Some(account.clone());
+                let version = user.version;
+                self.publish(version, Payload::AccountCreated(account));
+            }
+        }
+    }
+
+    /// Places an order, unless a product has too little stock.
+    fn place(&mut self, customer_id: i64, lines: &[(usize, i32, Option<u32>)]) {
+        let mut items: Vec<OrderLine> = Vec::new();
+        let mut left: BTreeMap<i64, i32> = BTreeMap::new();
+        for (product, quantity, price) in lines {
+            let Some(product) = pick(&mut self.products, *product) else { return };
+            let state = &product.state;
+            let stock_taken = if let Some(stock) = state.stock {
+                let left = left.entry(state.product_id).or_insert(stock);
+                *left -= quantity;
+                if *left < 0 {
+                    return;
+                }
+                *quantity
+            } else {
+                0
+            };
+            items.push(OrderLine {
+                product_id: state.product_id,
+                product_name: state.name.clone(),
+                category: state.category.clone(),
+                quantity: *quantity,
+                price: price.map_or(state.price, cents),
+                stock_taken: Some(stock_taken),
+                stock_returned: None,
+            });
+        }
+        for product in &mut self.products {
+            if let Some(left) = left.get(&product.state.product_id) {
+                product.state.stock = Some(*left);
+                product.version += 1;
+            }
+        }
+        let order_id = self.orders.len() as i64 + 1;
+        let total = order_total(&items).unwrap();
+        let status = OrderStatus::Created;
+        let payload = OrderCreated { order_id, customer_id, status, items: items.clone(), total };
+        let ordered_at = self.publish(1, Payload::OrderCreated(payload));
+        self.orders.push(Order {
+            id: order_id,
+            customer: customer_id,
+            status,
+            version: 1,
+            lines: items,
+            total,
+            ordered_at,
+        });
+    }
+
+    /// Brings an order to a status, if its life allows it.
+    fn advance(&mut self, order: usize, new_status: OrderStatus) {
+        let Some(order) = pick(&mut self.orders, order) else { return };
+        if !order.status.successors().contains(&new_status) {
+            return;
+        }
+        let old_status = std::mem::replace(&mut order.status, new_status);
+        order.version += 1;
+        if new_status == OrderStatus::Cancelled {
+            for line in &mut order.lines {
+                let product = &mut self.products[line.product_id as usize - 1];
+                let returned = product.state.stock.map_or(0, |_| line.stock_taken());
+                product.state.stock = product.state.stock.map(|stock| stock + returned);
+                line.stock_returned = Some(returned);
+            }
+        }
+        let payload = OrderStatusUpdated {
+            order_id: order.id,
+            customer_id: order.customer,
+            old_status,
+            new_status,
+            ordered_at: order.ordered_at,
+            items: order.lines.clone(),
+            total: order.total,
+        };
+        let version = order.version;
+        self.publish(version, Payload::OrderStatusUpdated(payload));
+    }
+
+    /// Half an hour after the event before.
+    fn publish(&mut self, version: i64, payload: Payload) -> DateTime<Utc> {
+        let event = event(version, self.events.len() as i64 * 1800, payload);
+        let time = event.envelope.timestamp;
+        self.events.push(event);
+        time
+    }
+}
+
+fn pick<T>(all: &mut [T], number: usize) -> Option<&mut T> {
+    let number = number.checked_rem(all.len())?;
+    all.get_mut(number)
+}
+
+fn cents(cents: u32) -> Money {
+    Money::from_units(u128::from(cents) * 100)
+}
+
+fn user_state(user_id: i64, name: u8) -> UserState {
+    UserState { user_id, name: format!("User {name}"), email: format!("{name}@example.com") }
+}
