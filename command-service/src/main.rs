@@ -37,7 +37,8 @@ async fn main() -> anyhow::Result<()> {
     let shutdown = tasks.shutdown();
     let health = Health::default();
     let operations = health.routes().merge(metrics::install(shutdown.clone())?);
-    let pool = postgres::pool(&config.database, "command-service", config.connections);
+    let pool =
+        postgres::pool(postgres::named(&config.database, "command-service"), config.connections);
     let committed = Arc::new(Notify::new());
 
     let api_ended = CancellationToken::new();

@@ -37,7 +37,7 @@ pub async fn commit_with(
     mut transaction: Transaction<'_, Postgres>,
     event: Event,
 ) -> Result<Uuid, Problem> {
-    outbox::append(&mut transaction, &[&event]).await?;
+    outbox::append(&mut transaction, &event).await?;
     transaction.commit().await.map_err(|error| {
         tracing::warn!("outcome of a commit unknown: {error}");
         outcome_unknown()

@@ -41,7 +41,9 @@ async fn main() -> anyhow::Result<()> {
         http::serve("operations", address, operations, shutdown.clone()).await?,
     );
 
-    let pool = postgres::pool(&config.database, "consumer-service", config.connections);
+    let options =
+        postgres::named(&config.database, "consumer-service").options(postgres::KEY_BY_KEY);
+    let pool = postgres::pool(options, config.connections);
     let consumer =
         Consumer::new(config.broker, pool.clone(), config.batch, &health, shutdown.clone());
     let database = health.part("database", Need::Vital);

@@ -8,7 +8,7 @@ WITH taken AS (
     -- What was parked has been counted already, whichever copy comes now.
     SELECT event.id, event.ours OR coalesce(letter.counted, FALSE)
     FROM unnest($1::uuid[], $2::boolean[]) WITH ORDINALITY AS event (id, ours, place)
-    LEFT JOIN dead_letters AS letter ON letter.event_id = event.id
+    LEFT JOIN dead_letters AS letter ON letter.event_id = ANY (ARRAY[event.id])
     ORDER BY event.place
     ON CONFLICT (event_id) DO UPDATE
         -- A stranger's copy came first; now ours is here, too.

@@ -1,5 +1,6 @@
 //! The read database, as this service uses it.
 
+use crate::views::ByKey;
 use axum::extract::FromRef;
 use service_runtime::postgres;
 use sqlx::PgPool;
@@ -12,10 +13,10 @@ const LIST_CONNECTIONS: u32 = 5;
 /// made before the schema was.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// For what is found by a key, with plans that are kept.
-    pub keys: PgPool,
-    /// For lists.
-    pub lists: Lists,
+    /// For all but lists, with plans that are kept.
+    pool: PgPool,
+    lists: Lists,
+    by_key: ByKey,
 }
 
 /// Connections that plan every statement anew, for the parameters given: so a
@@ -24,7 +25,8 @@ pub struct Database {
 pub struct Lists(pub PgPool);
 
 impl Database {
-    /// Connects when first used; `connections` is the limit of those by key.
+    /// Connects when first used; `connections` is the limit of those that
+    /// are not for lists.
     pub fn new(options: &PgConnectOptions, connections: u32) -> Self {
         let options = options.clone().options([
             ("default_transaction_read_only", "on"),
@@ -35,16 +37,27 @@ impl Database {
             ("statement_timeout", "10s"),
         ]);
         let lists = options.clone().options([("plan_cache_mode", "force_custom_plan")]);
-        Self {
-            keys: postgres::pool(&options, "query-service", connections),
-            lists: Lists(postgres::pool(&lists, "query-service lists", LIST_CONNECTIONS)),
-        }
+        Self::of(
+            postgres::pool(postgres::named(&options, "query-service"), connections),
+            postgres::pool(postgres::named(&lists, "query-service lists"), LIST_CONNECTIONS),
+        )
+    }
+
+    /// By connections for lists and for all else.
+    pub fn of(pool: PgPool, lists: PgPool) -> Self {
+        Self { by_key: ByKey::new(&pool), pool, lists: Lists(lists) }
     }
 }
 
 impl FromRef<Database> for PgPool {
     fn from_ref(database: &Database) -> Self {
-        database.keys.clone()
+        database.pool.clone()
+    }
+}
+
+impl FromRef<Database> for ByKey {
+    fn from_ref(database: &Database) -> Self {
+        database.by_key.clone()
     }
 }
 

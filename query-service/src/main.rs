@@ -3,6 +3,7 @@
 mod config;
 mod database;
 mod freshness;
+mod lookup;
 mod paging;
 mod parameters;
 mod router;

@@ -1,6 +1,6 @@
 //! What is answered from given views, on a real database.
 
-use crate::database::{Database, Lists};
+use crate::database::Database;
 use crate::router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
@@ -13,7 +13,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../db/read");
 
 /// Status, body and next cursor of `GET path`.
 async fn get(pool: &PgPool, path: &str) -> (u16, Value, Option<String>) {
-    let database = Database { keys: pool.clone(), lists: Lists(pool.clone()) };
+    let database = Database::of(pool.clone(), pool.clone());
     let request = Request::get(path).body(Body::empty()).unwrap();
     let response = router::routes(database).oneshot(request).await.unwrap();
     let status = response.status().as_u16();

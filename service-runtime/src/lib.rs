@@ -16,3 +16,8 @@ pub mod problem;
 pub mod retry;
 pub mod tasks;
 pub mod telemetry;
+
+/// Of every service: with the system's allocator, a sixth of the command service's
+/// time under load went into it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

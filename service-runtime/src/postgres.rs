@@ -15,17 +15,36 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often a database that answers is asked whether it still does.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Options of connections whose statements are given arrays of keys, and find
+/// every row by its key.
+///
+/// The planner cannot know how many keys there will be, and what it knows of a
+/// table may be a minute old: right after the first few rows came it takes reading
+/// all of them, once for each key, for the cheapest plan, and keeps it while
+/// thousands follow. So no plan but the one by keys is left to it: tables are not
+/// read whole, nor is an index instead of its table; joins are written as
+/// `key = ANY (ARRAY[…])`, which only an index can serve, and only from the side
+/// that has the keys. With one plan left, planning for each execution would be for
+/// nothing.
+pub const KEY_BY_KEY: [(&str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_indexonlyscan", "off"),
+    ("jit", "off"),
+];
+
 /// A pool that connects when first used, so that a service starts without its
-/// database. `name` is seen in `pg_stat_activity`.
-pub fn pool(options: &PgConnectOptions, name: &str, connections: u32) -> PgPool {
+/// database. Its connections are to be [`named`].
+pub fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_lazy_with(named(options, name))
+        .connect_lazy_with(options)
 }
 
-/// Connection options under a name, with limits that no mishap can outlast: a
-/// transaction left open, or a lock that somebody else does not give back.
+/// Connection options under a name seen in `pg_stat_activity`, with limits that no
+/// mishap can outlast: a transaction left open, or a lock that somebody else does
+/// not give back.
 pub fn named(options: &PgConnectOptions, name: &str) -> PgConnectOptions {
     options
         .clone()

@@ -12,6 +12,7 @@
 //! is never run again.
 
 use super::place::PlaceOrder;
+use super::remembered::{Remembered, product_ids};
 use super::rules::PricePolicy;
 use super::transaction::{self, Failure, Outcomes, Placed};
 use crate::transactions::outcome_unknown;
@@ -22,7 +23,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -37,12 +38,17 @@ const QUEUE: usize = 1024;
 /// Connections for orders by themselves.
 const ALONE_CONNECTIONS: u32 = 4;
 
-/// How the lane begins: whoever holds a product's lock for longer than this is
+/// How long the lane waits for a lock: whoever holds a product's for longer is
 /// an operator, or another command service in trouble.
-const BEGIN_TOGETHER: &str = "BEGIN; SET LOCAL lock_timeout = '50ms'";
+const PATIENCE_TOGETHER: (&str, &str) = ("lock_timeout", "50ms");
 
-/// How an order by itself begins: it can wait a little.
-const BEGIN_ALONE: &str = "BEGIN; SET LOCAL lock_timeout = '1s'";
+/// How long an order by itself waits.
+const PATIENCE_ALONE: (&str, &str) = ("lock_timeout", "1s");
+
+/// A connection that was not used for longer is asked whether it is still alive
+/// before orders are entrusted to it: of one that breaks while it writes, nobody
+/// knows what became of them.
+const RESTED: Duration = Duration::from_millis(20);
 
 /// A database that has not answered by then is taken for lost. Of a host that
 /// vanished, the kernel would tell us only after a quarter of an hour.
@@ -64,9 +70,10 @@ struct Placement {
 /// The lane's other end.
 struct Driver {
     database: PgConnectOptions,
-    /// The lane's own connection; none before the first order, and after one
-    /// failed.
-    connection: Option<PgConnection>,
+    /// The lane's own connection, and when it was last used; none before the first
+    /// order, and after one failed.
+    connection: Option<(PgConnection, Instant)>,
+    remembered: Remembered,
     /// For orders by themselves.
     alone: PgPool,
     policy: PricePolicy,
@@ -84,10 +91,16 @@ impl Lane {
         closing: CancellationToken,
     ) -> (Self, impl Future<Output = anyhow::Result<()>> + Send + use<>) {
         let (queue, arrivals) = mpsc::channel(QUEUE);
+        let together = postgres::named(database, "command-service orders");
+        let alone = postgres::named(database, "command-service lone orders");
         let driver = Driver {
-            database: postgres::named(database, "command-service orders"),
+            database: together.options(postgres::KEY_BY_KEY).options([PATIENCE_TOGETHER]),
             connection: None,
-            alone: postgres::pool(database, "command-service lone orders", ALONE_CONNECTIONS),
+            remembered: Remembered::default(),
+            alone: postgres::pool(
+                alone.options(postgres::KEY_BY_KEY).options([PATIENCE_ALONE]),
+                ALONE_CONNECTIONS,
+            ),
             policy,
             committed,
         };
@@ -155,16 +168,11 @@ impl Driver {
     /// Those products of a batch that somebody else holds locked; none if that
     /// cannot be told, as when the whole table is.
     async fn held_products(&mut self, batch: &[Placement]) -> Option<BTreeSet<i64>> {
-        let mut connection = self.connection.take()?;
-        let ids = transaction::product_ids(batch.iter().map(|placement| &placement.order));
-        let asking = async {
-            let mut transaction = connection.begin_with(BEGIN_TOGETHER).await?;
-            let held = transaction::held_products(&mut transaction, &ids).await?;
-            transaction.rollback().await?;
-            Ok::<_, sqlx::Error>(held)
-        };
+        let (mut connection, _) = self.connection.take()?;
+        let ids = product_ids(batch.iter().map(|placement| &placement.order));
+        let asking = transaction::held_products(&mut connection, &ids);
         let held = timeout(DEADLINE, asking).await.ok()?.ok()?;
-        self.connection = Some(connection);
+        self.connection = Some((connection, Instant::now()));
         Some(held)
     }
 
@@ -202,7 +210,9 @@ impl Driver {
         &mut self,
         orders: &[(&PlaceOrder, &TraceParent)],
     ) -> Result<Outcomes, Failure> {
-        if let Some(connection) = self.connection.take() {
+        if let Some((mut connection, used)) = self.connection.take()
+            && (used.elapsed() < RESTED || is_alive(&mut connection).await)
+        {
             match self.transaction_on(connection, orders).await {
                 Err(Failure::BeforeCommit(error)) if is_absence(&error) => {}
                 outcome => return outcome,
@@ -211,6 +221,8 @@ impl Driver {
         let connecting = PgConnection::connect_with(&self.database);
         let connection =
             timeout(DEADLINE, connecting).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        // It may be another database now, one restored from a backup, say.
+        self.remembered = Remembered::default();
         self.transaction_on(connection, orders).await
     }
 
@@ -221,7 +233,8 @@ impl Driver {
         mut connection: PgConnection,
         orders: &[(&PlaceOrder, &TraceParent)],
     ) -> Result<Outcomes, Failure> {
-        let placing = transaction::place(&mut connection, BEGIN_TOGETHER, orders, self.policy);
+        let placing =
+            transaction::place(&mut connection, orders, self.policy, &mut self.remembered);
         let outcome = timeout(DEADLINE, placing)
             .await
             .unwrap_or(Err(Failure::CommitUnknown(sqlx::Error::PoolTimedOut)));
@@ -231,7 +244,7 @@ impl Driver {
             Err(Failure::CommitUnknown(_)) => false,
         };
         if is_well {
-            self.connection = Some(connection);
+            self.connection = Some((connection, Instant::now()));
         }
         outcome
     }
@@ -245,6 +258,10 @@ impl Driver {
     }
 }
 
+async fn is_alive(connection: &mut PgConnection) -> bool {
+    matches!(timeout(DEADLINE, connection.ping()).await, Ok(Ok(())))
+}
+
 async fn place_alone(
     pool: PgPool,
     Placement { order, trace, answer }: Placement,
@@ -253,7 +270,8 @@ async fn place_alone(
 ) {
     let placing = async {
         let mut connection = pool.acquire().await?;
-        transaction::place(&mut connection, BEGIN_ALONE, &[(&order, &trace)], policy).await
+        transaction::place(&mut connection, &[(&order, &trace)], policy, &mut Remembered::default())
+            .await
     };
     let outcome = match placing.await {
         Ok(outcomes) => {

@@ -7,6 +7,7 @@
 mod lane;
 mod order;
 mod place;
+mod remembered;
 pub mod routes;
 mod rules;
 mod status;

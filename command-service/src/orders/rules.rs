@@ -1,5 +1,4 @@
-//! Who gets what: decided in memory, over products that the transaction has
-//! locked.
+//! Who gets what: decided in memory, over products as they were read.
 
 use super::place::{INVALID, PlaceOrder};
 use axum::http::StatusCode;
@@ -24,8 +23,18 @@ pub struct Shelf {
     pub price: Money,
     /// Pieces left; none: not tracked.
     pub stock: Option<i32>,
+    /// The row's version.
+    pub version: i64,
     /// Pieces that orders of the batch have taken.
     pub taken: i32,
+}
+
+impl Shelf {
+    /// The product as it stands once what was taken has been written.
+    #[must_use]
+    pub fn sold(self) -> Self {
+        Self { version: self.version + i64::from(self.taken > 0), taken: 0, ..self }
+    }
 }
 
 /// The products that orders of the batch name, as far as they exist.
@@ -154,6 +163,7 @@ mod tests {
             category: "Food".to_owned(),
             price: money("2.5"),
             stock,
+            version: 1,
             taken: 0,
         };
         stocks.iter().map(|&(id, stock)| (id, shelf(stock))).collect()
@@ -198,6 +208,18 @@ mod tests {
         assert!(decide(&one, &mut shelves, PricePolicy::Accept).is_ok());
         assert!(decide(&one, &mut shelves, PricePolicy::Accept).is_err());
         assert_eq!(shelves[&1].stock, Some(0));
+    }
+
+    #[test]
+    fn what_was_taken_raises_the_version_once() {
+        let mut shelves = shelves(&[(1, Some(9)), (2, None)]);
+        for _ in 0..2 {
+            decide(&order(&[(1, 2, None), (2, 3, None)]), &mut shelves, PricePolicy::Accept)
+                .unwrap();
+        }
+        let sold = shelves[&1].clone().sold();
+        assert_eq!((sold.stock, sold.version, sold.taken), (Some(5), 2, 0));
+        assert_eq!(shelves[&2].clone().sold().version, 1);
     }
 
     #[test]

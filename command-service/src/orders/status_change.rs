@@ -57,7 +57,7 @@ pub async fn change_status(
     }
     let old_status = std::mem::replace(&mut order.status, wanted);
     if wanted == OrderStatus::Cancelled {
-        return_stock(&mut transaction, &mut order.items, &line_ids).await?;
+        return_stock(&mut transaction, id, &mut order.items, &line_ids).await?;
     }
     sqlx::query!(
         "UPDATE orders SET status = $2, version = $3 WHERE id = $1",
@@ -150,6 +150,7 @@ async fn lines(
 /// Puts what the order took back into the stock, and notes it on its lines.
 async fn return_stock(
     connection: &mut PgConnection,
+    order_id: i64,
     items: &mut [OrderLine],
     line_ids: &[i64],
 ) -> sqlx::Result<()> {
@@ -170,6 +171,7 @@ async fn return_stock(
     put_back(items, &mut stocks);
     sqlx::query_file!(
         "src/orders/put_back.sql",
+        order_id,
         line_ids,
         &items.iter().map(OrderLine::stock_returned).collect::<Vec<_>>(),
         &stocks.keys().copied().collect::<Vec<_>>(),

@@ -2,11 +2,13 @@
 
 use super::order::Order;
 use super::place::PlaceOrder;
+use super::remembered::{Remembered, product_ids};
 use super::rules::{Accepted, PricePolicy, Refusal, Shelf, Shelves, decide};
 use crate::outbox;
 use chrono::{DateTime, Utc};
+use service_runtime::postgres::is_absence;
 use shared_events::{
-    Envelope, Event, Money, OrderCreated, OrderLine, OrderStatus, Payload, TraceParent, now,
+    Envelope, Event, OrderCreated, OrderLine, OrderStatus, Payload, TraceParent, now,
 };
 use sqlx::{Connection, PgConnection};
 use std::collections::BTreeSet;
@@ -33,60 +35,167 @@ pub enum Failure {
     CommitUnknown(sqlx::Error),
 }
 
+/// An order and the trace that it belongs to.
+pub type Arrived<'a> = (&'a PlaceOrder, &'a TraceParent);
+
+/// What is to be written of a batch.
+struct Draft {
+    outcomes: Outcomes,
+    /// Of the accepted orders.
+    events: Vec<Event>,
+    shelves: Shelves,
+}
+
 /// Places orders in one transaction; `orders` in the order of arrival. A
 /// refused order changes nothing and does not fail its neighbours.
 ///
-/// `begin` starts the transaction: BEGIN and its settings.
+/// Most often that is a single statement: all is decided in memory, and written
+/// provided that the products are still what they are remembered to be. What is
+/// not remembered is read before. If a product has changed meanwhile, all is done
+/// again with the products locked from the beginning.
 pub async fn place(
     connection: &mut PgConnection,
-    begin: &'static str,
-    orders: &[(&PlaceOrder, &TraceParent)],
+    orders: &[Arrived<'_>],
     policy: PricePolicy,
+    remembered: &mut Remembered,
 ) -> Result<Outcomes, Failure> {
-    let mut transaction = connection.begin_with(begin).await?;
-    let mut shelves = lock_products(&mut transaction, orders).await?;
-    let decisions: Vec<Result<Accepted, Refusal>> =
-        orders.iter().map(|(order, _)| decide(order, &mut shelves, policy)).collect();
-    let accepted = decisions.iter().filter(|decision| decision.is_ok()).count();
-    let mut ids = draw_ids(&mut transaction, accepted).await?.into_iter();
-
-    let placed_at = now();
-    let mut outcomes = Vec::with_capacity(orders.len());
-    let mut events = Vec::with_capacity(accepted);
-    for ((order, trace), decision) in orders.iter().zip(decisions) {
-        outcomes.push(match decision {
-            Ok(accepted) => {
-                let id = ids.next().ok_or(sqlx::Error::RowNotFound)?;
-                let (placed, event) = record(id, order, accepted, placed_at, (*trace).clone());
-                events.push(event);
-                Ok(placed)
-            }
-            Err(refusal) => Err(refusal),
-        });
+    let draft = match Draft::by_memory(orders, policy, remembered) {
+        Some(draft) => draft,
+        None => Draft::by_reading(connection, orders, policy, remembered).await?,
+    };
+    if draft.write(connection, remembered).await.map_err(Failure::of_write)? {
+        return Ok(draft.outcomes);
     }
-    if events.is_empty() {
-        // The locks go before the answers.
-        transaction.rollback().await?;
-        return Ok(outcomes);
+    metrics::counter!("order_batches_repeated_total").increment(1);
+    let mut transaction = connection.begin().await?;
+    lock_products(&mut transaction, orders).await?;
+    let draft = Draft::by_reading(&mut transaction, orders, policy, remembered).await?;
+    if !draft.write(&mut transaction, remembered).await? {
+        return Err(sqlx::Error::Protocol("locked products have changed".to_owned()).into());
     }
-    write(&mut transaction, &outcomes, &shelves).await?;
-    outbox::append(&mut transaction, &events.iter().collect::<Vec<&Event>>()).await?;
     transaction.commit().await.map_err(Failure::CommitUnknown)?;
-    Ok(outcomes)
+    Ok(draft.outcomes)
 }
 
-/// Draws order ids: only for accepted orders, so that refusals leave no gaps.
-async fn draw_ids(connection: &mut PgConnection, count: usize) -> sqlx::Result<Vec<i64>> {
-    if count == 0 {
-        return Ok(Vec::new());
+impl Failure {
+    /// Of the statement that writes and, being a transaction by itself, commits.
+    /// What the database refuses was not done; without an answer nobody knows.
+    fn of_write(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(_) if !is_absence(&error) => Self::BeforeCommit(error),
+            sqlx::Error::Encode(_) => Self::BeforeCommit(error),
+            _ => Self::CommitUnknown(error),
+        }
     }
-    sqlx::query_scalar!(
-        r#"SELECT nextval(pg_get_serial_sequence('orders', 'id')) AS "id!"
-           FROM generate_series(1, $1)"#,
-        count as i64,
-    )
-    .fetch_all(connection)
-    .await
+}
+
+impl Draft {
+    /// Decides by what is remembered; none if that does not suffice, or if somebody
+    /// would be refused.
+    fn by_memory(
+        orders: &[Arrived<'_>],
+        policy: PricePolicy,
+        remembered: &Remembered,
+    ) -> Option<Self> {
+        if !remembered.suffices(orders.iter().map(|(order, _)| *order)) {
+            return None;
+        }
+        let draft = Self::decide(orders, policy, remembered).ok()?;
+        draft.outcomes.iter().all(Result::is_ok).then_some(draft)
+    }
+
+    /// Decides by what has just been read.
+    async fn by_reading(
+        connection: &mut PgConnection,
+        orders: &[Arrived<'_>],
+        policy: PricePolicy,
+        remembered: &mut Remembered,
+    ) -> sqlx::Result<Self> {
+        let placed: Vec<&PlaceOrder> = orders.iter().map(|(order, _)| *order).collect();
+        remembered.read(connection, &placed).await?;
+        Self::decide(orders, policy, remembered)
+    }
+
+    fn decide(
+        orders: &[Arrived<'_>],
+        policy: PricePolicy,
+        remembered: &Remembered,
+    ) -> sqlx::Result<Self> {
+        let mut draft = Self {
+            outcomes: Vec::with_capacity(orders.len()),
+            events: Vec::with_capacity(orders.len()),
+            shelves: remembered.shelves(orders.iter().map(|(order, _)| *order)),
+        };
+        let mut order_ids = remembered.order_ids().iter().copied();
+        let placed_at = now();
+        for (order, trace) in orders {
+            let outcome = match decide(order, &mut draft.shelves, policy) {
+                Ok(accepted) => {
+                    let id = order_ids.next().ok_or(sqlx::Error::RowNotFound)?;
+                    let (placed, event) = record(id, order, accepted, placed_at, (*trace).clone());
+                    draft.events.push(event);
+                    Ok(placed)
+                }
+                Err(refusal) => Err(refusal),
+            };
+            draft.outcomes.push(outcome);
+        }
+        Ok(draft)
+    }
+
+    /// Writes everything in one statement, if there is anything. False if a product
+    /// is not what it was taken for: then nothing was written.
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        remembered: &mut Remembered,
+    ) -> sqlx::Result<bool> {
+        if self.events.is_empty() {
+            return Ok(true);
+        }
+        let orders: Vec<&Order> =
+            self.outcomes.iter().flatten().map(|placed| &placed.order).collect();
+        let items: Vec<(i64, &OrderLine)> = orders
+            .iter()
+            .flat_map(|order| order.items.iter().map(|line| (order.id, line)))
+            .collect();
+        let sold: BTreeSet<i64> = items.iter().map(|(_, line)| line.product_id).collect();
+        let sold: Vec<(i64, &Shelf)> =
+            sold.into_iter().filter_map(|id| Some((id, self.shelves.get(&id)?))).collect();
+        let entries = outbox::Entries::of(&self.events)?;
+        // Whatever comes of it, those ids may have been written.
+        remembered.use_up(orders.len());
+        let row = sqlx::query_file!(
+            "src/orders/write.sql",
+            &sold.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+            &sold.iter().map(|(_, shelf)| shelf.version).collect::<Vec<_>>(),
+            &sold.iter().map(|(_, shelf)| shelf.taken).collect::<Vec<_>>(),
+            &orders.iter().map(|order| order.id).collect::<Vec<_>>(),
+            &orders.iter().map(|order| order.customer_id).collect::<Vec<_>>(),
+            &orders.iter().map(|order| order.total.as_decimal()).collect::<Vec<_>>(),
+            &orders.iter().map(|order| order.created_at).collect::<Vec<_>>(),
+            OrderStatus::Created.as_str(),
+            &items.iter().map(|(order_id, _)| *order_id).collect::<Vec<_>>(),
+            &items.iter().map(|(_, line)| line.product_id).collect::<Vec<_>>(),
+            &items.iter().map(|(_, line)| line.product_name.clone()).collect::<Vec<_>>(),
+            &items.iter().map(|(_, line)| line.category.clone()).collect::<Vec<_>>(),
+            &items.iter().map(|(_, line)| line.quantity).collect::<Vec<_>>(),
+            &items.iter().map(|(_, line)| line.price.as_decimal()).collect::<Vec<_>>(),
+            &items.iter().map(|(_, line)| line.stock_taken()).collect::<Vec<_>>(),
+            &entries.ids,
+            &entries.topics,
+            &entries.payloads,
+        )
+        .fetch_one(connection)
+        .await?;
+        if row.unchanged {
+            remembered.keep_ids(row.next_order_ids);
+            for (product_id, shelf) in sold {
+                remembered.keep(product_id, shelf.clone().sold());
+            }
+        }
+        Ok(row.unchanged)
+    }
 }
 
 fn record(
@@ -115,12 +224,6 @@ fn record(
     (Placed { order, event_id: envelope.event_id }, Event { envelope, payload })
 }
 
-/// The products that orders name, ascending, each once.
-pub fn product_ids<'a>(orders: impl Iterator<Item = &'a PlaceOrder>) -> Vec<i64> {
-    let lines = orders.flat_map(|order| &order.lines);
-    lines.map(|line| line.product_id).collect::<BTreeSet<i64>>().into_iter().collect()
-}
-
 /// Those of the products that somebody else holds locked at the moment.
 pub async fn held_products(
     connection: &mut PgConnection,
@@ -139,59 +242,10 @@ pub async fn held_products(
 }
 
 /// Locks the products that the orders name, by ascending id.
-async fn lock_products(
-    connection: &mut PgConnection,
-    orders: &[(&PlaceOrder, &TraceParent)],
-) -> sqlx::Result<Shelves> {
+async fn lock_products(connection: &mut PgConnection, orders: &[Arrived<'_>]) -> sqlx::Result<()> {
     let ids = product_ids(orders.iter().map(|(order, _)| *order));
-    let rows = sqlx::query!(
-        "SELECT id, name, category, price, stock
-         FROM products
-         WHERE id = ANY($1)
-         ORDER BY id
-         FOR NO KEY UPDATE",
-        &ids,
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let price = Money::from_decimal(row.price)
-                .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-            let shelf =
-                Shelf { name: row.name, category: row.category, price, stock: row.stock, taken: 0 };
-            Ok((row.id, shelf))
-        })
-        .collect()
-}
-
-async fn write(
-    connection: &mut PgConnection,
-    outcomes: &Outcomes,
-    shelves: &Shelves,
-) -> sqlx::Result<()> {
-    let orders: Vec<&Order> = outcomes.iter().flatten().map(|placed| &placed.order).collect();
-    let items: Vec<(i64, &OrderLine)> =
-        orders.iter().flat_map(|order| order.items.iter().map(|line| (order.id, line))).collect();
-    let taken: Vec<(&i64, &Shelf)> = shelves.iter().filter(|(_, shelf)| shelf.taken > 0).collect();
-    sqlx::query_file!(
-        "src/orders/write.sql",
-        &orders.iter().map(|order| order.id).collect::<Vec<_>>(),
-        &orders.iter().map(|order| order.customer_id).collect::<Vec<_>>(),
-        &orders.iter().map(|order| order.total.as_decimal()).collect::<Vec<_>>(),
-        &orders.iter().map(|order| order.created_at).collect::<Vec<_>>(),
-        OrderStatus::Created.as_str(),
-        &items.iter().map(|(order_id, _)| *order_id).collect::<Vec<_>>(),
-        &items.iter().map(|(_, line)| line.product_id).collect::<Vec<_>>(),
-        &items.iter().map(|(_, line)| line.product_name.clone()).collect::<Vec<_>>(),
-        &items.iter().map(|(_, line)| line.category.clone()).collect::<Vec<_>>(),
-        &items.iter().map(|(_, line)| line.quantity).collect::<Vec<_>>(),
-        &items.iter().map(|(_, line)| line.price.as_decimal()).collect::<Vec<_>>(),
-        &items.iter().map(|(_, line)| line.stock_taken()).collect::<Vec<_>>(),
-        &taken.iter().map(|(id, _)| **id).collect::<Vec<_>>(),
-        &taken.iter().map(|(_, shelf)| shelf.taken).collect::<Vec<_>>(),
-    )
-    .execute(connection)
-    .await?;
+    sqlx::query!("SELECT FROM products WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &ids)
+        .execute(connection)
+        .await?;
     Ok(())
 }

@@ -14,12 +14,14 @@ const LOCK: i64 = 0x6f75_7462_6f78; // "outbox"
 
 /// Connects, with keepalives that notice a dead peer within some 10 seconds.
 pub async fn connect(database: &PgConnectOptions) -> sqlx::Result<PgConnection> {
-    let options = postgres::named(database, "command-service publisher").options([
-        ("tcp_keepalives_idle", "5"),
-        ("tcp_keepalives_interval", "2"),
-        ("tcp_keepalives_count", "3"),
-        ("tcp_user_timeout", "10000"),
-    ]);
+    let options = postgres::named(database, "command-service publisher")
+        .options(postgres::KEY_BY_KEY)
+        .options([
+            ("tcp_keepalives_idle", "5"),
+            ("tcp_keepalives_interval", "2"),
+            ("tcp_keepalives_count", "3"),
+            ("tcp_user_timeout", "10000"),
+        ]);
     PgConnection::connect_with(&options).await
 }
 

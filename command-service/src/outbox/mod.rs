@@ -11,5 +11,5 @@ mod message;
 mod publisher;
 mod queue;
 
-pub use append::append;
+pub use append::{Entries, append};
 pub use publisher::Publisher;

@@ -215,16 +215,18 @@ async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Fa
     Ok(timeout(DATABASE_DEADLINE, work).await.map_err(|_| Failure::NoAnswer)??)
 }
 
-/// Sends a batch without waiting in between, then waits for all confirms.
-/// Returns the ids of those that the broker has taken and routed.
+/// Sends a batch at once, then waits for all confirms. Returns the ids of those
+/// that the broker has taken and routed.
 async fn publish(channel: &Channel, pending: &[Pending]) -> Result<Vec<Uuid>, Failure> {
-    let mut confirms = Vec::with_capacity(pending.len());
-    for event in pending {
+    // Each of these ends when its message has been written to the socket. All
+    // together, as the connection then writes many with one system call, and the
+    // broker reads them with one.
+    let sending = pending.iter().map(|event| async {
         let key = routing_key(&event.topic, &event.event_type);
         let properties = message::event_properties(event);
-        let sending = send(channel, &key, event.payload.as_bytes(), properties);
-        confirms.push(timeout(CONFIRM_DEADLINE, sending).await??);
-    }
+        send(channel, &key, event.payload.as_bytes(), properties).await
+    });
+    let confirms = timeout(CONFIRM_DEADLINE, try_join_all(sending)).await??;
     let mut confirmed = Vec::with_capacity(pending.len());
     for (event, confirm) in pending.iter().zip(confirms) {
         // The deadline is for each, so that a slow broker still gets on.

@@ -1,20 +1,30 @@
--- A category's revenue. Its name is null if there is none; that asked for if
--- several differ from it in case.
+-- The revenue of categories: of the one of exactly that name, or else of all whose
+-- names differ from it only in case. The name shown is that asked for if they are
+-- several.
 --
--- $1 category.
-WITH exact AS (
-    SELECT category_name, total_revenue, total_orders
-    FROM category_metrics_view
-    WHERE category_name = $1
-), matching AS (
-    SELECT * FROM exact
-    UNION ALL
-    SELECT category_name, total_revenue, total_orders
-    FROM category_metrics_view
-    WHERE lower(category_name) = lower($1) AND NOT EXISTS (SELECT FROM exact)
-)
+-- $1 names asked for, each once.
 SELECT
-    CASE count(*) WHEN 0 THEN NULL WHEN 1 THEN min(category_name) ELSE $1 END AS category,
-    coalesce(sum(total_revenue), 0) AS "total_revenue!",
-    coalesce(sum(total_orders), 0)::bigint AS "total_orders!"
-FROM matching
+    asked.name AS "asked!",
+    found.category AS "category!",
+    found.total_revenue AS "total_revenue!",
+    found.total_orders AS "total_orders!"
+FROM unnest($1::text[]) AS asked (name)
+CROSS JOIN LATERAL (
+    WITH exact AS (
+        SELECT category_name, total_revenue, total_orders
+        FROM category_metrics_view
+        WHERE category_name = asked.name
+    ), matching AS (
+        SELECT * FROM exact
+        UNION ALL
+        SELECT category_name, total_revenue, total_orders
+        FROM category_metrics_view
+        WHERE lower(category_name) = lower(asked.name) AND NOT EXISTS (SELECT FROM exact)
+    )
+    SELECT
+        CASE count(*) WHEN 1 THEN min(category_name) ELSE asked.name END AS category,
+        sum(total_revenue) AS total_revenue,
+        sum(total_orders)::bigint AS total_orders
+    FROM matching
+    HAVING count(*) > 0
+) AS found

@@ -1,6 +1,6 @@
 //! `customer_ltv_view`: what a customer spent.
 
-use super::money;
+use super::{ByKey, money};
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -9,6 +9,8 @@ use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use shared_events::Money;
 use sqlx::PgPool;
+use sqlx::types::Decimal;
+use std::collections::HashMap;
 
 /// What a customer spent.
 #[derive(Debug, Serialize)]
@@ -21,18 +23,34 @@ pub struct LifetimeValue {
     last_order_date: Option<DateTime<Utc>>,
 }
 
-/// `GET /api/analytics/customers/{customerId}/lifetime-value`
-pub async fn get(State(pool): State<PgPool>, id: Segment) -> Result<Json<LifetimeValue>, Problem> {
-    let customer_id = id.id("Invalid customer id")?;
-    let row = sqlx::query!(
-        r#"SELECT total_spent AS "total_spent!", order_count AS "order_count!", last_order_date
+/// What a customer spent, as its view has it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    customer_id: i64,
+    total_spent: Decimal,
+    order_count: i64,
+    last_order_date: Option<DateTime<Utc>>,
+}
+
+/// What customers spent.
+pub async fn find(pool: PgPool, customer_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT customer_id, total_spent AS "total_spent!", order_count AS "order_count!",
+                  last_order_date
            FROM customer_ltv_view
-           WHERE customer_id = $1"#,
-        customer_id,
+           WHERE customer_id = ANY($1)"#,
+        &customer_ids,
     )
-    .fetch_optional(&pool)
-    .await?
-    .ok_or_else(|| {
+    .fetch_all(&pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.customer_id, row)).collect())
+}
+
+/// `GET /api/analytics/customers/{customerId}/lifetime-value`
+pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<LifetimeValue>, Problem> {
+    let customer_id = id.id("Invalid customer id")?;
+    let row = by_key.lifetime_values.get(customer_id).await?.ok_or_else(|| {
         Problem::not_found("Customer not found")
             .detail(format!("No event about customer {customer_id} has arrived."))
     })?;

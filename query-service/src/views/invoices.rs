@@ -1,7 +1,7 @@
 //! Invoices: what a customer bought in a month, made from the orders as they
 //! are now and the user as they are now.
 
-use super::{money, users};
+use super::{ByKey, money, users};
 use crate::database::Lists;
 use crate::parameters::Parameters;
 use axum::Json;
@@ -57,6 +57,7 @@ struct Month {
 /// `GET /api/invoices?userId=…&month=…&year=…`
 pub async fn get(
     State(Lists(pool)): State<Lists>,
+    State(by_key): State<ByKey>,
     mut parameters: Parameters,
 ) -> Result<Json<Invoice>, Problem> {
     parameters.also("userId", "user_id");
@@ -92,8 +93,7 @@ pub async fn get(
             })
         })
         .collect::<Result<Vec<InvoicedOrder>, Problem>>()?;
-    let (email, address) =
-        users::find(&pool, user_id).await?.map(users::User::into_contact).unzip();
+    let (email, address) = by_key.users.get(user_id).await?.map(users::Row::into_contact).unzip();
     Ok(Json(Invoice {
         invoice_id: format!("INV-{}-{user_id}", month.start.format("%Y-%m")),
         user_id,

@@ -11,9 +11,37 @@ pub mod product_sales;
 pub mod products;
 pub mod users;
 
+use crate::lookup::Lookup;
 use service_runtime::problem::Problem;
 use shared_events::Money;
+use sqlx::PgPool;
 use sqlx::types::Decimal;
+
+/// What is looked up by a key.
+#[derive(Clone, Debug)]
+pub struct ByKey {
+    pub product_sales: Lookup<i64, product_sales::Row>,
+    /// By the name asked for, which may differ in case from those found.
+    pub categories: Lookup<String, category_metrics::Row>,
+    pub lifetime_values: Lookup<i64, customer_ltv::Row>,
+    pub products: Lookup<i64, products::Row>,
+    pub orders: Lookup<i64, orders::RowWithItems>,
+    pub users: Lookup<i64, users::Row>,
+}
+
+impl ByKey {
+    /// Look-ups by the connections of a pool.
+    pub fn new(pool: &PgPool) -> Self {
+        Self {
+            product_sales: Lookup::new(pool, product_sales::find),
+            categories: Lookup::new(pool, category_metrics::find),
+            lifetime_values: Lookup::new(pool, customer_ltv::find),
+            products: Lookup::new(pool, products::find),
+            orders: Lookup::new(pool, orders::find),
+            users: Lookup::new(pool, users::find),
+        }
+    }
+}
 
 /// An amount as the database has it.
 ///

@@ -1,6 +1,6 @@
 //! `orders_read`: each order as it stands.
 
-use super::money;
+use super::{ByKey, money};
 use crate::database::Lists;
 use crate::paging::{self, PageOfIds};
 use crate::parameters::{Parameters, time};
@@ -16,6 +16,7 @@ use shared_events::{Money, OrderLine, OrderStatus};
 use sqlx::PgPool;
 use sqlx::types::Decimal;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// An order as it stands.
 #[derive(Debug, Serialize)]
@@ -44,6 +45,19 @@ struct Row {
     status: String,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+}
+
+/// An order, as its view has it.
+#[derive(Clone, Debug)]
+pub struct RowWithItems {
+    order_id: i64,
+    customer_id: i64,
+    total: Decimal,
+    status: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    /// JSON.
+    items: String,
 }
 
 impl TryFrom<Row> for Order {
@@ -118,19 +132,28 @@ fn status(text: &str) -> Result<OrderStatus, Cow<'static, str>> {
     })
 }
 
-/// `GET /api/orders/{id}`
-pub async fn get(State(pool): State<PgPool>, id: Segment) -> Result<Json<OrderWithItems>, Problem> {
-    let order_id = id.id("Invalid order id")?;
-    let row = sqlx::query!(
+/// The orders of those ids.
+pub async fn find(pool: PgPool, order_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, RowWithItems>> {
+    let rows = sqlx::query_as!(
+        RowWithItems,
         r#"SELECT order_id, customer_id, total, status, created_at, updated_at,
                   items::text AS "items!"
            FROM orders_read
-           WHERE order_id = $1"#,
-        order_id,
+           WHERE order_id = ANY($1)"#,
+        &order_ids,
     )
-    .fetch_optional(&pool)
-    .await?
-    .ok_or_else(|| {
+    .fetch_all(&pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.order_id, row)).collect())
+}
+
+/// `GET /api/orders/{id}`
+pub async fn get(
+    State(by_key): State<ByKey>,
+    id: Segment,
+) -> Result<Json<OrderWithItems>, Problem> {
+    let order_id = id.id("Invalid order id")?;
+    let row = by_key.orders.get(order_id).await?.ok_or_else(|| {
         Problem::not_found("Order not found")
             .detail(format!("No event about order {order_id} has arrived."))
     })?;

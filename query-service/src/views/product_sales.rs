@@ -1,6 +1,6 @@
 //! `product_sales_view`: what a product sold.
 
-use super::money;
+use super::{ByKey, money};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -8,6 +8,8 @@ use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use shared_events::Money;
 use sqlx::PgPool;
+use sqlx::types::Decimal;
+use std::collections::HashMap;
 
 /// What a product sold.
 #[derive(Debug, Serialize)]
@@ -23,22 +25,37 @@ pub struct ProductSales {
     order_count: i64,
 }
 
-/// `GET /api/analytics/products/{productId}/sales`
-pub async fn get(State(pool): State<PgPool>, id: Segment) -> Result<Json<ProductSales>, Problem> {
-    let product_id = id.id("Invalid product id")?;
-    // A product is known as soon as any event named it.
-    let row = sqlx::query!(
-        r#"SELECT coalesce(sales.total_quantity_sold, 0) AS "total_quantity_sold!",
+/// What a product sold, as its view has it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    product_id: i64,
+    total_quantity_sold: i64,
+    total_revenue: Decimal,
+    order_count: i64,
+}
+
+/// What products sold. A product is known as soon as any event named it.
+pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT product.product_id,
+                  coalesce(sales.total_quantity_sold, 0) AS "total_quantity_sold!",
                   coalesce(sales.total_revenue, 0) AS "total_revenue!",
                   coalesce(sales.order_count, 0) AS "order_count!"
            FROM products_read_view AS product
            LEFT JOIN product_sales_view AS sales USING (product_id)
-           WHERE product.product_id = $1"#,
-        product_id,
+           WHERE product.product_id = ANY($1)"#,
+        &product_ids,
     )
-    .fetch_optional(&pool)
-    .await?
-    .ok_or_else(|| {
+    .fetch_all(&pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.product_id, row)).collect())
+}
+
+/// `GET /api/analytics/products/{productId}/sales`
+pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<ProductSales>, Problem> {
+    let product_id = id.id("Invalid product id")?;
+    let row = by_key.product_sales.get(product_id).await?.ok_or_else(|| {
         Problem::not_found("Product not found")
             .detail(format!("No event about product {product_id} has arrived."))
     })?;

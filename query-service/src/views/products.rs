@@ -1,6 +1,6 @@
 //! `products_read_view`: the catalogue.
 
-use super::money;
+use super::{ByKey, money};
 use crate::database::Lists;
 use crate::paging::{self, PageOfIds};
 use crate::parameters::{Parameters, text};
@@ -14,6 +14,7 @@ use service_runtime::problem::Problem;
 use shared_events::Money;
 use sqlx::PgPool;
 use sqlx::types::Decimal;
+use std::collections::HashMap;
 
 /// A product of the catalogue.
 #[derive(Debug, Serialize)]
@@ -28,7 +29,9 @@ pub struct Product {
     updated_at: DateTime<Utc>,
 }
 
-struct Row {
+/// A product of the catalogue, as its view has it.
+#[derive(Clone, Debug)]
+pub struct Row {
     product_id: i64,
     name: String,
     category: String,
@@ -74,20 +77,25 @@ pub async fn list(
     Ok(paging::page(products, page.limit, |product| product.id))
 }
 
-/// `GET /api/products/{id}`
-pub async fn get(State(pool): State<PgPool>, id: Segment) -> Result<Json<Product>, Problem> {
-    let product_id = id.id("Invalid product id")?;
-    let row = sqlx::query_as!(
+/// The products of those ids, as far as their state is known.
+pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
+    let rows = sqlx::query_as!(
         Row,
         r#"SELECT product_id, name AS "name!", category AS "category!", price AS "price!", stock,
                   updated_at
            FROM products_read_view
-           WHERE name IS NOT NULL AND product_id = $1"#,
-        product_id,
+           WHERE name IS NOT NULL AND product_id = ANY($1)"#,
+        &product_ids,
     )
-    .fetch_optional(&pool)
-    .await?
-    .ok_or_else(|| {
+    .fetch_all(&pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.product_id, row)).collect())
+}
+
+/// `GET /api/products/{id}`
+pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<Product>, Problem> {
+    let product_id = id.id("Invalid product id")?;
+    let row = by_key.products.get(product_id).await?.ok_or_else(|| {
         Problem::not_found("Product not found")
             .detail(format!("No event about product {product_id} has arrived."))
     })?;

@@ -1,5 +1,6 @@
 //! `users_read`: each user as they stand.
 
+use super::ByKey;
 use crate::database::Lists;
 use crate::paging::{self, PageOfIds};
 use crate::parameters::{Parameters, text, time};
@@ -11,6 +12,7 @@ use serde::Serialize;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
+use std::collections::HashMap;
 
 /// A user as they stand.
 #[derive(Debug, Serialize)]
@@ -36,8 +38,9 @@ pub struct Address {
     zip: String,
 }
 
-/// The address, one column each: all are there or none.
-struct Row {
+/// A user, as its view has them. The address, one column each: all are there or none.
+#[derive(Clone, Debug)]
+pub struct Row {
     user_id: i64,
     name: String,
     email: String,
@@ -106,33 +109,34 @@ pub async fn list(
 }
 
 /// `GET /api/users/{id}`
-pub async fn get(State(pool): State<PgPool>, id: Segment) -> Result<Json<User>, Problem> {
+pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<User>, Problem> {
     let user_id = id.id("Invalid user id")?;
-    let user = find(&pool, user_id).await?.ok_or_else(|| {
+    let row = by_key.users.get(user_id).await?.ok_or_else(|| {
         Problem::not_found("User not found")
             .detail(format!("No event about user {user_id} has arrived."))
     })?;
-    Ok(Json(user))
+    Ok(Json(row.into()))
 }
 
-/// The user of that id, if there is one.
-pub async fn find(pool: &PgPool, user_id: i64) -> sqlx::Result<Option<User>> {
-    let row = sqlx::query_as!(
+/// The users of those ids, as far as their state is known.
+pub async fn find(pool: PgPool, user_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
+    let rows = sqlx::query_as!(
         Row,
         r#"SELECT user_id, name AS "name!", email AS "email!", account_id, address1, city, state,
                   zip, created_at, updated_at
            FROM users_read
-           WHERE name IS NOT NULL AND user_id = $1"#,
-        user_id,
+           WHERE name IS NOT NULL AND user_id = ANY($1)"#,
+        &user_ids,
     )
-    .fetch_optional(pool)
+    .fetch_all(&pool)
     .await?;
-    Ok(row.map(User::from))
+    Ok(rows.into_iter().map(|row| (row.user_id, row)).collect())
 }
 
-impl User {
+impl Row {
     /// E-mail and address, for an invoice.
     pub fn into_contact(self) -> (String, Option<Address>) {
-        (self.email, self.address)
+        let user = User::from(self);
+        (user.email, user.address)
     }
 }
