@@ -28,6 +28,10 @@ pub enum Command {
     /// `cargo stack load --help`.
     #[command(disable_help_flag = true)]
     Load(LoadArgs),
+    /// Measure the stack on databases and a broker of its own: see
+    /// `cargo stack bench --help`.
+    #[command(disable_help_flag = true)]
+    Bench(BenchArgs),
     /// Write the query data in `.sqlx` anew, after a query or a migration
     /// changed.
     Prepare,
@@ -68,6 +72,14 @@ pub struct LoadArgs {
     /// Handed to the load generator.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     pub load_args: Vec<String>,
+}
+
+/// Arguments of `cargo stack bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Handed to the bench.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    pub bench_args: Vec<String>,
 }
 
 /// Arguments of `cargo stack test`.

@@ -1,10 +1,11 @@
 //! `cargo stack`: the operator's tool.
 //!
 //! It brings the whole stack up on a machine that has Rust and nothing else,
-//! runs the tests against private servers, puts load on a running stack, and
-//! prepares the query data that the services are compiled with. It never
-//! touches a database or a broker that it has not started itself.
+//! runs the tests and the bench against private servers, puts load on a running
+//! stack, and prepares the query data that the services are compiled with. It
+//! never touches a database or a broker that it has not started itself.
 
+mod bench;
 mod cli;
 mod data_folder;
 mod debian_packages;
@@ -58,6 +59,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Infra(args) => infra::run(args.port_offset),
         Command::Test(_) => test_run::run(&cli::arguments_after("test")),
         Command::Load(args) => load::run(&args.load_args),
+        Command::Bench(args) => bench::run(&args.bench_args),
         Command::Prepare => prepare::run(),
     }
 }

@@ -149,6 +149,11 @@ pub struct RunningProcess {
 }
 
 impl RunningProcess {
+    /// Its id, which is also that of its group.
+    pub const fn id(&self) -> i32 {
+        self.group
+    }
+
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()

@@ -55,6 +55,14 @@ impl Supervised {
         &self.spec.name
     }
 
+    /// Its process id, while it runs.
+    pub fn process_id(&self) -> Option<i32> {
+        match &self.state {
+            State::Running(process) => Some(process.id()),
+            State::Pausing { .. } | State::Stopped => None,
+        }
+    }
+
     /// How it ended, if it has. For the time before everything is ready, when
     /// nothing is started again.
     pub fn ended(&mut self) -> Option<ExitStatus> {

@@ -1,0 +1,116 @@
+//! Databases of a section's own.
+//!
+//! All queries of the bench are checked when they run, not when they are
+//! compiled: the macros for that would need prepared data (`.sqlx`), for tables
+//! that live as long as a measurement.
+
+use crate::servers::Servers;
+use anyhow::{Context, Result};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgPool};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Connections of the bench itself to each database.
+const CONNECTIONS: u32 = 2;
+
+/// The number of the last pair.
+static LAST: AtomicU32 = AtomicU32::new(0);
+
+/// A database of ours in one of the clusters.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// How to connect to it.
+    pub options: PgConnectOptions,
+    /// Connections of the bench.
+    pub pool: PgPool,
+}
+
+/// A write and a read database.
+#[derive(Clone, Debug)]
+pub struct Databases {
+    /// The write database.
+    pub write: Database,
+    /// The read database.
+    pub read: Database,
+}
+
+impl Database {
+    /// Creates an empty database, `bench_<what>_<n>`, in that cluster.
+    ///
+    /// # Errors
+    /// If the server does not do it.
+    pub async fn create(cluster: &PgConnectOptions, what: &str) -> Result<Self> {
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let name = format!("bench_{what}_{number}");
+        administer(cluster, format!("CREATE DATABASE {name}")).await?;
+        let options = cluster.clone().database(&name);
+        // On the read side set here as well, for connections made before the
+        // migrations have set it for the database.
+        let pooled = options.clone().options([("search_path", "live,public")]);
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect_lazy_with(pooled);
+        Ok(Self { options, pool })
+    }
+
+    /// The address for services.
+    pub fn url(&self) -> String {
+        self.options.to_url_lossy().to_string()
+    }
+
+    /// Deletes the database, whoever is still connected.
+    ///
+    /// # Errors
+    /// If the server does not do it.
+    pub async fn delete(self) -> Result<()> {
+        self.pool.close().await;
+        let name = self.options.get_database().context("a database without a name")?;
+        administer(&self.options, format!("DROP DATABASE {name} WITH (FORCE)")).await
+    }
+
+    /// Brings it into the state that it would be in after a while: statistics
+    /// and visibility maps made, nothing left to write from earlier work.
+    ///
+    /// # Errors
+    /// If the server does not do it.
+    pub async fn settle(&self) -> Result<()> {
+        for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+            sqlx::raw_sql(statement).execute(&self.pool).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Databases {
+    /// Creates an empty pair.
+    ///
+    /// # Errors
+    /// If a server does not do it.
+    pub async fn create(servers: &Servers) -> Result<Self> {
+        let write = Database::create(&servers.write, "w").await?;
+        Ok(Self { write, read: Database::create(&servers.read, "r").await? })
+    }
+
+    /// Deletes both.
+    ///
+    /// # Errors
+    /// If a server does not do it.
+    pub async fn delete(self) -> Result<()> {
+        self.write.delete().await?;
+        self.read.delete().await
+    }
+
+    /// As [`Database::settle`].
+    ///
+    /// # Errors
+    /// If a server does not do it.
+    pub async fn settle(&self) -> Result<()> {
+        self.write.settle().await?;
+        self.read.settle().await
+    }
+}
+
+async fn administer(cluster: &PgConnectOptions, statement: String) -> Result<()> {
+    let mut connection = cluster.clone().database("postgres").connect().await?;
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
+}

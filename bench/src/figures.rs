@@ -1,0 +1,59 @@
+//! Numbers: the middle of several, and how they are written.
+
+/// The median; the mean of the middle two of an even number; 0 of none.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.get(middle) {
+        None => 0.0,
+        Some(value) if sorted.len() % 2 == 1 => *value,
+        Some(value) => (value + sorted.get(middle - 1).unwrap_or(value)) / 2.0,
+    }
+}
+
+/// A number with commas between thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A figure with as many digits as mean anything: three, or all before the
+/// point.
+pub fn written(figure: f64) -> String {
+    match figure.abs() {
+        size if size >= 100.0 => grouped(figure.round() as u64),
+        size if size >= 10.0 => format!("{figure:.1}"),
+        size if size >= 1.0 => format!("{figure:.2}"),
+        _ => format!("{figure:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle_whatever_the_order() {
+        assert_eq!(median(&[]), 0.0);
+        assert_eq!(median(&[3.0]), 3.0);
+        assert_eq!(median(&[9.0, 1.0, 3.0]), 3.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 9.0]), 3.0);
+    }
+
+    #[test]
+    fn figures_have_three_digits_that_mean_something() {
+        for (figure, text) in
+            [(0.0, "0.000"), (0.0423, "0.042"), (1.347, "1.35"), (12.34, "12.3"), (8123.4, "8,123")]
+        {
+            assert_eq!(written(figure), text);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! How fast the disk confirms: every commit waits for it, and it is what
+//! differs most from one hour to the next on a shared machine.
+
+use anyhow::{Context, Result};
+use std::fs::{File, remove_file};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long is measured.
+const DURATION: Duration = Duration::from_secs(1);
+
+/// What is written before each flush: a page of PostgreSQL's.
+const PAGE: [u8; 8192] = [0x5a; 8192];
+
+/// Flushes (`fdatasync`) per second of a page written over and over, in a file
+/// of that folder.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn rate(folder: &Path) -> Result<f64> {
+    let path = folder.join("fsync-probe");
+    let mut file =
+        File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    let begun = Instant::now();
+    let mut flushes = 0_u32;
+    while begun.elapsed() < DURATION {
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(&PAGE)?;
+        file.sync_data()?;
+        flushes += 1;
+    }
+    let rate = f64::from(flushes) / begun.elapsed().as_secs_f64();
+    remove_file(&path)?;
+    Ok(rate)
+}

@@ -1,0 +1,15 @@
+-- The products of insert_products.sql, as the views know them.
+--
+-- $1 how many; $2 how many categories; $3 stock of each.
+INSERT INTO live.products_read_view
+    (product_id, name, category, price, state_version, stock_tracked, stock_sum, updated_at)
+SELECT
+    id,
+    'Product ' || lpad(id::text, 12, '0'),
+    'Category ' || lpad((id % $2)::text, 3, '0'),
+    (id * 37 % 9900 + 100)::numeric / 100,
+    1,
+    TRUE,
+    $3,
+    now()
+FROM generate_series(1, $1) AS product (id)

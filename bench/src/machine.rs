@@ -1,0 +1,57 @@
+//! What is measured on.
+
+use crate::servers::Servers;
+use anyhow::{Context, Result};
+use sqlx::{ConnectOptions, Connection};
+use std::fs;
+use std::process::Command;
+
+/// A few lines about the machine, the servers and the code.
+///
+/// # Errors
+/// If a server does not tell its version.
+pub async fn describe(servers: &Servers, quick: bool) -> Result<Vec<String>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned());
+    let memory = field("/proc/meminfo", "MemTotal").unwrap_or_else(|| "unknown".to_owned());
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let postgres = postgres_version(servers).await?;
+    let broker = servers.broker_version().await.context("cannot ask the broker")?;
+    let mut lines = vec![
+        format!("{cores} cores ({model}), memory {memory}, Linux {}", kernel.trim()),
+        format!("PostgreSQL {postgres}, RabbitMQ {broker}, code {}", commit()),
+    ];
+    if quick {
+        lines.push("--quick: one short round of everything, not to be compared".to_owned());
+    }
+    Ok(lines)
+}
+
+async fn postgres_version(servers: &Servers) -> Result<String> {
+    let mut connection = servers.write.connect().await.context("cannot ask PostgreSQL")?;
+    let version = sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(version)
+}
+
+/// The value of a line `name : value`.
+fn field(path: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    line.split_once(':').map(|(_, value)| value.trim().to_owned())
+}
+
+/// The commit, and whether anything was changed since.
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output =
+            Command::new("git").current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output();
+        let output = output.ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some(commit) = git(&["rev-parse", "--short", "HEAD"]) else { return "unknown".to_owned() };
+    match git(&["status", "--porcelain"]) {
+        Some(changes) if !changes.is_empty() => format!("{commit} with changes"),
+        _ => commit,
+    }
+}

@@ -1,0 +1,162 @@
+//! pgbench: what PostgreSQL alone does with the same work.
+
+use crate::databases::Database;
+use crate::requests::{CATEGORIES, CUSTOMERS, PRODUCTS, STOCK};
+use crate::servers::Servers;
+use anyhow::{Context, Result, bail};
+use sqlx::postgres::PgConnectOptions;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// The password of the clusters that `cargo stack` makes.
+const PASSWORD: &str = "password";
+
+/// Most threads: it runs on the cores that the server runs on.
+const THREADS: usize = 2;
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/write");
+
+/// What one run came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed {
+    /// Transactions per second, without the time to connect.
+    pub per_second: f64,
+    /// Mean latency, in milliseconds.
+    pub latency: f64,
+}
+
+/// A script and the database that it runs on.
+#[derive(Clone, Debug)]
+pub struct Pgbench {
+    program: PathBuf,
+    options: PgConnectOptions,
+    script: PathBuf,
+}
+
+impl Pgbench {
+    /// The same order as ours in one statement, on a write database of its own.
+    ///
+    /// # Errors
+    /// If the database cannot be made.
+    pub async fn one_statement(servers: &Servers) -> Result<(Self, Database)> {
+        let database = Database::create(&servers.write, "limit").await?;
+        MIGRATIONS.run(&database.pool).await.context("cannot migrate")?;
+        sqlx::query(include_str!("insert_products.sql"))
+            .bind(i64::from(PRODUCTS))
+            .bind(i64::from(CATEGORIES))
+            .bind(i32::try_from(STOCK)?)
+            .execute(&database.pool)
+            .await?;
+        insert_customers(&database).await?;
+        database.settle().await?;
+        let script = include_str!("one_statement.sql");
+        Ok((Self::new(servers, &database, "one_statement.sql", script)?, database))
+    }
+
+    /// The row of a random customer, by its key.
+    ///
+    /// # Errors
+    /// If the script cannot be written.
+    pub fn point_select(servers: &Servers, read: &Database) -> Result<Self> {
+        Self::new(servers, read, "point_select.sql", include_str!("point_select.sql"))
+    }
+
+    fn new(servers: &Servers, database: &Database, name: &str, script: &str) -> Result<Self> {
+        let path = servers.folder.join(name);
+        std::fs::write(&path, script)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self {
+            program: servers.postgres.join("pgbench"),
+            options: database.options.clone(),
+            script: path,
+        })
+    }
+
+    /// Runs it with so many clients, after it has warmed up.
+    ///
+    /// # Errors
+    /// If it cannot be run, or any of its transactions fails.
+    pub async fn run(&self, clients: usize, warm_up: Duration, measure: Duration) -> Result<Speed> {
+        self.run_once(clients, warm_up).await?;
+        self.run_once(clients, measure).await
+    }
+
+    async fn run_once(&self, clients: usize, duration: Duration) -> Result<Speed> {
+        let output = self.command(clients, duration).output().await.context("pgbench")?;
+        let (out, complaint) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if !output.status.success() {
+            bail!("pgbench failed: {}", complaint.trim());
+        }
+        Speed::parse(&out).with_context(|| format!("pgbench says nothing of speed: {out}"))
+    }
+
+    fn command(&self, clients: usize, duration: Duration) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .env("PGPASSWORD", PASSWORD)
+            .args(["--no-vacuum", "--protocol=prepared"])
+            .args(["--host", self.options.get_host()])
+            .args(["--port", &self.options.get_port().to_string()])
+            .args(["--username", self.options.get_username()])
+            .args(["--client", &clients.to_string()])
+            .args(["--jobs", &clients.min(THREADS).to_string()])
+            .args(["--time", &duration.as_secs().max(1).to_string()])
+            .args(["--define", &format!("products={PRODUCTS}")])
+            .args(["--define", &format!("customers={CUSTOMERS}")])
+            .arg("--file")
+            .arg::<&Path>(&self.script)
+            .arg(self.options.get_database().unwrap_or_default())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+impl Speed {
+    /// Reads what pgbench prints at its end.
+    fn parse(output: &str) -> Option<Self> {
+        let number = |line: &str| line.split_whitespace().next()?.parse::<f64>().ok();
+        let after = |start: &str, without: &str| {
+            let mut lines = output.lines().filter(|line| !line.contains(without));
+            lines.find_map(|line| number(line.strip_prefix(start)?))
+        };
+        // Before PostgreSQL 14 there are two lines of tps.
+        let per_second = after("tps = ", "including")?;
+        let latency = after("latency average = ", "\0")?;
+        Some(Self { per_second, latency })
+    }
+}
+
+/// Makes all customers known who will order: bare rows, of which nobody is told.
+///
+/// # Errors
+/// If the database does not take them.
+pub async fn insert_customers(write: &Database) -> Result<()> {
+    sqlx::query("INSERT INTO customers (id) SELECT generate_series(1, $1) ON CONFLICT DO NOTHING")
+        .bind(i64::from(CUSTOMERS))
+        .execute(&write.pool)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speed_is_read_from_what_pgbench_prints() {
+        let output = "transaction type: x.sql\nlatency average = 12.345 ms\n\
+                      initial connection time = 67.8 ms\n\
+                      tps = 5184.250000 (without initial connection time)\n";
+        let speed = Speed { per_second: 5184.25, latency: 12.345 };
+        assert_eq!(Speed::parse(output), Some(speed));
+        let older = "latency average = 12.345 ms\n\
+                     tps = 5000.1 (including connections establishing)\n\
+                     tps = 5184.25 (excluding connections establishing)\n";
+        assert_eq!(Speed::parse(older), Some(speed));
+        assert_eq!(Speed::parse("pgbench: error"), None);
+    }
+}

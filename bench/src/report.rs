@@ -1,0 +1,358 @@
+//! What was measured: rows with their limits and targets, section by section.
+
+use crate::figures::{grouped, written};
+use crate::table::table;
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+/// The least part of the small database's figure that a grown one may have.
+const GROWN: f64 = 0.8;
+
+/// What a figure counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// The more the better.
+    PerSecond,
+    /// The less the better.
+    Milliseconds,
+    /// The less the better.
+    Seconds,
+    /// The less the better.
+    Megabytes,
+}
+
+/// What a row is compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limit {
+    /// In the row's unit.
+    pub figure: f64,
+    /// What it is.
+    pub what: String,
+}
+
+/// What a row should reach.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Target {
+    /// Of ours to the limit.
+    RatioAtLeast(f64),
+    /// Of ours to the limit.
+    RatioAtMost(f64),
+    /// Of ours, in its unit.
+    AtLeast(f64),
+    /// Of ours, in its unit.
+    AtMost(f64),
+}
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// What was measured.
+    pub what: String,
+    /// Our figure.
+    pub ours: f64,
+    /// What it counts.
+    pub unit: Unit,
+    /// What it is compared with.
+    pub limit: Option<Limit>,
+    /// What it should reach.
+    pub target: Option<Target>,
+    /// What was wrong with the measurement, if anything.
+    pub flag: Option<String>,
+}
+
+/// The figures of a section.
+#[derive(Clone, Debug, Default)]
+struct Section {
+    name: String,
+    /// Whether it ran on grown databases.
+    grown: bool,
+    rows: Vec<Row>,
+    /// Tables and sentences beside the rows.
+    remarks: Vec<String>,
+    /// Flushes per second before and after.
+    fsync: (f64, f64),
+}
+
+/// Everything that was measured.
+#[derive(Clone, Debug)]
+pub struct Report {
+    machine: Vec<String>,
+    sections: Vec<Section>,
+    failures: Vec<String>,
+}
+
+impl Unit {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::PerSecond => "/s",
+            Self::Milliseconds => " ms",
+            Self::Seconds => " s",
+            Self::Megabytes => " MB",
+        }
+    }
+
+    fn written(self, figure: f64) -> String {
+        format!("{}{}", written(figure), self.text())
+    }
+}
+
+impl Row {
+    /// A figure for information.
+    pub fn new(what: impl Into<String>, ours: f64, unit: Unit) -> Self {
+        Self { what: what.into(), ours, unit, limit: None, target: None, flag: None }
+    }
+
+    /// The same with what it is compared with.
+    pub fn against(self, figure: f64, what: &str) -> Self {
+        Self { limit: Some(Limit { figure, what: what.to_owned() }), ..self }
+    }
+
+    /// The same with what it should reach.
+    pub fn target(self, target: Target) -> Self {
+        Self { target: Some(target), ..self }
+    }
+
+    /// The same with what was wrong.
+    pub fn flagged(self, flag: Option<String>) -> Self {
+        Self { flag, ..self }
+    }
+
+    fn ratio(&self) -> Option<f64> {
+        let limit = self.limit.as_ref()?.figure;
+        (limit > 0.0).then(|| self.ours / limit)
+    }
+
+    /// Whether the target is met; none without one, or without a limit that it
+    /// needs.
+    fn met(&self) -> Option<bool> {
+        Some(match self.target? {
+            Target::RatioAtLeast(least) => self.ratio()? >= least,
+            Target::RatioAtMost(most) => self.ratio()? <= most,
+            Target::AtLeast(least) => self.ours >= least,
+            Target::AtMost(most) => self.ours <= most,
+        })
+    }
+
+    /// The same row on a grown database: compared with the small one's.
+    fn grown(self, small: Option<f64>) -> Self {
+        let Some(small) = small else { return Self { limit: None, target: None, ..self } };
+        let target = match self.unit {
+            Unit::PerSecond => Target::RatioAtLeast(GROWN),
+            Unit::Milliseconds | Unit::Seconds | Unit::Megabytes => {
+                Target::RatioAtMost(1.0 / GROWN)
+            }
+        };
+        self.against(small, "small database").target(target)
+    }
+
+    fn cells(&self, section: &Section) -> Vec<String> {
+        let limit = self.limit.as_ref();
+        let met = match self.met() {
+            Some(true) => "yes",
+            Some(false) => "NO",
+            None => "—",
+        };
+        vec![
+            format!("{}: {}", section.name, self.what),
+            self.unit.written(self.ours),
+            limit.map_or_else(String::new, |limit| {
+                format!("{} ({})", self.unit.written(limit.figure), limit.what)
+            }),
+            self.ratio().map_or_else(String::new, |ratio| format!("{ratio:.2}")),
+            self.target.map_or_else(String::new, |target| self.written_target(target)),
+            format!("{met}{}", if self.flag.is_some() { " (!)" } else { "" }),
+            section.written_fsync(),
+        ]
+    }
+
+    fn written_target(&self, target: Target) -> String {
+        match target {
+            Target::RatioAtLeast(least) => format!("≥ {least} ×"),
+            Target::RatioAtMost(most) => format!("≤ {most} ×"),
+            Target::AtLeast(least) => format!("≥ {}", self.unit.written(least)),
+            Target::AtMost(most) => format!("≤ {}", self.unit.written(most)),
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "what": self.what,
+            "ours": self.ours,
+            "unit": self.unit.text().trim(),
+            "limit": self.limit.as_ref().map(|limit| limit.figure),
+            "limitIs": self.limit.as_ref().map(|limit| &limit.what),
+            "ratio": self.ratio(),
+            "target": self.target.map(|target| self.written_target(target)),
+            "met": self.met(),
+            "flag": self.flag,
+        })
+    }
+}
+
+impl Section {
+    fn written_fsync(&self) -> String {
+        let (before, after) = self.fsync;
+        format!("{} → {}", grouped(before as u64), grouped(after as u64))
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "section": self.name,
+            "grown": self.grown,
+            "fsyncPerSecond": {"before": self.fsync.0, "after": self.fsync.1},
+            "rows": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
+            "remarks": self.remarks,
+        })
+    }
+}
+
+impl Report {
+    /// A report that is empty but for what it was measured on.
+    pub const fn new(machine: Vec<String>) -> Self {
+        Self { machine, sections: Vec::new(), failures: Vec::new() }
+    }
+
+    /// Begins a section; what is added from now on belongs to it.
+    pub fn begin(&mut self, name: &str, grown: bool, fsync_before: f64) {
+        let name = if grown { format!("grown {name}") } else { name.to_owned() };
+        let fsync = (fsync_before, 0.0);
+        self.sections.push(Section { name, grown, fsync, ..Section::default() });
+    }
+
+    /// Ends the section.
+    pub fn end(&mut self, fsync_after: f64) {
+        if let Some(section) = self.sections.last_mut() {
+            section.fsync.1 = fsync_after;
+        }
+    }
+
+    /// Adds a row. In a section on grown databases it is compared with the row
+    /// of the same name on small ones, if that was measured.
+    pub fn add(&mut self, row: Row) {
+        let Some(name) = self.sections.last().map(|section| section.name.clone()) else { return };
+        let row = match name.strip_prefix("grown ") {
+            Some(small) => {
+                let rows = self.sections.iter().filter(|section| section.name == small);
+                let small = rows.flat_map(|section| &section.rows).find(|it| it.what == row.what);
+                let small = small.map(|small| small.ours);
+                row.grown(small)
+            }
+            None => row,
+        };
+        if let Some(section) = self.sections.last_mut() {
+            section.rows.push(row);
+        }
+    }
+
+    /// Changes a row of the section that was added before.
+    pub fn change(&mut self, what: &str, change: impl FnOnce(Row) -> Row) {
+        let rows = self.sections.last_mut().map(|section| &mut section.rows);
+        let row = rows.and_then(|rows| rows.iter_mut().find(|row| row.what == what));
+        if let Some(row) = row {
+            *row = change(row.clone());
+        }
+    }
+
+    /// Adds a table or a sentence.
+    pub fn remark(&mut self, remark: String) {
+        if let Some(section) = self.sections.last_mut() {
+            section.remarks.push(remark);
+        }
+    }
+
+    /// Notes that something was wrong, not merely slow.
+    pub fn fail(&mut self, what: String) {
+        self.failures.push(what);
+    }
+
+    /// Whether nothing was wrong.
+    pub fn is_sound(&self) -> bool {
+        self.failures.is_empty()
+    }
+
+    /// The whole report, as Markdown.
+    pub fn text(&self) -> String {
+        let head = ["what", "ours", "limit", "ratio", "target", "met", "fsync/s"];
+        let mut rows = vec![head.map(str::to_owned).to_vec()];
+        for section in &self.sections {
+            rows.extend(section.rows.iter().map(|row| row.cells(section)));
+        }
+        let mut parts = vec![self.machine.join("\n"), table(&rows)];
+        let flags: Vec<String> = self.sections.iter().flat_map(flags).collect();
+        parts.extend([flags.join("\n")].into_iter().filter(|flags| !flags.is_empty()));
+        for section in &self.sections {
+            parts.extend(section.remarks.iter().map(|text| format!("{}: {text}", section.name)));
+        }
+        parts.extend(self.failures.iter().map(|failure| format!("WRONG: {failure}")));
+        parts.join("\n\n")
+    }
+
+    /// Writes `report.md` and `report.json` into the folder.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let json = json!({
+            "machine": self.machine,
+            "sections": self.sections.iter().map(Section::json).collect::<Vec<_>>(),
+            "failures": self.failures,
+        });
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(folder.join("report.md"), self.text() + "\n"))
+            .and_then(|()| fs::write(folder.join("report.json"), format!("{json:#}\n")))
+            .with_context(|| format!("cannot write the report to {}", folder.display()))
+    }
+}
+
+fn flags(section: &Section) -> Vec<String> {
+    let flagged = section.rows.iter().filter_map(|row| Some((row, row.flag.as_ref()?)));
+    flagged.map(|(row, flag)| format!("(!) {}: {}: {flag}", section.name, row.what)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intake(ours: f64) -> Row {
+        Row::new("64 clients", ours, Unit::PerSecond)
+            .against(2_000.0, "one statement")
+            .target(Target::RatioAtLeast(2.0))
+    }
+
+    #[test]
+    fn a_row_tells_whether_its_target_is_met() {
+        assert_eq!(intake(4_000.0).met(), Some(true));
+        assert_eq!(intake(3_999.0).met(), Some(false));
+        assert_eq!(Row::new("x", 1.0, Unit::Seconds).met(), None);
+        let row = Row::new("x", 1.0, Unit::Seconds).target(Target::AtMost(0.9));
+        assert_eq!(row.met(), Some(false));
+        assert_eq!(row.target(Target::RatioAtMost(1.3)).met(), None);
+    }
+
+    #[test]
+    fn the_table_has_a_row_for_each_figure_and_names_what_was_wrong() {
+        let mut report = Report::new(vec!["2 cores".to_owned()]);
+        report.begin("intake", false, 900.0);
+        report.add(intake(5_000.0).flagged(Some("3 × 500".to_owned())));
+        report.end(1_100.0);
+        let text = report.text();
+        let row = "| intake: 64 clients | 5,000/s | 2,000/s (one statement) |  2.50 |  ≥ 2 × | yes (!) | 900 → 1,100 |";
+        assert!(text.contains(row), "{text}");
+        assert!(text.contains("(!) intake: 64 clients: 3 × 500"), "{text}");
+    }
+
+    #[test]
+    fn a_grown_database_is_compared_with_the_small_one() {
+        let mut report = Report::new(Vec::new());
+        report.begin("intake", false, 1.0);
+        report.add(intake(5_000.0));
+        report.begin("intake", true, 1.0);
+        report.add(intake(4_500.0));
+        report.add(Row::new("new", 1.0, Unit::Seconds).target(Target::AtMost(2.0)));
+        let rows = &report.sections[1].rows;
+        assert_eq!((rows[0].ratio(), rows[0].met()), (Some(0.9), Some(true)));
+        assert_eq!(rows[1].met(), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! The requests that are sent, written into buffers that are used again.
+
+use std::io::Write;
+
+/// Products of a shop.
+pub const PRODUCTS: u32 = 10_000;
+
+/// Products that are bought in the hot case.
+pub const HOT_PRODUCTS: u32 = 10;
+
+/// Categories of the products.
+pub const CATEGORIES: u32 = 100;
+
+/// Customers who order.
+pub const CUSTOMERS: u32 = 100_000;
+
+/// Pieces of each product: nobody runs out.
+pub const STOCK: u32 = 1_000_000_000;
+
+/// Orders, made up: 1 to 3 lines, any customer, any of the products, without
+/// prices.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    random: fastrand::Rng,
+    products: u32,
+    body: Vec<u8>,
+}
+
+impl Orders {
+    /// Orders for the products 1 to `products`; the same seed gives the same.
+    pub fn new(products: u32, seed: u64) -> Self {
+        Self { random: fastrand::Rng::with_seed(seed), products, body: Vec::with_capacity(256) }
+    }
+
+    /// Writes the next order's request in place of what is in the buffer.
+    pub fn write(&mut self, request: &mut Vec<u8>) {
+        let customer = self.random.u32(1..=CUSTOMERS);
+        self.body.clear();
+        let _ = write!(self.body, r#"{{"customerId":{customer},"items":["#);
+        for line in 0..self.random.u8(1..=3) {
+            let comma = if line == 0 { "" } else { "," };
+            let product = self.random.u32(1..=self.products);
+            let quantity = self.random.u8(1..=5);
+            let _ = write!(self.body, r#"{comma}{{"productId":{product},"quantity":{quantity}}}"#);
+        }
+        self.body.extend_from_slice(b"]}");
+        post(request, "/api/orders", &self.body);
+    }
+}
+
+/// Writes the request that creates a product, the same as in grown databases.
+pub fn product(request: &mut Vec<u8>, id: u32) {
+    let (category, cents) = (id % CATEGORIES, id * 37 % 9_900 + 100);
+    let price = format!("{}.{:02}", cents / 100, cents % 100);
+    let body = format!(
+        r#"{{"name":"Product {id:012}","category":"Category {category:03}","price":{price},"stock":{STOCK}}}"#
+    );
+    post(request, "/api/products", body.as_bytes());
+}
+
+/// Writes a request without a body in place of what is in the buffer.
+pub fn get(request: &mut Vec<u8>, path: std::fmt::Arguments<'_>) {
+    request.clear();
+    let _ = write!(request, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+}
+
+fn post(request: &mut Vec<u8>, path: &str, body: &[u8]) {
+    request.clear();
+    let _ = write!(
+        request,
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    request.extend_from_slice(body);
+}
+
+/// The order's id in the answer to its request, of which it is the first
+/// member.
+pub fn order_id(body: &[u8]) -> Option<i64> {
+    let rest = body.strip_prefix(br#"{"orderId":"#)?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_are_json_of_one_to_three_lines() {
+        let mut orders = Orders::new(HOT_PRODUCTS, 1);
+        let mut request = b"what was there before".to_vec();
+        for _ in 0..100 {
+            orders.write(&mut request);
+            let text = std::str::from_utf8(&request).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("POST /api/orders HTTP/1.1\r\n"));
+            assert!(head.ends_with(&format!("Content-Length: {}", body.len())));
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            let items = body["items"].as_array().unwrap();
+            assert!((1..=3).contains(&items.len()));
+            assert!(items.iter().all(|item| item["productId"].as_u64().unwrap() <= 10));
+        }
+    }
+
+    #[test]
+    fn products_have_prices_of_two_decimals() {
+        let mut request = Vec::new();
+        product(&mut request, 9_999);
+        let text = String::from_utf8(request).unwrap();
+        let (_, body) = text.split_once("\r\n\r\n").unwrap();
+        assert_eq!(
+            body,
+            r#"{"name":"Product 000000009999","category":"Category 099","price":37.63,"stock":1000000000}"#
+        );
+    }
+
+    #[test]
+    fn the_id_of_a_new_order_is_found() {
+        assert_eq!(order_id(br#"{"orderId":4711,"id":4711}"#), Some(4711));
+        assert_eq!(order_id(br#"{"id":4711}"#), None);
+    }
+}

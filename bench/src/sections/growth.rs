@@ -1,0 +1,41 @@
+//! The sections that growth could slow down, on databases with many orders.
+
+use super::run as run_section;
+use crate::arguments::SectionName;
+use crate::session::Session;
+use crate::sizes;
+use crate::{grown, output};
+use anyhow::Result;
+
+/// Those that are measured again.
+const SECTIONS: [SectionName; 5] = [
+    SectionName::Intake,
+    SectionName::Pipe,
+    SectionName::Lag,
+    SectionName::Reads,
+    SectionName::CatchUp,
+];
+
+/// Fills a pair of databases with so many orders and measures again.
+///
+/// # Errors
+/// If they cannot be filled.
+pub async fn run(session: &mut Session, orders: u32) -> Result<()> {
+    output::note("\ngrowth");
+    let databases = grown::databases(&session.servers, orders).await?;
+    let before = sizes::measure(&databases).await?;
+    session.grown = Some(databases.clone());
+    let outcome = run_sections(session).await;
+    session.grown = None;
+    let after = sizes::measure(&databases).await?;
+    session.report.remark(format!("sizes\n\n{}", sizes::compared(&before, &after)));
+    databases.delete().await?;
+    outcome
+}
+
+async fn run_sections(session: &mut Session) -> Result<()> {
+    for section in SECTIONS {
+        run_section(session, section).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! How soon an order is visible, at constant rates of arrival.
+
+use crate::measured::Measured;
+use crate::open_loop::{OpenLoop, Schedule};
+use crate::progress::Progress;
+use crate::report::{Report, Row, Target, Unit};
+use crate::requests::{PRODUCTS, order_id};
+use crate::service::Service;
+use crate::session::Session;
+use crate::shop::{Shop, new_orders};
+use crate::visibility::{Seen, Watch};
+use anyhow::Result;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+/// A rate, for how long (usually, and cut short), and within how many
+/// milliseconds of its answer an order is to be visible: half of them, and 99
+/// of 100.
+struct Case {
+    name: &'static str,
+    per_second: u32,
+    seconds: (u64, u64),
+    p50: Option<f64>,
+    p99: f64,
+}
+
+const CASES: [Case; 3] = [
+    Case { name: "idle (10/s)", per_second: 10, seconds: (20, 5), p50: Some(10.0), p99: 20.0 },
+    Case { name: "1,000/s", per_second: 1_000, seconds: (30, 5), p50: None, p99: 30.0 },
+    Case { name: "4,000/s", per_second: 4_000, seconds: (30, 5), p50: None, p99: 60.0 },
+];
+
+/// An accepted order.
+struct Accepted {
+    id: i64,
+    due: Instant,
+    answered: Instant,
+}
+
+/// Measures each rate in turn.
+///
+/// # Errors
+/// If something cannot be measured.
+pub async fn run(session: &mut Session) -> Result<()> {
+    let shop = session.open_shop().await?;
+    let mut pipeline = shop.start_pipeline().await?;
+    let _query = shop.start_query().await?;
+    for case in &CASES {
+        measure(session, &shop, case, &mut pipeline.command).await?;
+        shop.caught_up().await?;
+    }
+    drop(pipeline);
+    session.close_shop(shop).await
+}
+
+async fn measure(
+    session: &mut Session,
+    shop: &Shop,
+    case: &Case,
+    command: &mut Service,
+) -> Result<()> {
+    let per_second = NonZeroU32::new(case.per_second).unwrap_or(NonZeroU32::MIN);
+    let duration = session.pace.seconds(case.seconds.0, case.seconds.1);
+    let schedule = Schedule::new(per_second, duration);
+    let placing = OpenLoop { address: command.address("api").await?, schedule, expected: 201 };
+    let watch = Watch::begin(shop.databases.read.options.clone());
+    let (mut orders, mut accepted) = (new_orders(PRODUCTS), Vec::new());
+    let note = |due, answered, body: &[u8]| {
+        accepted.extend(order_id(body).map(|id| Accepted { id, due, answered }));
+    };
+    let progress = Progress::begin(&format!("orders at {}", case.name));
+    let placed = progress.during(placing.run(|request| orders.write(request), note)).await?;
+    let last = accepted.iter().map(|order| order.id).max().unwrap_or(0);
+    let seen = watch.until(last).await?;
+    add_rows(&mut session.report, case, &placed, &Delays::of(&accepted, &seen));
+    Ok(())
+}
+
+/// Delays until visible, in milliseconds, ascending.
+struct Delays {
+    from_answer: Vec<f64>,
+    from_due: Vec<f64>,
+}
+
+impl Delays {
+    fn of(accepted: &[Accepted], seen: &Seen) -> Self {
+        let sorted = |since: fn(&Accepted) -> Instant| {
+            let delay = |order: &Accepted| {
+                let delay = seen.since(order.id)?.saturating_duration_since(since(order));
+                Some(milliseconds(delay))
+            };
+            let mut delays: Vec<f64> = accepted.iter().filter_map(delay).collect();
+            delays.sort_by(f64::total_cmp);
+            delays
+        };
+        Self { from_answer: sorted(|order| order.answered), from_due: sorted(|order| order.due) }
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
+
+/// A quantile of ascending values.
+fn quantile(sorted: &[f64], quantile: f64) -> f64 {
+    let rank = (sorted.len() as f64 * quantile).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
+}
+
+fn add_rows(report: &mut Report, case: &Case, placed: &Measured, delays: &Delays) {
+    let name = case.name;
+    let mut add = |what: &str, figure: f64, most: Option<f64>| {
+        let row = Row::new(format!("{name}, {what}"), figure, Unit::Milliseconds);
+        report.add(Row { target: most.map(Target::AtMost), ..row }.flagged(placed.flag()));
+    };
+    let answer = &delays.from_answer;
+    add("answer to visible, p50", quantile(answer, 0.5), case.p50);
+    add("answer to visible, p99", quantile(answer, 0.99), Some(case.p99));
+    add("answer to visible, max", quantile(answer, 1.0), None);
+    let due = &delays.from_due;
+    add("due to visible, p50", quantile(due, 0.5), None);
+    add("due to visible, p99", quantile(due, 0.99), None);
+    add("due to visible, max", quantile(due, 1.0), None);
+    add("POST latency, p50", placed.quantile(0.5), None);
+    add("POST latency, p99", placed.quantile(0.99), None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_values_that_occurred() {
+        let values: Vec<f64> = (1..=200).map(f64::from).collect();
+        assert_eq!(quantile(&values, 0.5), 100.0);
+        assert_eq!(quantile(&values, 0.99), 198.0);
+        assert_eq!(quantile(&values, 1.0), 200.0);
+        assert_eq!(quantile(&[], 0.5), 0.0);
+    }
+}

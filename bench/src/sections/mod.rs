@@ -1,0 +1,69 @@
+//! The sections, in the order in which they run.
+
+mod catch_up;
+mod growth;
+mod intake;
+mod lag;
+mod pipe;
+mod reads;
+mod soak;
+mod start;
+
+use crate::arguments::{Arguments, SectionName};
+use crate::output::note;
+use crate::session::Session;
+use anyhow::Result;
+use clap::ValueEnum;
+
+/// Runs every section that is wanted. One that cannot be measured does not keep
+/// the others from it.
+pub async fn run_all(session: &mut Session, arguments: &Arguments) {
+    for section in SectionName::value_variants() {
+        if !arguments.wants(*section) {
+            continue;
+        }
+        let done = match (section, arguments.grown, arguments.soak) {
+            (SectionName::Growth, Some(orders), _) => growth::run(session, orders).await,
+            (SectionName::Soak, _, Some(minutes)) => soak::run(session, minutes).await,
+            _ => run(session, *section).await,
+        };
+        if let Err(error) = done {
+            failed(session, *section, &error);
+        }
+    }
+}
+
+/// Runs one section that needs no size.
+async fn run(session: &mut Session, section: SectionName) -> Result<()> {
+    session.begin_section(name(section))?;
+    match section {
+        SectionName::Start => start::run(session).await?,
+        SectionName::Intake => intake::run(session).await?,
+        SectionName::Pipe => pipe::run(session).await?,
+        SectionName::Lag => lag::run(session).await?,
+        SectionName::Reads => reads::run(session).await?,
+        SectionName::CatchUp => catch_up::run(session).await?,
+        // They need a size.
+        SectionName::Growth | SectionName::Soak => {}
+    }
+    session.end_section()
+}
+
+fn failed(session: &mut Session, section: SectionName, error: &anyhow::Error) {
+    let what = format!("{} could not be measured: {error:#}", name(section));
+    note(&format!("error: {what}"));
+    session.report.fail(what);
+}
+
+const fn name(section: SectionName) -> &'static str {
+    match section {
+        SectionName::Start => "start",
+        SectionName::Intake => "intake",
+        SectionName::Pipe => "pipe",
+        SectionName::Lag => "lag",
+        SectionName::Reads => "reads",
+        SectionName::CatchUp => "catch-up",
+        SectionName::Growth => "growth",
+        SectionName::Soak => "soak",
+    }
+}

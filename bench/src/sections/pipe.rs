@@ -1,0 +1,162 @@
+//! Orders all the way into the views: as many as go in, until all are visible.
+
+use super::intake::{ONE_STATEMENT, limit};
+use crate::closed_loop::Until;
+use crate::cpu::Spent;
+use crate::figures::median;
+use crate::measured::Measured;
+use crate::pgbench::{Pgbench, Speed};
+use crate::progress::shown;
+use crate::report::{Report, Row, Target, Unit};
+use crate::requests::PRODUCTS;
+use crate::service::Service;
+use crate::session::Session;
+use crate::shop::{Pipeline, Placing, Shop, one};
+use anyhow::Result;
+use std::time::{Duration, Instant};
+
+/// Clients.
+const CLIENTS: usize = 64;
+
+/// Accepted, by the time from the first request until all are visible.
+const SUSTAINED: &str = "sustained, 64 clients";
+
+/// Between two looks at the views.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Sums that must be the same on both sides once the views have caught up: what
+/// it is, where it is, and the statement. As text, for money is exact.
+const SUMS: [(&str, bool, &str); 4] = [
+    ("total of orders", false, "SELECT trim_scale(sum(total))::text FROM orders"),
+    (
+        "revenue of products",
+        true,
+        "SELECT trim_scale(sum(gross_revenue))::text FROM live.product_sales_view",
+    ),
+    (
+        "spend of customers",
+        true,
+        "SELECT trim_scale(sum(gross_spent))::text FROM live.customer_ltv_view",
+    ),
+    ("total of orders_read", true, "SELECT trim_scale(sum(total))::text FROM live.orders_read"),
+];
+
+/// The stock of every product, as one text.
+const STOCK: [&str; 2] = [
+    "SELECT md5(string_agg(id || ' ' || stock, ',' ORDER BY id)) FROM products",
+    "SELECT md5(string_agg(product_id || ' ' || stock, ',' ORDER BY product_id))
+     FROM live.products_read_view",
+];
+
+/// Places orders for a while, then waits for the views and compares them.
+///
+/// # Errors
+/// If something cannot be measured.
+pub async fn run(session: &mut Session) -> Result<()> {
+    let shop = session.open_shop().await?;
+    let limits = match session.is_grown() {
+        true => None,
+        false => Some(shown("pgbench's database", Pgbench::one_statement(&session.servers)).await?),
+    };
+    let mut speeds = Vec::new();
+    if let Some((pgbench, _)) = &limits {
+        speeds.push(limit(session, pgbench, CLIENTS).await?);
+    }
+    measure(session, &shop).await?;
+    if let Some((pgbench, database)) = limits {
+        speeds.push(limit(session, &pgbench, CLIENTS).await?);
+        database.delete().await?;
+    }
+    compare_with_limit(&mut session.report, &speeds);
+    session.close_shop(shop).await
+}
+
+async fn measure(session: &mut Session, shop: &Shop) -> Result<()> {
+    let Pipeline { mut command, consumer } = shop.start_pipeline().await?;
+    let query = shop.start_query().await?;
+    let (before, orders_before) = (shop.applied().await?, orders_read(shop).await?);
+    let parts = shop.parts(&[&command, &consumer, &query]);
+    let spent = Spent::now(&parts);
+    let placing = Placing {
+        name: "orders, 64 clients",
+        connections: CLIENTS,
+        products: PRODUCTS,
+        warm_up: Duration::ZERO,
+        until: Until::Time(session.pace.seconds(60, 10)),
+    };
+    let measured = placing.run(&mut command).await?;
+    let accepted = i64::try_from(measured.accepted_in_all)?;
+    let complete = shown("views catching up", shop.applied_until(before + accepted, POLL)).await?;
+    let spent = Spent::now(&parts).since(&spent);
+    shop.caught_up().await?;
+
+    report_speed(&mut session.report, &measured, complete);
+    report_memory(&mut session.report, [&command, &consumer, &query]);
+    session.report.remark(format!("64 clients\n\n{}", spent.per_order(measured.accepted_in_all)));
+    let visible = orders_read(shop).await? - orders_before;
+    if visible != accepted {
+        session.report.fail(format!("{accepted} orders accepted, {visible} new in orders_read"));
+    }
+    shown("comparing views", compare_views(&mut session.report, shop)).await
+}
+
+/// How fast orders went in, and through.
+fn report_speed(report: &mut Report, measured: &Measured, complete: Instant) {
+    let seconds = (complete - measured.begun).as_secs_f64();
+    let sustained = measured.accepted_in_all as f64 / seconds;
+    let accepted = Row::new("accepted, 64 clients", measured.rate(), Unit::PerSecond);
+    let behind = complete.saturating_duration_since(measured.ended).as_secs_f64();
+    report.add(Row::new(SUSTAINED, sustained, Unit::PerSecond).flagged(measured.flag()));
+    report.add(accepted.flagged(measured.flag()));
+    report.add(
+        Row::new("last answer until all visible", behind, Unit::Seconds)
+            .target(Target::AtMost(0.5)),
+    );
+    for (what, quantile) in [("POST latency, p50", 0.5), ("POST latency, p99", 0.99)] {
+        report.add(Row::new(what, measured.quantile(quantile), Unit::Milliseconds));
+    }
+}
+
+fn report_memory(report: &mut Report, services: [&Service; 3]) {
+    for service in services {
+        let (name, _) = service.part();
+        let row = Row::new(format!("{name}, peak memory"), service.memory().peak, Unit::Megabytes);
+        report.add(row.target(Target::AtMost(100.0)));
+    }
+}
+
+/// pgbench is measured right before and right after.
+fn compare_with_limit(report: &mut Report, speeds: &[Speed]) {
+    if speeds.is_empty() {
+        return;
+    }
+    let speeds: Vec<f64> = speeds.iter().map(|speed| speed.per_second).collect();
+    report.change(SUSTAINED, |row| {
+        row.against(median(&speeds), ONE_STATEMENT).target(Target::RatioAtLeast(1.4))
+    });
+}
+
+async fn orders_read(shop: &Shop) -> Result<i64> {
+    one(&shop.databases.read, "SELECT count(*) FROM live.orders_read").await
+}
+
+async fn compare_views(report: &mut Report, shop: &Shop) -> Result<()> {
+    let mut sums: Vec<(&str, Option<String>)> = Vec::new();
+    for (what, is_view, statement) in SUMS {
+        sums.push((what, text(shop, is_view, statement).await?));
+    }
+    let [write, read] = STOCK;
+    let sums_agree = sums.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    let stock_agrees = text(shop, false, write).await? == text(shop, true, read).await?;
+    match (sums_agree, stock_agrees) {
+        (true, true) => report.remark("views agree to the last decimal".to_owned()),
+        (false, _) => report.fail(format!("sums differ: {sums:?}")),
+        (true, false) => report.fail("the stock of products differs".to_owned()),
+    }
+    Ok(())
+}
+
+async fn text(shop: &Shop, is_view: bool, statement: &'static str) -> Result<Option<String>> {
+    let database = if is_view { &shop.databases.read } else { &shop.databases.write };
+    Ok(sqlx::query_scalar(statement).fetch_one(&database.pool).await?)
+}

@@ -1,0 +1,104 @@
+//! A long run at a constant rate: what grows that should not.
+
+use crate::measured::Measured;
+use crate::open_loop::{OpenLoop, Schedule};
+use crate::output::print;
+use crate::progress::shown;
+use crate::report::{Row, Target, Unit};
+use crate::requests::PRODUCTS;
+use crate::service::Service;
+use crate::session::Session;
+use crate::shop::{Shop, new_orders};
+use crate::sizes::{self, Size};
+use anyhow::Result;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Orders per second.
+const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
+
+/// How much more memory a service may hold at the end than in the first minute.
+const MEMORY: f64 = 1.2;
+
+/// How much larger tables of constant size may be at the end than in the second
+/// minute: rows that died until then have made room for those that die later.
+const BLOAT: f64 = 1.5;
+
+/// What was seen at the end of a minute.
+struct Minute {
+    memory: [f64; 3],
+    sizes: Vec<Size>,
+}
+
+/// Places orders for so many minutes.
+///
+/// # Errors
+/// If something cannot be measured.
+pub async fn run(session: &mut Session, minutes: u32) -> Result<()> {
+    session.begin_section("soak")?;
+    let shop = session.open_shop().await?;
+    let mut pipeline = shop.start_pipeline().await?;
+    let query = shop.start_query().await?;
+    let mut seen = Vec::new();
+    let (mut accepted, mut failed) = (0, 0);
+    for number in 1..=minutes {
+        let placing = place(&mut pipeline.command);
+        let placed = shown(&format!("minute {number} of {minutes}"), placing).await?;
+        let services = [&pipeline.command, &pipeline.consumer, &query];
+        let minute = Minute::look(&shop, services).await?;
+        print(&minute.line(number, &placed));
+        (accepted, failed) = (accepted + placed.accepted, failed + placed.failed());
+        seen.push(minute);
+    }
+    shop.caught_up().await?;
+    session.report.remark(format!("{accepted} orders accepted, {failed} failed"));
+    report(session, &seen);
+    drop((pipeline, query));
+    session.close_shop(shop).await?;
+    session.end_section()
+}
+
+async fn place(command: &mut Service) -> Result<Measured> {
+    let schedule = Schedule::new(RATE, Duration::from_secs(60));
+    let placing = OpenLoop { address: command.address("api").await?, schedule, expected: 201 };
+    let mut orders = new_orders(PRODUCTS);
+    placing.run(|request| orders.write(request), |_, _, _| {}).await
+}
+
+impl Minute {
+    async fn look(shop: &Shop, services: [&Service; 3]) -> Result<Self> {
+        let memory = services.map(|service| service.memory().now);
+        Ok(Self { memory, sizes: sizes::measure(&shop.databases).await? })
+    }
+
+    fn line(&self, number: u32, placed: &Measured) -> String {
+        let [command, consumer, query] = self.memory;
+        format!(
+            "minute {number}: {} accepted, {} failed, POST p50 {:.1} ms, p99 {:.1} ms; memory: \
+             command {command:.1}, consumer {consumer:.1}, query {query:.1} MB; {}",
+            placed.accepted,
+            placed.failed(),
+            placed.quantile(0.5),
+            placed.quantile(0.99),
+            sizes::line(&self.sizes)
+        )
+    }
+}
+
+fn report(session: &mut Session, seen: &[Minute]) {
+    let (Some(first), Some(second), Some(last)) = (seen.first(), seen.get(1), seen.last()) else {
+        return;
+    };
+    let services = ["command service", "consumer service", "query service"];
+    for ((service, before), after) in services.iter().zip(first.memory).zip(last.memory) {
+        let row = Row::new(format!("{service}, memory at the end"), after, Unit::Megabytes);
+        let row = row.against(before, "first minute");
+        session.report.add(row.target(Target::RatioAtMost(MEMORY)));
+    }
+    let bloat = sizes::constant(&last.sizes);
+    let row = Row::new("tables of constant size, at the end", bloat, Unit::Megabytes)
+        .against(sizes::constant(&second.sizes), "second minute");
+    session.report.add(row.target(Target::RatioAtMost(BLOAT)));
+    let sizes = sizes::compared(&second.sizes, &last.sizes);
+    session.report.remark(format!("sizes, second minute and end\n\n{sizes}"));
+}

@@ -1,0 +1,55 @@
+//! From the start of the services until they are well.
+
+use crate::figures::median;
+use crate::progress::shown;
+use crate::report::{Row, Target, Unit};
+use crate::service::Service;
+use crate::session::Session;
+use crate::shop::Shop;
+use anyhow::Result;
+use futures::future::try_join_all;
+use std::time::Instant;
+
+/// How often they are started.
+const STARTS: usize = 5;
+
+/// Seconds until all three are to be well.
+const TARGET: Target = Target::AtMost(1.0);
+
+/// All three are started at once, on databases that are migrated and a broker
+/// that is up.
+///
+/// # Errors
+/// If a service does not come up.
+pub async fn run(session: &mut Session) -> Result<()> {
+    let shop = session.open_shop().await?;
+    let mut starts = Vec::with_capacity(STARTS);
+    for number in 1..=STARTS {
+        let name = format!("start {number} of {STARTS}");
+        starts.push(shown(&name, start(&shop, &session.servers.broker)).await?);
+    }
+    for (index, service) in
+        ["command service", "consumer service", "query service"].iter().enumerate()
+    {
+        let times: Vec<f64> = starts.iter().filter_map(|start| start.get(index).copied()).collect();
+        session.report.add(Row::new(*service, median(&times), Unit::Seconds));
+    }
+    let slowest: Vec<f64> =
+        starts.iter().map(|start| start.iter().copied().fold(0.0, f64::max)).collect();
+    let worst = slowest.iter().copied().fold(0.0, f64::max);
+    let all = |what, figure| Row::new(what, figure, Unit::Seconds).target(TARGET);
+    session.report.add(all("all three, median of 5", median(&slowest)));
+    session.report.add(all("all three, worst of 5", worst));
+    session.close_shop(shop).await
+}
+
+/// Seconds until the command, the consumer and the query service were well.
+async fn start(shop: &Shop, broker: &str) -> Result<Vec<f64>> {
+    let begun = Instant::now();
+    let mut services = [shop.spawn_command(broker)?, shop.spawn_consumer()?, shop.spawn_query()?];
+    let well = async |service: &mut Service| -> Result<f64> {
+        service.healthy().await?;
+        Ok(begun.elapsed().as_secs_f64())
+    };
+    try_join_all(services.iter_mut().map(well)).await
+}

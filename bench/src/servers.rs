@@ -1,0 +1,130 @@
+//! The servers that are measured with: started by `cargo stack bench`, which
+//! tells of them in the environment.
+
+use crate::client::Connection;
+use crate::cpu::Part;
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// `guest:guest`, as HTTP basic authentication.
+const AUTHORIZATION: &str = "Basic Z3Vlc3Q6Z3Vlc3Q=";
+
+/// The queues that the services declare.
+const QUEUES: [&str; 3] = ["order-events", "product-events", "user-events"];
+
+/// A broker that is not there: nothing listens on that port.
+pub const NO_BROKER: &str = "amqp://guest:guest@127.0.0.1:1";
+
+/// Two clusters and a broker, and where programs are.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    /// The cluster of write databases.
+    pub write: PgConnectOptions,
+    /// The cluster of read databases.
+    pub read: PgConnectOptions,
+    /// The broker, for services.
+    pub broker: String,
+    management: SocketAddr,
+    /// The folder of the services' programs.
+    pub services: PathBuf,
+    /// The folder of `pgbench`.
+    pub postgres: PathBuf,
+    /// The servers' root processes, by name.
+    pub processes: Vec<Part>,
+    /// A folder for logs and scripts, on the disk that the databases are on.
+    pub folder: PathBuf,
+}
+
+impl Servers {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// If `cargo stack bench` has not set it.
+    pub fn from_environment() -> Result<Self> {
+        let management = setting("BROKER_MANAGEMENT_URL")?;
+        let (_, management) = management.rsplit_once('@').context("BROKER_MANAGEMENT_URL")?;
+        let folder = PathBuf::from(setting("BENCH_FOLDER")?).join("run");
+        // What an earlier run has left.
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        Ok(Self {
+            write: setting("DATABASE_URL")?.parse().context("DATABASE_URL")?,
+            read: setting("READ_DATABASE_URL")?.parse().context("READ_DATABASE_URL")?,
+            broker: setting("BROKER_URL")?,
+            management: management.parse().context("BROKER_MANAGEMENT_URL")?,
+            services: setting("SERVICE_BINARIES")?.into(),
+            postgres: setting("POSTGRES_BINARIES")?.into(),
+            processes: parse_processes(&setting("SERVER_PROCESSES")?)?,
+            folder,
+        })
+    }
+
+    /// Deletes the services' queues with all that is in them; the services
+    /// declare them anew at their start.
+    ///
+    /// # Errors
+    /// If the broker does not do it.
+    pub async fn delete_queues(&self) -> Result<()> {
+        for queue in QUEUES {
+            let (status, body) = self.manage("DELETE", &format!("queues/%2F/{queue}")).await?;
+            if !matches!(status, 204 | 404) {
+                bail!("the broker does not delete {queue}: {status} {body}");
+            }
+        }
+        Ok(())
+    }
+
+    /// The broker's version.
+    ///
+    /// # Errors
+    /// If it does not tell.
+    pub async fn broker_version(&self) -> Result<String> {
+        let (_, body) = self.manage("GET", "overview").await?;
+        let overview: Value = serde_json::from_str(&body).context("the broker's overview")?;
+        Ok(overview["rabbitmq_version"].as_str().unwrap_or("unknown").to_owned())
+    }
+
+    async fn manage(&self, method: &str, path: &str) -> Result<(u16, String)> {
+        let mut connection = Connection::open(self.management).await?;
+        let request = format!(
+            "{method} /api/{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: {AUTHORIZATION}\r\n\
+             Content-Length: 0\r\n\r\n",
+            self.management
+        );
+        let answer = connection.exchange(request.as_bytes()).await.context("broker management")?;
+        Ok((answer.status, String::from_utf8_lossy(answer.body).into_owned()))
+    }
+}
+
+/// Reads `db=12,read_db=13,broker=14`.
+fn parse_processes(text: &str) -> Result<Vec<Part>> {
+    let part = |part: &str| {
+        let (name, process) = part.split_once('=')?;
+        Some((name.to_owned(), process.parse().ok()?))
+    };
+    text.split(',').map(part).collect::<Option<_>>().context("SERVER_PROCESSES")
+}
+
+/// A variable of the environment.
+///
+/// # Errors
+/// If it is not set.
+pub fn setting(name: &str) -> Result<String> {
+    std::env::var(name).with_context(|| format!("{name} is not set: run `cargo stack bench`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_are_read_by_name() {
+        let parts = parse_processes("db=12,broker=7").unwrap();
+        assert_eq!(parts, [("db".to_owned(), 12), ("broker".to_owned(), 7)]);
+        assert!(parse_processes("db").is_err());
+    }
+}

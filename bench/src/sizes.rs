@@ -1,0 +1,126 @@
+//! How much room tables take.
+
+use crate::databases::{Database, Databases};
+use crate::table::table;
+use anyhow::Result;
+use sqlx::Row as _;
+
+/// Tables of both databases that are told of.
+const TABLES: [&str; 12] = [
+    "outbox",
+    "orders",
+    "order_items",
+    "products",
+    "products_read_view",
+    "product_sales_view",
+    "customer_ltv_view",
+    "sync_status",
+    "topic_progress",
+    "watermarks",
+    "processed_events",
+    "orders_read",
+];
+
+/// Tables that do not grow with the number of orders.
+const CONSTANT: [&str; 6] = [
+    "products",
+    "products_read_view",
+    "product_sales_view",
+    "sync_status",
+    "topic_progress",
+    "watermarks",
+];
+
+/// One table's size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Size {
+    name: String,
+    /// Bytes of its rows.
+    rows: i64,
+    /// Bytes of its indexes.
+    indexes: i64,
+    /// Rows that nobody sees any more.
+    dead: i64,
+}
+
+/// The sizes of all tables of both databases.
+///
+/// # Errors
+/// If a database does not tell.
+pub async fn measure(databases: &Databases) -> Result<Vec<Size>> {
+    let mut sizes = of(&databases.write).await?;
+    sizes.extend(of(&databases.read).await?);
+    Ok(sizes)
+}
+
+async fn of(database: &Database) -> Result<Vec<Size>> {
+    let rows = sqlx::query(
+        "SELECT relname::text, pg_table_size(relid), pg_indexes_size(relid), n_dead_tup
+         FROM pg_stat_user_tables
+         WHERE relname = ANY($1)
+         ORDER BY relname",
+    )
+    .bind(TABLES.map(str::to_owned))
+    .fetch_all(&database.pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Size {
+                name: row.try_get(0)?,
+                rows: row.try_get(1)?,
+                indexes: row.try_get(2)?,
+                dead: row.try_get(3)?,
+            })
+        })
+        .collect()
+}
+
+/// A table of sizes at two moments, in megabytes.
+pub fn compared(before: &[Size], after: &[Size]) -> String {
+    let megabytes = |bytes: i64| format!("{:.2}", bytes as f64 / 1e6);
+    let head = ["MB", "rows before", "after", "indexes before", "after", "dead rows"];
+    let mut lines = vec![head.map(str::to_owned).to_vec()];
+    for size in after {
+        let earlier = before.iter().find(|earlier| earlier.name == size.name);
+        lines.push(vec![
+            size.name.clone(),
+            earlier.map_or_else(String::new, |earlier| megabytes(earlier.rows)),
+            megabytes(size.rows),
+            earlier.map_or_else(String::new, |earlier| megabytes(earlier.indexes)),
+            megabytes(size.indexes),
+            size.dead.to_string(),
+        ]);
+    }
+    table(&lines)
+}
+
+/// One line of sizes in megabytes, rows and indexes, and of dead rows.
+pub fn line(sizes: &[Size]) -> String {
+    let texts = sizes.iter().map(|size| {
+        let (rows, indexes) = (size.rows as f64 / 1e6, size.indexes as f64 / 1e6);
+        format!("{} {rows:.1}+{indexes:.1} MB ({} dead)", size.name, size.dead)
+    });
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+/// Megabytes of all tables that do not grow with the number of orders, with
+/// their indexes.
+pub fn constant(sizes: &[Size]) -> f64 {
+    let constant = sizes.iter().filter(|size| CONSTANT.contains(&size.name.as_str()));
+    constant.map(|size| (size.rows + size.indexes) as f64 / 1e6).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_tables_that_should_not_grow_count_as_constant() {
+        let size =
+            |name: &str| Size { name: name.to_owned(), rows: 2_000_000, indexes: 500_000, dead: 3 };
+        let sizes = [size("products"), size("outbox")];
+        assert_eq!(constant(&sizes), 2.5);
+        assert!(compared(&sizes[..1], &sizes).contains("| products |        2.00 |  2.00 |"));
+        assert!(line(&sizes).starts_with("products 2.0+0.5 MB (3 dead), outbox"));
+    }
+}

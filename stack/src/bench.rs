@@ -1,0 +1,106 @@
+//! `cargo stack bench`: measurements, with servers of their own.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, ExitStatus},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::{
+    infrastructure::{Infrastructure, Plan},
+    instance_lock::InstanceLock,
+    interrupt,
+    leftovers::Record,
+    ports::Ports,
+    project::Project,
+    service_build::cargo_build,
+    test_run::run_to_end,
+};
+
+/// The package, and its program.
+const BENCH: &str = "bench";
+
+/// What is measured, and what measures.
+const PACKAGES: [&str; 4] = ["command-service", "consumer-service", "query-service", BENCH];
+
+/// The services' pools, pgbench and the bench's own connections.
+const MAX_CONNECTIONS: u16 = 200;
+
+/// Starts fresh servers, runs the bench with these arguments, and gives its exit
+/// code.
+pub fn run(arguments: &[String]) -> Result<ExitCode> {
+    let project = Project::locate()?;
+    if arguments.iter().any(|argument| ["--help", "-h", "--version"].contains(&argument.as_str())) {
+        return answer(&project, arguments);
+    }
+    let folder = project.private_folder().join("bench");
+    let _lock = InstanceLock::acquire(&folder, "bench")?;
+    let record = Record::of(&folder);
+    record.stop_leftovers()?;
+    let ports = Ports::free_for_infrastructure()?;
+    let plan = Plan {
+        project: &project,
+        folder: &folder,
+        ports: &ports,
+        max_connections: MAX_CONNECTIONS,
+        record: &record,
+        throw_away: true,
+    };
+    let (program, mut infrastructure) = build_and_start(&plan)?;
+    let mut bench = Command::new(&program);
+    bench.args(arguments);
+    describe(&mut bench, &program, &infrastructure);
+    let status = run_to_end(&mut bench);
+    infrastructure.stop();
+    record.clear();
+    code_of(status)
+}
+
+/// Has the bench tell about itself, for which it needs no servers.
+fn answer(project: &Project, arguments: &[String]) -> Result<ExitCode> {
+    let nothing_else = AtomicBool::new(false);
+    let executables = cargo_build(project, "the bench", &["--package", BENCH], &nothing_else)?;
+    let program = executables.get(BENCH).context("cargo has built no program `bench`")?;
+    code_of(run_to_end(Command::new(program).args(arguments)))
+}
+
+/// The exit code of the bench; that of the signal if it was stopped.
+fn code_of(status: Result<ExitStatus>) -> Result<ExitCode> {
+    let code = status?.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    interrupt::check()?;
+    Ok(ExitCode::from(code))
+}
+
+/// Builds the services and the bench while databases and broker start; gives the
+/// bench's program, beside which the services are.
+fn build_and_start(plan: &Plan<'_>) -> Result<(PathBuf, Infrastructure)> {
+    let failed = AtomicBool::new(false);
+    let packages = PACKAGES.map(|package| ["--package", package]).concat();
+    thread::scope(|scope| {
+        let build =
+            scope.spawn(|| cargo_build(plan.project, "services and bench", &packages, &failed));
+        let infrastructure =
+            Infrastructure::start(plan).inspect_err(|_| failed.store(true, Ordering::Relaxed));
+        let executables = build.join().map_err(|_| anyhow!("the build panicked"))?;
+        let infrastructure = infrastructure?;
+        let program = executables?.remove(BENCH).context("cargo has built no program `bench`")?;
+        Ok((program, infrastructure))
+    })
+}
+
+/// Tells the bench where servers, programs and its folder are.
+fn describe(bench: &mut Command, program: &Path, infrastructure: &Infrastructure) {
+    let processes = infrastructure.processes.iter().filter_map(|process| {
+        let id = process.process_id()?;
+        Some(format!("{}={id}", process.name()))
+    });
+    bench
+        .envs(infrastructure.environment())
+        .env("SERVICE_BINARIES", program.parent().unwrap_or(Path::new("")))
+        .env("POSTGRES_BINARIES", &infrastructure.write.binaries.folder)
+        .env("SERVER_PROCESSES", processes.collect::<Vec<_>>().join(","))
+        .env("BENCH_FOLDER", &infrastructure.folder);
+}
