@@ -41,7 +41,7 @@ async fn a_ten_thousandth_that_is_wrong_in_one_view_is_found() {
              RETURN NEW;
          END
          $$;
-         CREATE TRIGGER overstate BEFORE INSERT ON product_sales_view
+         CREATE TRIGGER overstate BEFORE INSERT ON product_sales
          FOR EACH ROW WHEN (NEW.product_id = 5) EXECUTE FUNCTION overstate()",
     )
     .execute(&shop.databases.read)

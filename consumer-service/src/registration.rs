@@ -24,10 +24,12 @@ pub async fn register(pool: &PgPool, reporter: &Reporter, shutdown: &Cancellatio
 /// whatever another one left.
 pub async fn write(pool: &PgPool) -> sqlx::Result<()> {
     let (mut places, mut views, mut topics) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, projection) in (0..).zip(PROJECTIONS) {
-        for topic in projection.topics {
+    let shown =
+        PROJECTIONS.iter().flat_map(|kept| kept.views.iter().map(|view| (view, kept.topics)));
+    for (place, (view, of)) in (0..).zip(shown) {
+        for topic in of {
             places.push(place);
-            views.push(projection.view.to_owned());
+            views.push((*view).to_owned());
             topics.push(topic.name().to_owned());
         }
     }

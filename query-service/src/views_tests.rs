@@ -110,10 +110,10 @@ async fn windows_start_within_start_and_end_and_come_in_pages(pool: PgPool) {
 async fn lists_come_by_id_in_both_directions(pool: PgPool) {
     fill(
         &pool,
-        "INSERT INTO products_read_view (product_id, name, category, price, updated_at)
+        "INSERT INTO products_read (product_id, name, category, price, updated_at)
          SELECT id, 'Tea', 'Food', 1.5, now() FROM generate_series(1, 5) AS id;
          -- Only orders have told of this one.
-         INSERT INTO products_read_view (product_id, updated_at) VALUES (6, now())",
+         INSERT INTO product_sales (product_id, stock_taken) VALUES (6, 2)",
     )
     .await;
     let pages = all_pages(&pool, "/api/products?limit=2", "id").await;
@@ -190,7 +190,7 @@ async fn orders_are_found_by_status_customer_and_time_in_any_combination(pool: P
 async fn filters_by_text_do_not_mind_case_and_take_any_text(pool: PgPool) {
     fill(
         &pool,
-        "INSERT INTO products_read_view (product_id, name, category, price, updated_at)
+        "INSERT INTO products_read (product_id, name, category, price, updated_at)
          VALUES (1, 'Tea', 'Drinks', 1, now()), (2, 'Cake', 'Food', 1, now()),
                 (3, 'Mate', 'DRINKS', 1, now());
          INSERT INTO users_read (user_id, name, email, created_at, updated_at)

@@ -161,6 +161,10 @@ impl Broker {
         ];
         let values = [
             ("RABBITMQ_NODENAME", NODE.to_owned()),
+            // Erlang's schedulers may run on any core, as other processes do:
+            // bound to one each, as is usual on a machine of the broker's own, they
+            // wait while the databases are busy there and another core is free.
+            ("RABBITMQ_SCHEDULER_BIND_TYPE", "u".to_owned()),
             ("RABBITMQ_DIST_PORT", self.distribution_port.to_string()),
             ("ERL_EPMD_PORT", self.port_mapper_port.to_string()),
             ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),

@@ -25,7 +25,7 @@ pub const WRITE: Kind = Kind {
 
 /// The read database.
 pub const READ: Kind = Kind {
-    tables: &["orders_read", "processed_events", "hourly_product_sales_view"],
+    tables: &["orders_read", "processed_events", "hourly_product_sales"],
     batch: include_str!("read_batch.sql"),
     rest: include_str!("read_rest.sql"),
 };

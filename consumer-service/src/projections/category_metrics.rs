@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 /// Keeps `category_metrics_view`.
 pub const CATEGORY_METRICS: Projection = Projection {
-    view: "category_metrics_view",
+    views: &["category_metrics_view"],
     topics: &[Topic::Orders, Topic::Products],
     apply: |connection, events| add(connection, events).boxed(),
 };

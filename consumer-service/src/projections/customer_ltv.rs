@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// Keeps `customer_ltv_view`.
 pub const CUSTOMER_LTV: Projection = Projection {
-    view: "customer_ltv_view",
+    views: &["customer_ltv_view"],
     topics: &[Topic::Orders, Topic::Users],
     apply: |connection, events| add(connection, events).boxed(),
 };

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 /// Keeps `hourly_product_sales_view`.
 pub const HOURLY_PRODUCT_SALES: Projection = Projection {
-    view: "hourly_product_sales_view",
+    views: &["hourly_product_sales_view"],
     topics: &[Topic::Orders],
     apply: |connection, events| add(connection, events).boxed(),
 };

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 /// Keeps `hourly_sales_view`.
 pub const HOURLY_SALES: Projection = Projection {
-    view: "hourly_sales_view",
+    views: &["hourly_sales_view"],
     topics: &[Topic::Orders],
     apply: |connection, events| add(connection, events).boxed(),
 };

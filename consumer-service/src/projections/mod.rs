@@ -24,16 +24,16 @@ use std::collections::BTreeSet;
 
 /// How a view is kept.
 pub struct Projection {
-    /// The name of the view.
-    pub view: &'static str,
+    /// The views that show what it keeps.
+    pub views: &'static [&'static str],
     /// The topics whose events matter to it.
     pub topics: &'static [Topic],
-    /// Adds new events to the view, each of which is given once for ever. Rows
+    /// Adds new events to its table, each of which is given once for ever. Rows
     /// are written by ascending key, so that consumers cannot deadlock.
     pub apply: for<'a> fn(&'a mut PgConnection, &'a [Event]) -> BoxFuture<'a, sqlx::Result<()>>,
 }
 
-/// Every projection, in the order in which transactions write their views.
+/// Every projection, in the order in which transactions write their tables.
 pub const PROJECTIONS: [Projection; 8] = [
     products::PRODUCTS,
     orders::ORDERS,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Keeps `orders_read`.
 pub const ORDERS: Projection = Projection {
-    view: "orders_read",
+    views: &["orders_read"],
     topics: &[Topic::Orders],
     apply: |connection, events| add(connection, events).boxed(),
 };

@@ -1,14 +1,25 @@
--- Adds to what products sold. Parameters: arrays, column by column.
-INSERT INTO product_sales_view AS view
-    (
-        product_id, gross_quantity, gross_revenue, gross_orders, cancelled_quantity,
-        cancelled_revenue, cancelled_orders, refunded_quantity, refunded_revenue,
-        refunded_orders
-    )
-SELECT *
+-- Adds to what products sold, and to what that took from their stock.
+-- Parameters: arrays, column by column; those that are zero for all rows may be
+-- empty.
+INSERT INTO product_sales AS view (
+    product_id, gross_quantity, gross_revenue, gross_orders, cancelled_quantity,
+    cancelled_revenue, cancelled_orders, refunded_quantity, refunded_revenue,
+    refunded_orders, stock_taken, stock_moved_at
+)
+SELECT
+    product_id, coalesce(gross_quantity, 0), coalesce(gross_revenue, 0),
+    coalesce(gross_orders, 0), coalesce(cancelled_quantity, 0),
+    coalesce(cancelled_revenue, 0), coalesce(cancelled_orders, 0),
+    coalesce(refunded_quantity, 0), coalesce(refunded_revenue, 0),
+    coalesce(refunded_orders, 0), coalesce(stock_taken, 0), stock_moved_at
 FROM unnest(
     $1::bigint[], $2::bigint[], $3::numeric[], $4::bigint[], $5::bigint[], $6::numeric[],
-    $7::bigint[], $8::bigint[], $9::numeric[], $10::bigint[]
+    $7::bigint[], $8::bigint[], $9::numeric[], $10::bigint[], $11::bigint[],
+    $12::timestamptz[]
+) AS delta (
+    product_id, gross_quantity, gross_revenue, gross_orders, cancelled_quantity,
+    cancelled_revenue, cancelled_orders, refunded_quantity, refunded_revenue,
+    refunded_orders, stock_taken, stock_moved_at
 )
 ON CONFLICT (product_id) DO UPDATE
 SET
@@ -20,4 +31,6 @@ SET
     cancelled_orders = view.cancelled_orders + excluded.cancelled_orders,
     refunded_quantity = view.refunded_quantity + excluded.refunded_quantity,
     refunded_revenue = view.refunded_revenue + excluded.refunded_revenue,
-    refunded_orders = view.refunded_orders + excluded.refunded_orders
+    refunded_orders = view.refunded_orders + excluded.refunded_orders,
+    stock_taken = view.stock_taken + excluded.stock_taken,
+    stock_moved_at = greatest(view.stock_moved_at, excluded.stock_moved_at)

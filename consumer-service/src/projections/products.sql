@@ -1,10 +1,11 @@
--- Brings products up to date.
+-- Brings products up to date: the state of the newest event stands, and every
+-- delta counts.
 --
--- $1 product; $2 to $4 name, category and price of the newest state, null if
--- the batch has none; $5 and $6 its version and event; $7 whether it tracks
--- stock; $8 pieces to add; $9 time of the newest event.
-INSERT INTO products_read_view AS view
-    (product_id, name, category, price, state_version, state_event, stock_tracked, stock_sum,
+-- $1 product; $2 to $4 name, category and price of the newest state; $5 and $6 its
+-- version and event; $7 whether it tracks stock; $8 pieces to add; $9 time of the
+-- newest event.
+INSERT INTO products_read AS view
+    (product_id, name, category, price, state_version, state_event, stock_tracked, stock_put_in,
      updated_at)
 SELECT *
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::numeric[], $5::bigint[], $6::uuid[],
@@ -23,5 +24,5 @@ SET (name, category, price, state_version, state_event, stock_tracked) = (
         ORDER BY newest.state_version DESC, newest.state_event DESC
         LIMIT 1
     ),
-    stock_sum = view.stock_sum + excluded.stock_sum,
+    stock_put_in = view.stock_put_in + excluded.stock_put_in,
     updated_at = greatest(view.updated_at, excluded.updated_at)

@@ -114,6 +114,10 @@ impl<'a> Step<'a> {
 }
 
 /// The deltas of many rows, column by column, as statements take them.
+///
+/// Columns of figures that are all zero are empty, and count as zeros there: nearly
+/// always nothing of a batch was cancelled or refunded, and to send and to read six
+/// columns of zeros took a fifth of the time of the whole statement.
 #[derive(Debug, Default)]
 pub struct Columns {
     pub gross: FiguresColumns,
@@ -138,6 +142,9 @@ impl Columns {
             columns.cancelled.push(&delta.cancelled);
             columns.refunded.push(&delta.refunded);
         }
+        for figures in [&mut columns.gross, &mut columns.cancelled, &mut columns.refunded] {
+            figures.leave_out_zeros();
+        }
         columns
     }
 }
@@ -147,6 +154,13 @@ impl FiguresColumns {
         self.quantity.push(figures.quantity);
         self.revenue.push(figures.revenue);
         self.orders.push(figures.orders);
+    }
+
+    fn leave_out_zeros(&mut self) {
+        // Whatever adds to figures adds an order.
+        if self.orders.iter().all(|orders| *orders == 0) {
+            *self = Self::default();
+        }
     }
 }
 
@@ -220,6 +234,18 @@ mod tests {
         assert_eq!(by_product[&2], delta(1, "9", 1));
         let by_category = by_line(&events, |_, line| line.category.clone());
         assert_eq!(by_category["Tea"], delta(4, "14", 1));
+    }
+
+    #[test]
+    fn columns_of_zeros_are_left_out() {
+        let order = order(1, 7, vec![line(1, "Tea", 2, "1.5"), line(2, "Tea", 1, "0")]);
+        let placed = Columns::of(&by_line(std::slice::from_ref(&order), |_, line| line.product_id));
+        assert_eq!((placed.gross.quantity, placed.gross.orders), (vec![2, 1], vec![1, 1]));
+        assert!(placed.cancelled.revenue.is_empty() && placed.refunded.orders.is_empty());
+        let cancelled = moved(&order, 2, OrderStatus::Created, OrderStatus::Cancelled);
+        let cancelled = Columns::of(&by_line(&[cancelled], |_, line| line.product_id));
+        assert!(cancelled.gross.orders.is_empty());
+        assert_eq!(cancelled.cancelled.orders, [1, 1]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// Keeps `users_read`.
 pub const USERS: Projection = Projection {
-    view: "users_read",
+    views: &["users_read"],
     topics: &[Topic::Users],
     apply: |connection, events| add(connection, events).boxed(),
 };

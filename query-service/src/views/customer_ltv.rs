@@ -36,7 +36,7 @@ pub struct Row {
 pub async fn find(pool: PgPool, customer_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT customer_id, total_spent AS "total_spent!", order_count AS "order_count!",
+        r#"SELECT customer_id AS "customer_id!", total_spent AS "total_spent!", order_count AS "order_count!",
                   last_order_date
            FROM customer_ltv_view
            WHERE customer_id = ANY($1)"#,

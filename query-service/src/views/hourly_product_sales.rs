@@ -73,8 +73,9 @@ pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<
         Some(product_id) => {
             sqlx::query_as!(
                 Row,
-                r#"SELECT hour_timestamp, product_id, total_revenue AS "total_revenue!",
-                      total_quantity AS "total_quantity!", total_orders AS "total_orders!"
+                r#"SELECT hour_timestamp AS "hour_timestamp!", product_id AS "product_id!",
+                      total_revenue AS "total_revenue!", total_quantity AS "total_quantity!",
+                      total_orders AS "total_orders!"
                FROM hourly_product_sales_view
                WHERE product_id = $1 AND hour_timestamp >= $2 AND hour_timestamp < $3
                    AND hour_timestamp > $4 AND total_orders > 0
@@ -92,8 +93,9 @@ pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<
         None => {
             sqlx::query_as!(
                 Row,
-                r#"SELECT hour_timestamp, product_id, total_revenue AS "total_revenue!",
-                      total_quantity AS "total_quantity!", total_orders AS "total_orders!"
+                r#"SELECT hour_timestamp AS "hour_timestamp!", product_id AS "product_id!",
+                      total_revenue AS "total_revenue!", total_quantity AS "total_quantity!",
+                      total_orders AS "total_orders!"
                FROM hourly_product_sales_view
                WHERE hour_timestamp >= $1 AND hour_timestamp < $2
                    AND (hour_timestamp, product_id) > ($3, $4) AND total_orders > 0

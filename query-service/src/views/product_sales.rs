@@ -38,13 +38,14 @@ pub struct Row {
 pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT product.product_id,
+        r#"SELECT asked.product_id AS "product_id!",
                   coalesce(sales.total_quantity_sold, 0) AS "total_quantity_sold!",
                   coalesce(sales.total_revenue, 0) AS "total_revenue!",
                   coalesce(sales.order_count, 0) AS "order_count!"
-           FROM products_read_view AS product
+           FROM unnest($1::bigint[]) AS asked (product_id)
            LEFT JOIN product_sales_view AS sales USING (product_id)
-           WHERE product.product_id = ANY($1)"#,
+           WHERE sales.product_id IS NOT NULL
+               OR EXISTS (SELECT FROM products_read WHERE product_id = asked.product_id)"#,
         &product_ids,
     )
     .fetch_all(&pool)

@@ -81,10 +81,10 @@ pub async fn list(
 pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT product_id, name AS "name!", category AS "category!", price AS "price!", stock,
-                  updated_at
+        r#"SELECT product_id AS "product_id!", name AS "name!", category AS "category!",
+                  price AS "price!", stock, updated_at AS "updated_at!"
            FROM products_read_view
-           WHERE name IS NOT NULL AND product_id = ANY($1)"#,
+           WHERE product_id = ANY($1)"#,
         &product_ids,
     )
     .fetch_all(&pool)

@@ -1,13 +1,11 @@
--- A page of products, by id. A row without a name is one that only orders have
--- told of so far.
+-- A page of products, by id.
 --
 -- $1 whether ids descend; $2 the last id of the page before; $3 most rows;
 -- $4 category, without regard to case; null filters nothing.
 WITH wanted AS NOT MATERIALIZED (
     SELECT product_id, name, category, price, stock, updated_at
     FROM products_read_view
-    WHERE name IS NOT NULL
-        AND ($4::text IS NULL OR lower(category) = lower($4))
+    WHERE $4::text IS NULL OR lower(category) = lower($4)
 )
 -- One of the two is known to be empty when the statement is planned.
 (
