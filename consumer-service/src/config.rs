@@ -30,7 +30,7 @@ pub struct Config {
 
     /// Most events of one transaction, and deliveries that the broker sends
     /// ahead.
-    #[arg(long, env = "CONSUMER_BATCH", default_value_t = 500,
+    #[arg(long, env = "CONSUMER_BATCH", default_value_t = 2000,
           value_parser = clap::value_parser!(u16).range(1..))]
     pub batch: u16,
 

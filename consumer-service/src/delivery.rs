@@ -2,20 +2,19 @@
 //!
 //! Each topic has a channel and a loop of its own: whatever is there, up to a
 //! limit, is applied in one transaction, and then acknowledged with one
-//! multiple acknowledgement. Nothing is acknowledged that was not committed:
+//! multiple acknowledgement. While it is applied, what comes next is read. Nothing is acknowledged that was not committed:
 //! if the database is away, the deliveries are held until it is back; if the
 //! broker is, they will come again, and are told apart by their ids.
 
 use crate::apply::apply;
 use crate::incoming::Incoming;
 use crate::projections::topics;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use futures::StreamExt;
 use futures::future::try_join_all;
-use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, Connection};
+use lapin::{Channel, Connection, Consumer as Deliveries};
 use service_runtime::amqp::{self, Sessions, Topology};
 use service_runtime::config::BrokerUrl;
 use service_runtime::health::{Health, Need, Reporter};
@@ -25,7 +24,9 @@ use shared_events::{Topic, now};
 use sqlx::PgPool;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
 /// Watermarks come every second. After such a silence either no publisher is
@@ -33,6 +34,9 @@ use tracing::info;
 /// once made anew, RabbitMQ 3.10 takes the deliveries for repetitions and keeps
 /// them back. Consuming anew helps then, and costs nothing otherwise.
 const SILENCE: Duration = Duration::from_secs(10);
+
+/// A delivery, read, and its tag.
+type Arrival = (u64, Incoming);
 
 /// Nothing has come from the queue of a topic.
 #[derive(Debug, thiserror::Error)]
@@ -122,17 +126,23 @@ impl Consumer {
                 FieldTable::default(),
             )
             .await?;
-        // Whatever is there, without waiting for more.
-        let mut batches = deliveries.ready_chunks(self.batch.into());
+        let (arrivals, mut waiting) = mpsc::channel(ahead.into());
+        let reading = AbortOnDropHandle::new(tokio::spawn(read(topic, deliveries, arrivals)));
         self.broker_health.up();
         loop {
-            let batch = tokio::select! {
-                batch = batches.next() => batch.context("the broker cancelled the consumer")?,
+            let mut batch = Vec::new();
+            tokio::select! {
+                // Whatever is there, without waiting for more.
+                count = waiting.recv_many(&mut batch, self.batch.into()) => {
+                    if count == 0 {
+                        reading.await.context("reading deliveries")??;
+                        bail!("the broker cancelled the consumer");
+                    }
+                }
                 () = tokio::time::sleep(SILENCE) => return Err(Silence(topic).into()),
                 () = self.shutdown.cancelled() => return Ok(()),
-            };
-            let batch = batch.into_iter().collect::<lapin::Result<Vec<Delivery>>>()?;
-            if !self.settle(&channel, topic, health, batch).await? {
+            }
+            if !self.settle(&channel, health, batch).await? {
                 return Ok(());
             }
         }
@@ -144,14 +154,11 @@ impl Consumer {
     async fn settle(
         &self,
         channel: &Channel,
-        topic: Topic,
         health: &Reporter,
-        batch: Vec<Delivery>,
+        batch: Vec<Arrival>,
     ) -> anyhow::Result<bool> {
-        let now = now();
-        let last_tag = batch.last().map(|delivery| delivery.delivery_tag);
-        let incoming: Vec<Incoming> =
-            batch.into_iter().map(|delivery| Incoming::read(topic, delivery, now)).collect();
+        let last_tag = batch.last().map(|(tag, _)| *tag);
+        let incoming: Vec<Incoming> = batch.into_iter().map(|(_, incoming)| incoming).collect();
         let mut pauses = Pauses::default();
         while let Err(error) = apply(&self.pool, &incoming).await {
             health.down(&error);
@@ -167,4 +174,20 @@ impl Consumer {
         }
         Ok(true)
     }
+}
+
+/// Reads deliveries and hands them on, until the consumer ends or nobody takes them.
+async fn read(
+    topic: Topic,
+    mut deliveries: Deliveries,
+    arrivals: mpsc::Sender<Arrival>,
+) -> lapin::Result<()> {
+    while let Some(delivery) = deliveries.next().await {
+        let delivery = delivery?;
+        let arrival = (delivery.delivery_tag, Incoming::read(topic, delivery, now()));
+        if arrivals.send(arrival).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }

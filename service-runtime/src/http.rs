@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
@@ -60,25 +61,28 @@ pub async fn serve(
     })
 }
 
-/// Gives routes what every server needs. Outermost first: a request id, a log
-/// span, metrics, panics as 500, the timeout.
+/// Gives routes what every server needs: as one layer, for each that a router is
+/// given costs every request a copy of all within it.
 fn layered(routes: Router) -> Router {
+    // Outermost first.
+    let layers = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        // What is our fault was logged where it was seen; 503 is told by health.
+        .layer(TraceLayer::new_for_http().on_failure(()))
+        .layer(middleware::from_fn(measure))
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Problem::internal(&"a handler panicked").into_response()
+        }))
+        .layer(middleware::from_fn(time_out))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     routes
         .fallback(|| async { Problem::not_found("Not found").detail("There is no such path.") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
                 .detail("The path exists, but not with this method; see the header Allow.")
         })
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(time_out))
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            Problem::internal(&"a handler panicked").into_response()
-        }))
-        .layer(middleware::from_fn(measure))
-        // What is our fault was logged where it was seen; 503 is told by health.
-        .layer(TraceLayer::new_for_http().on_failure(()))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(layers)
 }
 
 async fn time_out(request: Request, next: Next) -> Response {
