@@ -91,6 +91,11 @@ async fn the_first_order_after_an_outage_is_taken() {
     assert_eq!(shop.order(1, product, 1).await.status, 201);
     // The order lane's connection dies while nobody orders.
     write.cut().await;
+    eventually(async || {
+        let health = shop.command.health().await;
+        if health.status == 503 { Ok(()) } else { Err(health.text) }
+    })
+    .await;
     write.up().await;
     let answer = shop.order(1, product, 1).await;
     assert_eq!(answer.status, 201, "{}", answer.text);

@@ -25,6 +25,7 @@ mod order_life;
 mod oversell;
 mod parking;
 mod postman_collection;
+mod remembered;
 mod standby;
 mod users;
 mod visible_soon;

@@ -67,14 +67,17 @@ async fn dump(pool: &PgPool) -> String {
 }
 
 pub async fn clear(pool: &PgPool) {
-    let views = VIEWS.map(|(view, _)| view).join(", ");
-    let sql = format!(
-        "TRUNCATE {views};
+    sqlx::raw_sql(
+        "TRUNCATE products_read, orders_read, users_read, product_sales, category_metrics,
+             customer_ltv, hourly_sales, hourly_product_sales, topic_progress, sync_status,
+             processed_events;
          INSERT INTO sync_status (id) VALUES (1);
          INSERT INTO topic_progress (topic)
-         VALUES ('order-events'), ('product-events'), ('user-events')"
-    );
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap();
+         VALUES ('order-events'), ('product-events'), ('user-events')",
+    )
+    .execute(pool)
+    .await
+    .unwrap();
 }
 
 async fn seen(pool: &PgPool, topic: &str) -> i64 {

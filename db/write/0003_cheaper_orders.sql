@@ -17,3 +17,20 @@ ALTER TABLE order_items
 DROP CONSTRAINT order_items_pkey,
 ADD PRIMARY KEY (order_id, id);
 DROP INDEX order_items_order_id;
+
+-- Command services decide by products as they remember them, and sell if the
+-- version is still the same. So whoever changes a row by hand raises it, too.
+CREATE FUNCTION raise_version() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    NEW.version := OLD.version + 1;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER products_version
+BEFORE UPDATE ON products
+FOR EACH ROW
+WHEN (NEW.version = OLD.version)
+EXECUTE FUNCTION raise_version();

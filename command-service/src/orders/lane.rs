@@ -47,8 +47,9 @@ const PATIENCE_ALONE: (&str, &str) = ("lock_timeout", "1s");
 
 /// A connection that was not used for longer is asked whether it is still alive
 /// before orders are entrusted to it: of one that breaks while it writes, nobody
-/// knows what became of them.
-const RESTED: Duration = Duration::from_millis(20);
+/// knows what became of them. Where batch follows upon batch, or a client sends the
+/// next order as soon as it is answered, nobody waits for that.
+const RESTED: Duration = Duration::from_millis(1);
 
 /// A database that has not answered by then is taken for lost. Of a host that
 /// vanished, the kernel would tell us only after a quarter of an hour.

@@ -249,3 +249,35 @@ async fn lock_products(connection: &mut PgConnection, orders: &[Arrived<'_>]) ->
         .await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use service_runtime::postgres::KEY_BY_KEY;
+    use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Row};
+
+    /// Statistics may be from a time when tables were empty, and plans are kept.
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn rows_are_found_by_their_keys_even_if_tables_were_empty_when_it_was_planned(
+        pool: PgPool,
+    ) {
+        sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.unwrap();
+        let options = pool.connect_options().as_ref().clone().options(KEY_BY_KEY);
+        let mut connection = options.connect().await.unwrap();
+        let parameters = ["NULL"; 18].join(", ");
+        let prepare = format!("PREPARE written AS {}", include_str!("write.sql"));
+        sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut connection).await.unwrap();
+        // By the simple protocol, as EXECUTE cannot be prepared itself.
+        let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE written({parameters})"));
+        let rows = sqlx::raw_sql(explain).fetch_all(&mut connection).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let text = plan.join("\n");
+        assert!(!text.contains("Seq Scan on products"), "{text}");
+        let mut scans = 0;
+        for pair in plan.windows(2).filter(|pair| pair[0].contains("Index Scan using")) {
+            assert!(pair[1].contains("Index Cond"), "{text}");
+            scans += 1;
+        }
+        // Products are locked and changed; customers are looked for.
+        assert_eq!(scans, 3, "{text}");
+    }
+}

@@ -1,0 +1,56 @@
+//! Command services remember products, but sell none by memory alone.
+
+use crate::harness::Shop;
+
+/// Changes the write database as somebody with psql does.
+async fn by_hand(shop: &Shop, statement: &'static str) {
+    sqlx::raw_sql(statement).execute(&shop.databases.write).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_changed_by_hand_holds_for_the_next_order() {
+    let shop = Shop::open().await;
+    let product = shop.product("Tea", "5", 10).await;
+    assert_eq!(shop.order(1, product, 1).await.body["total"], 5);
+
+    by_hand(&shop, "UPDATE products SET price = 6.25, name = 'Better tea'").await;
+    let order = shop.order(1, product, 1).await;
+    assert_eq!(order.body["total"], 6.25, "{}", order.text);
+    assert_eq!(order.body["items"][0]["productName"], "Better tea");
+
+    by_hand(&shop, "UPDATE products SET stock = 1").await;
+    let refused = shop.order(1, product, 2).await;
+    assert_eq!((refused.status, refused.error()), (400, "Insufficient stock"));
+
+    by_hand(&shop, "UPDATE products SET stock = 2").await;
+    assert_eq!(shop.order(1, product, 2).await.status, 201);
+    assert_eq!(shop.databases.written("SELECT stock::bigint FROM products").await, 0);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_price_changed_by_one_service_holds_for_the_next_order_of_another() {
+    let shop = Shop::open().await;
+    let other = shop.another_command_service();
+    other.healthy().await;
+    let product = shop.product("Tea", "5", 10).await;
+    let client = crate::harness::client();
+    let order = async |total: f64| {
+        let request = client
+            .post(format!("http://{}/api/orders", other.address("api").await))
+            .header("content-type", "application/json")
+            .body(crate::harness::order(7, product, 1));
+        let answer = crate::harness::Answer::to(request).await.unwrap();
+        assert_eq!(answer.body["total"].as_f64(), Some(total), "{}", answer.text);
+    };
+    for price in [5.0, 4.0, 4.5] {
+        let path = format!("/api/products/{product}/price");
+        let body = format!(r#"{{"price":{price}}}"#);
+        let changed = shop.command(reqwest::Method::PUT, &path, &body).await;
+        assert_eq!(changed.status, 200, "{}", changed.text);
+        order(price).await;
+        order(price).await;
+    }
+    drop(other);
+    shop.close().await;
+}
