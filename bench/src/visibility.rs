@@ -1,6 +1,6 @@
 //! When each order became visible in the view.
 //!
-//! A thread asks the view for its highest order id about every millisecond.
+//! A thread asks the view for its highest order id again and again.
 //! Ids rise in the order of commits, as one command service draws them in one
 //! transaction at a time; the outbox and the consumer keep that order. So once
 //! an id is visible, so are all below it.
@@ -13,9 +13,6 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
-
-/// Between two questions.
-const PAUSE: Duration = Duration::from_micros(500);
 
 /// A view that does not show an order by then never will.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,11 +30,12 @@ pub struct Watch {
 pub struct Seen(Vec<(i64, Instant)>);
 
 impl Watch {
-    /// Begins to watch.
-    pub fn begin(read: PgConnectOptions) -> Self {
+    /// Begins to watch, with that pause between two questions: what is seen is seen
+    /// so much later at the most.
+    pub fn begin(read: PgConnectOptions, pause: Duration) -> Self {
         let (ended, highest) = (Arc::<AtomicBool>::default(), Arc::<AtomicI64>::default());
         let (end, top) = (ended.clone(), highest.clone());
-        let thread = thread::spawn(move || watch(&read, &end, &top));
+        let thread = thread::spawn(move || watch(&read, pause, &end, &top));
         Self { ended, highest, thread: Some(thread) }
     }
 
@@ -79,7 +77,12 @@ impl Seen {
     }
 }
 
-fn watch(read: &PgConnectOptions, ended: &AtomicBool, top: &AtomicI64) -> Result<Seen> {
+fn watch(
+    read: &PgConnectOptions,
+    pause: Duration,
+    ended: &AtomicBool,
+    top: &AtomicI64,
+) -> Result<Seen> {
     // A runtime of its own, so that its pauses are the thread's: tokio's timers
     // know no less than a millisecond.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -91,7 +94,7 @@ fn watch(read: &PgConnectOptions, ended: &AtomicBool, top: &AtomicI64) -> Result
             seen.0.push((highest, Instant::now()));
             top.store(highest, Ordering::Relaxed);
         }
-        thread::sleep(PAUSE);
+        thread::sleep(pause);
     }
     Ok(seen)
 }
