@@ -35,6 +35,10 @@ use tracing::info;
 /// them back. Consuming anew helps then, and costs nothing otherwise.
 const SILENCE: Duration = Duration::from_secs(10);
 
+/// A batch ends with the message that brings its bodies to so many bytes: orders of
+/// many lines must fit in memory, and in a parameter of a statement.
+const MAX_BYTES: usize = 16 << 20;
+
 /// A delivery, read, and its tag.
 type Arrival = (u64, Incoming);
 
@@ -130,18 +134,16 @@ impl Consumer {
         let reading = AbortOnDropHandle::new(tokio::spawn(read(topic, deliveries, arrivals)));
         self.broker_health.up();
         loop {
-            let mut batch = Vec::new();
-            tokio::select! {
-                // Whatever is there, without waiting for more.
-                count = waiting.recv_many(&mut batch, self.batch.into()) => {
-                    if count == 0 {
-                        reading.await.context("reading deliveries")??;
-                        bail!("the broker cancelled the consumer");
-                    }
-                }
+            let first = tokio::select! {
+                first = waiting.recv() => first,
                 () = tokio::time::sleep(SILENCE) => return Err(Silence(topic).into()),
                 () = self.shutdown.cancelled() => return Ok(()),
-            }
+            };
+            let Some(first) = first else {
+                reading.await.context("reading deliveries")??;
+                bail!("the broker cancelled the consumer");
+            };
+            let batch = gather(first, &mut waiting, self.batch.into());
             if !self.settle(&channel, health, batch).await? {
                 return Ok(());
             }
@@ -174,6 +176,18 @@ impl Consumer {
         }
         Ok(true)
     }
+}
+
+/// A delivery and whatever else is there, up to limits, without waiting for more.
+fn gather(first: Arrival, waiting: &mut mpsc::Receiver<Arrival>, limit: usize) -> Vec<Arrival> {
+    let mut bytes = first.1.body.len();
+    let mut batch = vec![first];
+    while batch.len() < limit && bytes < MAX_BYTES {
+        let Ok(next) = waiting.try_recv() else { break };
+        bytes += next.1.body.len();
+        batch.push(next);
+    }
+    batch
 }
 
 /// Reads deliveries and hands them on, until the consumer ends or nobody takes them.

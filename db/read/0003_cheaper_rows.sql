@@ -5,6 +5,9 @@
 -- them were computed anew each time, at a third of the row's cost. A product's
 -- stock is computed as well, from what was put in and what orders took: so an order
 -- writes one row for each of its products instead of two.
+--
+-- Computed columns have the types of those that were stored: services that run on
+-- during the migration keep their prepared statements.
 SET LOCAL search_path = live, public;
 
 -- Room on the page, and no index on what changes: rows are rewritten in place.
@@ -37,7 +40,8 @@ CREATE VIEW product_sales_view AS
 SELECT
     *,
     gross_quantity - cancelled_quantity - refunded_quantity AS total_quantity_sold,
-    gross_revenue - cancelled_revenue - refunded_revenue AS total_revenue,
+    (gross_revenue - cancelled_revenue - refunded_revenue)::numeric(24, 4)
+        AS total_revenue,
     gross_orders - cancelled_orders - refunded_orders AS order_count
 FROM product_sales;
 
@@ -65,7 +69,8 @@ CREATE INDEX category_metrics_lower ON category_metrics (lower(category_name));
 CREATE VIEW category_metrics_view AS
 SELECT
     *,
-    gross_revenue - cancelled_revenue - refunded_revenue AS total_revenue,
+    (gross_revenue - cancelled_revenue - refunded_revenue)::numeric(24, 4)
+        AS total_revenue,
     gross_orders - cancelled_orders - refunded_orders AS total_orders
 FROM category_metrics;
 
@@ -90,7 +95,8 @@ DROP TABLE customer_ltv_view;
 CREATE VIEW customer_ltv_view AS
 SELECT
     *,
-    gross_spent - cancelled_spent - refunded_spent AS total_spent,
+    (gross_spent - cancelled_spent - refunded_spent)::numeric(24, 4)
+        AS total_spent,
     gross_orders - cancelled_orders - refunded_orders AS order_count
 FROM customer_ltv;
 
@@ -115,7 +121,8 @@ CREATE VIEW hourly_sales_view AS
 SELECT
     *,
     gross_orders - cancelled_orders - refunded_orders AS total_orders,
-    gross_revenue - cancelled_revenue - refunded_revenue AS total_revenue
+    (gross_revenue - cancelled_revenue - refunded_revenue)::numeric(24, 4)
+        AS total_revenue
 FROM hourly_sales;
 
 CREATE TABLE hourly_product_sales (
@@ -147,7 +154,8 @@ CREATE VIEW hourly_product_sales_view AS
 SELECT
     *,
     gross_quantity - cancelled_quantity - refunded_quantity AS total_quantity,
-    gross_revenue - cancelled_revenue - refunded_revenue AS total_revenue,
+    (gross_revenue - cancelled_revenue - refunded_revenue)::numeric(24, 4)
+        AS total_revenue,
     gross_orders - cancelled_orders - refunded_orders AS total_orders
 FROM hourly_product_sales;
 

@@ -2,19 +2,28 @@
 //!
 //! While one statement runs, the requests that arrive gather; they are the next
 //! one. Nobody waits for company, and nothing is kept: every answer is read after
-//! its request came.
+//! its request came. A statement that gets no answer, or fails in whatever way, is
+//! told to those who asked, and the next one goes by another connection.
 
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Most keys of one statement.
 const MAX_BATCH: usize = 256;
 
 /// Requests that may wait before more wait for a place.
 const QUEUE: usize = 1024;
+
+/// A database that has not answered by then is taken for lost. Of a host that
+/// vanished, the kernel would tell us only after a quarter of an hour, and all who
+/// ask would wait for that one statement.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Where rows of one view are asked for by key.
 #[derive(Debug)]
@@ -44,14 +53,14 @@ where
     pub fn new<F, R>(pool: &PgPool, find: F) -> Self
     where
         F: Fn(PgPool, Vec<K>) -> R + Send + Sync + 'static,
-        R: Future<Output = sqlx::Result<HashMap<K, V>>> + Send,
+        R: Future<Output = sqlx::Result<HashMap<K, V>>> + Send + 'static,
     {
         let (questions, mut arrivals) = mpsc::channel(QUEUE);
         let pool = pool.clone();
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(MAX_BATCH);
             while arrivals.recv_many(&mut batch, MAX_BATCH).await > 0 {
-                let found = find(pool.clone(), keys(&batch)).await.map_err(Problem::from);
+                let found = in_time(find(pool.clone(), keys(&batch))).await;
                 answer(batch.drain(..), &found);
             }
         });
@@ -68,6 +77,18 @@ where
             || Problem::unavailable("Service unavailable").detail("The service is stopping.");
         self.questions.send(Question { key, answer }).await.map_err(|_| gone())?;
         found.await.map_err(|_| gone())?
+    }
+}
+
+/// What a statement finds, in time; in a task of its own, so that no panic ends the
+/// look-up.
+async fn in_time<T: Send + 'static>(
+    finding: impl Future<Output = sqlx::Result<T>> + Send + 'static,
+) -> Result<T, Problem> {
+    match timeout(DEADLINE, AbortOnDropHandle::new(tokio::spawn(finding))).await {
+        Ok(Ok(found)) => found.map_err(Problem::from),
+        Ok(Err(panic)) => Err(Problem::internal(&panic)),
+        Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
     }
 }
 
@@ -134,5 +155,18 @@ mod tests {
         }
         assert_eq!(answers, [Some(1), None, Some(3), Some(3)]);
         assert_eq!(statements.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_after_a_panic_is_answered() {
+        let pool = PgPool::connect_lazy("postgres://nowhere").unwrap();
+        let lookup = Lookup::new(&pool, |_, keys: Vec<i64>| async move {
+            match keys[0] {
+                1 => panic!("as bad as can be"),
+                key => Ok(HashMap::from([(key, key)])),
+            }
+        });
+        assert!(lookup.get(1).await.is_err());
+        assert_eq!(lookup.get(2).await.unwrap(), Some(2));
     }
 }

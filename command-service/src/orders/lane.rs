@@ -241,7 +241,14 @@ impl Driver {
             .unwrap_or(Err(Failure::CommitUnknown(sqlx::Error::PoolTimedOut)));
         let is_well = match &outcome {
             Ok(_) => true,
-            Err(Failure::BeforeCommit(error)) => !is_absence(error),
+            Err(Failure::BeforeCommit(error)) => {
+                // It may lie in what is remembered: of a database that was emptied
+                // under way, say.
+                if !is_contention(error) {
+                    self.remembered = Remembered::default();
+                }
+                !is_absence(error)
+            }
             Err(Failure::CommitUnknown(_)) => false,
         };
         if is_well {

@@ -9,9 +9,10 @@ SELECT
     category,
     price,
     stock,
-    version
+    version,
+    created_at
 FROM products
 WHERE id = ANY($1)
 UNION ALL
-SELECT nextval('orders_id_seq'), NULL, NULL, NULL, NULL, NULL, NULL
+SELECT nextval('orders_id_seq'), NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM generate_series(1, $2)

@@ -8,6 +8,7 @@
 
 use super::place::PlaceOrder;
 use super::rules::{Shelf, Shelves};
+use chrono::{DateTime, Utc};
 use shared_events::Money;
 use sqlx::PgConnection;
 use sqlx::types::Decimal;
@@ -34,6 +35,7 @@ struct Row {
     price: Option<Decimal>,
     stock: Option<i32>,
     version: Option<i64>,
+    created_at: Option<DateTime<Utc>>,
 }
 
 impl Remembered {
@@ -101,14 +103,21 @@ impl Remembered {
 
 impl Row {
     fn shelf(&mut self) -> sqlx::Result<Option<(i64, Shelf)>> {
-        let (Some(id), Some(name), Some(category), Some(price), Some(version)) =
-            (self.product_id, self.name.take(), self.category.take(), self.price, self.version)
+        let (Some(id), Some(name), Some(category)) =
+            (self.product_id, self.name.take(), self.category.take())
+        else {
+            return Ok(None);
+        };
+        let (Some(price), Some(version), Some(created_at)) =
+            (self.price, self.version, self.created_at)
         else {
             return Ok(None);
         };
         let price =
             Money::from_decimal(price).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        Ok(Some((id, Shelf { name, category, price, stock: self.stock, version, taken: 0 })))
+        let shelf =
+            Shelf { name, category, price, stock: self.stock, version, created_at, taken: 0 };
+        Ok(Some((id, shelf)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::place::{INVALID, PlaceOrder};
 use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
 use service_runtime::problem::Problem;
 use shared_events::{Money, OrderLine, order_total};
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub struct Shelf {
     pub stock: Option<i32>,
     /// The row's version.
     pub version: i64,
+    /// When the product was created.
+    pub created_at: DateTime<Utc>,
     /// Pieces that orders of the batch have taken.
     pub taken: i32,
 }
@@ -164,6 +167,7 @@ mod tests {
             price: money("2.5"),
             stock,
             version: 1,
+            created_at: DateTime::UNIX_EPOCH,
             taken: 0,
         };
         stocks.iter().map(|&(id, stock)| (id, shelf(stock))).collect()

@@ -185,6 +185,7 @@ impl Draft {
             &entries.ids,
             &entries.topics,
             &entries.payloads,
+            &sold.iter().map(|(_, shelf)| shelf.created_at).collect::<Vec<_>>(),
         )
         .fetch_one(connection)
         .await?;
@@ -263,7 +264,7 @@ mod tests {
         sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.unwrap();
         let options = pool.connect_options().as_ref().clone().options(KEY_BY_KEY);
         let mut connection = options.connect().await.unwrap();
-        let parameters = ["NULL"; 18].join(", ");
+        let parameters = ["NULL"; 19].join(", ");
         let prepare = format!("PREPARE written AS {}", include_str!("write.sql"));
         sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut connection).await.unwrap();
         // By the simple protocol, as EXECUTE cannot be prepared itself.

@@ -10,17 +10,23 @@
 -- $1 products, ascending, each once; $2 their versions as read; $3 pieces taken;
 -- $4 to $7 order, customer, total, time of each order; $8 status; $9 to $15
 -- order, product, name, category, quantity, price, pieces taken of each line;
--- $16 to $18 id, topic, payload of each event.
+-- $16 to $18 id, topic, payload of each event; $19 when the products were created,
+-- as read: if the database was emptied meanwhile, another one may have that id and
+-- version.
 WITH locked AS MATERIALIZED (
     -- By ascending id, as everywhere, so that no two transactions wait for each
     -- other. Whoever had to wait gets the version that is the newest then.
-    SELECT id, version
+    SELECT id, version, created_at
     FROM products
     WHERE id = ANY($1)
     ORDER BY id
     FOR NO KEY UPDATE
 ), agreed AS MATERIALIZED (
-    SELECT coalesce(array_agg(version ORDER BY id) = $2, FALSE) AS unchanged
+    SELECT
+        coalesce(
+            array_agg(version ORDER BY id) = $2 AND array_agg(created_at ORDER BY id) = $19,
+            FALSE
+        ) AS unchanged
     FROM locked
 ), taken AS (
     UPDATE products

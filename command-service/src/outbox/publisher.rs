@@ -39,8 +39,13 @@ const WATERMARK_INTERVAL: Duration = Duration::from_secs(1);
 /// queue is bound to the same key.
 const DECLARE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// A broker that has not confirmed by then is taken for lost.
+/// A broker that has not confirmed by then is taken for lost, as is one that has not
+/// taken the next few messages.
 const CONFIRM_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Messages that are handed to the connection together: it writes many with one
+/// system call, and the broker reads them with one.
+const TOGETHER: usize = 100;
 
 /// A database that has not answered by then is taken for lost.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(15);
@@ -215,21 +220,23 @@ async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Fa
     Ok(timeout(DATABASE_DEADLINE, work).await.map_err(|_| Failure::NoAnswer)??)
 }
 
-/// Sends a batch at once, then waits for all confirms. Returns the ids of those
-/// that the broker has taken and routed.
+/// Sends a batch without waiting in between, then waits for all confirms. Returns
+/// the ids of those that the broker has taken and routed.
 async fn publish(channel: &Channel, pending: &[Pending]) -> Result<Vec<Uuid>, Failure> {
-    // Each of these ends when its message has been written to the socket. All
-    // together, as the connection then writes many with one system call, and the
-    // broker reads them with one.
-    let sending = pending.iter().map(|event| async {
-        let key = routing_key(&event.topic, &event.event_type);
-        let properties = message::event_properties(event);
-        send(channel, &key, event.payload.as_bytes(), properties).await
-    });
-    let confirms = timeout(CONFIRM_DEADLINE, try_join_all(sending)).await??;
+    let mut confirms = Vec::with_capacity(pending.len());
+    for together in pending.chunks(TOGETHER) {
+        // Each of these ends when its message has been written to the socket.
+        let sending = together.iter().map(|event| async {
+            let key = routing_key(&event.topic, &event.event_type);
+            let properties = message::event_properties(event);
+            send(channel, &key, event.payload.as_bytes(), properties).await
+        });
+        // The deadline is for a few, so that a slow broker still gets on.
+        confirms.extend(timeout(CONFIRM_DEADLINE, try_join_all(sending)).await??);
+    }
     let mut confirmed = Vec::with_capacity(pending.len());
     for (event, confirm) in pending.iter().zip(confirms) {
-        // The deadline is for each, so that a slow broker still gets on.
+        // Here for each, as before.
         // `Ack(Some(…))` would be a message that came back: it had no queue.
         if timeout(CONFIRM_DEADLINE, confirm).await?? == Confirmation::Ack(None) {
             confirmed.push(event.id);

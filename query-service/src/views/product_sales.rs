@@ -43,9 +43,12 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i
                   coalesce(sales.total_revenue, 0) AS "total_revenue!",
                   coalesce(sales.order_count, 0) AS "order_count!"
            FROM unnest($1::bigint[]) AS asked (product_id)
-           LEFT JOIN product_sales_view AS sales USING (product_id)
-           WHERE sales.product_id IS NOT NULL
-               OR EXISTS (SELECT FROM products_read WHERE product_id = asked.product_id)"#,
+           LEFT JOIN product_sales_view AS sales
+               ON sales.product_id = ANY (ARRAY[asked.product_id])
+           WHERE sales.product_id IS NOT NULL OR EXISTS (
+               SELECT FROM products_read
+               WHERE products_read.product_id = ANY (ARRAY[asked.product_id])
+           )"#,
         &product_ids,
     )
     .fetch_all(&pool)
