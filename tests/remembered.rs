@@ -54,3 +54,24 @@ async fn a_price_changed_by_one_service_holds_for_the_next_order_of_another() {
     drop(other);
     shop.close().await;
 }
+
+#[tokio::test]
+async fn after_the_database_was_emptied_nothing_of_before_is_sold() {
+    let shop = Shop::open().await;
+    let before = shop.product("Tea", "5", 10).await;
+    assert_eq!(shop.order(1, before, 1).await.body["total"], 5);
+    by_hand(
+        &shop,
+        "TRUNCATE products, customers, orders, order_items, outbox RESTART IDENTITY CASCADE",
+    )
+    .await;
+    // The same id, and the same version as the one that was sold.
+    let after = shop.product("Mugs", "7", 10).await;
+    assert_eq!(after, before);
+    let path = format!("/api/products/{after}/price");
+    shop.command(reqwest::Method::PUT, &path, r#"{"price":8}"#).await;
+    let order = shop.order(1, after, 1).await;
+    assert_eq!(order.body["total"], 8, "{}", order.text);
+    assert_eq!(order.body["items"][0]["category"], "Mugs");
+    shop.close().await;
+}
