@@ -19,6 +19,7 @@ mod crashes;
 mod dropped_requests;
 mod freshness;
 mod held_locks;
+mod idempotency;
 mod load;
 mod mixed_orders;
 mod order_life;

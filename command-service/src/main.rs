@@ -1,18 +1,21 @@
 //! The command service: takes commands over HTTP, writes rows and an outbox
 //! entry in one transaction, and publishes the outbox to the broker.
 
+mod answer;
 mod config;
+mod idempotency;
 mod names;
 mod orders;
 mod outbox;
 mod products;
+mod request;
 mod router;
-mod trace;
 mod transactions;
 mod users;
 
 use clap::Parser;
 use config::Config;
+use idempotency::InFlight;
 use orders::Lane;
 use outbox::Publisher;
 use router::Commands;
@@ -58,7 +61,14 @@ async fn run() -> anyhow::Result<()> {
         api_ended.clone(),
     );
     let cancellations = Arc::new(Semaphore::new(orders::CANCELLATIONS));
-    let commands = Commands { pool, lane, cancellations, committed: committed.clone() };
+    let in_flight = InFlight::default();
+    let commands = Commands {
+        pool: pool.clone(),
+        lane,
+        cancellations,
+        in_flight,
+        committed: committed.clone(),
+    };
 
     let api = router::routes(commands).merge(health.routes());
     let address = (config.address, config.port).into();
@@ -86,8 +96,9 @@ async fn run() -> anyhow::Result<()> {
     tasks.spawn("database", async move {
         if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await {
             let probe = "SELECT FROM outbox LIMIT 0";
+            let forgetting = shutdown.clone();
             let watch = postgres::watch(config.database, probe, database, shutdown);
-            tokio::join!(watch, publisher.run());
+            tokio::join!(watch, publisher.run(), idempotency::forget_old(pool, forgetting));
         }
         Ok(())
     });

@@ -88,7 +88,10 @@ fn layered(routes: Router) -> Router {
 async fn time_out(request: Request, next: Next) -> Response {
     tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
         Problem::unavailable("Timed out")
-            .detail("There was no answer within 15 s; whether the request took effect is unknown.")
+            .detail(
+                "There was no answer within 15 s; whether the request took effect is unknown. With \
+                 an Idempotency-Key it can simply be sent again.",
+            )
             .into_response()
     })
 }

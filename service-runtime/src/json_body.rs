@@ -17,6 +17,11 @@ pub type Members = BTreeMap<String, Box<RawValue>>;
 pub struct JsonBody(Bytes);
 
 impl JsonBody {
+    /// The bytes as they came.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The members of the object that the body is.
     ///
     /// # Errors

@@ -14,11 +14,11 @@
 use super::place::PlaceOrder;
 use super::remembered::{Remembered, product_ids};
 use super::rules::PricePolicy;
-use super::transaction::{self, Failure, Outcomes, Placed};
-use crate::transactions::outcome_unknown;
+use super::transaction::{self, Arrived, Failure, Outcomes, Placed};
+use crate::request::Origin;
+use crate::transactions::{outcome_unknown, refused};
 use service_runtime::postgres::{self, is_absence, is_contention};
 use service_runtime::problem::Problem;
-use shared_events::TraceParent;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use std::collections::BTreeSet;
@@ -64,7 +64,7 @@ pub struct Lane {
 /// An order on its way.
 struct Placement {
     order: PlaceOrder,
-    trace: TraceParent,
+    origin: Origin,
     answer: oneshot::Sender<Result<Placed, Problem>>,
 }
 
@@ -113,11 +113,11 @@ impl Lane {
     /// # Errors
     /// The refusal; or 503 if the database is away, or was lost while it
     /// committed.
-    pub async fn place(&self, order: PlaceOrder, trace: TraceParent) -> Result<Placed, Problem> {
+    pub async fn place(&self, order: PlaceOrder, origin: Origin) -> Result<Placed, Problem> {
         let (answer, outcome) = oneshot::channel();
         let gone =
             || Problem::unavailable("Service unavailable").detail("The service is stopping.");
-        self.queue.send(Placement { order, trace, answer }).await.map_err(|_| gone())?;
+        self.queue.send(Placement { order, origin, answer }).await.map_err(|_| gone())?;
         outcome.await.map_err(|_| gone())?
     }
 }
@@ -183,7 +183,7 @@ impl Driver {
         if batch.is_empty() {
             return None;
         }
-        let orders: Vec<_> = batch.iter().map(|order| (&order.order, &order.trace)).collect();
+        let orders: Vec<_> = batch.iter().map(|order| (&order.order, &order.origin)).collect();
         match self.transaction(&orders).await {
             Ok(outcomes) => {
                 self.committed.notify_one();
@@ -207,10 +207,7 @@ impl Driver {
 
     /// Runs a transaction on the lane's connection, or on a new one if that has
     /// died while it was idle: only a new one tells whether the database is away.
-    async fn transaction(
-        &mut self,
-        orders: &[(&PlaceOrder, &TraceParent)],
-    ) -> Result<Outcomes, Failure> {
+    async fn transaction(&mut self, orders: &[Arrived<'_>]) -> Result<Outcomes, Failure> {
         if let Some((mut connection, used)) = self.connection.take()
             && (used.elapsed() < RESTED || is_alive(&mut connection).await)
         {
@@ -232,7 +229,7 @@ impl Driver {
     async fn transaction_on(
         &mut self,
         mut connection: PgConnection,
-        orders: &[(&PlaceOrder, &TraceParent)],
+        orders: &[Arrived<'_>],
     ) -> Result<Outcomes, Failure> {
         let placing =
             transaction::place(&mut connection, orders, self.policy, &mut self.remembered);
@@ -272,14 +269,14 @@ async fn is_alive(connection: &mut PgConnection) -> bool {
 
 async fn place_alone(
     pool: PgPool,
-    Placement { order, trace, answer }: Placement,
+    Placement { order, origin, answer }: Placement,
     policy: PricePolicy,
     committed: Arc<Notify>,
 ) {
     let placing = async {
         let mut connection = pool.acquire().await?;
-        transaction::place(&mut connection, &[(&order, &trace)], policy, &mut Remembered::default())
-            .await
+        let orders = [(&order, &origin)];
+        transaction::place(&mut connection, &orders, policy, &mut Remembered::default()).await
     };
     let outcome = match placing.await {
         Ok(outcomes) => {
@@ -296,7 +293,7 @@ impl Failure {
     /// What a client is told.
     fn problem(self) -> Problem {
         match self {
-            Self::BeforeCommit(error) => error.into(),
+            Self::BeforeCommit(error) => refused(error),
             Self::CommitUnknown(error) => {
                 warn!("the outcome of a commit is unknown: {error}");
                 outcome_unknown()

@@ -4,6 +4,7 @@
 //! of each is decided by pure rules, in the order of arrival. Later an order
 //! comes to other statuses, one transaction each.
 
+mod answers;
 mod lane;
 mod order;
 mod place;

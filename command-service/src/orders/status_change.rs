@@ -1,18 +1,20 @@
 //! The transaction that brings an order to another status.
 
+use super::answers;
 use super::order::Order;
 use super::status::{Step, decide, put_back};
+use crate::answer::Answer;
+use crate::request::Origin;
 use crate::transactions::{begin, commit_with};
 use service_runtime::problem::Problem;
 use shared_events::{
-    Envelope, Event, Money, OrderLine, OrderStatus, OrderStatusUpdated, Payload, TraceParent, now,
+    Envelope, Event, Money, OrderLine, OrderStatus, OrderStatusUpdated, Payload, now,
 };
 use sqlx::{PgConnection, PgPool};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
-use uuid::Uuid;
 
 /// How many cancellations run at once. They lock products as the order lane
 /// does, and more of them in a row would make it give up on a batch.
@@ -29,18 +31,17 @@ struct Locked {
     line_ids: Vec<i64>,
 }
 
-/// Brings an order to a status. Returns it and the id of its event: no event
-/// if it had the status already; no order if there is none.
+/// Brings an order to a status, which it may have already.
 ///
 /// # Errors
-/// 409 if the life of an order forbids it.
+/// 404 if there is no such order; 409 if the life of an order forbids it.
 pub async fn change_status(
     pool: PgPool,
     id: i64,
     wanted: OrderStatus,
-    trace: TraceParent,
+    origin: Origin,
     cancellations: &Semaphore,
-) -> Result<Option<(Order, Option<Uuid>)>, Problem> {
+) -> Result<Answer, Problem> {
     let _turn = match wanted {
         OrderStatus::Cancelled => Some(turn(cancellations).await?),
         _ => None,
@@ -48,12 +49,14 @@ pub async fn change_status(
     let mut transaction = begin(&pool).await?;
     let Some(Locked { mut order, version, line_ids }) = lock(&mut transaction, id).await? else {
         transaction.rollback().await?;
-        return Ok(None);
+        return Err(
+            Problem::not_found("Order not found").detail(format!("There is no order {id}."))
+        );
     };
     let step = decide(order.status, wanted);
     if step != Ok(Step::Move) {
         transaction.rollback().await?;
-        return step.map(|_| Some((order, None))).map_err(Problem::from);
+        return step.map_err(Problem::from).and_then(|_| answers::in_status(&order, None));
     }
     let old_status = std::mem::replace(&mut order.status, wanted);
     if wanted == OrderStatus::Cancelled {
@@ -68,7 +71,7 @@ pub async fn change_status(
     .execute(&mut *transaction)
     .await?;
     let event = Event {
-        envelope: Envelope::new(version + 1, now(), trace),
+        envelope: Envelope::new(version + 1, now(), origin.trace),
         payload: Payload::OrderStatusUpdated(OrderStatusUpdated {
             order_id: id,
             customer_id: order.customer_id,
@@ -79,8 +82,8 @@ pub async fn change_status(
             total: order.total,
         }),
     };
-    let event_id = commit_with(transaction, event).await?;
-    Ok(Some((order, Some(event_id))))
+    let answer = answers::in_status(&order, Some(event.envelope.event_id))?;
+    commit_with(transaction, event, answer, origin.key).await
 }
 
 /// Waits for a turn to cancel, before a connection is taken.

@@ -1,10 +1,14 @@
 //! The transaction that places orders.
 
+use super::answers;
 use super::order::Order;
 use super::place::PlaceOrder;
 use super::remembered::{Remembered, product_ids};
 use super::rules::{Accepted, PricePolicy, Refusal, Shelf, Shelves, decide};
+use crate::answer::Answer;
+use crate::idempotency::{KeptAnswer, Key};
 use crate::outbox;
+use crate::request::Origin;
 use chrono::{DateTime, Utc};
 use service_runtime::postgres::is_absence;
 use shared_events::{
@@ -35,12 +39,14 @@ pub enum Failure {
     CommitUnknown(sqlx::Error),
 }
 
-/// An order and the trace that it belongs to.
-pub type Arrived<'a> = (&'a PlaceOrder, &'a TraceParent);
+/// An order, and where it came from.
+pub type Arrived<'a> = (&'a PlaceOrder, &'a Origin);
 
 /// What is to be written of a batch.
 struct Draft {
     outcomes: Outcomes,
+    /// Of the accepted orders that may be sent again.
+    kept: Vec<(Key, Answer)>,
     /// Of the accepted orders.
     events: Vec<Event>,
     shelves: Shelves,
@@ -123,16 +129,23 @@ impl Draft {
     ) -> sqlx::Result<Self> {
         let mut draft = Self {
             outcomes: Vec::with_capacity(orders.len()),
+            kept: Vec::new(),
             events: Vec::with_capacity(orders.len()),
             shelves: remembered.shelves(orders.iter().map(|(order, _)| *order)),
         };
         let mut order_ids = remembered.order_ids().iter().copied();
         let placed_at = now();
-        for (order, trace) in orders {
+        for (order, Origin { trace, key }) in orders {
             let outcome = match decide(order, &mut draft.shelves, policy) {
                 Ok(accepted) => {
                     let id = order_ids.next().ok_or(sqlx::Error::RowNotFound)?;
-                    let (placed, event) = record(id, order, accepted, placed_at, (*trace).clone());
+                    let (placed, event) = record(id, order, accepted, placed_at, trace.clone());
+                    if let Some(key) = key {
+                        let answer = answers::placed(&placed).map_err(|problem| {
+                            sqlx::Error::Encode(format!("{problem:?}").into())
+                        })?;
+                        draft.kept.push((key.clone(), answer));
+                    }
                     draft.events.push(event);
                     Ok(placed)
                 }
@@ -163,6 +176,8 @@ impl Draft {
         let sold: Vec<(i64, &Shelf)> =
             sold.into_iter().filter_map(|id| Some((id, self.shelves.get(&id)?))).collect();
         let entries = outbox::Entries::of(&self.events)?;
+        let kept: Vec<KeptAnswer<'_>> =
+            self.kept.iter().filter_map(|(key, answer)| KeptAnswer::new(key, answer)).collect();
         // Whatever comes of it, those ids may have been written.
         remembered.use_up(orders.len());
         let row = sqlx::query_file!(
@@ -186,6 +201,7 @@ impl Draft {
             &entries.topics,
             &entries.payloads,
             &sold.iter().map(|(_, shelf)| shelf.created_at).collect::<Vec<_>>(),
+            KeptAnswer::parameter(&kept)?,
         )
         .fetch_one(connection)
         .await?;
@@ -264,7 +280,7 @@ mod tests {
         sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.unwrap();
         let options = pool.connect_options().as_ref().clone().options(KEY_BY_KEY);
         let mut connection = options.connect().await.unwrap();
-        let parameters = ["NULL"; 19].join(", ");
+        let parameters = ["NULL"; 20].join(", ");
         let prepare = format!("PREPARE written AS {}", include_str!("write.sql"));
         sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut connection).await.unwrap();
         // By the simple protocol, as EXECUTE cannot be prepared itself.

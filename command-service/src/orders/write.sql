@@ -1,6 +1,7 @@
 -- Writes accepted orders, if their products are still what they were read as:
 -- taken stock, bare customers, orders, lines and events. Returns whether they
--- were; if not, nothing is written. And order ids for those who come next. One
+-- were; if not, nothing is written. And order ids for those who come next, and the
+-- answers to those orders that may be sent again. One
 -- statement, so one round trip, one flush to disk, and foreign keys checked at
 -- its end.
 --
@@ -12,7 +13,7 @@
 -- order, product, name, category, quantity, price, pieces taken of each line;
 -- $16 to $18 id, topic, payload of each event; $19 when the products were created,
 -- as read: if the database was emptied meanwhile, another one may have that id and
--- version.
+-- version; $20 answers to be kept, a JSON array of rows of `idempotency_keys`.
 WITH locked AS MATERIALIZED (
     -- By ascending id, as everywhere, so that no two transactions wait for each
     -- other. Whoever had to wait gets the version that is the newest then.
@@ -64,6 +65,17 @@ WITH locked AS MATERIALIZED (
     SELECT event.id, event.topic, event.payload::jsonb
     FROM agreed, unnest($16::uuid[], $17::text[], $18::text[]) AS event (id, topic, payload)
     WHERE agreed.unchanged
+), kept_answers AS (
+    -- By ascending key, and after the products: see the table.
+    INSERT INTO idempotency_keys
+        (scope, caller, key, body_sha256, status, event_id, location, body)
+    SELECT scope, caller, key, decode(body_sha256, 'hex'), status, event_id, location, body
+    FROM agreed, json_to_recordset($20::text::json) AS answer (
+        scope text, caller text, key text, body_sha256 text, status smallint,
+        event_id uuid, location text, body text
+    )
+    WHERE agreed.unchanged
+    ORDER BY key
 )
 SELECT
     unchanged AS "unchanged!",

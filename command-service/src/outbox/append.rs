@@ -1,5 +1,6 @@
 //! Writing events into the outbox.
 
+use crate::idempotency::KeptAnswer;
 use shared_events::Event;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -30,16 +31,21 @@ impl Entries {
     }
 }
 
-/// Appends an event, in the transaction of the change that it tells of.
-pub async fn append(connection: &mut PgConnection, event: &Event) -> sqlx::Result<()> {
+/// Appends an event, in the transaction of the change that it tells of; and keeps
+/// the answer to the command, if it has a key. To be called last: two commands of
+/// one key wait for each other here, and then hold all that they need.
+pub async fn append(
+    connection: &mut PgConnection,
+    event: &Event,
+    kept: Option<KeptAnswer<'_>>,
+) -> sqlx::Result<()> {
     let entries = Entries::of(std::slice::from_ref(event))?;
-    sqlx::query!(
-        "INSERT INTO outbox (id, topic, payload)
-         SELECT id, topic, payload::jsonb
-         FROM unnest($1::uuid[], $2::text[], $3::text[]) AS event (id, topic, payload)",
+    sqlx::query_file!(
+        "src/outbox/append.sql",
         &entries.ids,
         &entries.topics,
         &entries.payloads,
+        KeptAnswer::parameter(kept.as_slice())?,
     )
     .execute(connection)
     .await?;

@@ -1,11 +1,13 @@
 //! The transactions that change products.
 
+use super::answers;
 use super::rules::{NewProduct, Product, ProductChange};
+use crate::answer::Answer;
+use crate::request::Origin;
 use crate::transactions::{begin, commit_with};
 use service_runtime::problem::Problem;
-use shared_events::{Envelope, Event, Money, Payload, PriceChanged, PriceStep, TraceParent, now};
+use shared_events::{Envelope, Event, Money, Payload, PriceChanged, PriceStep, now};
 use sqlx::{PgConnection, PgPool};
-use uuid::Uuid;
 
 /// Which command a change came by; it decides the kind of its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,12 +16,8 @@ pub enum ChangeOf {
     Price,
 }
 
-/// Creates a product. Returns it and the id of its event.
-pub async fn create(
-    pool: PgPool,
-    new: NewProduct,
-    trace: TraceParent,
-) -> Result<(Product, Uuid), Problem> {
+/// Creates a product.
+pub async fn create(pool: PgPool, new: NewProduct, origin: Origin) -> Result<Answer, Problem> {
     let mut transaction = begin(&pool).await?;
     let created_at = now();
     let id = sqlx::query_scalar!(
@@ -37,26 +35,30 @@ pub async fn create(
     let NewProduct { name, category, price, stock } = new;
     let product = Product { id, name, category, price, stock, version: 1, created_at };
     let event = Event {
-        envelope: Envelope::new(product.version, created_at, trace),
+        envelope: Envelope::new(product.version, created_at, origin.trace),
         payload: Payload::ProductCreated(product.state(None)),
     };
-    let event_id = commit_with(transaction, event).await?;
-    Ok((product, event_id))
+    let answer = answers::created(&product, event.envelope.event_id)?;
+    commit_with(transaction, event, answer, origin.key).await
 }
 
-/// Changes a product. Returns it and the id of its event; none if there is no
-/// such product.
+/// Changes a product.
+///
+/// # Errors
+/// 404 if there is no such product.
 pub async fn change(
     pool: PgPool,
     id: i64,
     change: ProductChange,
     of: ChangeOf,
-    trace: TraceParent,
-) -> Result<Option<(Product, Uuid)>, Problem> {
+    origin: Origin,
+) -> Result<Answer, Problem> {
     let mut transaction = begin(&pool).await?;
     let Some(before) = lock(&mut transaction, id).await? else {
         transaction.rollback().await?;
-        return Ok(None);
+        return Err(
+            Problem::not_found("Product not found").detail(format!("There is no product {id}."))
+        );
     };
     let after = before.changed(change);
     sqlx::query!(
@@ -73,11 +75,11 @@ pub async fn change(
     .execute(&mut *transaction)
     .await?;
     let event = Event {
-        envelope: Envelope::new(after.version, now(), trace),
+        envelope: Envelope::new(after.version, now(), origin.trace),
         payload: payload(of, &before, &after),
     };
-    let event_id = commit_with(transaction, event).await?;
-    Ok(Some((after, event_id)))
+    let answer = answers::changed(&after, event.envelope.event_id)?;
+    commit_with(transaction, event, answer, origin.key).await
 }
 
 fn payload(of: ChangeOf, before: &Product, after: &Product) -> Payload {

@@ -1,5 +1,6 @@
 //! Products: name, category, price and stock.
 
+mod answers;
 mod commands;
 pub mod routes;
 mod rules;

@@ -1,81 +1,61 @@
 //! `/api/products`.
 
 use super::commands::{self, ChangeOf};
-use super::rules::{INVALID, NewProduct, Product, ProductChange};
-use crate::router::{self, Commands};
-use crate::trace::Trace;
-use crate::transactions::to_the_end;
-use axum::Json;
+use super::rules::{INVALID, NewProduct, ProductChange};
+use crate::answer::Answer;
+use crate::request::{Request, to_the_end};
+use crate::router::Commands;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use serde::Serialize;
-use service_runtime::json_body::JsonBody;
+use service_runtime::json_body::Members;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 
-/// A product as answered: its id also as `productId`.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Answer {
-    product_id: i64,
-    #[serde(flatten)]
-    product: Product,
-}
-
-impl From<Product> for Answer {
-    fn from(product: Product) -> Self {
-        Self { product_id: product.id, product }
-    }
-}
-
 /// `POST /api/products`
-pub async fn create(
-    State(commands): State<Commands>,
-    Trace(trace): Trace,
-    body: JsonBody,
-) -> Result<(StatusCode, HeaderMap, Json<Answer>), Problem> {
-    let new = NewProduct::read(&body.members(INVALID)?)?;
-    let (product, event) = to_the_end(commands::create(commands.pool, new, trace)).await?;
-    commands.committed.notify_one();
-    let headers = router::created(event, format!("/api/products/{}", product.id));
-    Ok((StatusCode::CREATED, headers, Json(product.into())))
+pub async fn create(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
+    request
+        .carry_out(commands, async move |commands: Commands, request: Request| {
+            let new = NewProduct::read(&request.members(INVALID)?)?;
+            let created =
+                to_the_end(commands::create(commands.pool, new, request.origin())).await?;
+            commands.committed.notify_one();
+            Ok(created)
+        })
+        .await
 }
 
 /// `PUT /api/products/{id}`
 pub async fn update(
     State(commands): State<Commands>,
     id: Segment,
-    trace: Trace,
-    body: JsonBody,
-) -> Result<(HeaderMap, Json<Answer>), Problem> {
-    let id = id.id(INVALID)?;
-    let change = ProductChange::read(&body.members(INVALID)?)?;
-    answer_change(commands, id, change, ChangeOf::Details, trace).await
+    request: Request,
+) -> Result<Answer, Problem> {
+    change(commands, id, request, ProductChange::read, ChangeOf::Details).await
 }
 
 /// `PUT /api/products/{id}/price`
 pub async fn change_price(
     State(commands): State<Commands>,
     id: Segment,
-    trace: Trace,
-    body: JsonBody,
-) -> Result<(HeaderMap, Json<Answer>), Problem> {
-    let id = id.id(INVALID)?;
-    let change = ProductChange::read_price(&body.members(INVALID)?)?;
-    answer_change(commands, id, change, ChangeOf::Price, trace).await
+    request: Request,
+) -> Result<Answer, Problem> {
+    change(commands, id, request, ProductChange::read_price, ChangeOf::Price).await
 }
 
-async fn answer_change(
+async fn change(
     commands: Commands,
-    id: i64,
-    change: ProductChange,
+    id: Segment,
+    request: Request,
+    read: fn(&Members) -> Result<ProductChange, Problem>,
     of: ChangeOf,
-    Trace(trace): Trace,
-) -> Result<(HeaderMap, Json<Answer>), Problem> {
-    let changed = to_the_end(commands::change(commands.pool, id, change, of, trace)).await?;
-    let (product, event) = changed.ok_or_else(|| {
-        Problem::not_found("Product not found").detail(format!("There is no product {id}."))
-    })?;
-    commands.committed.notify_one();
-    Ok((router::event_id(event), Json(product.into())))
+) -> Result<Answer, Problem> {
+    let id = id.id(INVALID)?;
+    request
+        .carry_out(commands, async move |commands: Commands, request: Request| {
+            let change = read(&request.members(INVALID)?)?;
+            let changing = commands::change(commands.pool, id, change, of, request.origin());
+            let changed = to_the_end(changing).await?;
+            commands.committed.notify_one();
+            Ok(changed)
+        })
+        .await
 }

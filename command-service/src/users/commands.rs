@@ -1,26 +1,24 @@
 //! The transactions that change users.
 
+use super::answers;
 use super::rules::{Account, NewAccount, NewUser, User, UserChange};
+use crate::answer::Answer;
+use crate::request::Origin;
 use crate::transactions::{begin, commit_with};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use service_runtime::problem::Problem;
-use shared_events::{Envelope, Event, Payload, TraceParent, now};
+use shared_events::{Envelope, Event, Payload, now};
 use sqlx::{PgConnection, PgPool};
-use uuid::Uuid;
 
 /// Key of the advisory lock under which the sequence of users' ids is moved.
 const SKIPPING_CUSTOMERS: i64 = 7_365_901;
 
-/// Creates a user. Returns them and the id of their event.
+/// Creates a user.
 ///
 /// # Errors
 /// 409 if the e-mail address is taken.
-pub async fn create(
-    pool: PgPool,
-    new: NewUser,
-    trace: TraceParent,
-) -> Result<(User, Uuid), Problem> {
+pub async fn create(pool: PgPool, new: NewUser, origin: Origin) -> Result<Answer, Problem> {
     let mut transaction = begin(&pool).await?;
     let created_at = now();
     let id = become_customer(&mut transaction, &new.name, created_at).await?;
@@ -36,28 +34,27 @@ pub async fn create(
     .map_err(refuse_taken_email)?;
     let user = User { id, name: new.name, email: new.email, version: 1, created_at };
     let event = Event {
-        envelope: Envelope::new(user.version, created_at, trace),
+        envelope: Envelope::new(user.version, created_at, origin.trace),
         payload: Payload::UserCreated(user.state()),
     };
-    let event_id = commit_with(transaction, event).await?;
-    Ok((user, event_id))
+    let answer = answers::created(&user, event.envelope.event_id)?;
+    commit_with(transaction, event, answer, origin.key).await
 }
 
-/// Changes a user. Returns them and the id of their event; none if there is no
-/// such user.
+/// Changes a user.
 ///
 /// # Errors
-/// 409 if the e-mail address is taken.
+/// 404 if there is no such user; 409 if the e-mail address is taken.
 pub async fn change(
     pool: PgPool,
     id: i64,
     change: UserChange,
-    trace: TraceParent,
-) -> Result<Option<(User, Uuid)>, Problem> {
+    origin: Origin,
+) -> Result<Answer, Problem> {
     let mut transaction = begin(&pool).await?;
     let Some(before) = lock(&mut transaction, id).await? else {
         transaction.rollback().await?;
-        return Ok(None);
+        return Err(not_found(id));
     };
     let after = before.changed(change);
     sqlx::query!(
@@ -72,20 +69,22 @@ pub async fn change(
     .await
     .map_err(refuse_taken_email)?;
     let event = Event {
-        envelope: Envelope::new(after.version, now(), trace),
+        envelope: Envelope::new(after.version, now(), origin.trace),
         payload: Payload::UserUpdated(after.state()),
     };
-    let event_id = commit_with(transaction, event).await?;
-    Ok(Some((after, event_id)))
+    let answer = answers::changed(&after, event.envelope.event_id)?;
+    commit_with(transaction, event, answer, origin.key).await
 }
 
-/// Opens an account. Returns it and the id of its event; none if there is no
-/// such user.
+/// Opens an account.
+///
+/// # Errors
+/// 404 if there is no such user.
 pub async fn open_account(
     pool: PgPool,
     new: NewAccount,
-    trace: TraceParent,
-) -> Result<Option<(Account, Uuid)>, Problem> {
+    origin: Origin,
+) -> Result<Answer, Problem> {
     let mut transaction = begin(&pool).await?;
     // The user's row stays locked: of two accounts, the one with the higher id
     // also has the higher version.
@@ -97,7 +96,7 @@ pub async fn open_account(
     .await?;
     let Some(version) = version else {
         transaction.rollback().await?;
-        return Ok(None);
+        return Err(not_found(new.user_id));
     };
     let created_at = now();
     let id = sqlx::query_scalar!(
@@ -115,11 +114,15 @@ pub async fn open_account(
     .await?;
     let account = Account { id, details: new, status: "open", created_at };
     let event = Event {
-        envelope: Envelope::new(version, created_at, trace),
+        envelope: Envelope::new(version, created_at, origin.trace),
         payload: Payload::AccountCreated(account.event()),
     };
-    let event_id = commit_with(transaction, event).await?;
-    Ok(Some((account, event_id)))
+    let answer = answers::opened(&account, event.envelope.event_id)?;
+    commit_with(transaction, event, answer, origin.key).await
+}
+
+fn not_found(id: i64) -> Problem {
+    Problem::not_found("User not found").detail(format!("There is no user {id}."))
 }
 
 /// Takes an id that no customer has, as the customer of that id.

@@ -3,6 +3,7 @@
 //! A user is the customer of the same id. Accounts belong to the user: each
 //! raises the user's version, and the newest has the address.
 
+mod answers;
 mod commands;
 pub mod routes;
 mod rules;

@@ -1,0 +1,80 @@
+//! Requests of one key, one at a time.
+
+use super::Key;
+use std::collections::HashSet;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+
+/// The keys of the requests that this process is at work on.
+#[derive(Clone, Debug, Default)]
+pub struct InFlight(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    keys: Mutex<HashSet<Name>>,
+    one_left: Notify,
+}
+
+/// A key without the body: requests with one key and two bodies wait as well.
+type Name = (String, &'static str, String);
+
+/// The turn of a request, until it is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    state: Arc<State>,
+    name: Name,
+}
+
+impl InFlight {
+    /// Waits until no other request with that key is under way.
+    pub async fn enter(&self, key: &Key) -> Turn {
+        let name = (key.scope.clone(), key.caller, key.key.clone());
+        loop {
+            let mut one_left = pin!(self.0.one_left.notified());
+            // Listening before looking: none that leaves in between is missed.
+            one_left.as_mut().enable();
+            if self.0.lock().insert(name.clone()) {
+                return Turn { state: self.0.clone(), name };
+            }
+            one_left.await;
+        }
+    }
+}
+
+impl State {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<Name>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.state.lock().remove(&self.name);
+        self.state.one_left.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    fn key(key: &str, body: u8) -> Key {
+        let scope = "POST /api/orders".to_owned();
+        Key { scope, caller: "", key: key.to_owned(), body_sha256: [body; 32] }
+    }
+
+    #[tokio::test]
+    async fn requests_of_one_key_take_turns_whatever_their_bodies() {
+        let in_flight = InFlight::default();
+        let (one, other) = (key("a", 1), key("a", 2));
+        let first = in_flight.enter(&one).await;
+        let mut second = pin!(in_flight.enter(&other));
+        assert!(second.as_mut().now_or_never().is_none());
+        assert!(in_flight.enter(&key("b", 1)).now_or_never().is_some());
+        drop(first);
+        drop(second.await);
+        assert!(in_flight.0.lock().is_empty());
+    }
+}

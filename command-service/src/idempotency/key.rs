@@ -1,0 +1,89 @@
+//! The key of a command.
+
+use axum::http::request::Parts;
+use service_runtime::problem::{FieldError, Problem};
+use sha2::{Digest, Sha256};
+
+/// The header that brings it.
+const HEADER: &str = "idempotency-key";
+
+/// Longest key, in characters.
+const MAX_CHARS: usize = 255;
+
+/// Whoever calls, as long as nobody has to say who they are.
+const ANYBODY: &str = "";
+
+/// The key of a command, with all that it is a key for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Method and path of the call.
+    pub scope: String,
+    /// Who called.
+    pub caller: &'static str,
+    /// The key as it was sent.
+    pub key: String,
+    /// SHA-256 of the request's body.
+    pub body_sha256: [u8; 32],
+}
+
+impl Key {
+    /// The key of a request with that body; none if it has none.
+    ///
+    /// # Errors
+    /// 400 if it is none that could be kept.
+    pub fn read(parts: &Parts, body: &[u8]) -> Result<Option<Self>, Problem> {
+        let mut given = parts.headers.get_all(HEADER).iter();
+        let Some(first) = given.next() else { return Ok(None) };
+        let text = first.to_str().unwrap_or_default();
+        let is_key = (1..=MAX_CHARS).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic())
+            && given.next().is_none();
+        if !is_key {
+            return Err(invalid());
+        }
+        Ok(Some(Self {
+            scope: format!("{} {}", parts.method, parts.uri.path()),
+            caller: ANYBODY,
+            key: text.to_owned(),
+            body_sha256: Sha256::digest(body).into(),
+        }))
+    }
+}
+
+fn invalid() -> Problem {
+    let message = format!(
+        "must be 1 to {MAX_CHARS} visible ASCII characters without blanks, and be there once"
+    );
+    Problem::bad_request("Invalid idempotency key")
+        .detail("Nothing was changed. A UUID makes a good key.")
+        .fields(vec![FieldError { field: "Idempotency-Key".to_owned(), message: message.into() }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::Request;
+
+    fn read(keys: &[&str], body: &[u8]) -> Result<Option<Key>, Problem> {
+        let request = Request::post("http://shop/api/orders?a=b");
+        let request = keys.iter().fold(request, |request, key| request.header(HEADER, *key));
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        Key::read(&parts, body)
+    }
+
+    #[test]
+    fn a_key_belongs_to_its_call_and_body() {
+        assert_eq!(read(&[], b"{}").unwrap(), None);
+        let key = read(&["k-1"], b"{}").unwrap().unwrap();
+        assert_eq!((key.scope.as_str(), key.key.as_str()), ("POST /api/orders", "k-1"));
+        assert_ne!(key, read(&["k-1"], b"{ }").unwrap().unwrap());
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused() {
+        assert!(read(&[&"k".repeat(255)], b"").is_ok());
+        for keys in [&[""][..], &["a b"], &[&"k".repeat(256)], &["a", "a"], &["é"]] {
+            assert!(read(keys, b"").is_err(), "{keys:?}");
+        }
+    }
+}

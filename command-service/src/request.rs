@@ -1,0 +1,92 @@
+//! A command's request, and how it is carried out.
+
+use crate::answer::Answer;
+use crate::idempotency::{self, Key};
+use crate::router::Commands;
+use axum::extract::FromRequest;
+use axum::http::HeaderMap;
+use service_runtime::json_body::{JsonBody, Members};
+use service_runtime::problem::Problem;
+use shared_events::TraceParent;
+
+/// A command as it came.
+#[derive(Debug)]
+pub struct Request {
+    body: JsonBody,
+    origin: Origin,
+}
+
+/// Where a command came from: what goes with it beside its data.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The trace that it belongs to: the request's, or a new one.
+    pub trace: TraceParent,
+    /// Its key, if it may be sent again.
+    pub key: Option<Key>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Request {
+    type Rejection = Problem;
+
+    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let trace = trace(&parts.headers);
+        let whole = axum::extract::Request::from_parts(parts.clone(), body);
+        let body = JsonBody::from_request(whole, state).await?;
+        let key = Key::read(&parts, body.bytes())?;
+        Ok(Self { body, origin: Origin { trace, key } })
+    }
+}
+
+impl Request {
+    /// The members of the body.
+    ///
+    /// # Errors
+    /// 400 with the text `error` if the body is no JSON object.
+    pub fn members(&self, error: &'static str) -> Result<Members, Problem> {
+        self.body.members(error)
+    }
+
+    /// What goes with the command.
+    pub fn origin(self) -> Origin {
+        self.origin
+    }
+
+    /// Carries the command out, once if it has a key.
+    ///
+    /// # Errors
+    /// Those of the command; 422 if its key was used with another body.
+    pub async fn carry_out<F>(
+        self,
+        commands: Commands,
+        command: impl FnOnce(Commands, Self) -> F,
+    ) -> Result<Answer, Problem>
+    where
+        F: Future<Output = Result<Answer, Problem>> + Send + 'static,
+    {
+        let Some(key) = self.origin.key.clone() else { return command(commands, self).await };
+        let carried_out = command(commands.clone(), self);
+        to_the_end(async move {
+            idempotency::once(&commands.pool, &commands.in_flight, &key, carried_out).await
+        })
+        .await
+    }
+}
+
+/// Runs a command in a task of its own, so that it goes on to its end when its
+/// client leaves.
+///
+/// A transaction dropped in mid-flight, between BEGIN and its answer, would
+/// return to the pool still open, and swallow whatever is written on that
+/// connection next (transact-rs/sqlx#4385).
+pub async fn to_the_end<T: Send + 'static>(
+    command: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(command).await.unwrap_or_else(|error| Err(Problem::internal(&error)))
+}
+
+/// The `traceparent` of the request, or the start of a new trace.
+fn trace(headers: &HeaderMap) -> TraceParent {
+    let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    given.and_then(TraceParent::parse).unwrap_or_else(TraceParent::generate)
+}
