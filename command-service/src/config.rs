@@ -43,6 +43,11 @@ pub struct Config {
     #[arg(long, env = "ORDER_PRICE_POLICY", default_value = "accept")]
     pub order_price_policy: PricePolicy,
 
+    /// Most events that may wait for the broker. Beyond that commands are refused.
+    #[arg(long, env = "OUTBOX_LIMIT", default_value_t = 1_000_000,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub outbox_limit: u32,
+
     /// Database connections for all commands but the placing of orders. Beside
     /// them there are five for that, one for the publisher and one for health.
     #[arg(long, env = "COMMAND_DATABASE_CONNECTIONS", default_value_t = 10)]

@@ -17,7 +17,7 @@ use clap::Parser;
 use config::Config;
 use idempotency::InFlight;
 use orders::Lane;
-use outbox::Publisher;
+use outbox::{Publisher, Replays, Room};
 use router::Commands;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
@@ -48,7 +48,9 @@ async fn run() -> anyhow::Result<()> {
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();
     let health = Health::default();
-    let operations = health.routes().merge(metrics::install(shutdown.clone())?);
+    let replays = Replays::new(&config.database, config.broker.clone(), shutdown.clone());
+    let operations =
+        health.routes().merge(metrics::install(shutdown.clone())?).merge(outbox::routes(replays));
     let pool =
         postgres::pool(postgres::named(&config.database, "command-service"), config.connections);
     let committed = Arc::new(Notify::new());
@@ -62,11 +64,13 @@ async fn run() -> anyhow::Result<()> {
     );
     let cancellations = Arc::new(Semaphore::new(orders::CANCELLATIONS));
     let in_flight = InFlight::default();
+    let room = Room::new(config.outbox_limit);
     let commands = Commands {
         pool: pool.clone(),
         lane,
         cancellations,
         in_flight,
+        room: room.clone(),
         committed: committed.clone(),
     };
 
@@ -93,12 +97,18 @@ async fn run() -> anyhow::Result<()> {
         shutdown.clone(),
     );
     let database = health.part("database", Need::Vital);
+    let outbox = health.part("outbox", Need::Vital);
     tasks.spawn("database", async move {
         if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await {
             let probe = "SELECT FROM outbox LIMIT 0";
-            let forgetting = shutdown.clone();
+            let ending = shutdown.clone();
             let watch = postgres::watch(config.database, probe, database, shutdown);
-            tokio::join!(watch, publisher.run(), idempotency::forget_old(pool, forgetting));
+            tokio::join!(
+                watch,
+                publisher.run(),
+                room.watch(pool.clone(), outbox, ending.clone()),
+                idempotency::forget_old(pool, ending),
+            );
         }
         Ok(())
     });

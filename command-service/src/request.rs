@@ -25,14 +25,18 @@ pub struct Origin {
     pub key: Option<Key>,
 }
 
-impl<S: Send + Sync> FromRequest<S> for Request {
+impl FromRequest<Commands> for Request {
     type Rejection = Problem;
 
-    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(
+        request: axum::extract::Request,
+        commands: &Commands,
+    ) -> Result<Self, Problem> {
+        commands.room.check()?;
         let (parts, body) = request.into_parts();
         let trace = trace(&parts.headers);
         let whole = axum::extract::Request::from_parts(parts.clone(), body);
-        let body = JsonBody::from_request(whole, state).await?;
+        let body = JsonBody::from_request(whole, commands).await?;
         let key = Key::read(&parts, body.bytes())?;
         Ok(Self { body, origin: Origin { trace, key } })
     }

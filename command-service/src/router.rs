@@ -1,6 +1,7 @@
 //! Every route of the service, on one page.
 
 use crate::idempotency::InFlight;
+use crate::outbox::Room;
 use crate::{orders, products, users};
 use axum::Router;
 use axum::routing::{patch, post, put};
@@ -19,6 +20,8 @@ pub struct Commands {
     pub cancellations: Arc<Semaphore>,
     /// The idempotency keys of commands under way.
     pub in_flight: InFlight,
+    /// Whether there is room for more events.
+    pub room: Room,
     /// Wakes the publisher after a commit.
     pub committed: Arc<Notify>,
 }

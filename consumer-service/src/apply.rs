@@ -9,16 +9,34 @@
 //! alone; that one is parked. Any other failure is not the events' fault, and
 //! is for the caller to wait out.
 
-use crate::dead_letters::{self, Letter};
+use crate::dead_letters::{self, Letter, refused_by_database};
 use crate::incoming::{Content, Incoming};
 use crate::progress;
 use crate::projections::PROJECTIONS;
+use chrono::{DateTime, Utc};
 use service_runtime::postgres::sqlstate;
 use shared_events::Event;
-use sqlx::{PgConnection, PgPool};
-use std::collections::BTreeMap;
+use sqlx::{Connection, PgConnection, PgPool};
+use std::collections::{BTreeMap, BTreeSet};
 use tracing::warn;
 use uuid::Uuid;
+
+/// Every transaction that applies events shares this advisory lock, from before it
+/// looks at anything; whoever changes what all of them rely on holds it alone.
+pub const LOCK: i64 = 4_187_301;
+
+/// How such a transaction begins, in one round trip. If the lock is not to be had, a
+/// transaction stays open, so the connection is to be closed after any failure.
+pub const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(4187301)";
+
+/// What becomes of events that are older than the memory of processed events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// They are parked, as nobody knows whether they were applied.
+    Respected,
+    /// They are applied: an operator has looked.
+    Ignored,
+}
 
 /// Applies deliveries of one topic.
 ///
@@ -46,32 +64,73 @@ pub async fn apply(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
 }
 
 async fn apply_together(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
-    let fresh = take_fresh(&mut transaction, batch).await?;
-    if !fresh.events.is_empty() {
-        for projection in PROJECTIONS {
-            (projection.apply)(&mut transaction, &fresh.events).await?;
-        }
-    }
-    let letters: Vec<Letter<'_>> = batch.iter().filter_map(Letter::of_unreadable).collect();
-    let parked = dead_letters::park(&mut transaction, &letters).await?;
-    let counted = fresh.counted + parked;
-    progress::note(&mut transaction, batch, &fresh.events, counted).await?;
-    transaction.commit().await?;
-    metrics::counter!("events_applied_total").increment(fresh.events.len() as u64);
+    let mut connection = pool.acquire().await?;
+    let applying = apply_on(&mut connection, batch).await;
+    let applied = applying.inspect_err(|_| connection.close_on_drop())?;
+    metrics::counter!("events_applied_total").increment(applied.events as u64);
     Ok(())
 }
 
+async fn apply_on(connection: &mut PgConnection, batch: &[Incoming]) -> sqlx::Result<Applied> {
+    let mut transaction = connection.begin_with(BEGIN).await?;
+    let applied = apply_in(&mut transaction, batch, Memory::Respected).await?;
+    transaction.commit().await?;
+    Ok(applied)
+}
+
+/// What a transaction did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Events that were applied.
+    pub events: usize,
+    /// Events that are older than the memory of processed events, and not in it.
+    pub forgotten: usize,
+}
+
+/// Applies deliveries of one topic in a transaction; parks those that cannot be.
+pub async fn apply_in(
+    connection: &mut PgConnection,
+    batch: &[Incoming],
+    memory: Memory,
+) -> sqlx::Result<Applied> {
+    let Fresh { events, mut counted, forgotten, since } =
+        take_fresh(connection, batch, memory).await?;
+    if !events.is_empty() {
+        for projection in PROJECTIONS {
+            (projection.apply)(connection, &events).await?;
+        }
+    }
+    let mut letters: Vec<Letter<'_>> = batch.iter().filter_map(Letter::of_unreadable).collect();
+    if let Some(since) = since {
+        let is_forgotten =
+            |incoming: &&Incoming| incoming.event_id().is_some_and(|id| forgotten.contains(&id));
+        let old = batch.iter().filter(is_forgotten);
+        letters.extend(old.map(|incoming| Letter::of_forgotten(incoming, since)));
+    }
+    counted += dead_letters::park(connection, &letters).await?;
+    progress::note(connection, batch, &events, counted).await?;
+    Ok(Applied { events: events.len(), forgotten: forgotten.len() })
+}
+
 /// What of a batch was not seen before.
+#[derive(Default)]
 struct Fresh {
     /// Events to be applied.
     events: Vec<Event>,
     /// Events of our outbox seen for the first time.
     counted: i64,
+    /// Events that are older than the memory of processed events, and not in it.
+    forgotten: BTreeSet<Uuid>,
+    /// Since when events are remembered; none: always.
+    since: Option<DateTime<Utc>>,
 }
 
 /// Notes all events of the batch as processed; returns those that were not.
-async fn take_fresh(connection: &mut PgConnection, batch: &[Incoming]) -> sqlx::Result<Fresh> {
+async fn take_fresh(
+    connection: &mut PgConnection,
+    batch: &[Incoming],
+    memory: Memory,
+) -> sqlx::Result<Fresh> {
     // An event may be in a batch twice, also as our copy and as a stranger's.
     let mut events: BTreeMap<Uuid, (&Event, bool)> = BTreeMap::new();
     for incoming in batch {
@@ -81,26 +140,35 @@ async fn take_fresh(connection: &mut PgConnection, batch: &[Incoming]) -> sqlx::
         }
     }
     if events.is_empty() {
-        return Ok(Fresh { events: Vec::new(), counted: 0 });
+        return Ok(Fresh::default());
     }
-    let ids: Vec<Uuid> = events.keys().copied().collect();
-    let ours: Vec<bool> = events.values().map(|(_, ours)| *ours).collect();
-    let rows = sqlx::query_file!("src/take_fresh.sql", &ids, &ours).fetch_all(connection).await?;
-    let counted = rows.iter().filter(|row| row.counted).count() as i64;
-    let events = rows
-        .iter()
-        .filter(|row| row.fresh)
-        .filter_map(|row| events.get(&row.event_id))
-        .map(|(event, _)| (*event).clone())
-        .collect();
-    Ok(Fresh { events, counted })
+    let rows = sqlx::query_file!(
+        "src/take_fresh.sql",
+        &events.keys().copied().collect::<Vec<_>>(),
+        &events.values().map(|(_, ours)| *ours).collect::<Vec<_>>(),
+        &events.values().map(|(event, _)| event.envelope.timestamp).collect::<Vec<_>>(),
+        memory == Memory::Ignored,
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut fresh = Fresh::default();
+    for row in &rows {
+        fresh.counted += i64::from(row.counted);
+        if row.forgotten_since.is_some() {
+            fresh.since = row.forgotten_since;
+            fresh.forgotten.insert(row.event_id);
+        } else if row.fresh {
+            fresh.events.extend(events.get(&row.event_id).map(|(event, _)| (*event).clone()));
+        }
+    }
+    Ok(fresh)
 }
 
 /// Parks an event that could be read, but that the database refuses.
 async fn park(pool: &PgPool, incoming: &Incoming, error: &sqlx::Error) -> sqlx::Result<()> {
     warn!(event_id = ?incoming.event_id(), "parking an event that cannot be applied: {error}");
     let mut transaction = pool.begin().await?;
-    let letter = Letter::new(incoming, error.to_string());
+    let letter = Letter::new(incoming, refused_by_database(error));
     let counted = dead_letters::park(&mut transaction, &[letter]).await?;
     progress::count(&mut transaction, incoming.topic, counted).await?;
     transaction.commit().await
@@ -112,7 +180,7 @@ async fn park(pool: &PgPool, incoming: &Incoming, error: &sqlx::Error) -> sqlx::
 /// SQLSTATE classes: 21 cardinality violation, one row written twice by one
 /// statement; 22 data exception; 23 integrity constraint violation; 54 program
 /// limit exceeded, an index entry say.
-fn is_bad_data(error: &sqlx::Error) -> bool {
+pub fn is_bad_data(error: &sqlx::Error) -> bool {
     let refused = |code: String| matches!(code.get(..2), Some("21" | "22" | "23" | "54"));
     matches!(error, sqlx::Error::Encode(_)) || sqlstate(error).is_some_and(refused)
 }

@@ -26,10 +26,14 @@ const VIEWS: [(&str, &str); 11] = [
     ("processed_events", "event_id, counted"),
 ];
 
+fn incoming(topic: Topic, ours: bool, body: Vec<u8>, content: Content) -> Incoming {
+    Incoming { topic, ours, message_id: None, sent_at: None, body, content }
+}
+
 pub fn ours(event: Event) -> Incoming {
     let topic = event.payload.topic();
     let body = event.to_json().unwrap().into_bytes();
-    Incoming { topic, ours: true, body, content: Content::Event(event) }
+    incoming(topic, true, body, Content::Event(event))
 }
 
 fn strangers(event: Event) -> Incoming {
@@ -39,14 +43,14 @@ fn strangers(event: Event) -> Incoming {
 fn unreadable(body: &[u8], ours: bool) -> Incoming {
     let event_id = Event::id_of(body, None);
     let content = Content::Unreadable { event_id, reason: "bad\0ly written".to_owned() };
-    Incoming { topic: Topic::Orders, ours, body: body.to_vec(), content }
+    incoming(Topic::Orders, ours, body.to_vec(), content)
 }
 
 fn watermark(committed: i64, second: i64) -> Incoming {
     let taken_at = chrono::DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap();
     let watermark = Watermark { topic: Topic::Orders, taken_at, committed };
     let content = Content::Watermark(watermark);
-    Incoming { topic: Topic::Orders, ours: true, body: Vec::new(), content }
+    incoming(Topic::Orders, true, Vec::new(), content)
 }
 
 fn tea(order_id: i64) -> Event {

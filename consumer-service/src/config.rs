@@ -2,6 +2,7 @@
 
 use service_runtime::config::{BrokerUrl, Common};
 use sqlx::postgres::PgConnectOptions;
+use std::time::Duration;
 
 /// Applies events to the views of the read database.
 #[derive(Debug, clap::Parser)]
@@ -35,9 +36,21 @@ pub struct Config {
     pub batch: u16,
 
     /// Database connections; each topic uses one.
-    #[arg(long, env = "CONSUMER_DATABASE_CONNECTIONS", default_value_t = 5)]
+    #[arg(long, env = "CONSUMER_DATABASE_CONNECTIONS", default_value_t = 8)]
     pub connections: u32,
+
+    /// For how many hours processed events are remembered, if not for ever. What is
+    /// older than that is parked if it comes again.
+    #[arg(long, env = "DEDUPE_MEMORY_HOURS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub dedupe_memory_hours: Option<u32>,
 
     #[command(flatten)]
     pub common: Common,
+}
+
+impl Config {
+    /// For how long processed events are remembered; none: for ever.
+    pub fn dedupe_memory(&self) -> Option<Duration> {
+        self.dedupe_memory_hours.map(|hours| Duration::from_secs(3600 * u64::from(hours)))
+    }
 }

@@ -6,6 +6,7 @@
 //! if the database is away, the deliveries are held until it is back; if the
 //! broker is, they will come again, and are told apart by their ids.
 
+use crate::announcement::Announcer;
 use crate::apply::apply;
 use crate::incoming::Incoming;
 use crate::projections::topics;
@@ -52,6 +53,7 @@ struct Silence(Topic);
 pub struct Consumer {
     broker: BrokerUrl,
     pool: PgPool,
+    announcer: Announcer,
     batch: u16,
     broker_health: Reporter,
     /// Of each topic, whether its events are being applied.
@@ -60,10 +62,12 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// A consumer that applies up to `batch` events at once.
+    /// A consumer that applies up to `batch` events at once, and reports each batch to
+    /// `announcer`.
     pub fn new(
         broker: BrokerUrl,
         pool: PgPool,
+        announcer: Announcer,
         batch: u16,
         health: &Health,
         shutdown: CancellationToken,
@@ -71,7 +75,15 @@ impl Consumer {
         let broker_health = health.part("broker", Need::Vital);
         let applying =
             topics().into_iter().map(|topic| (topic, health.part(topic.name(), Need::Vital)));
-        Self { broker, pool, batch, broker_health, applying: applying.collect(), shutdown }
+        Self {
+            broker,
+            pool,
+            announcer,
+            batch,
+            broker_health,
+            applying: applying.collect(),
+            shutdown,
+        }
     }
 
     /// Consumes until shutdown, whatever comes and goes meanwhile.
@@ -171,6 +183,7 @@ impl Consumer {
             }
         }
         health.up();
+        self.announcer.announce();
         if let Some(last_tag) = last_tag {
             channel.basic_ack(last_tag, BasicAckOptions { multiple: true }).await?;
         }
@@ -198,7 +211,8 @@ async fn read(
 ) -> lapin::Result<()> {
     while let Some(delivery) = deliveries.next().await {
         let delivery = delivery?;
-        let arrival = (delivery.delivery_tag, Incoming::read(topic, delivery, now()));
+        let tag = delivery.delivery_tag;
+        let arrival = (tag, Incoming::read(topic, delivery.into(), now()));
         if arrivals.send(arrival).await.is_err() {
             break;
         }

@@ -1,7 +1,9 @@
 //! What a delivery turns out to be.
 
+use crate::dead_letters::{Watermarks, too_large, unreadable, wrong_watermark};
 use chrono::{DateTime, TimeDelta, Utc};
 use lapin::message::Delivery;
+use shared_events::limits::MAX_EVENT_BYTES;
 use shared_events::topology::{EXCHANGE, PUBLISHER};
 use shared_events::{Attributes, Event, Topic, Watermark};
 use uuid::Uuid;
@@ -9,14 +11,32 @@ use uuid::Uuid;
 /// A watermark may be this far ahead of our clock, as events may.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
+/// A message, as far as it matters: as it came, or as a dead letter has kept it.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Whether our publisher sent it, by our exchange.
+    pub is_from_publisher: bool,
+    /// The AMQP message type.
+    pub kind: Option<String>,
+    /// The AMQP message id.
+    pub message_id: Option<String>,
+    /// The AMQP timestamp.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// The bytes.
+    pub body: Vec<u8>,
+}
+
 /// A delivery, read.
 #[derive(Clone, Debug)]
 pub struct Incoming {
     /// The queue that it came from.
     pub topic: Topic,
-    /// Whether our publisher sent it, by our exchange: then it is a copy from our
-    /// own outbox, which watermarks count.
+    /// Whether it is a copy from our own outbox, which watermarks count.
     pub ours: bool,
+    /// The AMQP message id.
+    pub message_id: Option<String>,
+    /// The AMQP timestamp.
+    pub sent_at: Option<DateTime<Utc>>,
     /// The bytes as they came.
     pub body: Vec<u8>,
     /// What they say.
@@ -34,30 +54,40 @@ pub enum Content {
     Unreadable {
         /// The event's id, as far as it can be made out.
         event_id: Option<Uuid>,
-        /// Why.
+        /// Why, and what to do.
         reason: String,
     },
 }
 
-impl Incoming {
-    /// Reads a delivery that arrived at `now` from the queue of `topic`.
-    pub fn read(topic: Topic, delivery: Delivery, now: DateTime<Utc>) -> Self {
+impl From<Delivery> for Message {
+    fn from(delivery: Delivery) -> Self {
         let properties = &delivery.properties;
         let sender = properties.app_id().as_ref().map(|id| id.as_str());
-        let from_publisher = delivery.exchange.as_str() == EXCHANGE && sender == Some(PUBLISHER);
-        let message_id = properties.message_id().as_ref().map(|id| id.as_str());
-        let is_watermark =
-            properties.kind().as_ref().is_some_and(|kind| kind.as_str() == Watermark::TYPE);
-        let content = if from_publisher && is_watermark {
-            watermark(topic, &delivery.data, now)
-        } else {
-            let timestamp = properties
+        let text = |text: &lapin::types::ShortString| text.as_str().to_owned();
+        Self {
+            is_from_publisher: delivery.exchange.as_str() == EXCHANGE && sender == Some(PUBLISHER),
+            kind: properties.kind().as_ref().map(text),
+            message_id: properties.message_id().as_ref().map(text),
+            sent_at: properties
                 .timestamp()
-                .and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0));
-            event(&delivery.data, Attributes { message_id, timestamp }, now)
+                .and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)),
+            body: delivery.data,
+        }
+    }
+}
+
+impl Incoming {
+    /// Reads a message that is at hand at `now`, from the queue of `topic`.
+    pub fn read(topic: Topic, message: Message, now: DateTime<Utc>) -> Self {
+        let Message { is_from_publisher, kind, message_id, sent_at, body } = message;
+        let is_watermark = is_from_publisher && kind.as_deref() == Some(Watermark::TYPE);
+        let content = if is_watermark {
+            watermark(topic, &body, now)
+        } else {
+            event(&body, Attributes { message_id: message_id.as_deref(), timestamp: sent_at }, now)
         };
-        let ours = from_publisher && !is_watermark;
-        Self { topic, ours, body: delivery.data, content }
+        let ours = is_from_publisher && !is_watermark;
+        Self { topic, ours, message_id, sent_at, body, content }
     }
 
     /// The event's id, as far as it can be made out.
@@ -71,28 +101,27 @@ impl Incoming {
 }
 
 fn watermark(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Content {
+    let wrong = |what| Content::Unreadable { event_id: None, reason: wrong_watermark(what) };
     match serde_json::from_slice::<Watermark>(body) {
-        Ok(Watermark { topic: other, .. }) if other != topic => {
-            unreadable(None, "a watermark of another topic")
-        }
+        Ok(Watermark { topic: other, .. }) if other != topic => wrong(Watermarks::OfAnotherTopic),
         // One from the future would make a dead pipe look alive until then.
         Ok(Watermark { taken_at, committed, .. })
             if committed < 0 || taken_at - now > CLOCK_TOLERANCE =>
         {
-            unreadable(None, "a watermark out of range: are the clocks right?")
+            wrong(Watermarks::OutOfRange)
         }
         Ok(watermark) => Content::Watermark(watermark),
-        Err(error) => unreadable(None, error),
+        Err(_) => wrong(Watermarks::Unreadable),
     }
 }
 
 fn event(body: &[u8], attributes: Attributes<'_>, now: DateTime<Utc>) -> Content {
+    let event_id = || Event::id_of(body, attributes.message_id);
+    if body.len() > MAX_EVENT_BYTES {
+        return Content::Unreadable { event_id: event_id(), reason: too_large(body.len()) };
+    }
     match Event::decode(body, attributes, now) {
         Ok(event) => Content::Event(event),
-        Err(error) => unreadable(Event::id_of(body, attributes.message_id), error),
+        Err(error) => Content::Unreadable { event_id: event_id(), reason: unreadable(&error) },
     }
-}
-
-fn unreadable(event_id: Option<Uuid>, reason: impl ToString) -> Content {
-    Content::Unreadable { event_id, reason: reason.to_string() }
 }

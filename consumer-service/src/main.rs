@@ -1,6 +1,7 @@
 //! The consumer service: applies each event exactly once in effect to the
 //! views of the read database.
 
+mod announcement;
 mod apply;
 #[cfg(test)]
 mod apply_tests;
@@ -13,7 +14,9 @@ mod model_tests;
 mod progress;
 mod projections;
 mod registration;
+mod retention;
 
+use announcement::Announcer;
 use clap::Parser;
 use config::Config;
 use delivery::Consumer;
@@ -34,18 +37,29 @@ async fn main() -> anyhow::Result<()> {
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();
     let health = Health::default();
-    let operations = health.routes().merge(metrics::install(shutdown.clone())?);
+    let options =
+        postgres::named(&config.database, "consumer-service").options(postgres::KEY_BY_KEY);
+    let pool = postgres::pool(options, config.connections);
+    let announcer = Announcer::default();
+    let operations = health
+        .routes()
+        .merge(metrics::install(shutdown.clone())?)
+        .merge(dead_letters::routes(pool.clone(), announcer.clone()));
     let address = (config.common.operations_address, config.operations_port).into();
     tasks.spawn(
         "operations",
         http::serve("operations", address, operations, shutdown.clone()).await?,
     );
 
-    let options =
-        postgres::named(&config.database, "consumer-service").options(postgres::KEY_BY_KEY);
-    let pool = postgres::pool(options, config.connections);
-    let consumer =
-        Consumer::new(config.broker, pool.clone(), config.batch, &health, shutdown.clone());
+    let consumer = Consumer::new(
+        config.broker.clone(),
+        pool.clone(),
+        announcer.clone(),
+        config.batch,
+        &health,
+        shutdown.clone(),
+    );
+    let dedupe_memory = config.dedupe_memory();
     let database = health.part("database", Need::Vital);
     tasks.spawn("database", async move {
         if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await
@@ -55,9 +69,15 @@ async fn main() -> anyhow::Result<()> {
                 config.database,
                 "SELECT FROM live.sync_status",
                 database,
-                shutdown,
+                shutdown.clone(),
             );
-            tokio::join!(watch, consumer.run());
+            tokio::join!(
+                watch,
+                consumer.run(),
+                announcer.run(pool.clone(), shutdown.clone()),
+                dead_letters::count(pool.clone(), shutdown.clone()),
+                retention::forget_old(pool, dedupe_memory, shutdown),
+            );
         }
         Ok(())
     });

@@ -43,6 +43,11 @@ impl Database {
         )
     }
 
+    /// The connections for all but lists.
+    pub fn pool(&self) -> PgPool {
+        self.pool.clone()
+    }
+
     /// By connections for lists and for all else.
     pub fn of(pool: PgPool, lists: PgPool) -> Self {
         Self { by_key: ByKey::new(&pool), pool, lists: Lists(lists) }

@@ -1,17 +1,18 @@
 //! The query service: analytics and lists, read from the views.
 
+mod arrivals;
 mod config;
 mod database;
 mod freshness;
 mod lookup;
-mod paging;
-mod parameters;
+mod read_your_writes;
 mod router;
 mod topology;
 mod views;
 #[cfg(test)]
 mod views_tests;
 
+use arrivals::Arrivals;
 use clap::Parser;
 use config::Config;
 use database::Database;
@@ -33,7 +34,13 @@ async fn main() -> anyhow::Result<()> {
     let operations = health.routes().merge(metrics::install(shutdown.clone())?);
     let database = Database::new(&config.database, config.connections);
 
-    let api = router::routes(database).merge(health.routes());
+    let (arrivals, watching) = Arrivals::watch(&database.pool(), shutdown.clone());
+    tasks.spawn("arrivals", async move {
+        watching.await;
+        Ok(())
+    });
+
+    let api = router::routes(database, arrivals).merge(health.routes());
     let address = (config.address, config.port).into();
     tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
     let address = (config.common.operations_address, config.operations_port).into();

@@ -1,16 +1,18 @@
 //! Every route of the service, on one page.
 
+use crate::arrivals::Arrivals;
 use crate::database::Database;
 use crate::views::{
     category_metrics, customer_ltv, hourly_product_sales, invoices, orders, product_sales,
     products, users,
 };
-use crate::{freshness, topology};
+use crate::{freshness, read_your_writes, topology};
 use axum::Router;
+use axum::middleware;
 use axum::routing::get;
 
 /// The API, without `/health`.
-pub fn routes(database: Database) -> Router {
+pub fn routes(database: Database, arrivals: Arrivals) -> Router {
     Router::new()
         .route("/api/analytics/products/{id}/sales", get(product_sales::get))
         .route("/api/analytics/categories/{category}/revenue", get(category_metrics::get))
@@ -27,4 +29,5 @@ pub fn routes(database: Database) -> Router {
         .route("/api/users/{id}", get(users::get))
         .route("/api/invoices", get(invoices::get))
         .with_state(database)
+        .layer(middleware::from_fn_with_state(arrivals, read_your_writes::wait))
 }

@@ -1,5 +1,6 @@
 //! What is answered from given views, on a real database.
 
+use crate::arrivals::Arrivals;
 use crate::database::Database;
 use crate::router;
 use axum::body::{Body, to_bytes};
@@ -7,6 +8,8 @@ use axum::http::Request;
 use serde_json::{Value, json};
 use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, PgPool};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../db/read");
@@ -15,7 +18,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../db/read");
 async fn get(pool: &PgPool, path: &str) -> (u16, Value, Option<String>) {
     let database = Database::of(pool.clone(), pool.clone());
     let request = Request::get(path).body(Body::empty()).unwrap();
-    let response = router::routes(database).oneshot(request).await.unwrap();
+    let (arrivals, watching) = Arrivals::watch(pool, CancellationToken::new());
+    let _watching = AbortOnDropHandle::new(tokio::spawn(watching));
+    let response = router::routes(database, arrivals).oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let cursor = response.headers().get("x-next-cursor");
     let cursor = cursor.map(|value| value.to_str().unwrap().to_owned());
@@ -259,4 +264,30 @@ async fn an_invoice_is_what_stands_of_a_month_and_whom_it_is_for_now(pool: PgPoo
     assert_eq!(get(&pool, &april.replace("userId", "user_id")).await.1, expected);
     let (status, body, _) = get(&pool, "/api/invoices?userId=7&month=6&year=2025").await;
     assert_eq!((status, &body["error"]), (404, &json!("Invoice not found")));
+}
+
+#[sqlx::test(migrator = "MIGRATIONS")]
+async fn an_event_that_was_applied_is_shown_and_one_that_was_not_is_not(pool: PgPool) {
+    fill(
+        &pool,
+        "INSERT INTO processed_events (event_id, counted)
+         VALUES ('0190a000-0000-7000-8000-000000000001', TRUE);
+         INSERT INTO dead_letters (event_id, body_sha256, queue, reason, body, counted, ours)
+         VALUES ('0190a000-0000-7000-8000-000000000002', '', 'order-events', '', '', TRUE, TRUE);
+         UPDATE dedupe_memory
+         SET since = now(), lowest_event_id = '0180a000-0000-7000-8000-000000000000'",
+    )
+    .await;
+    let strict = async |id: &str| {
+        let path = format!("/api/products?after={id}&wait=10&strict=true");
+        let (status, body, _) = get(&pool, &path).await;
+        (status, body["detail"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(strict("0190a000-0000-7000-8000-000000000001").await.0, 200);
+    let (status, why) = strict("0190a000-0000-7000-8000-000000000002").await;
+    assert!(status == 504 && why.contains("dead letter"), "{why}");
+    let (status, why) = strict("0190a000-0000-7000-8000-000000000003").await;
+    assert!(status == 504 && why.contains("after 10 ms"), "{why}");
+    // Older than what is remembered.
+    assert_eq!(strict("0170a000-0000-7000-8000-000000000000").await.0, 200);
 }

@@ -93,7 +93,11 @@ impl Sessions {
     }
 }
 
-async fn connect(url: &BrokerUrl, name: &str) -> anyhow::Result<Connection> {
+/// Connects. `name` is seen in the broker's management UI.
+///
+/// # Errors
+/// If the broker does not answer in time, or refuses.
+pub async fn connect(url: &BrokerUrl, name: &str) -> anyhow::Result<Connection> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     let connecting = Connection::connect_uri(url.uri(), properties);
     Ok(tokio::time::timeout(CONNECT_TIMEOUT, connecting)

@@ -1,16 +1,19 @@
 //! HTTP servers, all with the same layers.
 
+use crate::connections;
 use crate::problem::Problem;
 use anyhow::Context;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderName, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -23,8 +26,9 @@ pub const MAX_BODY_BYTES: usize = 1 << 20;
 /// A request that takes longer is answered 503.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long requests under way may go on after the shutdown.
-const DRAIN: Duration = Duration::from_secs(5);
+/// Most requests of a server that are under way at once. More are told to come
+/// again: they would wait for the database longer than is of use.
+const MAX_REQUESTS: usize = 2_048;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -32,8 +36,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// then are finished. Port 0 means any free one; the log tells which.
 ///
 /// # Errors
-/// If the port cannot be opened, at once; the future given back fails only if
-/// the listener does.
+/// If the port cannot be opened.
 pub async fn serve(
     name: &'static str,
     address: SocketAddr,
@@ -46,24 +49,15 @@ pub async fn serve(
     tracing::info!("{name}: listening on {}", listener.local_addr()?);
     let routes = layered(routes);
     Ok(async move {
-        let serving = axum::serve(listener, routes)
-            .with_graceful_shutdown(shutdown.clone().cancelled_owned())
-            .into_future();
-        // A client that never finishes its request must not keep us from ending.
-        let drained = async {
-            shutdown.cancelled().await;
-            tokio::time::sleep(DRAIN).await;
-        };
-        tokio::select! {
-            served = serving => served.context("HTTP server"),
-            () = drained => Ok(()),
-        }
+        connections::serve(listener, routes, shutdown).await;
+        Ok(())
     })
 }
 
 /// Gives routes what every server needs: as one layer, for each that a router is
 /// given costs every request a copy of all within it.
 fn layered(routes: Router) -> Router {
+    let room = Arc::new(Semaphore::new(MAX_REQUESTS));
     // Outermost first.
     let layers = ServiceBuilder::new()
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
@@ -74,7 +68,7 @@ fn layered(routes: Router) -> Router {
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::internal(&"a handler panicked").into_response()
         }))
-        .layer(middleware::from_fn(time_out))
+        .layer(middleware::from_fn_with_state(room, admit))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     routes
         .fallback(|| async { Problem::not_found("Not found").detail("There is no such path.") })
@@ -85,7 +79,13 @@ fn layered(routes: Router) -> Router {
         .layer(layers)
 }
 
-async fn time_out(request: Request, next: Next) -> Response {
+/// Lets a request in if there is room, for a bounded time.
+async fn admit(State(room): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    let Ok(_place) = room.try_acquire() else {
+        return Problem::unavailable("Service busy")
+            .detail("Too many requests are under way. This one had no effect; try again.")
+            .into_response();
+    };
     tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
         Problem::unavailable("Timed out")
             .detail(

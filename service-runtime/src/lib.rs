@@ -5,11 +5,14 @@
 
 pub mod amqp;
 pub mod config;
+mod connections;
 pub mod health;
 pub mod health_check;
 pub mod http;
 pub mod json_body;
 pub mod metrics;
+pub mod paging;
+pub mod parameters;
 pub mod path;
 pub mod postgres;
 pub mod problem;

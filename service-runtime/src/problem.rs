@@ -78,6 +78,13 @@ impl Problem {
         Self { retry_after: Some(1), ..problem }
     }
 
+    /// Says after how many seconds to come back.
+    #[must_use]
+    pub const fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
     /// 500: our fault. The cause is logged and not told.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         error!("internal error: {cause}");

@@ -42,10 +42,31 @@ pub fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }
 
+/// The lowest id that an event of ours of that time can have: UUIDv7 begin with the
+/// milliseconds.
+pub fn lowest_event_id(time: DateTime<Utc>) -> Uuid {
+    let millis = u64::try_from(time.timestamp_millis()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
+}
+
 /// A time that was read, to the microsecond; none outside the years 1 to 9999,
 /// which alone ISO 8601 writes plainly. By way of a number: a leap second would
 /// otherwise be two values for one instant.
 pub(crate) fn to_the_microsecond(time: DateTime<Utc>) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(time.timestamp_micros())
         .filter(|time| (1..=9999).contains(&time.year()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_lowest_id_is_below_those_of_now_and_above_those_before() {
+        let now = Uuid::now_v7();
+        let lowest_before = lowest_event_id(Utc::now() - Duration::from_secs(1));
+        let lowest_after = lowest_event_id(Utc::now() + Duration::from_secs(1));
+        assert!(lowest_before < now && now < lowest_after);
+    }
 }

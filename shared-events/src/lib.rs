@@ -19,7 +19,7 @@ mod user;
 mod watermark;
 
 pub use decode::{Attributes, DecodeError};
-pub use envelope::{Envelope, now};
+pub use envelope::{Envelope, lowest_event_id, now};
 pub use event::{Event, Payload};
 pub use event_type::EventType;
 pub use money::{Money, MoneyError};

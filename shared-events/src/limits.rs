@@ -22,6 +22,9 @@ pub const MAX_ADDRESS_CHARS: usize = 200;
 /// so what a batch of them takes of memory.
 pub const MAX_ORDER_LINES: usize = 200;
 
+/// Largest event, in bytes of its JSON. One of the largest order has about a third.
+pub const MAX_EVENT_BYTES: usize = 1 << 20;
+
 /// Highest price: `NUMERIC(16,4)`.
 pub const MAX_PRICE: Money = Money::from_units(9_999_999_999_999_999);
 

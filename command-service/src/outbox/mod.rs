@@ -5,11 +5,18 @@
 //! broker has confirmed it. Between those two an event may be sent again, never
 //! lost; consumers deduplicate by its id.
 
+mod admin;
 mod append;
 mod leadership;
 mod message;
 mod publisher;
 mod queue;
+mod replay;
+mod room;
+mod sending;
 
+pub use admin::routes;
 pub use append::{Entries, append};
 pub use publisher::Publisher;
+pub use replay::Replays;
+pub use room::Room;

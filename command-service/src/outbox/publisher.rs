@@ -1,15 +1,16 @@
 //! The polling publisher.
 
-use super::queue::{self, Pending, Scan};
+use super::queue::{self, Scan};
+use super::sending::{CONFIRM_DEADLINE, Unsent, publish, send, topology};
 use super::{leadership, message};
 use futures::future::try_join_all;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel, Confirmation, Connection};
-use service_runtime::amqp::{self, Sessions, Topology};
+use lapin::options::ConfirmSelectOptions;
+use lapin::{Channel, Connection};
+use service_runtime::amqp::{self, Sessions};
 use service_runtime::config::BrokerUrl;
 use service_runtime::health::Reporter;
 use service_runtime::retry::Pauses;
-use shared_events::topology::{EXCHANGE, routing_key};
+use shared_events::topology::routing_key;
 use shared_events::{Topic, Watermark};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
@@ -19,7 +20,6 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-use uuid::Uuid;
 
 /// How often the outbox is looked at without a wake-up: commits of other
 /// command services wake nobody here.
@@ -39,14 +39,6 @@ const WATERMARK_INTERVAL: Duration = Duration::from_secs(1);
 /// queue is bound to the same key.
 const DECLARE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// A broker that has not confirmed by then is taken for lost, as is one that has not
-/// taken the next few messages.
-const CONFIRM_DEADLINE: Duration = Duration::from_secs(10);
-
-/// Messages that are handed to the connection together: it writes many with one
-/// system call, and the broker reads them with one.
-const TOGETHER: usize = 100;
-
 /// A database that has not answered by then is taken for lost.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(15);
 
@@ -64,10 +56,8 @@ pub struct Publisher {
 /// Why a leader stopped.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("{0}")]
-    Broker(#[from] lapin::Error),
-    #[error("no confirm within {CONFIRM_DEADLINE:?}")]
-    NoConfirm(#[from] tokio::time::error::Elapsed),
+    #[error(transparent)]
+    Unsent(#[from] Unsent),
     #[error("the connection broke")]
     Disconnected,
     #[error("database: {0}")]
@@ -213,46 +203,17 @@ impl Publisher {
     }
 }
 
+impl From<lapin::Error> for Failure {
+    fn from(error: lapin::Error) -> Self {
+        Self::Unsent(error.into())
+    }
+}
+
 /// Waits for the database, but not for ever: a host that vanished would be
 /// noticed by the kernel only after a quarter of an hour. The connection is
 /// given up after that, and what was under way with it.
 async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Failure> {
     Ok(timeout(DATABASE_DEADLINE, work).await.map_err(|_| Failure::NoAnswer)??)
-}
-
-/// Sends a batch without waiting in between, then waits for all confirms. Returns
-/// the ids of those that the broker has taken and routed.
-async fn publish(channel: &Channel, pending: &[Pending]) -> Result<Vec<Uuid>, Failure> {
-    let mut confirms = Vec::with_capacity(pending.len());
-    for together in pending.chunks(TOGETHER) {
-        // Each of these ends when its message has been written to the socket.
-        let sending = together.iter().map(|event| async {
-            let key = routing_key(&event.topic, &event.event_type);
-            let properties = message::event_properties(event);
-            send(channel, &key, event.payload.as_bytes(), properties).await
-        });
-        // The deadline is for a few, so that a slow broker still gets on.
-        confirms.extend(timeout(CONFIRM_DEADLINE, try_join_all(sending)).await??);
-    }
-    let mut confirmed = Vec::with_capacity(pending.len());
-    for (event, confirm) in pending.iter().zip(confirms) {
-        // Here for each, as before.
-        // `Ack(Some(…))` would be a message that came back: it had no queue.
-        if timeout(CONFIRM_DEADLINE, confirm).await?? == Confirmation::Ack(None) {
-            confirmed.push(event.id);
-        }
-    }
-    Ok(confirmed)
-}
-
-async fn send(
-    channel: &Channel,
-    key: &str,
-    body: &[u8],
-    properties: BasicProperties,
-) -> lapin::Result<lapin::PublisherConfirm> {
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    channel.basic_publish(EXCHANGE.into(), key.into(), options, body, properties).await
 }
 
 /// Tells every topic how many of its events have been committed.
@@ -270,13 +231,8 @@ async fn publish_watermarks(database: &mut PgConnection, channel: &Channel) -> R
         try_join_all(confirms).await
     };
     // The confirms are awaited as a sign of life of an idle connection.
-    timeout(CONFIRM_DEADLINE, sending).await??;
+    timeout(CONFIRM_DEADLINE, sending).await.map_err(Unsent::from)??;
     Ok(())
-}
-
-fn topology() -> Topology {
-    let queues = Topic::ALL.map(|topic| (topic.name(), topic.binding_key()));
-    Topology { exchange: EXCHANGE, queues: queues.to_vec() }
 }
 
 /// Something to be done from time to time, first at once.

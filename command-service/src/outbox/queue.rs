@@ -1,6 +1,7 @@
 //! The outbox as a queue: what is to be published, and what has been.
 
 use chrono::{DateTime, Utc};
+use shared_events::lowest_event_id;
 use sqlx::PgConnection;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -50,7 +51,7 @@ impl Scan {
     pub async fn next(&mut self, connection: &mut PgConnection) -> sqlx::Result<Vec<Pending>> {
         let full = self.has_backlog
             || self.last_full.is_none_or(|last| last.elapsed() >= FULL_SCAN_INTERVAL);
-        let from = if full { Uuid::nil() } else { lowest_id(Utc::now() - RECENT) };
+        let from = if full { Uuid::nil() } else { lowest_event_id(Utc::now() - RECENT) };
         let rows = sqlx::query_as!(
             Pending,
             r#"SELECT id, topic, payload ->> 'eventType' AS "event_type!", created_at,
@@ -109,12 +110,6 @@ pub async fn committed(connection: &mut PgConnection) -> sqlx::Result<Vec<Commit
     .await
 }
 
-/// The lowest UUIDv7 of a time.
-fn lowest_id(time: DateTime<Utc>) -> Uuid {
-    let millis = u64::try_from(time.timestamp_millis()).unwrap_or(0);
-    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,14 +132,6 @@ mod tests {
     async fn committed_orders(connection: &mut PgConnection) -> i64 {
         let committed = committed(connection).await.unwrap();
         committed.iter().find(|row| row.topic == "order-events").unwrap().count
-    }
-
-    #[test]
-    fn the_lowest_id_is_below_those_of_now_and_above_those_before() {
-        let now = Uuid::now_v7();
-        let lowest_before = lowest_id(Utc::now() - Duration::from_secs(1));
-        let lowest_after = lowest_id(Utc::now() + Duration::from_secs(1));
-        assert!(lowest_before < now && now < lowest_after);
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]

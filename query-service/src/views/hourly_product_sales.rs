@@ -1,13 +1,13 @@
 //! `hourly_product_sales_view`: what products sold in each hour.
 
 use super::money;
-use crate::paging;
-use crate::parameters::{Parameters, time};
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::Serialize;
 use service_runtime::json_body::integer;
+use service_runtime::paging;
+use service_runtime::parameters::{Parameters, time};
 use service_runtime::problem::Problem;
 use shared_events::Money;
 use sqlx::PgPool;

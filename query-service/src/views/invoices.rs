@@ -3,12 +3,12 @@
 
 use super::{ByKey, money, users};
 use crate::database::Lists;
-use crate::parameters::Parameters;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde::Serialize;
 use service_runtime::json_body::integer;
+use service_runtime::parameters::Parameters;
 use service_runtime::problem::Problem;
 use shared_events::{Money, OrderLine};
 

@@ -2,13 +2,13 @@
 
 use super::{ByKey, money};
 use crate::database::Lists;
-use crate::paging::{self, PageOfIds};
-use crate::parameters::{Parameters, text};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use service_runtime::paging::{self, PageOfIds};
+use service_runtime::parameters::{Parameters, text};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use shared_events::Money;

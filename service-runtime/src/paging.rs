@@ -1,11 +1,11 @@
 //! Pages of lists: by ascending id, or descending, from a cursor on.
 
+use crate::json_body::integer;
 use crate::parameters::Parameters;
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use service_runtime::json_body::integer;
 use std::fmt::Display;
 
 /// Tells the cursor of the next page, as long as there is one.

@@ -1,9 +1,10 @@
 //! Query parameters, of which every one is checked.
 
+use crate::problem::{FieldError, Problem};
 use axum::extract::{FromRequestParts, Query};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use service_runtime::problem::{FieldError, Problem};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -20,15 +21,27 @@ pub struct Parameters {
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(given) = Query::from_request_parts(parts, state)
-            .await
-            .map_err(|_| Problem::bad_request(INVALID).detail("The query string is unreadable."))?;
-        Ok(Self { given, errors: Vec::new() })
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::of(&parts.uri)
     }
 }
 
 impl Parameters {
+    /// The parameters of a request to that address.
+    ///
+    /// # Errors
+    /// 400 if they are unreadable.
+    pub fn of(uri: &Uri) -> Result<Self, Problem> {
+        let Query(given) = Query::try_from_uri(uri)
+            .map_err(|_| Problem::bad_request(INVALID).detail("The query string is unreadable."))?;
+        Ok(Self { given, errors: Vec::new() })
+    }
+
+    /// Takes a value that was given elsewhere, unless the parameter is there.
+    pub fn also_given(&mut self, name: &str, value: &str) {
+        self.given.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+
     /// Takes a parameter by another name that clients know it by, unless it is
     /// there by its own.
     pub fn also(&mut self, name: &str, other_name: &str) {

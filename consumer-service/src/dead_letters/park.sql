@@ -2,8 +2,9 @@
 -- changed: whether it was parked just now, and whether the watermarks' counts
 -- go up by it.
 --
--- $1 event id, may be null; $2 SHA-256; $3 queue; $4 reason; $5 bytes;
--- $6 whether it is the copy from our own outbox.
+-- $1 event id, may be null; $2 SHA-256; $3 queue; $4 reason; $5 bytes; $6 whether
+-- watermarks count it; $7 whether it is the copy from our own outbox; $8 message id and
+-- $9 time of the message, both may be null.
 WITH known AS (
     -- Applied before, in another version or another copy: nothing to park.
     SELECT event_id FROM processed_events WHERE event_id = $1
@@ -14,12 +15,13 @@ WITH known AS (
     WHERE $6 AND NOT counted AND event_id = $1
     RETURNING TRUE AS counted, FALSE AS parked
 ), parked AS (
-    INSERT INTO dead_letters AS letter (event_id, body_sha256, queue, reason, body, counted)
-    SELECT $1, $2, $3, $4, $5, $6
+    INSERT INTO dead_letters AS letter
+        (event_id, body_sha256, queue, reason, body, counted, ours, message_id, sent_at)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
     WHERE NOT EXISTS (SELECT FROM known)
     ON CONFLICT (identity) DO UPDATE
         -- A stranger's copy was parked; now ours is here, too.
-        SET counted = TRUE
+        SET counted = TRUE, ours = TRUE
         WHERE NOT letter.counted AND excluded.counted
     RETURNING counted, xmax = 0 AS parked
 )

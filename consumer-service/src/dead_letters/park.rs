@@ -1,26 +1,29 @@
-//! Events that cannot be applied are kept, with their bytes and the reason,
-//! and what is behind them flows on.
+//! Parking events.
 
+use super::reason;
 use crate::incoming::{Content, Incoming};
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use tracing::warn;
 use uuid::Uuid;
 
 /// A reason may quote what a stranger wrote, however long that is.
-const MAX_REASON_CHARS: usize = 500;
+const MAX_REASON_CHARS: usize = 600;
 
 /// An event to be parked.
 #[derive(Debug)]
 pub struct Letter<'a> {
     incoming: &'a Incoming,
     reason: String,
+    /// Whether watermarks' counts go up by it, if it is parked.
+    counts: bool,
 }
 
 impl<'a> Letter<'a> {
     /// A delivery that cannot be applied, and why.
     pub fn new(incoming: &'a Incoming, reason: String) -> Self {
-        Self { incoming, reason }
+        Self { incoming, reason, counts: incoming.ours }
     }
 
     /// The letter that a delivery makes if it could not be read.
@@ -30,6 +33,13 @@ impl<'a> Letter<'a> {
             Content::Event(_) | Content::Watermark(_) => None,
         }
     }
+
+    /// An event from before the time since when events are remembered. If it was
+    /// applied, it was counted then; if it was not, lag is to tell of it until
+    /// somebody has decided.
+    pub fn of_forgotten(incoming: &'a Incoming, since: DateTime<Utc>) -> Self {
+        Self { incoming, reason: reason::older_than_memory(since), counts: false }
+    }
 }
 
 /// Parks letters, each once however often it comes. Returns how many events of
@@ -37,20 +47,21 @@ impl<'a> Letter<'a> {
 pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx::Result<i64> {
     let mut counted = 0;
     // One by one: they are rare, and two of a batch may be the same.
-    for Letter { incoming, reason } in letters {
+    for Letter { incoming, reason, counts } in letters {
         let event_id: Option<Uuid> = incoming.event_id();
         let digest: [u8; 32] = Sha256::digest(&incoming.body).into();
-        // PostgreSQL cannot store a NUL in a text.
-        let reason: String =
-            reason.replace('\0', "\u{fffd}").chars().take(MAX_REASON_CHARS).collect();
+        let reason = storable(reason);
         let row = sqlx::query_file!(
-            "src/park.sql",
+            "src/dead_letters/park.sql",
             event_id,
             &digest,
             incoming.topic.name(),
             reason,
             incoming.body,
+            counts,
             incoming.ours,
+            incoming.message_id.as_deref().map(storable),
+            incoming.sent_at,
         )
         .fetch_optional(&mut *connection)
         .await?;
@@ -63,4 +74,9 @@ pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx
         }
     }
     Ok(counted)
+}
+
+/// A text as it can be stored: PostgreSQL has no NUL.
+pub(super) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}").chars().take(MAX_REASON_CHARS).collect()
 }

@@ -1,0 +1,24 @@
+//! `cargo stack dead-letters` and `cargo stack replay`: what operators ask of running
+//! services, over their operations ports.
+
+mod arguments;
+mod dead_letters;
+mod operations;
+mod output;
+mod replay;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::DeadLetters(arguments) => dead_letters::run(&arguments).await,
+        Command::Replay(arguments) => replay::run(&arguments).await,
+    };
+    outcome.unwrap_or_else(|error| {
+        output::note(&format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
+}

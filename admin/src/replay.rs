@@ -1,0 +1,57 @@
+//! `cargo stack replay`.
+
+use crate::arguments::Replay;
+use crate::operations::Operations;
+use crate::output::{note, print};
+use anyhow::{Result, bail};
+use chrono::{DateTime, SecondsFormat, Utc};
+use reqwest::Method;
+use serde_json::Value;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+const PATH: &str = "/admin/replay";
+
+/// Between two looks at how far it has come.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Between two lines that say so.
+const REMARK: Duration = Duration::from_secs(2);
+
+/// Begins a replay and waits for its end.
+pub async fn run(arguments: &Replay) -> Result<ExitCode> {
+    let service = Operations::at(&arguments.url, arguments.port_offset)?;
+    let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let (from, to) = (arguments.from.map(time), arguments.to.map(time));
+    let mut query = Vec::new();
+    query.extend(from.as_deref().map(|from| ("from", from)));
+    query.extend(to.as_deref().map(|to| ("to", to)));
+    query.extend(arguments.topic.as_deref().map(|topic| ("topic", topic)));
+    service.ask(Method::POST, PATH, &query).await?.success()?;
+    let mut remarked = Instant::now();
+    loop {
+        let progress = service.ask(Method::GET, PATH, &[]).await?.success()?;
+        let published = &progress["published"];
+        match progress["state"].as_str() {
+            Some("running") if remarked.elapsed() >= REMARK => {
+                remarked = Instant::now();
+                note(&format!("{published} of {} events published again", total(&progress)));
+            }
+            Some("running") => {}
+            Some("done") => {
+                print(&format!("{published} events published again; views ignore what they have"));
+                return Ok(ExitCode::SUCCESS);
+            }
+            _ => bail!(
+                "given up after {published} events: {}. Remove the cause and replay again",
+                progress["error"].as_str().unwrap_or("unknown")
+            ),
+        }
+        sleep(POLL).await;
+    }
+}
+
+fn total(progress: &Value) -> String {
+    progress["total"].as_i64().map_or_else(|| "?".to_owned(), |total| total.to_string())
+}

@@ -1,0 +1,14 @@
+//! Events that cannot be applied are kept, with their bytes and the reason,
+//! and what is behind them flows on. Operators look at them, have them applied
+//! after all, or drop them.
+
+mod admin;
+mod count;
+mod park;
+mod reason;
+mod redrive;
+
+pub use admin::routes;
+pub use count::count;
+pub use park::{Letter, park};
+pub use reason::{Watermarks, refused_by_database, too_large, unreadable, wrong_watermark};

@@ -1,0 +1,80 @@
+//! Having a dead letter applied after all.
+
+use super::park::storable;
+use crate::apply::{self, Memory};
+use crate::dead_letters::refused_by_database;
+use crate::incoming::{Content, Incoming, Message};
+use shared_events::{Topic, now};
+use sqlx::{Connection, PgConnection, PgPool};
+
+/// What became of a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// There is no such letter.
+    NotFound,
+    /// Its event is applied now, and the letter is gone.
+    Applied,
+    /// Its event had been applied already, and the letter is gone.
+    KnownAlready,
+    /// It cannot be applied, for this reason.
+    Refused(String),
+}
+
+/// Applies a letter's event, records it as processed and deletes the letter, all in
+/// one transaction.
+///
+/// # Errors
+/// If the database could not do its part; the letter is as it was then.
+pub async fn redrive(pool: &PgPool, id: i64, memory: Memory) -> sqlx::Result<Outcome> {
+    let outcome = match try_to_apply(pool, id, memory).await {
+        Err(error) if apply::is_bad_data(&error) => Outcome::Refused(refused_by_database(&error)),
+        outcome => outcome?,
+    };
+    if let Outcome::Refused(reason) = &outcome {
+        sqlx::query!("UPDATE dead_letters SET reason = $2 WHERE id = $1", id, storable(reason))
+            .execute(pool)
+            .await?;
+    }
+    Ok(outcome)
+}
+
+async fn try_to_apply(pool: &PgPool, id: i64, memory: Memory) -> sqlx::Result<Outcome> {
+    let mut connection = pool.acquire().await?;
+    let applying = apply_on(&mut connection, id, memory).await;
+    applying.inspect_err(|_| connection.close_on_drop())
+}
+
+async fn apply_on(connection: &mut PgConnection, id: i64, memory: Memory) -> sqlx::Result<Outcome> {
+    let mut transaction = connection.begin_with(apply::BEGIN).await?;
+    let letter = sqlx::query!(
+        "SELECT queue, reason, body, ours, message_id, sent_at
+         FROM dead_letters
+         WHERE id = $1
+         FOR UPDATE",
+        id,
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some(letter) = letter else { return Ok(Outcome::NotFound) };
+    let Some(topic) = Topic::from_name(&letter.queue) else {
+        return Ok(Outcome::Refused(format!("its queue {:?} is unknown", letter.queue)));
+    };
+    let message = Message {
+        is_from_publisher: letter.ours,
+        kind: None,
+        message_id: letter.message_id,
+        sent_at: letter.sent_at,
+        body: letter.body,
+    };
+    let incoming = Incoming::read(topic, message, now());
+    if let Content::Unreadable { reason, .. } = incoming.content {
+        return Ok(Outcome::Refused(reason));
+    }
+    let applied = apply::apply_in(&mut transaction, &[incoming], memory).await?;
+    if applied.forgotten > 0 {
+        return Ok(Outcome::Refused(letter.reason));
+    }
+    sqlx::query!("DELETE FROM dead_letters WHERE id = $1", id).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(if applied.events == 0 { Outcome::KnownAlready } else { Outcome::Applied })
+}

@@ -1,0 +1,147 @@
+//! How long processed events are remembered.
+//!
+//! Without a limit, for ever. With one, what is older is removed in small batches. Of
+//! an event from before that nobody could tell any more whether it was applied, so
+//! the limit is stored first, and what is older than that is parked if it comes: see
+//! `take_fresh.sql`.
+
+use crate::apply::LOCK;
+use chrono::{DateTime, Utc};
+use shared_events::lowest_event_id;
+use sqlx::PgPool;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// How often old events are looked for.
+const INTERVAL: Duration = Duration::from_secs(600);
+
+/// Most events that one statement removes.
+const BATCH: i64 = 5_000;
+
+/// An event that was processed so long before the limit is older than the limit: it
+/// may have been 5 minutes ahead of us, and clocks may differ.
+const SAFETY: Duration = Duration::from_secs(900);
+
+/// Removes what was processed longer ago than `age`, if there is such a limit, from
+/// time to time until shutdown.
+pub async fn forget_old(pool: PgPool, age: Option<Duration>, shutdown: CancellationToken) {
+    let Some(age) = age else { return };
+    loop {
+        let forgetting = async {
+            let since = raise(&pool, Utc::now() - age).await?;
+            forget_before(&pool, since, &shutdown).await
+        };
+        match forgetting.await {
+            Ok(0) => {}
+            Ok(events) => {
+                info!("forgot {events} processed events from before {}", Utc::now() - age)
+            }
+            Err(error) => warn!("cannot forget processed events, trying again later: {error}"),
+        }
+        if shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Stores since when everything is remembered; returns what is stored, which never
+/// goes back. Waits for the transactions that are applying events.
+async fn raise(pool: &PgPool, since: DateTime<Utc>) -> sqlx::Result<DateTime<Utc>> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *transaction).await?;
+    let stored = sqlx::query_scalar!(
+        r#"UPDATE dedupe_memory
+           SET since = greatest(since, $1), lowest_event_id = greatest(lowest_event_id, $2)
+           WHERE id = 1
+           RETURNING since AS "since!""#,
+        since,
+        lowest_event_id(since),
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(stored)
+}
+
+/// Removes in batches what was processed before; returns how many.
+async fn forget_before(
+    pool: &PgPool,
+    since: DateTime<Utc>,
+    shutdown: &CancellationToken,
+) -> sqlx::Result<u64> {
+    let mut forgotten = 0;
+    while !shutdown.is_cancelled() {
+        // By ids, which tell the time of our own events, as there is no index on the
+        // time. Strangers' ids that tell none stay, for the most part.
+        let done = sqlx::query!(
+            "DELETE FROM processed_events
+             WHERE event_id = ANY (ARRAY(
+                 SELECT event_id
+                 FROM processed_events
+                 WHERE event_id < $1 AND processed_at < $2
+                 ORDER BY event_id
+                 LIMIT $3
+             ))",
+            lowest_event_id(since - SAFETY),
+            since - SAFETY,
+            BATCH,
+        )
+        .execute(pool)
+        .await?;
+        forgotten += done.rows_affected();
+        if done.rows_affected() < BATCH as u64 {
+            break;
+        }
+    }
+    Ok(forgotten)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::apply;
+    use crate::apply_tests::ours;
+    use crate::projections::samples::{line, order};
+    use chrono::TimeDelta;
+    use shared_events::Event;
+
+    async fn count(pool: &PgPool, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(pool).await.unwrap()
+    }
+
+    /// An order's event of some hours ago.
+    fn aged(order_id: i64, hours: i64) -> Event {
+        let mut event = order(order_id, 7, vec![line(1, "Tea", 2, "1.5")]);
+        event.envelope.timestamp = shared_events::now() - TimeDelta::hours(hours);
+        let id = lowest_event_id(event.envelope.timestamp).as_u128() + order_id as u128;
+        event.envelope.event_id = uuid::Uuid::from_u128(id);
+        event
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn what_is_forgotten_is_parked_when_it_comes_again(pool: PgPool) {
+        let (old, new, late) = (aged(1, 48), aged(2, 1), aged(3, 47));
+        apply(&pool, &[ours(old.clone()), ours(new.clone())]).await.unwrap();
+        sqlx::query("UPDATE processed_events SET processed_at = now() - interval '48 hours'")
+            .execute(&pool)
+            .await
+            .unwrap();
+        let day = raise(&pool, Utc::now() - TimeDelta::hours(24)).await.unwrap();
+        assert_eq!(forget_before(&pool, day, &CancellationToken::new()).await.unwrap(), 1);
+        // The limit does not go back.
+        assert_eq!(raise(&pool, day - TimeDelta::hours(1)).await.unwrap(), day);
+
+        // One that was applied, one that never came, one that is remembered.
+        apply(&pool, &[ours(old.clone()), ours(late.clone()), ours(new)]).await.unwrap();
+        apply(&pool, &[ours(old)]).await.unwrap();
+        assert_eq!(count(&pool, "SELECT count(*) FROM orders_read").await, 2);
+        assert_eq!(count(&pool, "SELECT sum(order_count)::bigint FROM customer_ltv_view").await, 2);
+        let parked = "SELECT count(*) FROM dead_letters
+                      WHERE reason LIKE 'older than dedupe memory%' AND ours AND NOT counted";
+        assert_eq!(count(&pool, parked).await, 2);
+        // Lag does not take the one that never came for seen.
+        let seen = "SELECT seen FROM topic_progress WHERE topic = 'order-events'";
+        assert_eq!(count(&pool, seen).await, 2);
+    }
+}
