@@ -11,7 +11,7 @@
     reason = "a test fails by panicking, and may print what it measured"
 )]
 
-mod harness;
+use system_tests::harness;
 
 mod absence;
 mod bad_input;
@@ -28,6 +28,7 @@ mod parking;
 mod postman_collection;
 mod remembered;
 mod standby;
+mod survival;
 mod users;
 mod visible_soon;
 mod who_is_who;
