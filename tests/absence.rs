@@ -1,16 +1,13 @@
 //! Databases and broker may come and go at any time: services start without
 //! them, say so on `/health`, and go on without loss or restart.
 
-use crate::harness::{Broker, Databases, Link, Shop, Wiring, assert_views_agree, eventually};
+use crate::harness::{Links, Servers, Shop, assert_views_agree, eventually};
 
 #[tokio::test]
 async fn services_start_without_anything_and_wait() {
-    let (write_port, read_port) = Databases::ports();
-    let (write, read, broker) =
-        (Link::to(write_port), Link::to(read_port), Link::to(Broker::port()));
-    let wiring =
-        Wiring { write: Some(write.port), read: Some(read.port), broker: Some(broker.port) };
-    let shop = Shop::wired(wiring).await;
+    let servers = Servers::of_environment();
+    let links = Links::to(&servers);
+    let shop = Shop::wired(&servers, links.wiring(), None).await;
     for (service, part) in
         [(&shop.command, "database"), (&shop.consumer, "database"), (&shop.query, "database")]
     {
@@ -23,7 +20,7 @@ async fn services_start_without_anything_and_wait() {
     assert_eq!(shop.get("/api/products").await.status, 503);
 
     // The database is enough to take orders; the body tells of the broker.
-    write.up().await;
+    links.command_write.open().await;
     shop.command.healthy().await;
     assert_eq!(shop.command.health().await.body["broker"]["status"], "down");
     let product = shop.product("Tea", "5", 10).await;
@@ -31,8 +28,7 @@ async fn services_start_without_anything_and_wait() {
     let published = "SELECT count(*) FROM outbox WHERE published_at IS NOT NULL";
     assert_eq!(shop.databases.written(published).await, 0);
 
-    broker.up().await;
-    read.up().await;
+    links.open().await;
     shop.consumer.healthy().await;
     shop.query.healthy().await;
     shop.caught_up().await;
@@ -41,62 +37,22 @@ async fn services_start_without_anything_and_wait() {
 }
 
 #[tokio::test]
-async fn nothing_is_lost_when_links_break_under_load() {
-    let (write_port, read_port) = Databases::ports();
-    let (write, read, broker) =
-        (Link::to(write_port), Link::to(read_port), Link::to(Broker::port()));
-    for link in [&write, &read, &broker] {
-        link.up().await;
-    }
-    let wiring =
-        Wiring { write: Some(write.port), read: Some(read.port), broker: Some(broker.port) };
-    let shop = Shop::wired(wiring).await;
-    shop.command.healthy().await;
-    shop.consumer.healthy().await;
-    let product = shop.product("Tea", "5", 1_000_000).await;
-
-    let mut accepted = 0;
-    let mut unknown = 0;
-    for link in [&broker, &read, &write, &broker, &read] {
-        let orders = (0..100).map(|customer| shop.order(customer + 1, product, 1));
-        let (answers, ()) = tokio::join!(futures::future::join_all(orders), link.cut());
-        for answer in answers {
-            match (answer.status, answer.error()) {
-                (201, _) => accepted += 1,
-                (503, "Outcome unknown" | "Timed out") => unknown += 1,
-                (503, _) => {}
-                _ => panic!("{}", answer.text),
-            }
-        }
-        link.up().await;
-        shop.command.healthy().await;
-    }
-    shop.consumer.healthy().await;
-    shop.caught_up().await;
-    let orders = shop.databases.written("SELECT count(*) FROM orders").await;
-    assert!((accepted..=accepted + unknown).contains(&orders), "{orders} of {accepted}");
-    assert_views_agree(&shop.databases).await;
-    shop.close().await;
-}
-
-#[tokio::test]
 async fn the_first_order_after_an_outage_is_taken() {
-    let (write_port, _) = Databases::ports();
-    let write = Link::to(write_port);
-    write.up().await;
-    let wiring = Wiring { write: Some(write.port), ..Wiring::default() };
-    let shop = Shop::wired(wiring).await;
+    let servers = Servers::of_environment();
+    let links = Links::to(&servers);
+    links.open().await;
+    let shop = Shop::wired(&servers, links.wiring(), None).await;
     shop.command.healthy().await;
     let product = shop.product("Tea", "5", 10).await;
     assert_eq!(shop.order(1, product, 1).await.status, 201);
     // The order lane's connection dies while nobody orders.
-    write.cut().await;
+    links.command_write.cut().await;
     eventually(async || {
         let health = shop.command.health().await;
         if health.status == 503 { Ok(()) } else { Err(health.text) }
     })
     .await;
-    write.up().await;
+    links.command_write.open().await;
     let answer = shop.order(1, product, 1).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     shop.close().await;

@@ -11,7 +11,7 @@
     reason = "a test fails by panicking, and may print what it measured"
 )]
 
-mod harness;
+use system_tests::harness;
 
 mod absence;
 mod bad_input;
@@ -30,6 +30,7 @@ mod postman_collection;
 mod read_your_writes;
 mod remembered;
 mod standby;
+mod survival;
 mod users;
 mod visible_soon;
 mod who_is_who;

@@ -21,7 +21,7 @@ pub enum Command {
     /// stops everything; the data stays for the next start.
     Up(UpArgs),
     /// Start only the databases and the broker, for working on a service.
-    Infra(InstanceArgs),
+    Infra(InfraArgs),
     /// Run the tests against databases and a broker of their own.
     Test(TestArgs),
     /// Put load on a running stack and verify every sum: see
@@ -32,6 +32,10 @@ pub enum Command {
     /// `cargo stack bench --help`.
     #[command(disable_help_flag = true)]
     Bench(BenchArgs),
+    /// Break things at random and look whether anything was lost or doubled: see
+    /// `cargo stack chaos --help`.
+    #[command(disable_help_flag = true)]
+    Chaos(ChaosArgs),
     /// Write the query data in `.sqlx` anew, after a query or a migration
     /// changed.
     Prepare,
@@ -43,6 +47,29 @@ pub struct InstanceArgs {
     /// Added to every port, so that several stacks fit on one machine.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub port_offset: u16,
+}
+
+/// Arguments of `cargo stack infra`.
+#[derive(Debug, Args)]
+pub struct InfraArgs {
+    /// Those of every instance.
+    #[command(flatten)]
+    pub instance: InstanceArgs,
+    /// Begin without any data, on free ports, beside whatever else runs, and start
+    /// again whatever is killed, however often. The data is deleted at the next start
+    /// under that name.
+    #[arg(long, value_name = "NAME", conflicts_with = "port_offset", value_parser = instance_name)]
+    pub throw_away: Option<String>,
+}
+
+/// A name that makes a folder's.
+fn instance_name(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !text.is_empty() && text.chars().all(is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be of a to z, 0 to 9 and -".to_owned())
+    }
 }
 
 /// Arguments of `cargo stack up`.
@@ -80,6 +107,14 @@ pub struct BenchArgs {
     /// Handed to the bench.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     pub bench_args: Vec<String>,
+}
+
+/// Arguments of `cargo stack chaos`.
+#[derive(Debug, Args)]
+pub struct ChaosArgs {
+    /// Handed to the program that breaks things.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    pub chaos_args: Vec<String>,
 }
 
 /// Arguments of `cargo stack test`.

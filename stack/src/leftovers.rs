@@ -43,6 +43,12 @@ impl Record {
         Self(folder.join("processes"))
     }
 
+    /// The file: a line for each program, in the order of their starts, of fields with
+    /// tabs between, of which the first is the process id and the last the name.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Adds a program that has just been started. A record that cannot be
     /// written is no reason to stop: it matters only if the tool is killed.
     pub fn add(&self, name: &str, process: i32, stop_signal: Signal) {

@@ -1,11 +1,12 @@
 //! `cargo stack`: the operator's tool.
 //!
 //! It brings the whole stack up on a machine that has Rust and nothing else,
-//! runs the tests and the bench against private servers, puts load on a running
-//! stack, and prepares the query data that the services are compiled with. It
+//! runs the tests, the bench and the chaos against private servers, puts load on a
+//! running stack, and prepares the query data that the services are compiled with. It
 //! never touches a database or a broker that it has not started itself.
 
 mod bench;
+mod chaos;
 mod cli;
 mod data_folder;
 mod debian_packages;
@@ -56,10 +57,11 @@ fn run(command: Command) -> Result<ExitCode> {
     interrupt::watch_signals()?;
     match command {
         Command::Up(args) => up::run(&args),
-        Command::Infra(args) => infra::run(args.port_offset),
+        Command::Infra(args) => infra::run(&args),
         Command::Test(_) => test_run::run(&cli::arguments_after("test")),
         Command::Load(args) => load::run(&args.load_args),
         Command::Bench(args) => bench::run(&args.bench_args),
+        Command::Chaos(args) => chaos::run(&args.chaos_args),
         Command::Prepare => prepare::run(),
     }
 }

@@ -34,6 +34,7 @@ pub struct Supervised {
     state: State,
     started: Instant,
     deaths: u32,
+    deaths_expected: bool,
 }
 
 #[derive(Debug)]
@@ -47,7 +48,19 @@ impl Supervised {
     /// Starts the program.
     pub fn start(spec: ProcessSpec, record: &Record) -> Result<Self> {
         let process = spec.spawn(record)?;
-        Ok(Self { spec, state: State::Running(process), started: Instant::now(), deaths: 0 })
+        Ok(Self {
+            spec,
+            state: State::Running(process),
+            started: Instant::now(),
+            deaths: 0,
+            deaths_expected: false,
+        })
+    }
+
+    /// From now on somebody kills it to see what happens: each death counts as the
+    /// first.
+    pub fn expect_deaths(&mut self) {
+        self.deaths_expected = true;
     }
 
     /// What people call it.
@@ -101,7 +114,8 @@ impl Supervised {
 
     fn died(&mut self, status: ExitStatus) -> Result<()> {
         let name = &self.spec.name;
-        self.deaths = if self.started.elapsed() >= WELL_AFTER { 1 } else { self.deaths + 1 };
+        let is_first = self.deaths_expected || self.started.elapsed() >= WELL_AFTER;
+        self.deaths = if is_first { 1 } else { self.deaths + 1 };
         terminal::note(&paint(RED, &format!("{name} has died ({status}); its last lines:")));
         for line in self.last_words() {
             terminal::note(&format!("    {line}"));

@@ -28,6 +28,9 @@ use crate::{
 /// Every test has databases and connection pools of its own, and many run at
 /// once.
 const MAX_CONNECTIONS: u16 = 500;
+/// What is built. All at once: cargo would compile dependencies again for another
+/// choice of packages.
+pub const EVERYTHING: [&str; 3] = ["--workspace", "--bins", "--tests"];
 /// How long cargo and the tests may take to end when a stop is asked for.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -69,14 +72,12 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::from(code))
 }
 
-/// Builds services and tests while databases and broker start. All at once:
-/// cargo would compile dependencies again for another choice of packages.
+/// Builds services and tests while databases and broker start.
 fn build_and_start(plan: &Plan<'_>) -> Result<(Executables, Infrastructure)> {
     let failed = AtomicBool::new(false);
-    let everything = ["--workspace", "--bins", "--tests"];
     thread::scope(|scope| {
         let build =
-            scope.spawn(|| cargo_build(plan.project, "services and tests", &everything, &failed));
+            scope.spawn(|| cargo_build(plan.project, "services and tests", &EVERYTHING, &failed));
         let infrastructure =
             Infrastructure::start(plan).inspect_err(|_| failed.store(true, Ordering::Relaxed));
         let executables = build.join().map_err(|_| anyhow!("the build panicked"))?;

@@ -1,13 +1,13 @@
 //! A virtual host of the broker, of a test's own.
 
 use super::http::{Answer, client, json};
+use super::servers::Servers;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use reqwest::Method;
 use serde_json::Value;
-use std::env;
 use uuid::Uuid;
 
 /// A virtual host, deleted when dropped.
@@ -20,11 +20,11 @@ pub struct Broker {
 
 impl Broker {
     /// Creates a virtual host whose queues are quorum queues by default.
-    pub async fn create() -> Self {
+    pub async fn create(servers: &Servers) -> Self {
         let name = format!("test-{}", Uuid::new_v4().simple());
-        let mut uri = broker_uri();
+        let mut uri: AMQPUri = servers.broker.parse().unwrap();
         uri.vhost.clone_from(&name);
-        let broker = Self { management: setting("BROKER_MANAGEMENT_URL"), uri, name };
+        let broker = Self { management: servers.management.clone(), uri, name };
         // RabbitMQ 3.10 reads the first name, later versions the second.
         let quorum = r#"{"defaultqueuetype":"quorum","default_queue_type":"quorum"}"#;
         broker.manage(Method::PUT, &format!("vhosts/{}", broker.name), quorum).await;
@@ -38,16 +38,11 @@ impl Broker {
         broker
     }
 
-    /// The URL of this virtual host, at the broker's port or that of a link.
-    pub fn url(&self, port: Option<u16>) -> String {
+    /// The URL of this virtual host, at that port of the broker or of a link.
+    pub fn url(&self, port: u16) -> String {
         let mut uri = self.uri.clone();
-        uri.authority.port = port.unwrap_or(uri.authority.port);
+        uri.authority.port = port;
         uri.to_string()
-    }
-
-    /// The AMQP port of the broker that tests use.
-    pub fn port() -> u16 {
-        broker_uri().authority.port
     }
 
     /// What the management API says of a queue.
@@ -87,12 +82,22 @@ impl Broker {
         bodies: &[Vec<u8>],
         properties: BasicProperties,
     ) {
+        let message = |body: &Vec<u8>| (key.to_owned(), body.clone(), properties.clone());
+        self.publish_all(exchange, bodies.iter().map(message)).await;
+    }
+
+    /// Publishes messages, each a key, a body and properties, by an exchange.
+    pub async fn publish_all(
+        &self,
+        exchange: &str,
+        messages: impl Iterator<Item = (String, Vec<u8>, BasicProperties)>,
+    ) {
         let (connection, channel) = self.channel().await;
         let mut confirms = Vec::new();
-        for body in bodies {
+        for (key, body, properties) in messages {
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
             let (exchange, key): (ShortString, ShortString) = (exchange.into(), key.into());
-            let sent = channel.basic_publish(exchange, key, options, body, properties.clone());
+            let sent = channel.basic_publish(exchange, key, options, &body, properties);
             confirms.push(sent.await.unwrap());
         }
         for confirm in confirms {
@@ -112,10 +117,18 @@ impl Broker {
     }
 }
 
-fn broker_uri() -> AMQPUri {
-    setting("BROKER_URL").parse().unwrap()
-}
+impl Servers {
+    /// The broker's port for AMQP.
+    pub fn broker_port(&self) -> u16 {
+        let uri: AMQPUri = self.broker.parse().unwrap();
+        uri.authority.port
+    }
 
-fn setting(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `cargo stack test`"))
+    /// Whether the broker takes connections.
+    pub async fn broker_answers(&self) -> Result<(), String> {
+        let port = self.broker_port();
+        let url = format!("{}/api/health/checks/port-listener/{port}", self.management);
+        let answer = Answer::to(client().get(url)).await.map_err(|error| error.to_string())?;
+        if answer.status == 200 { Ok(()) } else { Err(answer.text) }
+    }
 }

@@ -1,8 +1,8 @@
 //! The two databases of a test.
 
+use super::servers::Servers;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool};
-use std::env;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
 /// A write and a read database of a test's own.
@@ -12,52 +12,50 @@ pub struct Databases {
     pub write: PgPool,
     /// The read database.
     pub read: PgPool,
+    servers: Servers,
     name: String,
 }
 
 impl Databases {
     /// Creates empty databases.
-    pub async fn create() -> Self {
+    pub async fn create(servers: &Servers) -> Self {
         let name = format!("test_{}", Uuid::new_v4().simple());
-        for server in ["DATABASE_URL", "READ_DATABASE_URL"] {
+        for server in [&servers.write, &servers.read] {
             administer(server, format!("CREATE DATABASE {name}")).await;
         }
         let pool = |server| {
             // On the read side set here as well, for connections made before
             // the migrations have set it for the database.
-            let options =
-                server_options(server).database(&name).options([("search_path", "live,public")]);
+            let options = options(server).database(&name).options([("search_path", "live,public")]);
             PgPoolOptions::new().max_connections(4).connect_lazy_with(options)
         };
-        Self { write: pool("DATABASE_URL"), read: pool("READ_DATABASE_URL"), name }
+        let (write, read) = (pool(&servers.write), pool(&servers.read));
+        Self { write, read, servers: servers.clone(), name }
     }
 
-    /// The URL of the write database, at its server's port or that of a link.
-    pub fn write_url(&self, port: Option<u16>) -> String {
-        self.url("DATABASE_URL", port)
+    /// The URL of the write database, at that port of its server or of a link.
+    pub fn write_url(&self, port: u16) -> String {
+        self.url(&self.servers.write, port)
     }
 
-    /// The URL of the read database, at its server's port or that of a link.
-    pub fn read_url(&self, port: Option<u16>) -> String {
-        self.url("READ_DATABASE_URL", port)
+    /// The URL of the read database, at that port of its server or of a link.
+    pub fn read_url(&self, port: u16) -> String {
+        self.url(&self.servers.read, port)
     }
 
-    /// The ports of both servers.
-    pub fn ports() -> (u16, u16) {
-        (server_options("DATABASE_URL").get_port(), server_options("READ_DATABASE_URL").get_port())
-    }
-
-    fn url(&self, server: &str, port: Option<u16>) -> String {
-        let options = server_options(server);
-        let url = setting(server);
-        let (credentials, _) = url.split_once('@').unwrap();
-        let port = port.unwrap_or(options.get_port());
-        format!("{credentials}@{}:{port}/{}", options.get_host(), self.name)
+    fn url(&self, server: &str, port: u16) -> String {
+        let (credentials, _) = server.split_once('@').unwrap();
+        format!("{credentials}@{}:{port}/{}", options(server).get_host(), self.name)
     }
 
     /// One number of the write database.
     pub async fn written(&self, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql).fetch_one(&self.write).await.unwrap()
+        self.try_written(sql).await.unwrap()
+    }
+
+    /// One number of the write database, whose server may be away.
+    pub async fn try_written(&self, sql: &'static str) -> sqlx::Result<i64> {
+        sqlx::query_scalar(sql).fetch_one(&self.write).await
     }
 
     /// One number of the read database.
@@ -67,23 +65,48 @@ impl Databases {
 
     /// Deletes the databases, whoever is still connected.
     pub async fn delete(&self) {
-        for server in ["DATABASE_URL", "READ_DATABASE_URL"] {
+        for server in [&self.servers.write, &self.servers.read] {
             let name = &self.name;
             administer(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
         }
     }
 }
 
-fn setting(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `cargo stack test`"))
+impl Servers {
+    /// The port of the write database's server.
+    pub fn write_port(&self) -> u16 {
+        options(&self.write).get_port()
+    }
+
+    /// The port of the read database's server.
+    pub fn read_port(&self) -> u16 {
+        options(&self.read).get_port()
+    }
+
+    /// Whether the write database's server takes connections.
+    pub async fn write_answers(&self) -> Result<(), String> {
+        answers(&self.write).await
+    }
+
+    /// Whether the read database's server takes connections.
+    pub async fn read_answers(&self) -> Result<(), String> {
+        answers(&self.read).await
+    }
 }
 
-fn server_options(server: &str) -> PgConnectOptions {
-    setting(server).parse().unwrap()
+async fn answers(server: &str) -> Result<(), String> {
+    let options = options(server).database("postgres");
+    let connecting = PgConnection::connect_with(&options);
+    let connection = connecting.await.map_err(|error| error.to_string())?;
+    connection.close().await.map_err(|error| error.to_string())
+}
+
+fn options(server: &str) -> PgConnectOptions {
+    server.parse().unwrap()
 }
 
 async fn administer(server: &str, sql: String) {
-    let options = server_options(server).database("postgres");
+    let options = options(server).database("postgres");
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&pool).await.unwrap();
     pool.close().await;

@@ -3,17 +3,23 @@
 mod broker;
 mod comparison;
 mod database;
+mod free_port;
 mod http;
 mod link;
+mod own_servers;
 mod process;
+mod servers;
 mod shop;
 mod wait;
 
 pub use broker::Broker;
 pub use comparison::{assert_views_agree, views};
 pub use database::Databases;
-pub use http::{Answer, client};
-pub use link::Link;
-pub use process::program;
-pub use shop::{Shop, Wiring, order};
-pub use wait::eventually;
+pub use free_port::free_port;
+pub use http::{Answer, client, json};
+pub use link::{Link, Way};
+pub use own_servers::OwnServers;
+pub use process::{Service, program};
+pub use servers::Servers;
+pub use shop::{Links, Shop, Wiring, order};
+pub use wait::{eventually, within};

@@ -4,8 +4,8 @@ use super::http::{Answer, client};
 use super::wait::eventually;
 use std::env;
 use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use uuid::Uuid;
 
 /// A running service. It is killed when dropped.
@@ -15,12 +15,21 @@ pub struct Service {
     child: Child,
     log: PathBuf,
     settings: Vec<(&'static str, String)>,
+    /// Where logs are kept; none if they are printed when a test fails.
+    logs: Option<PathBuf>,
 }
 
 impl Service {
-    /// Starts a service with these settings, on any free ports.
-    pub fn start(name: &'static str, settings: Vec<(&'static str, String)>) -> Self {
-        let log = env::temp_dir().join(format!("{name}-{}.log", Uuid::new_v4()));
+    /// Starts a service with these settings, on any free ports but those that they
+    /// say. Its log is kept in the folder, if there is one; else it is printed if
+    /// the test fails.
+    pub fn start(
+        name: &'static str,
+        settings: Vec<(&'static str, String)>,
+        logs: Option<&Path>,
+    ) -> Self {
+        let folder = logs.map_or_else(env::temp_dir, Path::to_owned);
+        let log = folder.join(format!("{name}-{}.log", Uuid::now_v7()));
         let child = Command::new(program(name))
             .envs(PORTS.map(|port| (port, "0")))
             .env_remove("RUST_LOG")
@@ -30,7 +39,7 @@ impl Service {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
-        Self { name, child, log, settings }
+        Self { name, child, log, settings, logs: logs.map(Path::to_owned) }
     }
 
     /// Kills the process at once, as a power cut would.
@@ -41,7 +50,13 @@ impl Service {
 
     /// Starts it again after [`Service::kill`].
     pub fn restart(&mut self) {
-        *self = Self::start(self.name, std::mem::take(&mut self.settings));
+        let settings = std::mem::take(&mut self.settings);
+        *self = Self::start(self.name, settings, self.logs.take().as_deref());
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Sends a signal by its name.
@@ -51,10 +66,10 @@ impl Service {
         assert!(sent.success(), "cannot send {signal} to {}", self.name);
     }
 
-    /// Waits until the process ends by itself; whether it did so successfully.
-    pub async fn ended(&mut self) -> bool {
+    /// Waits until the process ends by itself; how it did.
+    pub async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;
-        eventually(async || child.try_wait().unwrap().ok_or("still running")).await.success()
+        eventually(async || child.try_wait().unwrap().ok_or("still running")).await
     }
 
     /// The address of one of its servers, `api` or `operations`, as it logs it.
@@ -67,6 +82,12 @@ impl Service {
             address.map(|address| address.replace("0.0.0.0", "127.0.0.1")).ok_or(log)
         })
         .await
+    }
+
+    /// The port of one of its servers.
+    pub async fn port(&self, server: &str) -> u16 {
+        let address = self.address(server).await;
+        address.rsplit_once(':').unwrap().1.parse().unwrap()
     }
 
     /// `GET /health` on the operations port.
@@ -97,6 +118,9 @@ impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if self.logs.is_some() {
+            return;
+        }
         if std::thread::panicking() {
             eprintln!("--- log of {}", self.name);
             eprintln!("{}", fs::read_to_string(&self.log).unwrap_or_default());

@@ -2,10 +2,15 @@
 
 use super::broker::Broker;
 use super::database::Databases;
+use super::free_port::free_port;
 use super::http::{Answer, client, json};
+use super::link::Link;
 use super::process::Service;
-use super::wait::eventually;
+use super::servers::Servers;
+use super::wait::{DEADLINE, within};
 use reqwest::{Client, Method};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A shop of a test's own.
 #[derive(Debug)]
@@ -21,57 +26,130 @@ pub struct Shop {
     /// The query service.
     pub query: Service,
     client: Client,
+    wiring: Wiring,
+    logs: Option<PathBuf>,
 }
 
-/// Ports of links that the services go through, instead of going directly.
-#[derive(Clone, Copy, Debug, Default)]
+/// The ports at which the services reach the servers: their own, or those of links.
+#[derive(Clone, Copy, Debug)]
 pub struct Wiring {
-    /// To the write database.
-    pub write: Option<u16>,
-    /// To the read database.
-    pub read: Option<u16>,
-    /// To the broker.
-    pub broker: Option<u16>,
+    /// From the command service to the write database.
+    pub command_write: u16,
+    /// From the command service to the broker.
+    pub command_broker: u16,
+    /// From the consumer service to the broker.
+    pub consumer_broker: u16,
+    /// From the consumer service to the read database.
+    pub consumer_read: u16,
+    /// From the query service to the read database.
+    pub query_read: u16,
+}
+
+impl Wiring {
+    /// Without links.
+    pub fn direct(servers: &Servers) -> Self {
+        Self {
+            command_write: servers.write_port(),
+            command_broker: servers.broker_port(),
+            consumer_broker: servers.broker_port(),
+            consumer_read: servers.read_port(),
+            query_read: servers.read_port(),
+        }
+    }
+}
+
+/// A link between every two parts of a shop.
+#[derive(Debug)]
+pub struct Links {
+    /// From the command service to the write database.
+    pub command_write: Link,
+    /// From the command service to the broker.
+    pub command_broker: Link,
+    /// From the consumer service to the broker.
+    pub consumer_broker: Link,
+    /// From the consumer service to the read database.
+    pub consumer_read: Link,
+    /// From the query service to the read database.
+    pub query_read: Link,
+}
+
+impl Links {
+    /// Links that are down for now.
+    pub fn to(servers: &Servers) -> Self {
+        Self {
+            command_write: Link::to(servers.write_port()),
+            command_broker: Link::to(servers.broker_port()),
+            consumer_broker: Link::to(servers.broker_port()),
+            consumer_read: Link::to(servers.read_port()),
+            query_read: Link::to(servers.read_port()),
+        }
+    }
+
+    /// Each with its name.
+    pub fn all(&self) -> [(&'static str, &Link); 5] {
+        [
+            ("command to write database", &self.command_write),
+            ("command to broker", &self.command_broker),
+            ("consumer to broker", &self.consumer_broker),
+            ("consumer to read database", &self.consumer_read),
+            ("query to read database", &self.query_read),
+        ]
+    }
+
+    /// Lets all through.
+    pub async fn open(&self) {
+        for (_, link) in self.all() {
+            link.open().await;
+        }
+    }
+
+    /// The way through the links.
+    pub fn wiring(&self) -> Wiring {
+        Wiring {
+            command_write: self.command_write.port,
+            command_broker: self.command_broker.port,
+            consumer_broker: self.consumer_broker.port,
+            consumer_read: self.consumer_read.port,
+            query_read: self.query_read.port,
+        }
+    }
 }
 
 impl Shop {
     /// A shop that is open: all services are well.
     pub async fn open() -> Self {
-        let shop = Self::wired(Wiring::default()).await;
+        let servers = Servers::of_environment();
+        let shop = Self::wired(&servers, Wiring::direct(&servers), None).await;
         for service in [&shop.command, &shop.consumer, &shop.query] {
             service.healthy().await;
         }
         shop
     }
 
-    /// A shop whose services go through links, and were just started.
-    pub async fn wired(wiring: Wiring) -> Self {
-        let databases = Databases::create().await;
-        let broker = Broker::create().await;
-        let command = Self::command_service(&databases, &broker, wiring);
-        let read_url = databases.read_url(wiring.read);
-        let consumer = Service::start(
-            "consumer-service",
-            vec![
-                ("READ_DATABASE_URL", read_url.clone()),
-                ("BROKER_URL", broker.url(wiring.broker)),
-            ],
-        );
-        let query = Service::start("query-service", vec![("READ_DATABASE_URL", read_url)]);
-        Self { databases, broker, command, consumer, query, client: client() }
+    /// A shop whose services go where the wiring leads, and were just started. Their
+    /// logs are kept in the folder, if there is one.
+    pub async fn wired(servers: &Servers, wiring: Wiring, logs: Option<&Path>) -> Self {
+        let (databases, broker) = (Databases::create(servers).await, Broker::create(servers).await);
+        let command = command_service(&databases, &broker, wiring, logs);
+        let consumer = consumer_service(&databases, &broker, wiring, logs);
+        let query = query_service(&databases, wiring, logs);
+        let logs = logs.map(Path::to_owned);
+        Self { databases, broker, command, consumer, query, client: client(), wiring, logs }
     }
 
     /// One more command service beside the first.
     pub fn another_command_service(&self) -> Service {
-        Self::command_service(&self.databases, &self.broker, Wiring::default())
+        command_service(&self.databases, &self.broker, self.wiring, self.logs.as_deref())
     }
 
-    fn command_service(databases: &Databases, broker: &Broker, wiring: Wiring) -> Service {
-        let settings = vec![
-            ("DATABASE_URL", databases.write_url(wiring.write)),
-            ("BROKER_URL", broker.url(wiring.broker)),
-        ];
-        Service::start("command-service", settings)
+    /// One more consumer service beside the first.
+    pub fn another_consumer_service(&self) -> Service {
+        consumer_service(&self.databases, &self.broker, self.wiring, self.logs.as_deref())
+    }
+
+    /// One more query service beside the first.
+    pub fn another_query_service(&self) -> Service {
+        query_service(&self.databases, self.wiring, self.logs.as_deref())
     }
 
     /// `POST` to the command service.
@@ -109,12 +187,18 @@ impl Shop {
     /// Waits until every committed event has been published and applied, and
     /// the query service says so.
     pub async fn caught_up(&self) {
-        eventually(async || {
-            let committed = self.databases.written("SELECT count(*) FROM outbox").await;
-            let unpublished = self
-                .databases
-                .written("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-                .await;
+        self.caught_up_within(DEADLINE).await;
+    }
+
+    /// The same with a deadline of its own.
+    pub async fn caught_up_within(&self, deadline: Duration) {
+        within(deadline, async || {
+            let committed = "SELECT count(*) FROM outbox";
+            let unpublished = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
+            // Servers may be on their way back.
+            let away = |error: sqlx::Error| error.to_string();
+            let committed = self.databases.try_written(committed).await.map_err(away)?;
+            let unpublished = self.databases.try_written(unpublished).await.map_err(away)?;
             let status = self.get("/api/analytics/sync-status").await;
             let applied = status.body["eventsApplied"].as_i64().unwrap_or_default();
             let lag = status.body["lagSeconds"].as_i64();
@@ -141,4 +225,41 @@ pub fn order(customer: i64, product: i64, quantity: i32) -> String {
     format!(
         r#"{{"customerId":{customer},"items":[{{"productId":{product},"quantity":{quantity}}}]}}"#
     )
+}
+
+// Services have ports of their own, so that they are found again after a restart.
+
+fn command_service(
+    databases: &Databases,
+    broker: &Broker,
+    wiring: Wiring,
+    logs: Option<&Path>,
+) -> Service {
+    let settings = vec![
+        ("DATABASE_URL", databases.write_url(wiring.command_write)),
+        ("BROKER_URL", broker.url(wiring.command_broker)),
+        ("COMMAND_SERVICE_PORT", free_port().to_string()),
+    ];
+    Service::start("command-service", settings, logs)
+}
+
+fn consumer_service(
+    databases: &Databases,
+    broker: &Broker,
+    wiring: Wiring,
+    logs: Option<&Path>,
+) -> Service {
+    let settings = vec![
+        ("READ_DATABASE_URL", databases.read_url(wiring.consumer_read)),
+        ("BROKER_URL", broker.url(wiring.consumer_broker)),
+    ];
+    Service::start("consumer-service", settings, logs)
+}
+
+fn query_service(databases: &Databases, wiring: Wiring, logs: Option<&Path>) -> Service {
+    let settings = vec![
+        ("READ_DATABASE_URL", databases.read_url(wiring.query_read)),
+        ("QUERY_SERVICE_PORT", free_port().to_string()),
+    ];
+    Service::start("query-service", settings, logs)
 }

@@ -1,0 +1,23 @@
+//! Services that are stopped in good order, and that start together.
+
+use super::stage::Stage;
+
+/// Every service is restarted, one after the other, while its twin goes on.
+pub async fn rolling(stage: &mut Stage) {
+    for number in 0..stage.services().len() {
+        let services = stage.services();
+        let [service] =
+            services.into_iter().skip(number).take(1).collect::<Vec<_>>().try_into().unwrap();
+        service.signal("TERM");
+        let ended = service.ended().await;
+        assert!(ended.success(), "{} ended with {ended}", service.name());
+        service.restart();
+        service.healthy().await;
+        stage.load.answered(5).await;
+    }
+}
+
+/// Nothing: that all have started together on empty databases is enough.
+pub async fn none(stage: &mut Stage) {
+    stage.load.answered(100).await;
+}

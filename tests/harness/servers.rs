@@ -1,0 +1,36 @@
+//! The servers that shops are opened on.
+
+use std::env;
+
+/// Addresses of two database servers and a broker.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    /// URL of the write database's server.
+    pub write: String,
+    /// URL of the read database's server.
+    pub read: String,
+    /// URL of the broker.
+    pub broker: String,
+    /// URL of its management interface.
+    pub management: String,
+}
+
+impl Servers {
+    /// Those that `cargo stack test` has started.
+    pub fn of_environment() -> Self {
+        Self::named(|name| env::var(name).ok())
+    }
+
+    /// Servers whose addresses are under their names in the environment.
+    pub fn named(address: impl Fn(&str) -> Option<String>) -> Self {
+        let setting = |name| {
+            address(name).unwrap_or_else(|| panic!("{name} is not set: run `cargo stack test`"))
+        };
+        Self {
+            write: setting("DATABASE_URL"),
+            read: setting("READ_DATABASE_URL"),
+            broker: setting("BROKER_URL"),
+            management: setting("BROKER_MANAGEMENT_URL"),
+        }
+    }
+}
