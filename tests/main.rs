@@ -14,13 +14,14 @@
 use system_tests::harness;
 
 mod absence;
+mod backpressure;
 mod bad_input;
 mod crashes;
 mod dead_letters;
 mod dropped_requests;
-mod freshness;
 mod held_locks;
 mod idempotency;
+mod lag;
 mod load;
 mod mixed_orders;
 mod order_life;
@@ -29,6 +30,7 @@ mod parking;
 mod postman_collection;
 mod read_your_writes;
 mod remembered;
+mod replay;
 mod standby;
 mod survival;
 mod users;

@@ -54,6 +54,13 @@ impl Service {
         *self = Self::start(self.name, settings, self.logs.take().as_deref());
     }
 
+    /// Kills it and starts it with another setting besides.
+    pub fn restart_with(&mut self, setting: &'static str, value: &str) {
+        self.kill();
+        self.settings.push((setting, value.to_owned()));
+        self.restart();
+    }
+
     /// Its name.
     pub fn name(&self) -> &'static str {
         self.name
