@@ -28,5 +28,6 @@ mod postman_collection;
 mod remembered;
 mod standby;
 mod users;
+mod verify;
 mod visible_soon;
 mod who_is_who;

@@ -2,11 +2,13 @@
 //!
 //! It brings the whole stack up on a machine that has Rust and nothing else,
 //! runs the tests and the bench against private servers, puts load on a running
-//! stack, and prepares the query data that the services are compiled with. It
-//! never touches a database or a broker that it has not started itself.
+//! stack or verifies its views, and prepares the query data that the services are
+//! compiled with. It never changes a database or a broker that it has not started
+//! itself, but for the load that it is asked for.
 
 mod bench;
 mod cli;
+mod companion;
 mod data_folder;
 mod debian_packages;
 mod gateway;
@@ -16,7 +18,6 @@ mod infrastructure;
 mod instance_lock;
 mod interrupt;
 mod leftovers;
-mod load;
 mod logs;
 mod migrations;
 mod ports;
@@ -58,8 +59,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(args) => up::run(&args),
         Command::Infra(args) => infra::run(args.port_offset),
         Command::Test(_) => test_run::run(&cli::arguments_after("test")),
-        Command::Load(args) => load::run(&args.load_args),
-        Command::Bench(args) => bench::run(&args.bench_args),
+        Command::Load(args) => companion::run(companion::LOAD, &args.arguments),
+        Command::Verify(args) => companion::run(companion::VERIFY, &args.arguments),
+        Command::Bench(args) => bench::run(&args.arguments),
         Command::Prepare => prepare::run(),
     }
 }

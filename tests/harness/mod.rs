@@ -10,7 +10,7 @@ mod shop;
 mod wait;
 
 pub use broker::Broker;
-pub use comparison::{assert_views_agree, views};
+pub use comparison::{assert_views_agree, told, verify, views};
 pub use database::Databases;
 pub use http::{Answer, client};
 pub use link::Link;

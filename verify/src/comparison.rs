@@ -1,6 +1,6 @@
 //! Comparing a view with what it is to have.
 
-use crate::databases::Databases;
+use crate::databases::{Databases, failure};
 use crate::merge::{Pair, merge};
 use crate::progress::Progress;
 use crate::report::grouped;
@@ -98,7 +98,7 @@ fn shown(connection: &mut PgConnection, view: &'static View) -> impl Stream<Item
 }
 
 fn failed(error: sqlx::Error, view: &View, side: &str) -> anyhow::Error {
-    anyhow::Error::new(error).context(format!("cannot read {} from the {side} database", view.name))
+    failure(error, &format!("cannot read {} from the {side} database", view.name))
 }
 
 impl Comparison<'_> {

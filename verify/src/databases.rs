@@ -65,6 +65,19 @@ async fn connect(options: &PgConnectOptions, name: &str, flag: &str) -> Result<P
     }
 }
 
+/// Why a statement failed, and what may be done: tables come with the first start
+/// of the service that has them.
+pub fn failure(error: sqlx::Error, doing: &str) -> anyhow::Error {
+    // https://www.postgresql.org/docs/current/errcodes-appendix.html
+    let unknown = |code: &str| ["42P01", "42703", "3F000"].contains(&code);
+    let code = error.as_database_error().and_then(|error| error.code());
+    let hint = match code {
+        Some(code) if unknown(&code) => " (is it migrated? The services do it at their start)",
+        _ => "",
+    };
+    anyhow::Error::new(error).context(format!("{doing}{hint}"))
+}
+
 async fn take_snapshot(connection: &mut PgConnection) -> sqlx::Result<()> {
     // Outside of a transaction ROLLBACK does nothing. The snapshot is taken by the
     // first statement that needs one, not by BEGIN.

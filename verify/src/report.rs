@@ -38,12 +38,7 @@ pub async fn report(databases: &mut Databases, looks: &Looks, limit: usize) -> R
     tell_more(&mut lines, "events that are not in the outbox", looks.uncommitted.len(), limit);
     let agrees = lines.is_empty();
     if looks.strangers > 0 {
-        lines.push(format!(
-            "note: {} that others sent straight to the queues {} in the views, and explain \
-             differences in what they touch",
-            counted(looks.strangers, "event"),
-            if looks.strangers == 1 { "is" } else { "are" }
-        ));
+        lines.push(tell_strangers(looks.strangers));
     }
     lines.push(if agrees { agreement(looks) } else { disagreement(looks) });
     Ok(Report { agrees, lines })
@@ -123,6 +118,17 @@ fn tell_more(lines: &mut Vec<String>, of: &str, count: usize, told: usize) {
     if count > told {
         lines.push(format!("{of}: … and {} more", grouped((count - told) as u64)));
     }
+}
+
+fn tell_strangers(count: u64) -> String {
+    let (are, explain) = match count {
+        1 => ("is", "explains differences in what it touches"),
+        _ => ("are", "explain differences in what they touch"),
+    };
+    let events = counted(count, "event");
+    format!(
+        "note: {events} that others sent straight to the queues {are} in the views, and {explain}"
+    )
 }
 
 fn agreement(looks: &Looks) -> String {

@@ -83,7 +83,8 @@ impl Row {
     pub fn differences(&self, found: &Self) -> Result<Vec<Cell>> {
         let (expected, found) = (self.members()?, found.members()?);
         let value = |value: Option<&&RawValue>| value.map_or("nothing", |raw| raw.get()).to_owned();
-        let columns = expected.keys().chain(found.keys().filter(|key| !expected.contains_key(*key)));
+        let columns =
+            expected.keys().chain(found.keys().filter(|key| !expected.contains_key(*key)));
         let cells = columns.map(|column| Cell {
             column: (*column).to_owned(),
             expected: value(expected.get(column)),

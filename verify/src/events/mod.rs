@@ -1,6 +1,6 @@
 //! Which events are in the views.
 
-use crate::databases::Databases;
+use crate::databases::{Databases, failure};
 use crate::merge::{Pair, merge};
 use crate::progress::Progress;
 use crate::report::grouped;
@@ -93,7 +93,7 @@ fn dealt_with(connection: &mut PgConnection) -> impl Stream<Item = Result<DealtW
 }
 
 fn failed(error: sqlx::Error, side: &str) -> anyhow::Error {
-    anyhow::Error::new(error).context(format!("cannot read the events of the {side} database"))
+    failure(error, &format!("cannot read the events of the {side} database"))
 }
 
 /// What the outbox says of events.

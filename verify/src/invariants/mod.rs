@@ -49,7 +49,8 @@ pub async fn check(databases: &mut Databases) -> Result<Vec<Breaches>> {
     for (rule, statement) in INVARIANTS {
         let mut breaches = Breaches { rule, kept: Vec::new(), count: 0 };
         let mut found = sqlx::query_as(statement).fetch(&mut databases.write);
-        while let Some(breach) = found.try_next().await.with_context(|| format!("checking {rule}"))?
+        while let Some(breach) =
+            found.try_next().await.with_context(|| format!("checking {rule}"))?
         {
             breaches.count += 1;
             if breaches.kept.len() < KEPT {
