@@ -34,5 +34,6 @@ mod replay;
 mod standby;
 mod survival;
 mod users;
+mod verify;
 mod visible_soon;
 mod who_is_who;

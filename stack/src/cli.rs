@@ -27,15 +27,26 @@ pub enum Command {
     /// Put load on a running stack and verify every sum: see
     /// `cargo stack load --help`.
     #[command(disable_help_flag = true)]
-    Load(LoadArgs),
+    Load(ProgramArgs),
+    /// Recompute every view of a running stack from its write database, and tell
+    /// what differs: see `cargo stack verify --help`.
+    #[command(disable_help_flag = true)]
+    Verify(ProgramArgs),
+    /// Look at events that could not be applied, apply them after all, or drop them:
+    /// see `cargo stack dead-letters --help`.
+    #[command(disable_help_flag = true)]
+    DeadLetters(ProgramArgs),
+    /// Publish a stretch of history again: see `cargo stack replay --help`.
+    #[command(disable_help_flag = true)]
+    Replay(ProgramArgs),
     /// Measure the stack on databases and a broker of its own: see
     /// `cargo stack bench --help`.
     #[command(disable_help_flag = true)]
-    Bench(BenchArgs),
+    Bench(ProgramArgs),
     /// Break things at random and look whether anything was lost or doubled: see
     /// `cargo stack chaos --help`.
     #[command(disable_help_flag = true)]
-    Chaos(ChaosArgs),
+    Chaos(ProgramArgs),
     /// Write the query data in `.sqlx` anew, after a query or a migration
     /// changed.
     Prepare,
@@ -93,28 +104,12 @@ pub fn arguments_after(word: &str) -> Vec<String> {
     std::env::args().skip_while(|argument| argument != word).skip(1).collect()
 }
 
-/// Arguments of `cargo stack load`.
+/// Arguments of the commands that are programs of their own.
 #[derive(Debug, Args)]
-pub struct LoadArgs {
-    /// Handed to the load generator.
+pub struct ProgramArgs {
+    /// Handed to the program.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
-    pub load_args: Vec<String>,
-}
-
-/// Arguments of `cargo stack bench`.
-#[derive(Debug, Args)]
-pub struct BenchArgs {
-    /// Handed to the bench.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
-    pub bench_args: Vec<String>,
-}
-
-/// Arguments of `cargo stack chaos`.
-#[derive(Debug, Args)]
-pub struct ChaosArgs {
-    /// Handed to the program that breaks things.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
-    pub chaos_args: Vec<String>,
+    pub arguments: Vec<String>,
 }
 
 /// Arguments of `cargo stack test`.

@@ -2,12 +2,14 @@
 //!
 //! It brings the whole stack up on a machine that has Rust and nothing else,
 //! runs the tests, the bench and the chaos against private servers, puts load on a
-//! running stack, and prepares the query data that the services are compiled with. It
-//! never touches a database or a broker that it has not started itself.
+//! running stack, verifies its views or operates it, and prepares the query data that
+//! the services are compiled with. It never changes a database or a broker that it has
+//! not started itself, but for what it is asked for.
 
 mod bench;
 mod chaos;
 mod cli;
+mod companion;
 mod data_folder;
 mod debian_packages;
 mod gateway;
@@ -17,7 +19,6 @@ mod infrastructure;
 mod instance_lock;
 mod interrupt;
 mod leftovers;
-mod load;
 mod logs;
 mod migrations;
 mod ports;
@@ -59,9 +60,12 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(args) => up::run(&args),
         Command::Infra(args) => infra::run(&args),
         Command::Test(_) => test_run::run(&cli::arguments_after("test")),
-        Command::Load(args) => load::run(&args.load_args),
-        Command::Bench(args) => bench::run(&args.bench_args),
-        Command::Chaos(args) => chaos::run(&args.chaos_args),
+        Command::Load(args) => companion::run(companion::LOAD, &args.arguments),
+        Command::Verify(args) => companion::run(companion::VERIFY, &args.arguments),
+        Command::DeadLetters(args) => companion::run(companion::DEAD_LETTERS, &args.arguments),
+        Command::Replay(args) => companion::run(companion::REPLAY, &args.arguments),
+        Command::Bench(args) => bench::run(&args.arguments),
+        Command::Chaos(args) => chaos::run(&args.arguments),
         Command::Prepare => prepare::run(),
     }
 }

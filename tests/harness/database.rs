@@ -43,6 +43,11 @@ impl Databases {
         self.url(&self.servers.read, port)
     }
 
+    /// The URLs of both, at their servers' own ports.
+    pub fn urls(&self) -> [String; 2] {
+        [self.write_url(self.servers.write_port()), self.read_url(self.servers.read_port())]
+    }
+
     fn url(&self, server: &str, port: u16) -> String {
         let (credentials, _) = server.split_once('@').unwrap();
         format!("{credentials}@{}:{port}/{}", options(server).get_host(), self.name)

@@ -13,7 +13,7 @@ mod shop;
 mod wait;
 
 pub use broker::Broker;
-pub use comparison::{assert_views_agree, views};
+pub use comparison::{assert_views_agree, told, verify, views};
 pub use database::Databases;
 pub use free_port::free_port;
 pub use http::{Answer, client, json};

@@ -1,0 +1,53 @@
+//! `cargo stack load`, `verify`, `dead-letters` and `replay`: crates of their own, so
+//! that `cargo stack up` is built quickly.
+
+use std::{
+    process::{Command, ExitCode},
+    sync::atomic::AtomicBool,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{project::Project, service_build::cargo_build, test_run::run_to_end};
+
+/// A program that runs beside the stack.
+#[derive(Debug, Clone, Copy)]
+pub struct Companion {
+    /// The package, and its program.
+    package: &'static str,
+    /// What people call it.
+    title: &'static str,
+    /// What it is to do, if it does several things.
+    command: Option<&'static str>,
+}
+
+/// The load generator.
+pub const LOAD: Companion = of("load", "the load generator", None);
+/// What compares the views with the write database.
+pub const VERIFY: Companion = of("verify", "the verifier", None);
+/// What looks after events that could not be applied.
+pub const DEAD_LETTERS: Companion = of("admin", "the operator's client", Some("dead-letters"));
+/// What has history published again.
+pub const REPLAY: Companion = of("admin", "the operator's client", Some("replay"));
+
+const fn of(
+    package: &'static str,
+    title: &'static str,
+    command: Option<&'static str>,
+) -> Companion {
+    Companion { package, title, command }
+}
+
+/// Builds the program, hands the arguments on, and gives its exit code.
+pub fn run(companion: Companion, arguments: &[String]) -> Result<ExitCode> {
+    let Companion { package, title, command } = companion;
+    let project = Project::locate()?;
+    let nothing_else = AtomicBool::new(false);
+    let executables = cargo_build(&project, title, &["--package", package], &nothing_else)?;
+    let program = executables
+        .get(package)
+        .with_context(|| format!("cargo has built no program `{package}`"))?;
+    // Ctrl-C is passed on, and the report of what was done until then awaited.
+    let status = run_to_end(Command::new(program).args(command).args(arguments))?;
+    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+}

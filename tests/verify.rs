@@ -1,0 +1,368 @@
+//! `cargo stack verify` finds what is wrong in views, and nothing else, at any
+//! moment.
+
+use crate::harness::{
+    Answer, Databases, Servers, Shop, assert_views_agree, eventually, told, verify,
+};
+use lapin::BasicProperties;
+use reqwest::Method;
+use sqlx::AssertSqlSafe;
+use std::cell::Cell;
+use tokio::process::Command;
+use uuid::Uuid;
+
+async fn put(shop: &Shop, path: &str, body: &str) -> Answer {
+    let answer = shop.command(Method::PUT, path, body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer
+}
+
+async fn move_to(shop: &Shop, order: i64, status: &str) {
+    put(shop, &format!("/api/orders/{order}/status"), &format!(r#"{{"status":"{status}"}}"#)).await;
+}
+
+async fn change(shop: &Shop, product: i64, body: &str) {
+    put(shop, &format!("/api/products/{product}"), body).await;
+}
+
+async fn order_of(shop: &Shop, customer: i64, product: i64, quantity: i32) -> i64 {
+    let placed = shop.order(customer, product, quantity).await;
+    assert_eq!(placed.status, 201, "{}", placed.text);
+    placed.integer("orderId")
+}
+
+async fn user(shop: &Shop, name: &str) -> i64 {
+    let body = format!(r#"{{"name":"{name}","email":"{}@example.com"}}"#, Uuid::new_v4());
+    shop.post("/api/users", &body).await.integer("userId")
+}
+
+async fn account(shop: &Shop, user: i64, zip: i32) {
+    let body = format!(
+        r#"{{"userId":{user},"address1":"1 \"Main\" St","city":"Łódź","state":"LD","zip":"{zip}"}}"#
+    );
+    assert_eq!(shop.post("/api/accounts", &body).await.status, 201);
+}
+
+/// Something of everything. The first order is of customer 70 and for product 1.
+async fn mixed_load(shop: &Shop) {
+    let tea = shop.product("Tea", "4.5000", 100).await;
+    let mate = shop.product("zebra \\\"Mate\\\"", "0.0001", 100).await;
+    change(shop, mate, r#"{"stock":null}"#).await;
+    for customer in [70, 71] {
+        order_of(shop, customer, tea, 2).await;
+        let both = format!(
+            r#"{{"customerId":{customer},"items":[{{"productId":{tea},"quantity":1}},
+                {{"productId":{mate},"quantity":3,"price":7.10}},
+                {{"productId":{tea},"quantity":2}}]}}"#
+        );
+        assert_eq!(shop.post("/api/orders", &both).await.status, 201);
+        let cancelled = order_of(shop, customer, tea, 4).await;
+        move_to(shop, cancelled, "CANCELLED").await;
+        let refunded = order_of(shop, customer, mate, 5).await;
+        move_to(shop, refunded, "PAID").await;
+        move_to(shop, refunded, "REFUNDED").await;
+    }
+    put(shop, &format!("/api/products/{tea}/price"), r#"{"price":5.25}"#).await;
+    change(shop, mate, r#"{"category":"Ätherisches","stock":7}"#).await;
+    let ada = user(shop, "Ada").await;
+    user(shop, "Eva").await;
+    account(shop, ada, 1).await;
+    account(shop, ada, 2).await;
+    let path = format!("/api/users/{ada}");
+    assert_eq!(shop.command(Method::PATCH, &path, r#"{"name":"Ada K"}"#).await.status, 200);
+}
+
+/// Changes one row of what a view is made of; what is told of it then.
+fn tampering(view: &str) -> (&'static str, &'static str) {
+    match view {
+        "product_sales_view" => (
+            "UPDATE product_sales SET gross_revenue = gross_revenue + 0.0001 WHERE product_id = 1",
+            "product_sales_view, product_id 1: gross_revenue: expected 81.0000, found 81.0001",
+        ),
+        "category_metrics_view" => (
+            "DELETE FROM category_metrics WHERE category_name = 'Ätherisches'",
+            "category_metrics_view, category_name \"Ätherisches\": not there, expected \
+             {\"category_name\":\"Ätherisches\",\"gross_revenue\":0.0000,",
+        ),
+        "customer_ltv_view" => (
+            "UPDATE customer_ltv SET refunded_orders = 2 WHERE customer_id = 71",
+            "customer_ltv_view, customer_id 71: refunded_orders: expected 1, found 2",
+        ),
+        "hourly_sales_view" => (
+            "INSERT INTO hourly_sales (hour_timestamp) VALUES ('2001-01-01 05:00:00Z')",
+            "hourly_sales_view, hour_timestamp \"2001-01-01T05:00:00+00:00\": not expected, found {",
+        ),
+        "hourly_product_sales_view" => (
+            "UPDATE hourly_product_sales SET gross_quantity = -1 WHERE product_id = 2",
+            "product_id 2: gross_quantity: expected 16, found -1",
+        ),
+        "products_read_view" => (
+            "UPDATE products_read SET stock_put_in = stock_put_in + 1 WHERE product_id = 1",
+            "products_read_view, product_id 1: stock: expected 90, found 91",
+        ),
+        "orders_read" => (
+            r#"UPDATE orders_read SET items = jsonb_set(items, '{0,productName}', '"Tee"')
+               WHERE order_id = 1"#,
+            "orders_read, order_id 1: items: expected [",
+        ),
+        "users_read" => (
+            "UPDATE users_read SET zip = '1' WHERE name = 'Ada K'",
+            "zip: expected \"2\", found \"1\"",
+        ),
+        _ => panic!("say how to tamper with {view}, and see that it is verified"),
+    }
+}
+
+#[tokio::test]
+async fn one_wrong_row_of_each_view_is_named_with_column_and_values() {
+    let shop = Shop::open().await;
+    mixed_load(&shop).await;
+    shop.caught_up().await;
+    let output = verify(&shop.databases, &[]).await;
+    let text = told(&output);
+    let events = shop.databases.written("SELECT count(*) FROM outbox").await;
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.starts_with("verified: no difference in 8 views ("), "{text}");
+    assert!(text.ends_with(&format!(" rows) and {events} events\n")), "{text}");
+
+    let views: Vec<String> = sqlx::query_scalar("SELECT DISTINCT view FROM projections ORDER BY 1")
+        .fetch_all(&shop.databases.read)
+        .await
+        .unwrap();
+    assert_eq!(views.len(), 8);
+    for view in &views {
+        let tampered = sqlx::query(tampering(view).0).execute(&shop.databases.read).await.unwrap();
+        assert_eq!(tampered.rows_affected(), 1, "{view}");
+    }
+    let output = verify(&shop.databases, &["--patience", "1"]).await;
+    let text = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for view in &views {
+        assert!(text.contains(tampering(view).1), "{view} in\n{text}");
+        assert!(text.lines().any(|line| line.starts_with(&format!("{view}, "))), "{view}");
+    }
+    assert!(text.ends_with("not verified: 8 rows different\n"), "{text}");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn events_that_were_not_applied_or_not_committed_are_named() {
+    let shop = Shop::open().await;
+    let product = shop.product("Tea", "4.5", 100).await;
+    let order = order_of(&shop, 7, product, 1).await;
+    move_to(&shop, order, "PAID").await;
+    shop.caught_up().await;
+    let execute = async |sql: &'static str| {
+        sqlx::query(sql).execute(&shop.databases.read).await.unwrap();
+    };
+    execute(
+        "INSERT INTO processed_events (event_id, counted)
+         VALUES ('0190a000-0000-7000-8000-00000000002a', TRUE)",
+    )
+    .await;
+    let text = told(&verify(&shop.databases, &["--patience", "1"]).await);
+    assert_eq!(
+        text,
+        "event 0190a000-0000-7000-8000-00000000002a: dealt with on the read side, but not in the \
+         outbox\nnot verified: 1 event not in the outbox\n"
+    );
+
+    // An event that is applied and not noted: the view has more than it should.
+    execute("DELETE FROM processed_events WHERE event_id = (SELECT state_event FROM orders_read)")
+        .await;
+    let text = told(&verify(&shop.databases, &["--patience", "0"]).await);
+    for line in [
+        "orders_read, order_id 1: state_version: expected 1, found 2\n",
+        "orders_read, order_id 1: status: expected \"CREATED\", found \"PAID\"\n",
+        " (order-events OrderStatusUpdated, committed ",
+        " ago): not in the views\n",
+        "not verified: 1 row different, 1 event not in the views, 1 event not in the outbox\n",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+
+    sqlx::raw_sql("DELETE FROM order_items; UPDATE orders SET version = 5")
+        .execute(&shop.databases.write)
+        .await
+        .unwrap();
+    let text = told(&verify(&shop.databases, &["--patience", "0"]).await);
+    for line in [
+        "write database, order 1: events in the outbox: expected 5, found 2\n",
+        "write database, order 1: total: expected lines, found 4.5000\n",
+    ] {
+        assert!(text.contains(line), "{line} in\n{text}");
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn it_is_exact_while_everything_moves() {
+    let shop = Shop::open().await;
+    mixed_load(&shop).await;
+    let (done, hot) = (Cell::new(false), shop.product("Hot", "1", 1_000_000).await);
+    let load = async |client: i64| {
+        let mut rounds = 0;
+        while !done.get() {
+            let order = order_of(&shop, client, hot, 3).await;
+            rounds += 1;
+            match rounds % 4 {
+                0 => move_to(&shop, order, "CANCELLED").await,
+                1 => change(&shop, hot, &format!(r#"{{"name":"Hot {rounds}"}}"#)).await,
+                2 => change(&shop, hot, &format!(r#"{{"stock":{}}}"#, 1_000_000 + rounds)).await,
+                _ => account(&shop, user(&shop, "Eva").await, rounds).await,
+            }
+        }
+        rounds
+    };
+    let runs = async {
+        for _ in 0..5 {
+            let output = verify(&shop.databases, &[]).await;
+            assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        }
+        done.set(true);
+    };
+    let (_, first, second, third) = tokio::join!(runs, load(71), load(72), load(73));
+    assert!(first.min(second).min(third) > 5, "not much moved");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_backlog_is_waited_for_and_one_that_stands_still_is_told_but_no_row_is_called_wrong() {
+    let mut shop = Shop::open().await;
+    mixed_load(&shop).await;
+    shop.caught_up().await;
+    shop.consumer.kill();
+    mixed_load(&shop).await;
+    move_to(&shop, 1, "CANCELLED").await;
+    change(&shop, 1, r#"{"name":"Green tea","category":"Green","price":1,"stock":3}"#).await;
+    account(&shop, 1, 3).await;
+    let output = verify(&shop.databases, &["--patience", "1", "--differences", "3"]).await;
+    let text = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let events = text.lines().filter(|line| line.ends_with("ago): not in the views"));
+    assert_eq!(events.count(), 3, "{text}");
+    assert!(text.contains("events that are not in the views: … and "), "{text}");
+    assert!(!text.contains("different"), "{text}");
+    shop.consumer.restart();
+    assert_views_agree(&shop.databases).await;
+    shop.close().await;
+}
+
+/// A database that refuses one name, one status and one customer.
+const REFUSING: &str = "
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'refused' USING ERRCODE = '22000';
+    END
+    $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON products_read
+    FOR EACH ROW WHEN (NEW.name LIKE 'Refused%') EXECUTE FUNCTION refuse();
+    CREATE TRIGGER refuse BEFORE INSERT ON users_read
+    FOR EACH ROW WHEN (NEW.name LIKE 'Refused%') EXECUTE FUNCTION refuse();
+    CREATE TRIGGER refuse BEFORE INSERT ON orders_read
+    FOR EACH ROW WHEN (NEW.status = 'PAID' OR NEW.customer_id = 13) EXECUTE FUNCTION refuse()";
+
+async fn on_read_side(databases: &Databases, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&databases.read).await.unwrap();
+}
+
+/// Waits until the read side has dealt with every event, and parked so many.
+async fn dealt_with(shop: &Shop, parked: i64) {
+    eventually(async || {
+        let letters = shop.databases.viewed("SELECT count(*) FROM dead_letters").await;
+        let applied = shop.databases.viewed("SELECT count(*) FROM processed_events").await;
+        let committed = shop.databases.written("SELECT count(*) FROM outbox").await;
+        let done = letters == parked && letters + applied == committed;
+        if done { Ok(()) } else { Err(format!("{letters} and {applied} of {committed}")) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn parked_events_are_told_with_their_letters_whatever_came_after_them() {
+    let shop = Shop::open().await;
+    let products = [shop.product("Tea", "4.5", 100).await, shop.product("Mate", "2", 100).await];
+    let users = [user(&shop, "Ada").await, user(&shop, "Eva").await];
+    let orders =
+        [order_of(&shop, 7, products[0], 2).await, order_of(&shop, 7, products[1], 3).await];
+    dealt_with(&shop, 0).await;
+
+    on_read_side(&shop.databases, REFUSING).await;
+    for product in products {
+        let refused = r#"{"name":"Refused","category":"Other","price":9,"stock":50}"#;
+        change(&shop, product, refused).await;
+    }
+    for user in users {
+        let path = format!("/api/users/{user}");
+        let renamed = shop.command(Method::PATCH, &path, r#"{"name":"Refused"}"#).await;
+        assert_eq!(renamed.status, 200);
+    }
+    user(&shop, "Refused").await;
+    for order in orders {
+        move_to(&shop, order, "PAID").await;
+    }
+    let placed = [order_of(&shop, 13, products[0], 4).await, order_of(&shop, 13, 1, 5).await];
+    shop.post("/api/products", r#"{"name":"Refused too","category":"New","price":1}"#).await;
+    dealt_with(&shop, 10).await;
+
+    // What comes after the parked events: of half of them.
+    on_read_side(&shop.databases, "DROP FUNCTION refuse() CASCADE").await;
+    change(&shop, products[0], r#"{"name":"Green tea","stock":60}"#).await;
+    account(&shop, users[0], 1).await;
+    move_to(&shop, orders[0], "CANCELLED").await;
+    move_to(&shop, placed[0], "CANCELLED").await;
+    order_of(&shop, 13, products[1], 1).await;
+    dealt_with(&shop, 10).await;
+
+    let text = told(&verify(&shop.databases, &["--patience", "0"]).await);
+    let told = text.lines().filter(|line| line.contains("): parked as dead letter "));
+    assert_eq!(told.count(), 10, "{text}");
+    assert!(text.ends_with("not verified: 10 events not in the views\n"), "{text}");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_strangers_event_explains_what_it_touches() {
+    let shop = Shop::open().await;
+    let order = br#"{"eventId":"0190a000-0000-7000-8000-00000000002a","eventType":"OrderCreated",
+        "version":1,"aggregateVersion":1,"timestamp":"2026-01-01T10:30:00Z","orderId":900,
+        "customerId":9,"status":"CREATED","items":[{"productId":77,"productName":"Mate",
+        "category":"Mate","quantity":2,"price":1.25}],"total":2.5}"#;
+    shop.broker.publish("order-events", &[order.to_vec()], BasicProperties::default()).await;
+    eventually(async || match shop.databases.viewed("SELECT count(*) FROM orders_read").await {
+        1 => Ok(()),
+        orders => Err(orders),
+    })
+    .await;
+    let output = verify(&shop.databases, &["--patience", "0"]).await;
+    let text = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("orders_read, order_id 900: not expected, found {"), "{text}");
+    assert!(
+        text.contains(
+            "\nnote: 1 event that others sent straight to the queues is in the views, and explains \
+             differences in what it touches\n"
+        ),
+        "{text}"
+    );
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_told_apart_from_a_difference() {
+    let databases = Databases::create(&Servers::of_environment()).await;
+    let output = Command::new(crate::harness::program("verify"))
+        .args(["--database-url", "postgres://nobody@127.0.0.1:1/nothing"])
+        .args(["--read-database-url", &databases.urls()[1]])
+        .output()
+        .await
+        .unwrap();
+    let text = told(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.starts_with("error: cannot reach the write database at 127.0.0.1:1 ("), "{text}");
+    let output = verify(&databases, &[]).await;
+    let text = told(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("is it migrated?"), "{text}");
+    databases.delete().await;
+}

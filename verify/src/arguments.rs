@@ -1,0 +1,84 @@
+//! The command line.
+
+use clap::Parser;
+use sqlx::postgres::PgConnectOptions;
+use std::time::Duration;
+use verify::Request;
+
+/// Recomputes every view from the write database and tells what differs.
+///
+/// Reads both databases of a running stack, under load or not, and writes
+/// nothing. Rows that differ and events that have not been applied are looked at
+/// again until the patience is over. Exit code: 0 if nothing differs, 1 if
+/// something does, 2 if it could not be found out.
+#[derive(Debug, Parser)]
+#[command(name = "cargo stack verify", bin_name = "cargo stack verify", version)]
+pub struct Arguments {
+    /// The write database
+    /// [default: postgres://user:password@localhost:5432/write_db]
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<PgConnectOptions>,
+
+    /// The read database
+    /// [default: postgres://user:password@localhost:5433/read_db]
+    #[arg(long, value_name = "URL", env = "READ_DATABASE_URL", hide_env_values = true)]
+    pub read_database_url: Option<PgConnectOptions>,
+
+    /// Added to the ports of the two defaults, as in `cargo stack up`.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=50_000))]
+    pub port_offset: u16,
+
+    /// Seconds for which what differs is looked at again while nothing of it
+    /// settles.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    pub patience: u32,
+
+    /// Most differing rows told of each view, and most events.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub differences: usize,
+}
+
+impl Arguments {
+    /// What is asked for.
+    pub fn request(&self) -> Request {
+        Request {
+            write: self.database_url.clone().unwrap_or_else(|| self.local(5432, "write_db")),
+            read: self.read_database_url.clone().unwrap_or_else(|| self.local(5433, "read_db")),
+            patience: Duration::from_secs(self.patience.into()),
+            differences: self.differences,
+        }
+    }
+
+    /// A database as `cargo stack up` and Docker Compose have it.
+    fn local(&self, port: u16, database: &str) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .host("localhost")
+            .port(port + self.port_offset)
+            .username("user")
+            .password("password")
+            .database(database)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_offset_moves_the_addresses_that_are_not_named() {
+        let url = "postgres://reader@elsewhere:7000/views";
+        let line = ["verify", "--database-url", url, "--port-offset", "200"];
+        let mut arguments = Arguments::try_parse_from(line).unwrap();
+        assert_eq!(arguments.request().write.get_port(), 7000);
+        // Whatever the environment says.
+        arguments.read_database_url = None;
+        let read = arguments.request().read;
+        assert_eq!((read.get_host(), read.get_port()), ("localhost", 5633));
+    }
+}

@@ -1,0 +1,4 @@
+-- Every event that was ever committed.
+SELECT id
+FROM outbox
+ORDER BY id

@@ -1,0 +1,11 @@
+-- What the outbox says of events.
+--
+-- $1 their ids.
+SELECT
+    id,
+    topic || ' ' || (payload ->> 'eventType') AS kind,
+    extract(epoch FROM clock_timestamp() - created_at)::bigint AS committed_ago,
+    extract(epoch FROM clock_timestamp() - published_at)::bigint AS published_ago
+FROM outbox
+WHERE id = ANY ($1::uuid[])
+ORDER BY id

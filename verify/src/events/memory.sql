@@ -1,0 +1,3 @@
+-- The lowest id of the events that are all remembered; null: all are.
+SELECT lowest_event_id
+FROM dedupe_memory

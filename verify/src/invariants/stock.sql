@@ -1,0 +1,9 @@
+-- Nothing is sold that is not there.
+SELECT
+    'product ' || id AS subject,
+    'stock' AS what,
+    '0 or more' AS expected,
+    stock::text AS found
+FROM products
+WHERE stock < 0
+ORDER BY id

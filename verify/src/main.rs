@@ -1,0 +1,29 @@
+//! `cargo stack verify`: recomputes every view from the write database and tells
+//! what differs.
+
+mod arguments;
+mod output;
+
+use arguments::Arguments;
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Something differs.
+const DIFFERENT: u8 = 1;
+
+/// It could not be found out.
+const NOT_DONE: u8 = 2;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match verify::verify(&Arguments::parse().request(), &output::note).await {
+        Ok(report) => {
+            report.lines.iter().for_each(|line| output::print(line));
+            ExitCode::from(if report.agrees { 0 } else { DIFFERENT })
+        }
+        Err(error) => {
+            output::note(&format!("error: {error:#}"));
+            ExitCode::from(NOT_DONE)
+        }
+    }
+}

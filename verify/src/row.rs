@@ -1,0 +1,139 @@
+//! A row as JSON, as PostgreSQL writes it. Its numbers stay text: what is exact
+//! there stays exact here.
+
+use crate::views::View;
+use anyhow::{Context, Result};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// The row of a view.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Row(pub String);
+
+/// The values of a row's key columns.
+pub type Key = Vec<KeyPart>;
+
+/// The value of a key column. Times are texts: all have the same form, by which
+/// they sort.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyPart {
+    /// A number.
+    Integer(i64),
+    /// A text, sorted by its bytes (COLLATE "C").
+    Text(String),
+}
+
+impl std::fmt::Display for KeyPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Integer(number) => number.fmt(f),
+            Self::Text(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
+/// A column that differs.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// Its name.
+    pub column: String,
+    /// What it is to be, as JSON.
+    pub expected: String,
+    /// What it is, as JSON.
+    pub found: String,
+}
+
+impl Row {
+    /// The values of the key.
+    ///
+    /// # Errors
+    /// If a column of the key is not there.
+    pub fn key(&self, view: &View) -> Result<Key> {
+        let members = self.members()?;
+        let part = |name: &str| match serde_json::from_str(members.get(name)?.get()).ok()? {
+            Value::Number(number) => number.as_i64().map(KeyPart::Integer),
+            Value::String(text) => Some(KeyPart::Text(text)),
+            _ => None,
+        };
+        let parts = view.key.iter().map(|column| {
+            let name = column.name();
+            part(name).with_context(|| format!("{}: no {name} in {}", view.name, self.0))
+        });
+        parts.collect()
+    }
+
+    /// How the keys of two rows compare.
+    ///
+    /// # Errors
+    /// If a column of a key is not there.
+    pub fn compare_keys(&self, other: &Self, view: &View) -> Result<Ordering> {
+        // Nearly all are the same, and need not be read.
+        if self == other {
+            return Ok(Ordering::Equal);
+        }
+        Ok(self.key(view)?.cmp(&other.key(view)?))
+    }
+
+    /// The columns in which `found` differs from this row.
+    ///
+    /// # Errors
+    /// If one of them is no JSON object.
+    pub fn differences(&self, found: &Self) -> Result<Vec<Cell>> {
+        let (expected, found) = (self.members()?, found.members()?);
+        let value = |value: Option<&&RawValue>| value.map_or("nothing", |raw| raw.get()).to_owned();
+        let columns =
+            expected.keys().chain(found.keys().filter(|key| !expected.contains_key(*key)));
+        let cells = columns.map(|column| Cell {
+            column: (*column).to_owned(),
+            expected: value(expected.get(column)),
+            found: value(found.get(column)),
+        });
+        Ok(cells.filter(|cell| cell.expected != cell.found).collect())
+    }
+
+    fn members(&self) -> Result<BTreeMap<&str, &RawValue>> {
+        serde_json::from_str(&self.0).with_context(|| format!("not a row: {}", self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::VIEWS;
+
+    fn view(name: &str) -> &'static View {
+        VIEWS.iter().find(|view| view.name == name).unwrap()
+    }
+
+    #[test]
+    fn keys_sort_as_numbers_and_as_bytes() {
+        let row = |text: &str| Row(text.to_owned());
+        let [nine, ten] = [r#"{"product_id":9,"x":1}"#, r#"{"product_id":10,"x":1}"#].map(row);
+        let product = view("product_sales_view");
+        assert_eq!(nine.compare_keys(&ten, product).unwrap(), Ordering::Less);
+        let [upper, lower] = [r#"{"category_name":"Z\"a"}"#, r#"{"category_name":"a"}"#].map(row);
+        let category = view("category_metrics_view");
+        assert_eq!(upper.compare_keys(&lower, category).unwrap(), Ordering::Less);
+        assert!(nine.key(category).is_err());
+    }
+
+    #[test]
+    fn numbers_are_compared_as_they_are_written() {
+        let expected = Row(r#"{"a":12345678901234567890.0001,"b":1,"c":null}"#.to_owned());
+        let found = Row(r#"{"a":12345678901234567890.0002,"b":1,"c":"x"}"#.to_owned());
+        let cell = |column: &str, expected: &str, found: &str| Cell {
+            column: column.to_owned(),
+            expected: expected.to_owned(),
+            found: found.to_owned(),
+        };
+        assert_eq!(
+            expected.differences(&found).unwrap(),
+            [
+                cell("a", "12345678901234567890.0001", "12345678901234567890.0002"),
+                cell("c", "null", "\"x\"")
+            ]
+        );
+    }
+}
