@@ -123,9 +123,8 @@ unseen_users AS MATERIALIZED (
 
 -- What was seen of these users. Nobody needs to look through the outbox if there
 -- are none.
-seen_user_events AS NOT MATERIALIZED (
+seen_user_events AS MATERIALIZED (
     SELECT
-        id,
         payload ->> 'eventType' AS kind,
         (payload ->> 'userId')::bigint AS user_id,
         (payload ->> 'aggregateVersion')::bigint AS version,
