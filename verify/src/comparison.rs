@@ -69,7 +69,7 @@ pub async fn compare(
     let shown = shown(&mut databases.read, view);
     let order = |expected: &Row, shown: &Row| expected.compare_keys(shown, view);
     merge(expected, shown, order, |pair| {
-        progress.tell(|| format!("{}: {} rows", view.name, grouped(comparison.rows)));
+        progress.tell(|| format!("comparing {}: {} rows", view.name, grouped(comparison.rows)));
         comparison.take(pair)
     })
     .await?;

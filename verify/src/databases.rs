@@ -20,6 +20,10 @@ const SETTINGS: [(&str, &str); 6] = [
     ("work_mem", "64MB"),
 ];
 
+/// What failures of a database are told with.
+const READ: &str = "cannot look at the read database";
+const WRITE: &str = "cannot look at the write database";
+
 /// A connection to each database.
 #[derive(Debug)]
 pub struct Databases {
@@ -27,6 +31,8 @@ pub struct Databases {
     pub write: PgConnection,
     /// To the read database.
     pub read: PgConnection,
+    /// Whether there are snapshots already.
+    looked: bool,
 }
 
 impl Databases {
@@ -39,6 +45,7 @@ impl Databases {
         Ok(Self {
             write: connect(write, "write", "--database-url").await?,
             read: connect(&read, "read", "--read-database-url").await?,
+            looked: false,
         })
     }
 
@@ -48,8 +55,13 @@ impl Databases {
     /// # Errors
     /// If a database is gone.
     pub async fn look(&mut self) -> Result<()> {
-        take_snapshot(&mut self.read).await.context("the read database")?;
-        take_snapshot(&mut self.write).await.context("the write database")
+        if self.looked {
+            sqlx::raw_sql("ROLLBACK").execute(&mut self.read).await.context(READ)?;
+            sqlx::raw_sql("ROLLBACK").execute(&mut self.write).await.context(WRITE)?;
+        }
+        self.looked = true;
+        take_snapshot(&mut self.read).await.context(READ)?;
+        take_snapshot(&mut self.write).await.context(WRITE)
     }
 }
 
@@ -79,14 +91,10 @@ pub fn failure(error: sqlx::Error, doing: &str) -> anyhow::Error {
 }
 
 async fn take_snapshot(connection: &mut PgConnection) -> sqlx::Result<()> {
-    // Outside of a transaction ROLLBACK does nothing. The snapshot is taken by the
-    // first statement that needs one, not by BEGIN.
-    sqlx::raw_sql(
-        "ROLLBACK;
-         BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-         SELECT pg_current_snapshot()",
-    )
-    .execute(connection)
-    .await?;
+    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .execute(&mut *connection)
+        .await?;
+    // BEGIN takes no snapshot; the first statement that needs one does.
+    sqlx::raw_sql("SELECT pg_current_snapshot()").execute(connection).await?;
     Ok(())
 }

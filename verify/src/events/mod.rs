@@ -58,7 +58,7 @@ impl Events {
         let order = |committed: &Uuid, dealt_with: &DealtWith| Ok(committed.cmp(&dealt_with.id));
         let (write, read) = (&mut databases.write, &mut databases.read);
         merge(committed(write), dealt_with(read), order, |pair| {
-            progress.tell(|| format!("events: {}", grouped(events.committed)));
+            progress.tell(|| format!("comparing events: {}", grouped(events.committed)));
             events.take(pair);
             Ok(())
         })

@@ -1,6 +1,7 @@
 -- The write side as far as the views have seen it: without the events that are
 -- committed but not applied. What every expected.sql begins with; each takes from
--- it what it needs, and PostgreSQL leaves out the rest.
+-- it what it needs, and PostgreSQL leaves out the rest: what is large is NOT
+-- MATERIALIZED, so that it is planned as part of the statement.
 --
 -- Events of one aggregate need not be applied in their order: an older one may be
 -- parked, or on its way by another consumer. What stands in a view is then what the
@@ -44,7 +45,7 @@ unseen_steps AS MATERIALIZED (
 
 -- Orders of which an event was seen. Of one that was placed unseen a later change
 -- may have been seen.
-seen_orders AS (
+seen_orders AS NOT MATERIALIZED (
     SELECT
         orders.id,
         orders.customer_id,
@@ -61,7 +62,7 @@ seen_orders AS (
 ),
 
 -- Those that count in sales: gross if placed, cancelled or refunded by status.
-sales AS (
+sales AS NOT MATERIALIZED (
     SELECT
         id AS order_id,
         customer_id,
@@ -76,7 +77,7 @@ sales AS (
 ),
 
 -- Their lines.
-sold_lines AS (
+sold_lines AS NOT MATERIALIZED (
     SELECT
         sales.order_id,
         sales.hour,
@@ -102,7 +103,7 @@ unseen_products AS MATERIALIZED (
 ),
 
 -- The product events that were seen.
-seen_product_events AS (
+seen_product_events AS NOT MATERIALIZED (
     SELECT
         id,
         (payload ->> 'productId')::bigint AS product_id,
@@ -122,9 +123,8 @@ unseen_users AS MATERIALIZED (
 
 -- What was seen of these users. Nobody needs to look through the outbox if there
 -- are none.
-seen_user_events AS (
+seen_user_events AS MATERIALIZED (
     SELECT
-        id,
         payload ->> 'eventType' AS kind,
         (payload ->> 'userId')::bigint AS user_id,
         (payload ->> 'aggregateVersion')::bigint AS version,

@@ -79,6 +79,12 @@ impl View {
             })
             .collect();
         let key = key.join(", ");
-        format!("SELECT row_to_json(row)::text FROM (\n{statement}\n) AS row ORDER BY {key}")
+        // Sorted as columns, and only then made JSON, which is larger: PostgreSQL
+        // does not sort again what comes in order.
+        format!(
+            "SELECT row_to_json(row)::text
+             FROM (SELECT * FROM (\n{statement}\n) AS row ORDER BY {key}) AS row
+             ORDER BY {key}"
+        )
     }
 }

@@ -20,22 +20,29 @@ LEFT JOIN (
 WHERE NOT EXISTS (SELECT FROM unseen_users WHERE user_id = users.id)
 UNION ALL
 SELECT
-    seen.user_id,
-    (array_agg(payload ->> 'name' ORDER BY version DESC) FILTER (WHERE is_state))[1],
-    (array_agg(payload ->> 'email' ORDER BY version DESC) FILTER (WHERE is_state))[1],
-    (array_agg((payload ->> 'accountId')::bigint ORDER BY version DESC) FILTER (WHERE is_account))[1],
-    (array_agg(payload ->> 'address1' ORDER BY version DESC) FILTER (WHERE is_account))[1],
-    (array_agg(payload ->> 'city' ORDER BY version DESC) FILTER (WHERE is_account))[1],
-    (array_agg(payload ->> 'state' ORDER BY version DESC) FILTER (WHERE is_account))[1],
-    (array_agg(payload ->> 'zip' ORDER BY version DESC) FILTER (WHERE is_account))[1],
-    min((payload ->> 'timestamp')::timestamptz)
+    user_id,
+    state.payload ->> 'name',
+    state.payload ->> 'email',
+    (account.payload ->> 'accountId')::bigint,
+    account.payload ->> 'address1',
+    account.payload ->> 'city',
+    account.payload ->> 'state',
+    account.payload ->> 'zip',
+    first_event.created_at
 FROM (
-    SELECT
-        user_id,
-        version,
-        payload,
-        kind IN ('UserCreated', 'UserUpdated') AS is_state,
-        kind = 'AccountCreated' AS is_account
+    SELECT user_id, min((payload ->> 'timestamp')::timestamptz) AS created_at
     FROM seen_user_events
-) AS seen
-GROUP BY seen.user_id
+    GROUP BY user_id
+) AS first_event
+LEFT JOIN (
+    SELECT DISTINCT ON (user_id) user_id, payload
+    FROM seen_user_events
+    WHERE kind IN ('UserCreated', 'UserUpdated')
+    ORDER BY user_id, version DESC
+) AS state USING (user_id)
+LEFT JOIN (
+    SELECT DISTINCT ON (user_id) user_id, payload
+    FROM seen_user_events
+    WHERE kind = 'AccountCreated'
+    ORDER BY user_id, version DESC
+) AS account USING (user_id)
