@@ -39,10 +39,10 @@ pub struct Config {
     #[arg(long, env = "CONSUMER_DATABASE_CONNECTIONS", default_value_t = 8)]
     pub connections: u32,
 
-    /// For how many hours processed events are remembered, if not for ever. What is
+    /// For how many hours processed events are remembered; 0: for ever. What is
     /// older than that is parked if it comes again.
-    #[arg(long, env = "DEDUPE_MEMORY_HOURS", value_parser = clap::value_parser!(u32).range(1..))]
-    pub dedupe_memory_hours: Option<u32>,
+    #[arg(long, env = "DEDUPE_MEMORY_HOURS", default_value_t = 0)]
+    pub dedupe_memory_hours: u32,
 
     #[command(flatten)]
     pub common: Common,
@@ -51,6 +51,7 @@ pub struct Config {
 impl Config {
     /// For how long processed events are remembered; none: for ever.
     pub fn dedupe_memory(&self) -> Option<Duration> {
-        self.dedupe_memory_hours.map(|hours| Duration::from_secs(3600 * u64::from(hours)))
+        let hours = Duration::from_secs(3600 * u64::from(self.dedupe_memory_hours));
+        Some(hours).filter(|hours| !hours.is_zero())
     }
 }
