@@ -92,7 +92,10 @@ impl OwnServers {
                 Some((name.to_owned(), value.to_owned()))
             })
             .collect();
-        let program = Path::new(&environment["RABBITMQ_HOME"]).join("sbin/rabbitmqctl");
+        // The node's tools are beside its plugins.
+        let (plugins, _) =
+            environment["ERL_LIBS"].split_once(':').unwrap_or((&environment["ERL_LIBS"], ""));
+        let program = Path::new(plugins).with_file_name("sbin").join("rabbitmqctl");
         let output = tokio::process::Command::new(program)
             .args(arguments)
             .env_clear()
