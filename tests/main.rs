@@ -15,7 +15,6 @@ use system_tests::harness;
 
 mod absence;
 mod bad_input;
-mod crashes;
 mod dead_letters;
 mod dropped_requests;
 mod freshness;
@@ -30,6 +29,7 @@ mod postman_collection;
 mod read_your_writes;
 mod remembered;
 mod standby;
+mod stopping;
 mod survival;
 mod users;
 mod visible_soon;
