@@ -59,14 +59,14 @@ async fn main() -> anyhow::Result<ExitCode> {
         _ = &mut interrupt => true,
     };
     run.print_table();
-    Ok(if interrupted {
-        println!("stopped, as asked; continue with another seed than {seed}");
-        ExitCode::from(130)
-    } else if run.found_nothing() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    if interrupted {
+        return Ok(ExitCode::from(130));
+    }
+    if !run.found_nothing() {
+        return Ok(ExitCode::FAILURE);
+    }
+    fs::remove_dir_all(&run.folder)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn chosen(only: Option<&str>) -> anyhow::Result<Vec<&'static Scenario>> {

@@ -137,7 +137,10 @@ pub fn is_absence(error: &sqlx::Error) -> bool {
         | sqlx::Error::Tls(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => true,
+        | sqlx::Error::WorkerCrashed
+        // A peer that takes the connection and hangs up, as a proxy whose server is
+        // away does, makes sqlx complain of a protocol that it has not spoken.
+        | sqlx::Error::Protocol(_) => true,
         // https://www.postgresql.org/docs/current/errcodes-appendix.html
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             let class = code.get(..2).unwrap_or_default();
@@ -165,4 +168,26 @@ pub fn is_contention(error: &sqlx::Error) -> bool {
 /// The SQLSTATE of an error that the database reported.
 pub fn sqlstate(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(|code| code.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn who_takes_the_connection_and_hangs_up_is_away() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let hanging_up = async {
+            let (mut client, _) = listener.accept().await.unwrap();
+            // Read what was sent, else the end would be an error of its own sort.
+            client.read_exact(&mut [0; 8]).await.unwrap();
+        };
+        let options = PgConnectOptions::new().host("127.0.0.1").port(port);
+        let (connected, ()) = tokio::join!(PgConnection::connect_with(&options), hanging_up);
+        let error = connected.err().unwrap();
+        assert!(is_absence(&error), "{error}");
+    }
 }

@@ -5,9 +5,7 @@ use super::stage::Stage;
 /// Every service is restarted, one after the other, while its twin goes on.
 pub async fn rolling(stage: &mut Stage) {
     for number in 0..stage.services().len() {
-        let services = stage.services();
-        let [service] =
-            services.into_iter().skip(number).take(1).collect::<Vec<_>>().try_into().unwrap();
+        let service = stage.services().swap_remove(number);
         service.signal("TERM");
         let ended = service.ended().await;
         assert!(ended.success(), "{} ended with {ended}", service.name());

@@ -7,8 +7,16 @@ use crate::harness::within;
 const BROKER: &str = "broker";
 const DATABASES: [&str; 2] = ["db", "read_db"];
 
+/// Lets queues grow older than the half second after which RabbitMQ 3.10 has on disk
+/// who holds a new quorum queue: one of a node that is killed before never has a
+/// leader again.
+async fn queues_settle(stage: &mut Stage) {
+    stage.for_a_while(2_000..4_000).await;
+}
+
 /// Ends a server by a signal, and waits until it has been started again.
-async fn restart(stage: &Stage, server: &str, signal: &str) {
+async fn restart(stage: &mut Stage, server: &str, signal: &str) {
+    queues_settle(stage).await;
     let servers = stage.own_servers();
     servers.end(&[server], signal).await;
     servers.back(server).await;
@@ -66,6 +74,7 @@ pub async fn in_turn(stage: &mut Stage) {
 
 /// The machine fails: servers and services are killed at once.
 pub async fn all_at_once(stage: &mut Stage) {
+    queues_settle(stage).await;
     let servers = stage.own_servers();
     servers.end(&[DATABASES[0], DATABASES[1], BROKER], "KILL").await;
     for service in stage.services() {

@@ -15,15 +15,20 @@ use std::time::Duration;
 const START: Duration = Duration::from_secs(180);
 
 /// Databases and a broker of our own, by `cargo stack infra --throw-away`, which
-/// starts again what dies. They are stopped when dropped.
+/// starts again what dies.
 #[derive(Debug)]
 pub struct OwnServers {
     /// Their addresses.
     pub servers: Servers,
-    stack: Mutex<Child>,
     /// The record of their processes.
     record: PathBuf,
+    #[allow(dead_code, reason = "held, so that they run")]
+    stack: Stack,
 }
+
+/// The process that looks after them. It stops them when it is dropped.
+#[derive(Debug)]
+struct Stack(Mutex<Child>);
 
 impl OwnServers {
     /// Starts servers under a name that nobody else uses. What `cargo stack` says
@@ -37,16 +42,16 @@ impl OwnServers {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start the stack: {error}"));
-        let stack = Mutex::new(stack);
+        let stack = Stack(Mutex::new(stack));
         let exports = within(START, async || {
-            let ended = stack.lock().unwrap().try_wait().unwrap();
+            let ended = stack.0.lock().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "{}", fs::read_to_string(&log).unwrap_or_default());
             let exports = exports(&fs::read_to_string(&told).unwrap_or_default());
             if exports.contains_key("STACK_PROCESSES") { Ok(exports) } else { Err("starting") }
         })
         .await;
         let servers = Servers::named(|name| exports.get(name).cloned());
-        Self { servers, stack, record: PathBuf::from(&exports["STACK_PROCESSES"]) }
+        Self { servers, record: PathBuf::from(&exports["STACK_PROCESSES"]), stack }
     }
 
     /// Sends a signal to servers at once, and waits until they have ended. A SIGKILL
@@ -92,7 +97,10 @@ impl OwnServers {
                 Some((name.to_owned(), value.to_owned()))
             })
             .collect();
-        let program = Path::new(&environment["RABBITMQ_HOME"]).join("sbin/rabbitmqctl");
+        // The node's tools are beside its plugins.
+        let (plugins, _) =
+            environment["ERL_LIBS"].split_once(':').unwrap_or((&environment["ERL_LIBS"], ""));
+        let program = Path::new(plugins).with_file_name("sbin").join("rabbitmqctl");
         let output = tokio::process::Command::new(program)
             .args(arguments)
             .env_clear()
@@ -114,9 +122,9 @@ impl OwnServers {
     }
 }
 
-impl Drop for OwnServers {
+impl Drop for Stack {
     fn drop(&mut self) {
-        let stack = self.stack.get_mut().unwrap();
+        let stack = self.0.get_mut().unwrap();
         let _ = Command::new("kill").args(["-s", "TERM", &stack.id().to_string()]).status();
         let _ = stack.wait();
     }

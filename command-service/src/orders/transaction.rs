@@ -77,7 +77,7 @@ pub async fn place(
     lock_products(&mut transaction, orders).await?;
     let draft = Draft::by_reading(&mut transaction, orders, policy, remembered).await?;
     if !draft.write(&mut transaction, remembered).await? {
-        return Err(sqlx::Error::Protocol("locked products have changed".to_owned()).into());
+        return Err(sqlx::Error::Decode("locked products have changed".into()).into());
     }
     transaction.commit().await.map_err(Failure::CommitUnknown)?;
     Ok(draft.outcomes)
