@@ -215,14 +215,23 @@ async fn it_is_exact_while_everything_moves() {
         rounds
     };
     let runs = async {
-        for _ in 0..5 {
+        let mut on_their_way = 0;
+        for _ in 0..10 {
+            // One look: events may be on their way, but every row is right.
+            let text = told(&verify(&shop.databases, &["--patience", "0"]).await);
+            let wrong = text.contains("different") || text.contains("not in the outbox");
+            assert!(!wrong, "{text}");
+            on_their_way += i32::from(text.contains("not in the views"));
+        }
+        for _ in 0..3 {
             let output = verify(&shop.databases, &[]).await;
             assert_eq!(output.status.code(), Some(0), "{}", told(&output));
         }
         done.set(true);
+        on_their_way
     };
-    let (_, first, second, third) = tokio::join!(runs, load(71), load(72), load(73));
-    assert!(first.min(second).min(third) > 5, "not much moved");
+    let (on_their_way, first, second, third) = tokio::join!(runs, load(71), load(72), load(73));
+    assert!(on_their_way > 0 && first.min(second).min(third) > 5, "not much moved");
     shop.close().await;
 }
 
