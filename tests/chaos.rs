@@ -59,14 +59,14 @@ async fn main() -> anyhow::Result<ExitCode> {
         _ = &mut interrupt => true,
     };
     run.print_table();
-    if interrupted {
-        return Ok(ExitCode::from(130));
+    if run.found_nothing() {
+        fs::remove_dir_all(&run.folder)?;
     }
-    if !run.found_nothing() {
-        return Ok(ExitCode::FAILURE);
-    }
-    fs::remove_dir_all(&run.folder)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(match (interrupted, run.found_nothing()) {
+        (true, _) => ExitCode::from(130),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::FAILURE,
+    })
 }
 
 fn chosen(only: Option<&str>) -> anyhow::Result<Vec<&'static Scenario>> {

@@ -57,7 +57,7 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     if !selects_packages(arguments) {
         // All but documentation tests: there are none, and their empty summary
         // would be the last thing to read.
-        test.args(["--workspace", "--all-targets"]);
+        test.args(["--workspace", "--tests"]);
     }
     test.args(arguments).envs(infrastructure.environment());
     // System tests start the services; where cargo has put them is known here.
