@@ -51,15 +51,15 @@ async fn main() -> anyhow::Result<()> {
         http::serve("operations", address, operations, shutdown.clone()).await?,
     );
 
+    let dedupe_memory = config.dedupe_memory();
     let consumer = Consumer::new(
-        config.broker.clone(),
+        config.broker,
         pool.clone(),
         announcer.clone(),
         config.batch,
         &health,
         shutdown.clone(),
     );
-    let dedupe_memory = config.dedupe_memory();
     let database = health.part("database", Need::Vital);
     tasks.spawn("database", async move {
         if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await

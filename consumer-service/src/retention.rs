@@ -35,7 +35,7 @@ pub async fn forget_old(pool: PgPool, age: Option<Duration>, shutdown: Cancellat
         match forgetting.await {
             Ok(0) => {}
             Ok(events) => {
-                info!("forgot {events} processed events from before {}", Utc::now() - age)
+                info!("forgot {events} processed events from before {}", Utc::now() - age);
             }
             Err(error) => warn!("cannot forget processed events, trying again later: {error}"),
         }

@@ -9,11 +9,10 @@ WITH arrived AS MATERIALIZED (
     SELECT
         event.*,
         -- Null: it is young enough, or the memory has no limit.
-        (
-            SELECT memory.since
-            FROM dedupe_memory AS memory
-            WHERE memory.id = 1 AND event.happened_at < memory.since AND NOT $4
-        ) AS older_than
+        CASE
+            WHEN NOT $4 AND event.happened_at < (SELECT since FROM dedupe_memory WHERE id = 1)
+                THEN (SELECT since FROM dedupe_memory WHERE id = 1)
+        END AS older_than
     FROM unnest($1::uuid[], $2::boolean[], $3::timestamptz[]) WITH ORDINALITY
         AS event (id, ours, happened_at, place)
 ), forgotten AS (
