@@ -128,20 +128,9 @@ impl Consumer {
         topic: Topic,
         health: &Reporter,
     ) -> anyhow::Result<()> {
-        let channel = connection.create_channel().await?;
-        let queue = vec![(topic.name(), topic.binding_key())];
-        amqp::declare(&channel, &Topology { exchange: EXCHANGE, queues: queue }).await?;
         // Twice the batch: while one is applied, the next one is on its way.
         let ahead = self.batch.saturating_mul(2);
-        channel.basic_qos(ahead, BasicQosOptions::default()).await?;
-        let deliveries = channel
-            .basic_consume(
-                topic.name().into(),
-                format!("consumer-service {topic} {}", uuid::Uuid::now_v7().simple()).into(),
-                BasicConsumeOptions::default(),
-                FieldTable::default(),
-            )
-            .await?;
+        let (channel, deliveries) = amqp::in_time(subscribe(connection, topic, ahead)).await?;
         let (arrivals, mut waiting) = mpsc::channel(ahead.into());
         let reading = AbortOnDropHandle::new(tokio::spawn(read(topic, deliveries, arrivals)));
         self.broker_health.up();
@@ -189,6 +178,27 @@ impl Consumer {
         }
         Ok(true)
     }
+}
+
+/// Begins to consume a topic, whose queue is declared if it is not there.
+async fn subscribe(
+    connection: &Connection,
+    topic: Topic,
+    ahead: u16,
+) -> lapin::Result<(Channel, Deliveries)> {
+    let channel = connection.create_channel().await?;
+    let queue = vec![(topic.name(), topic.binding_key())];
+    amqp::declare(&channel, &Topology { exchange: EXCHANGE, queues: queue }).await?;
+    channel.basic_qos(ahead, BasicQosOptions::default()).await?;
+    let deliveries = channel
+        .basic_consume(
+            topic.name().into(),
+            format!("consumer-service {topic} {}", uuid::Uuid::now_v7().simple()).into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
+        .await?;
+    Ok((channel, deliveries))
 }
 
 /// A delivery and whatever else is there, up to limits, without waiting for more.

@@ -10,11 +10,17 @@ use crate::retry::Pauses;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
+use std::io;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A broker that has not answered by then is taken for lost. Of one whose connection
+/// was forgotten on the way, by a router say, nobody else would ever tell.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A session that lasted longer did not break at once, for a standing reason.
 const STABLE: Duration = Duration::from_secs(10);
@@ -80,7 +86,7 @@ impl Sessions {
     pub async fn end(&mut self, connection: Connection, ended: anyhow::Result<()>) {
         // It may be broken already, and then there is nothing to close.
         let closing = connection.close(200, "bye".into());
-        let _ = tokio::time::timeout(CONNECT_TIMEOUT, closing).await;
+        let _ = timeout(CONNECT_TIMEOUT, closing).await;
         if let Err(error) = ended
             && !self.shutdown.is_cancelled()
         {
@@ -100,7 +106,7 @@ impl Sessions {
 pub async fn connect(url: &BrokerUrl, name: &str) -> anyhow::Result<Connection> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     let connecting = Connection::connect_uri(url.uri(), properties);
-    Ok(tokio::time::timeout(CONNECT_TIMEOUT, connecting)
+    Ok(timeout(CONNECT_TIMEOUT, connecting)
         .await
         .map_err(|_| anyhow::anyhow!("no connection within 5 s"))??)
 }
@@ -111,8 +117,21 @@ pub async fn connect(url: &BrokerUrl, name: &str) -> anyhow::Result<Connection> 
 /// quorum queues is decided by the virtual host's default queue type.
 ///
 /// # Errors
-/// If the broker refuses, or the connection breaks.
+/// If the broker refuses or is silent, or the connection breaks.
 pub async fn declare(channel: &Channel, topology: &Topology) -> lapin::Result<()> {
+    in_time(declare_all(channel, topology)).await
+}
+
+/// Waits for answers of the broker, but not for ever.
+///
+/// # Errors
+/// Those of the broker, or that it did not answer within 10 s.
+pub async fn in_time<T>(answers: impl Future<Output = lapin::Result<T>>) -> lapin::Result<T> {
+    let silence = || io::Error::new(io::ErrorKind::TimedOut, "no answer within 10 s");
+    timeout(ANSWER_DEADLINE, answers).await.unwrap_or_else(|_| Err(silence().into()))
+}
+
+async fn declare_all(channel: &Channel, topology: &Topology) -> lapin::Result<()> {
     channel
         .exchange_declare(
             topology.exchange.into(),

@@ -34,6 +34,11 @@ pub enum LogFormat {
     Json,
 }
 
+/// Seconds between signs of life that the broker expects, unless the URL has
+/// `?heartbeat=`. It gives deliveries to another consumer when it has missed two of a
+/// connection that was lost on the way; with its own default that takes minutes.
+const HEARTBEAT: u16 = 20;
+
 /// Where the broker is: `amqp://user:password@host:5672`. An empty virtual
 /// host means the default one, `/`, as most people expect it to.
 #[derive(Clone)]
@@ -54,6 +59,7 @@ impl FromStr for BrokerUrl {
         if uri.vhost.is_empty() {
             uri.vhost = "/".to_owned();
         }
+        uri.query.heartbeat.get_or_insert(HEARTBEAT);
         Ok(Self(uri))
     }
 }

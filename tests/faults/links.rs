@@ -53,8 +53,14 @@ pub async fn one_way(stage: &mut Stage) {
 }
 
 /// The connections there are will never pass anything again, and nobody is told; new
-/// ones do.
+/// ones do. Of all links, or of one.
 pub async fn stranded(stage: &mut Stage) {
-    let number = any(stage);
-    link(stage, number).strand().await;
+    if stage.random.bool() {
+        for (_, link) in stage.links.all() {
+            link.strand().await;
+        }
+    } else {
+        let number = any(stage);
+        link(stage, number).strand().await;
+    }
 }

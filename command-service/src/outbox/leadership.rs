@@ -3,7 +3,9 @@
 //! Leadership is a session-level advisory lock, held by the connection that
 //! also fetches and marks: whoever loses the connection loses the lock with
 //! it, and cannot go on marking. A leader whose machine vanished would hold
-//! the lock for hours, so its connection is checked by TCP keepalives.
+//! the lock for hours, so its connection is checked by TCP keepalives. They are
+//! answered by whatever stands in between, a proxy say, that has lost the leader
+//! and not told the server; so a leader that asks nothing for 30 s is deposed, too.
 
 use service_runtime::postgres;
 use sqlx::postgres::PgConnectOptions;
@@ -21,6 +23,9 @@ pub async fn connect(database: &PgConnectOptions) -> sqlx::Result<PgConnection> 
             ("tcp_keepalives_interval", "2"),
             ("tcp_keepalives_count", "3"),
             ("tcp_user_timeout", "10000"),
+            // Longer than the broker may take to confirm; a leader asks every second
+            // otherwise.
+            ("idle_session_timeout", "30s"),
         ]);
     PgConnection::connect_with(&options).await
 }

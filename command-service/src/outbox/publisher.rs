@@ -12,8 +12,8 @@ use service_runtime::health::Reporter;
 use service_runtime::retry::Pauses;
 use shared_events::topology::routing_key;
 use shared_events::{Topic, Watermark};
-use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -94,8 +94,12 @@ impl Publisher {
 
     /// Publishes over one connection to the broker, until that breaks.
     async fn session(&self, connection: &Connection) -> anyhow::Result<()> {
-        let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        let channel = amqp::in_time(async {
+            let channel = connection.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            Ok(channel)
+        })
+        .await?;
         amqp::declare(&channel, &topology()).await?;
         self.broker_health.up();
         let mut pauses = Pauses::default();
@@ -145,6 +149,8 @@ impl Publisher {
                 was_blocked = true;
                 // What is sent now would only wait in our memory and theirs.
                 self.broker_health.down("it takes no messages: short of memory or disk");
+                // A leader that says nothing loses the lead.
+                in_time(database.ping()).await?;
                 if !self.pause(STANDBY_INTERVAL).await {
                     return Ok(());
                 }
