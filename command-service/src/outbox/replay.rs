@@ -126,8 +126,12 @@ impl Replays {
         let mut database =
             PgConnection::connect_with(&options).await.context("cannot reach the database")?;
         let broker = amqp::connect(&self.broker, NAME).await.context("cannot reach the broker")?;
-        let channel = broker.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        let channel = amqp::in_time(async {
+            let channel = broker.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            Ok(channel)
+        })
+        .await?;
         amqp::declare(&channel, &topology()).await?;
         let total = count(&mut database, stretch).await?;
         self.note(|progress| progress.total = Some(total));
