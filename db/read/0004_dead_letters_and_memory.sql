@@ -2,20 +2,18 @@
 -- processed events goes.
 SET LOCAL search_path = live, public;
 
--- With these a letter is read again exactly as it was when it came.
+-- With these a letter is read again exactly as it was when it came. `ours`: it is the
+-- copy from our own outbox. Most such letters are counted as well; but of one that is
+-- older than the memory nobody knows whether it was counted when it was applied, if it
+-- was. (A consumer service of before, still running, does not say it.)
 ALTER TABLE dead_letters
-ADD COLUMN ours BOOLEAN,
+ADD COLUMN ours BOOLEAN NOT NULL DEFAULT FALSE,
 ADD COLUMN message_id TEXT,
 ADD COLUMN sent_at TIMESTAMPTZ;
 
 UPDATE dead_letters
-SET ours = counted;
-
--- Whether it is the copy from our own outbox. Most such letters are counted as well;
--- but of one that is older than the memory nobody knows whether it was counted when
--- it was applied, if it was.
-ALTER TABLE dead_letters
-ALTER COLUMN ours SET NOT NULL;
+SET ours = TRUE
+WHERE counted;
 
 -- Since when all events are remembered in processed_events; null: always. An event
 -- from before that is not there may have been applied or not, so it is parked. It
