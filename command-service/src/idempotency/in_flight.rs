@@ -4,7 +4,14 @@ use super::Key;
 use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::timeout;
+
+/// How long a request waits for its turn. One that takes longer may never end, if the
+/// database was lost on the way without a word; the table decides then, as it does
+/// between processes. It is shorter than clients wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The keys of the requests that this process is at work on.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +34,13 @@ pub struct Turn {
 }
 
 impl InFlight {
-    /// Waits until no other request with that key is under way.
-    pub async fn enter(&self, key: &Key) -> Turn {
+    /// Waits until no other request with that key is under way; none if that takes
+    /// too long.
+    pub async fn enter(&self, key: &Key) -> Option<Turn> {
+        timeout(PATIENCE, self.turn(key)).await.ok()
+    }
+
+    async fn turn(&self, key: &Key) -> Turn {
         let name = (key.scope.clone(), key.caller, key.key.clone());
         loop {
             let mut one_left = pin!(self.0.one_left.notified());

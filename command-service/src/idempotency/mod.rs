@@ -6,8 +6,9 @@
 //! first time.
 //!
 //! - Of two requests with one key, the second waits for the first, in this process
-//!   (`in_flight`). In another one, it is refused by the table's primary key when it
-//!   commits, and so has no effect; then it finds the answer of the first.
+//!   and for some seconds (`in_flight`). After that, and in another process, it is
+//!   refused by the table's primary key when it commits, and so has no effect; then it
+//!   finds the answer of the first.
 //! - Only accepted commands are kept. One that was refused is decided upon anew when
 //!   it comes again.
 
