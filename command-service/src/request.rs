@@ -3,11 +3,22 @@
 use crate::answer::Answer;
 use crate::idempotency::{self, Key};
 use crate::router::Commands;
+use crate::transactions::outcome_unknown;
 use axum::extract::FromRequest;
 use axum::http::HeaderMap;
 use service_runtime::json_body::{JsonBody, Members};
 use service_runtime::problem::Problem;
 use shared_events::TraceParent;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// A database that has not answered a command by then is taken for lost. Whoever
+/// waits for a lock is refused long before.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The same of a command with a key, which may wait for its turn before, and looks for
+/// its key.
+const KEYED_DEADLINE: Duration = Duration::from_secs(14);
 
 /// A command as it came.
 #[derive(Debug)]
@@ -70,7 +81,7 @@ impl Request {
     {
         let Some(key) = self.origin.key.clone() else { return command(commands, self).await };
         let carried_out = command(commands.clone(), self);
-        to_the_end(async move {
+        within(KEYED_DEADLINE, async move {
             idempotency::once(&commands.pool, &commands.in_flight, &key, carried_out).await
         })
         .await
@@ -82,11 +93,24 @@ impl Request {
 ///
 /// A transaction dropped in mid-flight, between BEGIN and its answer, would
 /// return to the pool still open, and swallow whatever is written on that
-/// connection next (transact-rs/sqlx#4385).
-pub async fn to_the_end<T: Send + 'static>(
-    command: impl Future<Output = Result<T, Problem>> + Send + 'static,
-) -> Result<T, Problem> {
-    tokio::spawn(command).await.unwrap_or_else(|error| Err(Problem::internal(&error)))
+/// connection next (transact-rs/sqlx#4385). So it is dropped only when the database
+/// has not answered for so long that the connection is given up, too.
+pub async fn to_the_end(
+    command: impl Future<Output = Result<Answer, Problem>> + Send + 'static,
+) -> Result<Answer, Problem> {
+    within(DEADLINE, command).await
+}
+
+async fn within(
+    deadline: Duration,
+    command: impl Future<Output = Result<Answer, Problem>> + Send + 'static,
+) -> Result<Answer, Problem> {
+    let command = tokio::spawn(timeout(deadline, command)).await;
+    match command {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(outcome_unknown()),
+        Err(error) => Err(Problem::internal(&error)),
+    }
 }
 
 /// The `traceparent` of the request, or the start of a new trace.

@@ -6,8 +6,13 @@
 
 use sqlx::PgPool;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+/// A database that has not answered by then is taken for lost.
+const DEADLINE: Duration = Duration::from_secs(3);
 
 /// Where commits are reported.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +28,11 @@ impl Announcer {
     /// NOTIFY is on its way shares the next.
     pub async fn run(self, pool: PgPool, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(self.0.notified()).await.is_some() {
-            if let Err(error) = sqlx::query!("NOTIFY events_applied").execute(&pool).await {
-                tracing::debug!("could not tell of a batch: {error}");
+            let telling = sqlx::query!("NOTIFY events_applied").execute(&pool);
+            match timeout(DEADLINE, telling).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::debug!("could not tell of a batch: {error}"),
+                Err(_) => tracing::debug!("could not tell of a batch in time"),
             }
         }
     }

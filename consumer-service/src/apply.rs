@@ -18,6 +18,8 @@ use service_runtime::postgres::sqlstate;
 use shared_events::Event;
 use sqlx::{Connection, PgConnection, PgPool};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::timeout;
 use tracing::warn;
 use uuid::Uuid;
 
@@ -28,6 +30,10 @@ pub const LOCK: i64 = 4_187_301;
 /// How such a transaction begins, in one round trip. If the lock is not to be had, a
 /// transaction stays open, so the connection is to be closed after any failure.
 pub const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(4187301)";
+
+/// A database that has not taken a batch by then is taken for lost: of a connection
+/// that was forgotten on the way nobody would ever tell.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What becomes of events that are older than the memory of processed events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +71,9 @@ pub async fn apply(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
 
 async fn apply_together(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
     let mut connection = pool.acquire().await?;
-    let applying = apply_on(&mut connection, batch).await;
+    let applying = timeout(DEADLINE, apply_on(&mut connection, batch)).await;
+    // Whether it was committed is told by `processed_events` when it is tried again.
+    let applying = applying.unwrap_or(Err(sqlx::Error::PoolTimedOut));
     let applied = applying.inspect_err(|_| connection.close_on_drop())?;
     metrics::counter!("events_applied_total").increment(applied.events as u64);
     Ok(())

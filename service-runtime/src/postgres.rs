@@ -35,10 +35,20 @@ pub const KEY_BY_KEY: [(&str, &str); 4] = [
 
 /// A pool that connects when first used, so that a service starts without its
 /// database. Its connections are to be [`named`].
+///
+/// A connection that is given back is asked whether it is well. sqlx would wait for
+/// the answer as long as it takes, and keep its place: of a database that was lost on
+/// the way without a word, a quarter of an hour.
 pub fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                let answer = tokio::time::timeout(ACQUIRE_TIMEOUT, connection.ping()).await;
+                answer.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+            })
+        })
         .connect_lazy_with(options)
 }
 

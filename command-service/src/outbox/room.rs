@@ -11,11 +11,15 @@ use sqlx::PgPool;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 /// How often to look, at the most.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A database that has not answered by then is taken for lost.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Looking takes at most this part of the time, however much there is to count.
 const SHARE: u32 = 20;
@@ -55,7 +59,8 @@ impl Room {
     pub async fn watch(self, pool: PgPool, health: Reporter, shutdown: CancellationToken) {
         loop {
             let began = Instant::now();
-            match self.is_full(&pool).await {
+            let looking = timeout(DEADLINE, self.is_full(&pool)).await;
+            match looking.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
                 Ok(is_full) => self.note(is_full, &health),
                 Err(error) if is_absence(&error) => {}
                 Err(error) => warn!("cannot count the events that wait: {error}"),

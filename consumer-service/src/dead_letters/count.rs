@@ -2,6 +2,7 @@
 
 use sqlx::PgPool;
 use std::time::Duration;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// How often they are counted.
@@ -12,7 +13,7 @@ pub async fn count(pool: PgPool, shutdown: CancellationToken) {
     loop {
         let counted = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM dead_letters"#);
         // Without a database there is nothing to tell; health says so.
-        if let Ok(count) = counted.fetch_one(&pool).await {
+        if let Ok(Ok(count)) = timeout(INTERVAL, counted.fetch_one(&pool)).await {
             metrics::gauge!("dead_letters").set(count as f64);
         }
         if shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
