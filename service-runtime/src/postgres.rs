@@ -12,6 +12,13 @@ use tokio_util::sync::CancellationToken;
 /// How long a request waits for a connection before it is told 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// A connection that does not answer a ping by then is given up; there is time for a
+/// new one within [`ACQUIRE_TIMEOUT`].
+const PING_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A connection that was not used for longer may have died meanwhile.
+const RESTED: Duration = Duration::from_millis(1);
+
 /// How often a database that answers is asked whether it still does.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -36,20 +43,26 @@ pub const KEY_BY_KEY: [(&str, &str); 4] = [
 /// A pool that connects when first used, so that a service starts without its
 /// database. Its connections are to be [`named`].
 ///
-/// A connection that is given back is asked whether it is well. sqlx would wait for
-/// the answer as long as it takes, and keep its place: of a database that was lost on
-/// the way without a word, a quarter of an hour.
+/// A connection that has rested is asked whether it is well before it is used, and one
+/// that is given back, too, both with a deadline. sqlx by itself would ask each time,
+/// and wait for the answer as long as it takes: if a database was lost on the way
+/// without a word, for a quarter of an hour.
 pub fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                let answer = tokio::time::timeout(ACQUIRE_TIMEOUT, connection.ping()).await;
-                answer.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
-            })
+        .test_before_acquire(false)
+        .before_acquire(|connection, met| {
+            let has_rested = met.idle_for >= RESTED;
+            Box::pin(async move { if has_rested { is_well(connection).await } else { Ok(true) } })
         })
+        .after_release(|connection, _| Box::pin(is_well(connection)))
         .connect_lazy_with(options)
+}
+
+async fn is_well(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    let answer = tokio::time::timeout(PING_DEADLINE, connection.ping()).await;
+    answer.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
 }
 
 /// Connection options under a name seen in `pg_stat_activity`, with limits that no
