@@ -6,7 +6,6 @@ use crate::output::{note, print};
 use anyhow::{Result, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::Method;
-use serde_json::Value;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -36,7 +35,7 @@ pub async fn run(arguments: &Replay) -> Result<ExitCode> {
         match progress["state"].as_str() {
             Some("running") if remarked.elapsed() >= REMARK => {
                 remarked = Instant::now();
-                note(&format!("{published} of {} events published again", total(&progress)));
+                note(&format!("{published} events published again so far"));
             }
             Some("running") => {}
             Some("done") => {
@@ -50,8 +49,4 @@ pub async fn run(arguments: &Replay) -> Result<ExitCode> {
         }
         sleep(POLL).await;
     }
-}
-
-fn total(progress: &Value) -> String {
-    progress["total"].as_i64().map_or_else(|| "?".to_owned(), |total| total.to_string())
 }

@@ -41,7 +41,7 @@ fn main() -> anyhow::Result<()> {
 async fn run() -> anyhow::Result<()> {
     let config = Config::parse();
     if config.common.health_check {
-        return health_check::ask(config.port).await;
+        return health_check::ask(config.operations_port).await;
     }
     telemetry::start(config.common.log_format);
 

@@ -10,6 +10,7 @@ use service_runtime::json_body::{JsonBody, Members};
 use service_runtime::problem::Problem;
 use shared_events::TraceParent;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// A database that has not answered a command by then is taken for lost. Whoever
@@ -19,6 +20,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// The same of a command with a key, which may wait for its turn before, and looks for
 /// its key.
 const KEYED_DEADLINE: Duration = Duration::from_secs(14);
+
+/// Commands with keys that are under way. More are told to come again.
+static KEYED: Semaphore = Semaphore::const_new(1_024);
 
 /// A command as it came.
 #[derive(Debug)]
@@ -43,7 +47,6 @@ impl FromRequest<Commands> for Request {
         request: axum::extract::Request,
         commands: &Commands,
     ) -> Result<Self, Problem> {
-        commands.room.check()?;
         let (parts, body) = request.into_parts();
         let trace = trace(&parts.headers);
         let whole = axum::extract::Request::from_parts(parts.clone(), body);
@@ -79,9 +82,23 @@ impl Request {
     where
         F: Future<Output = Result<Answer, Problem>> + Send + 'static,
     {
-        let Some(key) = self.origin.key.clone() else { return command(commands, self).await };
-        let carried_out = command(commands.clone(), self);
+        let Some(key) = self.origin.key.clone() else {
+            commands.room.check()?;
+            return command(commands, self).await;
+        };
+        // It goes on when its client has left, and so outlives its place among requests.
+        let place = KEYED.try_acquire().map_err(|_| {
+            Problem::unavailable("Service busy").detail("Too many commands are under way.")
+        })?;
+        // One that is answered from memory needs no room.
+        let room = commands.room.clone();
+        let command = command(commands.clone(), self);
+        let carried_out = async move {
+            room.check()?;
+            command.await
+        };
         within(KEYED_DEADLINE, async move {
+            let _place = place;
             idempotency::once(&commands.pool, &commands.in_flight, &key, carried_out).await
         })
         .await

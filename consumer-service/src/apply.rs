@@ -33,7 +33,7 @@ pub const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(4187301)";
 
 /// A database that has not taken a batch by then is taken for lost: of a connection
 /// that was forgotten on the way nobody would ever tell.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What becomes of events that are older than the memory of processed events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,32 +75,24 @@ async fn apply_together(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
     // Whether it was committed is told by `processed_events` when it is tried again.
     let applying = applying.unwrap_or(Err(sqlx::Error::PoolTimedOut));
     let applied = applying.inspect_err(|_| connection.close_on_drop())?;
-    metrics::counter!("events_applied_total").increment(applied.events as u64);
+    metrics::counter!("events_applied_total").increment(applied as u64);
     Ok(())
 }
 
-async fn apply_on(connection: &mut PgConnection, batch: &[Incoming]) -> sqlx::Result<Applied> {
+async fn apply_on(connection: &mut PgConnection, batch: &[Incoming]) -> sqlx::Result<usize> {
     let mut transaction = connection.begin_with(BEGIN).await?;
     let applied = apply_in(&mut transaction, batch, Memory::Respected).await?;
     transaction.commit().await?;
     Ok(applied)
 }
 
-/// What a transaction did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Applied {
-    /// Events that were applied.
-    pub events: usize,
-    /// Events that are older than the memory of processed events, and not in it.
-    pub forgotten: usize,
-}
-
 /// Applies deliveries of one topic in a transaction; parks those that cannot be.
+/// Returns how many events were applied.
 pub async fn apply_in(
     connection: &mut PgConnection,
     batch: &[Incoming],
     memory: Memory,
-) -> sqlx::Result<Applied> {
+) -> sqlx::Result<usize> {
     let Fresh { events, mut counted, forgotten, since } =
         take_fresh(connection, batch, memory).await?;
     if !events.is_empty() {
@@ -117,7 +109,7 @@ pub async fn apply_in(
     }
     counted += dead_letters::park(connection, &letters).await?;
     progress::note(connection, batch, &events, counted).await?;
-    Ok(Applied { events: events.len(), forgotten: forgotten.len() })
+    Ok(events.len())
 }
 
 /// What of a batch was not seen before.
@@ -175,11 +167,14 @@ async fn take_fresh(
 /// Parks an event that could be read, but that the database refuses.
 async fn park(pool: &PgPool, incoming: &Incoming, error: &sqlx::Error) -> sqlx::Result<()> {
     warn!(event_id = ?incoming.event_id(), "parking an event that cannot be applied: {error}");
-    let mut transaction = pool.begin().await?;
     let letter = Letter::new(incoming, refused_by_database(error));
-    let counted = dead_letters::park(&mut transaction, &[letter]).await?;
-    progress::count(&mut transaction, incoming.topic, counted).await?;
-    transaction.commit().await
+    let parking = async {
+        let mut transaction = pool.begin().await?;
+        let counted = dead_letters::park(&mut transaction, &[letter]).await?;
+        progress::count(&mut transaction, incoming.topic, counted).await?;
+        transaction.commit().await
+    };
+    timeout(DEADLINE, parking).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 /// Whether the data as such is refused. Anything else, a missing table say,

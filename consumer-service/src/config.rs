@@ -41,7 +41,8 @@ pub struct Config {
 
     /// For how many hours processed events are remembered; 0: for ever. What is
     /// older than that is parked if it comes again.
-    #[arg(long, env = "DEDUPE_MEMORY_HOURS", default_value_t = 0)]
+    #[arg(long, env = "DEDUPE_MEMORY_HOURS", default_value_t = 0,
+          value_parser = clap::value_parser!(u32).range(0..=87_600))]
     pub dedupe_memory_hours: u32,
 
     #[command(flatten)]

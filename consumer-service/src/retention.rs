@@ -29,14 +29,14 @@ pub async fn forget_old(pool: PgPool, age: Option<Duration>, shutdown: Cancellat
     let Some(age) = age else { return };
     loop {
         let forgetting = async {
-            let since = raise(&pool, Utc::now() - age).await?;
-            forget_before(&pool, since, &shutdown).await
+            match raise(&pool, age).await? {
+                Some(since) => forget_before(&pool, since, &shutdown).await,
+                None => Ok(0),
+            }
         };
         match forgetting.await {
             Ok(0) => {}
-            Ok(events) => {
-                info!("forgot {events} processed events from before {}", Utc::now() - age);
-            }
+            Ok(events) => info!("forgot {events} processed events"),
             Err(error) => warn!("cannot forget processed events, trying again later: {error}"),
         }
         if shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
@@ -45,20 +45,24 @@ pub async fn forget_old(pool: PgPool, age: Option<Duration>, shutdown: Cancellat
     }
 }
 
-/// Stores since when everything is remembered; returns what is stored, which never
-/// goes back. Waits for the transactions that are applying events.
-async fn raise(pool: &PgPool, since: DateTime<Utc>) -> sqlx::Result<DateTime<Utc>> {
+/// Stores since when everything is remembered, if there is something older to be
+/// forgotten; returns what is stored, which never goes back. While events are known to
+/// be missing nothing is forgotten: they may be as old. Waits for the transactions that
+/// are applying events.
+async fn raise(pool: &PgPool, age: Duration) -> sqlx::Result<Option<DateTime<Utc>>> {
     let mut transaction = pool.begin().await?;
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *transaction).await?;
-    let stored = sqlx::query_scalar!(
-        r#"UPDATE dedupe_memory
-           SET since = greatest(since, $1), lowest_event_id = greatest(lowest_event_id, $2)
-           WHERE id = 1
-           RETURNING since AS "since!""#,
+    let now = sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(&mut *transaction).await?;
+    // A clock that is ahead must not make us forget too much: it could not be undone.
+    let since = now.min(Utc::now()) - age;
+    let stored = sqlx::query_file_scalar!(
+        "src/raise_memory.sql",
         since,
         lowest_event_id(since),
+        since - SAFETY,
+        lowest_event_id(since - SAFETY),
     )
-    .fetch_one(&mut *transaction)
+    .fetch_optional(&mut *transaction)
     .await?;
     transaction.commit().await?;
     Ok(stored)
@@ -119,18 +123,24 @@ mod tests {
         event
     }
 
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    async fn age_all(pool: &PgPool) {
+        sqlx::query("UPDATE processed_events SET processed_at = now() - interval '48 hours'")
+            .execute(pool)
+            .await
+            .unwrap();
+    }
+
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
     async fn what_is_forgotten_is_parked_when_it_comes_again(pool: PgPool) {
         let (old, new, late) = (aged(1, 48), aged(2, 1), aged(3, 47));
         apply(&pool, &[ours(old.clone()), ours(new.clone())]).await.unwrap();
-        sqlx::query("UPDATE processed_events SET processed_at = now() - interval '48 hours'")
-            .execute(&pool)
-            .await
-            .unwrap();
-        let day = raise(&pool, Utc::now() - TimeDelta::hours(24)).await.unwrap();
+        age_all(&pool).await;
+        let day = raise(&pool, 24 * HOUR).await.unwrap().unwrap();
         assert_eq!(forget_before(&pool, day, &CancellationToken::new()).await.unwrap(), 1);
         // The limit does not go back.
-        assert_eq!(raise(&pool, day - TimeDelta::hours(1)).await.unwrap(), day);
+        assert!(raise(&pool, 30 * HOUR).await.unwrap().is_none_or(|since| since >= day));
 
         // One that was applied, one that never came, one that is remembered.
         apply(&pool, &[ours(old.clone()), ours(late.clone()), ours(new)]).await.unwrap();
@@ -138,10 +148,28 @@ mod tests {
         assert_eq!(count(&pool, "SELECT count(*) FROM orders_read").await, 2);
         assert_eq!(count(&pool, "SELECT sum(order_count)::bigint FROM customer_ltv_view").await, 2);
         let parked = "SELECT count(*) FROM dead_letters
-                      WHERE reason LIKE 'older than dedupe memory%' AND ours AND NOT counted";
+                      WHERE reason LIKE 'older than dedupe memory%'
+                          AND forgotten AND ours AND NOT counted";
         assert_eq!(count(&pool, parked).await, 2);
         // Lag does not take the one that never came for seen.
         let seen = "SELECT seen FROM topic_progress WHERE topic = 'order-events'";
         assert_eq!(count(&pool, seen).await, 2);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn nothing_is_forgotten_by_views_that_are_being_built(pool: PgPool) {
+        assert_eq!(raise(&pool, HOUR).await.unwrap(), None);
+        apply(&pool, &[ours(aged(1, 48))]).await.unwrap();
+        assert_eq!(raise(&pool, HOUR).await.unwrap(), None, "it was processed just now");
+        age_all(&pool).await;
+        sqlx::query("UPDATE watermarks SET committed = 2 WHERE topic = 'order-events'")
+            .execute(&pool)
+            .await
+            .unwrap();
+        assert_eq!(raise(&pool, HOUR).await.unwrap(), None, "an event is missing");
+        apply(&pool, &[ours(aged(2, 48))]).await.unwrap();
+        assert_eq!(count(&pool, "SELECT count(*) FROM orders_read").await, 2);
+        age_all(&pool).await;
+        assert!(raise(&pool, HOUR).await.unwrap().is_some());
     }
 }

@@ -8,6 +8,9 @@ SET LOCAL search_path = live, public;
 -- was. (A consumer service of before, still running, does not say it.)
 ALTER TABLE dead_letters
 ADD COLUMN ours BOOLEAN NOT NULL DEFAULT FALSE,
+-- Whether it was parked for being older than the memory: then, and only then, it may
+-- have been applied before.
+ADD COLUMN forgotten BOOLEAN NOT NULL DEFAULT FALSE,
 ADD COLUMN message_id TEXT,
 ADD COLUMN sent_at TIMESTAMPTZ;
 

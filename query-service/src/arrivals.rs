@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
@@ -28,11 +28,14 @@ const POLL_UNTOLD: Duration = Duration::from_millis(20);
 /// How often to look while somebody tells: one that was lost costs no more.
 const POLL_TOLD: Duration = Duration::from_secs(1);
 
+/// After such a silence the listening connection is asked whether it is well.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// A database that has not answered by then is taken for lost.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Most requests that wait at once. More are told to come again.
-const MAX_WAITING: usize = 2_000;
+const MAX_WAITING: usize = 1_000;
 
 /// What is known of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +51,7 @@ pub enum Arrival {
 /// Where events are waited for.
 #[derive(Clone, Debug)]
 pub struct Arrivals {
+    places: Arc<Semaphore>,
     waiters: mpsc::Sender<Waiter>,
 }
 
@@ -86,7 +90,7 @@ impl Arrivals {
             let watching = shutdown.run_until_cancelled(watch.run(coming));
             tokio::join!(listening, watching);
         };
-        (Self { waiters }, tasks)
+        (Self { places: Arc::new(Semaphore::new(MAX_WAITING)), waiters }, tasks)
     }
 
     /// Waits until the views show an event, but not past `until`.
@@ -94,10 +98,12 @@ impl Arrivals {
     /// # Errors
     /// 503 if the database is away, or too many wait.
     pub async fn wait(&self, event_id: Uuid, until: Instant) -> Result<Arrival, Problem> {
-        let (answer, arrival) = oneshot::channel();
-        self.waiters.try_send(Waiter { event_id, until, answer }).map_err(|_| {
+        let busy = || {
             Problem::unavailable("Service busy").detail("Too many requests wait for their events.")
-        })?;
+        };
+        let _place = self.places.try_acquire().map_err(|_| busy())?;
+        let (answer, arrival) = oneshot::channel();
+        self.waiters.try_send(Waiter { event_id, until, answer }).map_err(|_| busy())?;
         arrival.await.unwrap_or_else(|_| {
             Err(Problem::unavailable("Service unavailable").detail("The service is stopping."))
         })
@@ -199,9 +205,18 @@ async fn listen_once(pool: &PgPool, told: &Told, pauses: &mut Pauses) -> sqlx::R
     loop {
         told.is_listening.store(true, Ordering::Relaxed);
         told.something.notify_one();
-        // None: the connection was lost.
-        if listener.try_recv().await?.is_none() {
-            return Ok(());
+        match timeout(SILENCE, listener.try_recv()).await {
+            Ok(told) => {
+                // None: the connection was lost.
+                if told?.is_none() {
+                    return Ok(());
+                }
+            }
+            // Nobody would tell of one that was forgotten on the way.
+            Err(_) => {
+                let asking = sqlx::query("SELECT").execute(&mut listener);
+                timeout(DEADLINE, asking).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+            }
         }
     }
 }

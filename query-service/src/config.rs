@@ -28,9 +28,10 @@ pub struct Config {
     #[arg(long, env = "QUERY_OPERATIONS_PORT", default_value_t = 9081)]
     pub operations_port: u16,
 
-    /// Database connections for what is read by a key. Beside them there are five
-    /// for lists and one for health.
-    #[arg(long, env = "QUERY_DATABASE_CONNECTIONS", default_value_t = 10)]
+    /// Database connections for what is read by a key, one of which listens for new
+    /// events. Beside them there are five for lists and one for health.
+    #[arg(long, env = "QUERY_DATABASE_CONNECTIONS", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(2..))]
     pub connections: u32,
 
     #[command(flatten)]

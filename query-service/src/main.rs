@@ -24,7 +24,7 @@ use service_runtime::{health_check, http, metrics, postgres, telemetry};
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     if config.common.health_check {
-        return health_check::ask(config.port).await;
+        return health_check::ask(config.operations_port).await;
     }
     telemetry::start(config.common.log_format);
 

@@ -39,7 +39,10 @@ pub async fn once(
         return kept;
     }
     match command.await {
-        Ok(answer) => Ok(answer),
+        Ok(answer) if answer.event_id.is_some() => Ok(answer),
+        // Nothing was changed: perhaps as the same command, run by another process, had
+        // just done it.
+        Ok(answer) => find(pool, key).await?.unwrap_or(Ok(answer)),
         // The same command, run by another process, may be the reason: it took the
         // e-mail address, or the last piece, or committed under this key.
         Err(refused) => match find(pool, key).await {

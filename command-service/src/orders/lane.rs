@@ -276,7 +276,13 @@ async fn place_alone(
     let placing = async {
         let mut connection = pool.acquire().await?;
         let orders = [(&order, &origin)];
-        transaction::place(&mut connection, &orders, policy, &mut Remembered::default()).await
+        let mut remembered = Remembered::default();
+        let placing = transaction::place(&mut connection, &orders, policy, &mut remembered);
+        let placed = timeout(DEADLINE, placing).await;
+        if placed.is_err() {
+            connection.close_on_drop();
+        }
+        placed.unwrap_or(Err(Failure::CommitUnknown(sqlx::Error::PoolTimedOut)))
     };
     let outcome = match placing.await {
         Ok(outcomes) => {

@@ -23,8 +23,8 @@ pub async fn connect(database: &PgConnectOptions) -> sqlx::Result<PgConnection> 
             ("tcp_keepalives_interval", "2"),
             ("tcp_keepalives_count", "3"),
             ("tcp_user_timeout", "10000"),
-            // Longer than the broker may take to confirm; a leader asks every second
-            // otherwise.
+            // A leader says something every second, or every 10 s while it waits for the
+            // broker.
             ("idle_session_timeout", "30s"),
         ]);
     PgConnection::connect_with(&options).await

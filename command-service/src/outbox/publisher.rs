@@ -1,6 +1,6 @@
 //! The polling publisher.
 
-use super::queue::{self, Scan};
+use super::queue::{self, Pending, Scan};
 use super::sending::{CONFIRM_DEADLINE, Unsent, publish, send, topology};
 use super::{leadership, message};
 use futures::future::try_join_all;
@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
+use uuid::Uuid;
 
 /// How often the outbox is looked at without a wake-up: commits of other
 /// command services wake nobody here.
@@ -38,6 +39,10 @@ const WATERMARK_INTERVAL: Duration = Duration::from_secs(1);
 /// may have deleted a queue, which `mandatory` does not show while another
 /// queue is bound to the same key.
 const DECLARE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How often the database hears of a leader that waits for the broker; it deposes one
+/// that says nothing, see `leadership`.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 
 /// A database that has not answered by then is taken for lost.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(15);
@@ -190,7 +195,7 @@ impl Publisher {
         if pending.is_empty() {
             return Ok(0);
         }
-        let confirmed = publish(channel, &pending).await?;
+        let confirmed = publish_awake(database, channel, &pending).await?;
         in_time(queue::mark_published(database, &confirmed)).await?;
         metrics::counter!("outbox_published_total").increment(confirmed.len() as u64);
         if confirmed.len() < pending.len() {
@@ -220,6 +225,22 @@ impl From<lapin::Error> for Failure {
 /// given up after that, and what was under way with it.
 async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Failure> {
     Ok(timeout(DATABASE_DEADLINE, work).await.map_err(|_| Failure::NoAnswer)??)
+}
+
+/// Publishes a batch, however slow the broker is, as long as it gets on; meanwhile the
+/// database hears of us, or it would depose the leader.
+async fn publish_awake(
+    database: &mut PgConnection,
+    channel: &Channel,
+    pending: &[Pending],
+) -> Result<Vec<Uuid>, Failure> {
+    let mut publishing = std::pin::pin!(publish(channel, pending));
+    loop {
+        match timeout(SIGN_OF_LIFE, &mut publishing).await {
+            Ok(confirmed) => return Ok(confirmed?),
+            Err(_) => in_time(database.ping()).await?,
+        }
+    }
 }
 
 /// Tells every topic how many of its events have been committed.

@@ -7,23 +7,31 @@
 
 use super::queue::{BATCH, Pending};
 use super::sending::{publish, topology};
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
-use futures::TryStreamExt;
 use lapin::Channel;
 use lapin::options::ConfirmSelectOptions;
 use serde::Serialize;
 use service_runtime::config::BrokerUrl;
 use service_runtime::{amqp, postgres};
-use shared_events::Topic;
+use shared_events::{Topic, lowest_event_id};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 /// The name of its connections.
 const NAME: &str = "command-service replay";
+
+/// A page that was not read by then will not be.
+const DATABASE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// An event's id tells when it was made; it was committed at most so much later.
+const SLACK: Duration = Duration::from_secs(3600);
 
 /// A stretch of history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -42,8 +50,6 @@ pub struct Progress {
     #[serde(flatten)]
     pub stretch: Stretch,
     pub state: State,
-    /// Events of the stretch; none while they are being counted.
-    pub total: Option<i64>,
     /// Events that the broker has confirmed.
     pub published: i64,
     /// Why it failed.
@@ -93,8 +99,7 @@ impl Replays {
         if let Some(running) = last.as_ref().filter(|last| last.state == State::Running) {
             return Err(running.clone());
         }
-        let begun =
-            Progress { stretch, state: State::Running, total: None, published: 0, error: None };
+        let begun = Progress { stretch, state: State::Running, published: 0, error: None };
         *last = Some(begun.clone());
         tokio::spawn(self.clone().run(stretch));
         Ok(begun)
@@ -102,8 +107,16 @@ impl Replays {
 
     async fn run(self, stretch: Stretch) {
         info!("publishing again: {stretch:?}");
-        let replaying = self.shutdown.run_until_cancelled(self.replay(stretch)).await;
-        let outcome = replaying.unwrap_or_else(|| Err(anyhow::anyhow!("the service is stopping")));
+        let replays = self.clone();
+        // In a task of its own, so that whatever happens, its end is noted.
+        let replaying = tokio::spawn(async move {
+            let replaying = replays.replay(stretch);
+            replays.shutdown.run_until_cancelled(replaying).await
+        });
+        let outcome = match replaying.await {
+            Ok(ended) => ended.unwrap_or_else(|| bail!("the service is stopping")),
+            Err(panic) => Err(panic.into()),
+        };
         self.note(|progress| match outcome {
             Ok(()) => progress.state = State::Done,
             Err(error) => {
@@ -120,11 +133,10 @@ impl Replays {
     }
 
     async fn replay(&self, stretch: Stretch) -> anyhow::Result<()> {
-        let options = postgres::named(&self.database, NAME)
-            // As long as it takes; it holds no lock.
-            .options([("idle_in_transaction_session_timeout", "0")]);
-        let mut database =
-            PgConnection::connect_with(&options).await.context("cannot reach the database")?;
+        let options = postgres::named(&self.database, NAME);
+        let mut database = in_time(PgConnection::connect_with(&options))
+            .await
+            .context("cannot reach the database")?;
         let broker = amqp::connect(&self.broker, NAME).await.context("cannot reach the broker")?;
         let channel = amqp::in_time(async {
             let channel = broker.create_channel().await?;
@@ -133,40 +145,31 @@ impl Replays {
         })
         .await?;
         amqp::declare(&channel, &topology()).await?;
-        let total = count(&mut database, stretch).await?;
-        self.note(|progress| progress.total = Some(total));
         self.publish_all(&mut database, &channel, stretch).await?;
         let _ = broker.close(200, "bye".into()).await;
         let _ = database.close().await;
         Ok(())
     }
 
-    /// Publishes what one statement gives, as fast as the broker takes it.
+    /// Publishes page by page, as fast as the broker takes it: one statement for all
+    /// would keep PostgreSQL from cleaning up what orders rewrite meanwhile.
     async fn publish_all(
         &self,
         database: &mut PgConnection,
         channel: &Channel,
-        Stretch { from, to, topic }: Stretch,
+        stretch: Stretch,
     ) -> anyhow::Result<()> {
-        let topic = topic.map(Topic::name);
-        let mut rows =
-            sqlx::query_file_as!(Pending, "src/outbox/replay.sql", from, to, topic).fetch(database);
+        let mut after = stretch.from.map(|from| lowest_event_id(from - SLACK)).unwrap_or_default();
         loop {
-            let mut batch = Vec::with_capacity(BATCH);
-            while batch.len() < BATCH
-                && let Some(row) = rows.try_next().await?
-            {
-                batch.push(row);
-            }
-            if batch.is_empty() {
-                return Ok(());
-            }
-            let confirmed = publish(channel, &batch).await?.len();
+            let page = page(database, stretch, after).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.id;
+            let confirmed = publish(channel, &page).await?.len();
             self.note(|progress| progress.published += confirmed as i64);
             ensure!(
-                confirmed == batch.len(),
+                confirmed == page.len(),
                 "the broker has not taken {} events, or has no queue for them",
-                batch.len() - confirmed
+                page.len() - confirmed
             );
         }
     }
@@ -180,19 +183,29 @@ impl Replays {
     }
 }
 
-async fn count(database: &mut PgConnection, stretch: Stretch) -> sqlx::Result<i64> {
-    let Stretch { from, to, topic } = stretch;
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!"
-           FROM outbox
-           WHERE published_at IS NOT NULL
-               AND ($1::timestamptz IS NULL OR created_at >= $1)
-               AND ($2::timestamptz IS NULL OR created_at < $2)
-               AND ($3::text IS NULL OR topic = $3)"#,
+/// The next events of a stretch, by their ids.
+async fn page(
+    database: &mut PgConnection,
+    Stretch { from, to, topic }: Stretch,
+    after: Uuid,
+) -> anyhow::Result<Vec<Pending>> {
+    let before = to.map(|to| lowest_event_id(to + SLACK)).unwrap_or(Uuid::max());
+    let rows = sqlx::query_file_as!(
+        Pending,
+        "src/outbox/replay.sql",
+        after,
+        before,
         from,
         to,
         topic.map(Topic::name),
+        BATCH as i64,
     )
-    .fetch_one(database)
-    .await
+    .fetch_all(database);
+    in_time(rows).await.context("cannot read the outbox")
+}
+
+/// Waits for the database, but not for ever.
+async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> anyhow::Result<T> {
+    let done = timeout(DATABASE_DEADLINE, work).await;
+    Ok(done.with_context(|| format!("no answer within {DATABASE_DEADLINE:?}"))??)
 }

@@ -1,7 +1,8 @@
--- The events of a stretch of history, in whatever order they lie on the disk. Those
--- that were never published are the publisher's.
+-- The next events of a stretch of history. Those that were never published are the
+-- publisher's.
 --
--- $1 from, $2 to, $3 topic; each may be null.
+-- $1 and $2 ids between which they are to be looked for; $3 from, $4 to, $5 topic, each
+-- of which may be null; $6 how many.
 SELECT
     id,
     topic,
@@ -9,7 +10,11 @@ SELECT
     created_at,
     payload::text AS "payload!"
 FROM outbox
-WHERE published_at IS NOT NULL
-    AND ($1::timestamptz IS NULL OR created_at >= $1)
-    AND ($2::timestamptz IS NULL OR created_at < $2)
-    AND ($3::text IS NULL OR topic = $3)
+WHERE id > $1
+    AND id <= $2
+    AND published_at IS NOT NULL
+    AND ($3::timestamptz IS NULL OR created_at >= $3)
+    AND ($4::timestamptz IS NULL OR created_at < $4)
+    AND ($5::text IS NULL OR topic = $5)
+ORDER BY id
+LIMIT $6

@@ -59,11 +59,12 @@ impl Room {
     pub async fn watch(self, pool: PgPool, health: Reporter, shutdown: CancellationToken) {
         loop {
             let began = Instant::now();
-            let looking = timeout(DEADLINE, self.is_full(&pool)).await;
-            match looking.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
-                Ok(is_full) => self.note(is_full, &health),
-                Err(error) if is_absence(&error) => {}
-                Err(error) => warn!("cannot count the events that wait: {error}"),
+            match timeout(DEADLINE, self.look(&pool)).await {
+                Ok(Ok(is_full)) => self.note(is_full, &health),
+                // Health tells of the database.
+                Ok(Err(error)) if is_absence(&error) => {}
+                Ok(Err(error)) => warn!("cannot count the events that wait: {error}"),
+                Err(_) => warn!("the events that wait were not counted in time"),
             }
             let pause = INTERVAL.max(began.elapsed() * SHARE);
             if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
@@ -85,12 +86,15 @@ impl Room {
         }
     }
 
-    async fn is_full(&self, pool: &PgPool) -> sqlx::Result<bool> {
-        // Counts no further than it must.
+    async fn look(&self, pool: &PgPool) -> sqlx::Result<bool> {
+        // What is full stays so until a tenth is free, rather than being opened and shut
+        // all the time. Counts no further than it must.
+        let was_full = self.is_full.load(Ordering::Relaxed);
+        let limit = if was_full { self.limit - self.limit / 10 } else { self.limit };
         sqlx::query_scalar!(
             r#"SELECT count(*) >= $1 AS "is_full!"
                FROM (SELECT FROM outbox WHERE published_at IS NULL LIMIT $1) AS waiting"#,
-            self.limit,
+            limit,
         )
         .fetch_one(pool)
         .await

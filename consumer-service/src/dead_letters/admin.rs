@@ -2,7 +2,6 @@
 
 use super::redrive::{self, Outcome};
 use crate::announcement::Announcer;
-use crate::apply::Memory;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -142,8 +141,10 @@ async fn redrive_one(
         .optional("anyway", |text| text.parse().map_err(|_| "must be true or false".into()))
         .unwrap_or(false);
     parameters.check()?;
-    let memory = if anyway { Memory::Ignored } else { Memory::Respected };
-    let outcome = match redrive::redrive(&letters.pool, id, memory).await? {
+    let pool = letters.pool.clone();
+    // In a task of its own, so that it goes on to its end when the client leaves.
+    let redriving = tokio::spawn(async move { redrive::redrive(&pool, id, anyway).await });
+    let outcome = match redriving.await.map_err(|error| Problem::internal(&error))?? {
         Outcome::NotFound => return Err(not_found(id)),
         Outcome::Refused(reason) => {
             return Err(Problem::new(StatusCode::CONFLICT, "Not applicable").detail(reason));
@@ -159,10 +160,12 @@ async fn redrive_one(
 /// `DELETE /admin/dead-letters/{id}`
 async fn discard(State(letters): State<Letters>, id: Segment) -> Result<Json<Done>, Problem> {
     let id = id.id("Invalid dead letter id")?;
+    let mut transaction = letters.pool.begin().await?;
     let deleted = sqlx::query!("DELETE FROM dead_letters WHERE id = $1", id)
-        .execute(&letters.pool)
+        .execute(&mut *transaction)
         .await?
         .rows_affected();
+    transaction.commit().await?;
     if deleted == 0 {
         return Err(not_found(id));
     }

@@ -18,12 +18,14 @@ pub struct Letter<'a> {
     reason: String,
     /// Whether watermarks' counts go up by it, if it is parked.
     counts: bool,
+    /// Whether it is older than the memory of processed events.
+    is_forgotten: bool,
 }
 
 impl<'a> Letter<'a> {
     /// A delivery that cannot be applied, and why.
     pub fn new(incoming: &'a Incoming, reason: String) -> Self {
-        Self { incoming, reason, counts: incoming.ours }
+        Self { incoming, reason, counts: incoming.ours, is_forgotten: false }
     }
 
     /// The letter that a delivery makes if it could not be read.
@@ -38,7 +40,8 @@ impl<'a> Letter<'a> {
     /// applied, it was counted then; if it was not, lag is to tell of it until
     /// somebody has decided.
     pub fn of_forgotten(incoming: &'a Incoming, since: DateTime<Utc>) -> Self {
-        Self { incoming, reason: reason::older_than_memory(since), counts: false }
+        let reason = reason::older_than_memory(since);
+        Self { incoming, reason, counts: false, is_forgotten: true }
     }
 }
 
@@ -47,7 +50,7 @@ impl<'a> Letter<'a> {
 pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx::Result<i64> {
     let mut counted = 0;
     // One by one: they are rare, and two of a batch may be the same.
-    for Letter { incoming, reason, counts } in letters {
+    for Letter { incoming, reason, counts, is_forgotten } in letters {
         let event_id: Option<Uuid> = incoming.event_id();
         let digest: [u8; 32] = Sha256::digest(&incoming.body).into();
         let reason = storable(reason);
@@ -62,6 +65,7 @@ pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx
             incoming.ours,
             incoming.message_id.as_deref().map(storable),
             incoming.sent_at,
+            is_forgotten,
         )
         .fetch_optional(&mut *connection)
         .await?;

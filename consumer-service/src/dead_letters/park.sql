@@ -4,7 +4,8 @@
 --
 -- $1 event id, may be null; $2 SHA-256; $3 queue; $4 reason; $5 bytes; $6 whether
 -- watermarks count it; $7 whether it is the copy from our own outbox; $8 message id and
--- $9 time of the message, both may be null.
+-- $9 time of the message, both may be null; $10 whether it is older than the memory of
+-- processed events.
 WITH known AS (
     -- Applied before, in another version or another copy: nothing to park.
     SELECT event_id FROM processed_events WHERE event_id = $1
@@ -16,13 +17,13 @@ WITH known AS (
     RETURNING TRUE AS counted, FALSE AS parked
 ), parked AS (
     INSERT INTO dead_letters AS letter
-        (event_id, body_sha256, queue, reason, body, counted, ours, message_id, sent_at)
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+        (event_id, body_sha256, queue, reason, body, counted, ours, message_id, sent_at, forgotten)
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
     WHERE NOT EXISTS (SELECT FROM known)
     ON CONFLICT (identity) DO UPDATE
         -- A stranger's copy was parked; now ours is here, too.
-        SET counted = TRUE, ours = TRUE
-        WHERE NOT letter.counted AND excluded.counted
+        SET counted = excluded.counted, ours = TRUE
+        WHERE NOT letter.counted AND NOT letter.ours AND excluded.ours
     RETURNING counted, xmax = 0 AS parked
 )
 SELECT counted AS "counted!", parked AS "parked!" FROM counted_now

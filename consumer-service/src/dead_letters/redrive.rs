@@ -6,6 +6,7 @@ use crate::dead_letters::refused_by_database;
 use crate::incoming::{Content, Incoming, Message};
 use shared_events::{Topic, now};
 use sqlx::{Connection, PgConnection, PgPool};
+use tokio::time::timeout;
 
 /// What became of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,12 +22,13 @@ pub enum Outcome {
 }
 
 /// Applies a letter's event, records it as processed and deletes the letter, all in
-/// one transaction.
+/// one transaction. One that may have been applied before, as it is older than the
+/// memory of processed events, only if that is said to be right (`anyway`).
 ///
 /// # Errors
 /// If the database could not do its part; the letter is as it was then.
-pub async fn redrive(pool: &PgPool, id: i64, memory: Memory) -> sqlx::Result<Outcome> {
-    let outcome = match try_to_apply(pool, id, memory).await {
+pub async fn redrive(pool: &PgPool, id: i64, anyway: bool) -> sqlx::Result<Outcome> {
+    let outcome = match try_to_apply(pool, id, anyway).await {
         Err(error) if apply::is_bad_data(&error) => Outcome::Refused(refused_by_database(&error)),
         outcome => outcome?,
     };
@@ -38,16 +40,17 @@ pub async fn redrive(pool: &PgPool, id: i64, memory: Memory) -> sqlx::Result<Out
     Ok(outcome)
 }
 
-async fn try_to_apply(pool: &PgPool, id: i64, memory: Memory) -> sqlx::Result<Outcome> {
+async fn try_to_apply(pool: &PgPool, id: i64, anyway: bool) -> sqlx::Result<Outcome> {
     let mut connection = pool.acquire().await?;
-    let applying = apply_on(&mut connection, id, memory).await;
+    let applying = timeout(apply::DEADLINE, apply_on(&mut connection, id, anyway)).await;
+    let applying = applying.unwrap_or(Err(sqlx::Error::PoolTimedOut));
     applying.inspect_err(|_| connection.close_on_drop())
 }
 
-async fn apply_on(connection: &mut PgConnection, id: i64, memory: Memory) -> sqlx::Result<Outcome> {
+async fn apply_on(connection: &mut PgConnection, id: i64, anyway: bool) -> sqlx::Result<Outcome> {
     let mut transaction = connection.begin_with(apply::BEGIN).await?;
     let letter = sqlx::query!(
-        "SELECT queue, reason, body, ours, message_id, sent_at
+        "SELECT event_id, queue, reason, body, ours, forgotten, message_id, sent_at
          FROM dead_letters
          WHERE id = $1
          FOR UPDATE",
@@ -62,7 +65,8 @@ async fn apply_on(connection: &mut PgConnection, id: i64, memory: Memory) -> sql
     let message = Message {
         is_from_publisher: letter.ours,
         kind: None,
-        message_id: letter.message_id,
+        // Letters from before message ids were kept have the event's.
+        message_id: letter.message_id.or(letter.event_id.map(|id| id.to_string())),
         sent_at: letter.sent_at,
         body: letter.body,
     };
@@ -70,11 +74,12 @@ async fn apply_on(connection: &mut PgConnection, id: i64, memory: Memory) -> sql
     if let Content::Unreadable { reason, .. } = incoming.content {
         return Ok(Outcome::Refused(reason));
     }
-    let applied = apply::apply_in(&mut transaction, &[incoming], memory).await?;
-    if applied.forgotten > 0 {
+    if letter.forgotten && !anyway {
         return Ok(Outcome::Refused(letter.reason));
     }
+    // Any other letter is known not to have been applied: it would be gone.
+    let applied = apply::apply_in(&mut transaction, &[incoming], Memory::Ignored).await?;
     sqlx::query!("DELETE FROM dead_letters WHERE id = $1", id).execute(&mut *transaction).await?;
     transaction.commit().await?;
-    Ok(if applied.events == 0 { Outcome::KnownAlready } else { Outcome::Applied })
+    Ok(if applied == 0 { Outcome::KnownAlready } else { Outcome::Applied })
 }
