@@ -22,8 +22,24 @@ async fn main() -> ExitCode {
             ExitCode::from(if report.agrees { 0 } else { DIFFERENT })
         }
         Err(error) => {
-            output::note(&format!("error: {error:#}"));
+            output::note(&format!("error: {}", told(&error)));
             ExitCode::from(NOT_DONE)
         }
     }
+}
+
+/// What went wrong, from the outside in. An error of sqlx says itself what its source
+/// says; of one that the database reported its words are enough.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = Vec::new();
+    for cause in error.chain() {
+        match cause.downcast_ref() {
+            Some(sqlx::Error::Database(database)) => told.push(database.message().to_owned()),
+            _ => told.push(cause.to_string()),
+        }
+        if cause.is::<sqlx::Error>() {
+            break;
+        }
+    }
+    told.join(": ")
 }
