@@ -30,6 +30,7 @@ mod postman_collection;
 mod read_your_writes;
 mod remembered;
 mod replay;
+mod retention;
 mod standby;
 mod stopping;
 mod survival;

@@ -72,12 +72,21 @@ impl Answer {
         bail!("{}", self.complaint());
     }
 
-    /// What the service says is wrong.
+    /// What the service says is wrong, and where.
     pub fn complaint(&self) -> String {
-        let text = |member: &str| self.body[member].as_str().unwrap_or_default().to_owned();
-        match (text("error"), text("detail")) {
-            (error, detail) if detail.is_empty() => error,
-            (error, detail) => format!("{error}: {detail}"),
+        let text =
+            |value: &Value, member: &str| value[member].as_str().unwrap_or_default().to_owned();
+        let error = text(&self.body, "error");
+        let fields: Vec<String> = self.body["errors"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|wrong| format!("{} {}", text(wrong, "field"), text(wrong, "message")))
+            .collect();
+        match (fields.join(", "), text(&self.body, "detail")) {
+            (fields, _) if !fields.is_empty() => format!("{error}: {fields}"),
+            (_, detail) if !detail.is_empty() => format!("{error}: {detail}"),
+            _ => error,
         }
     }
 }

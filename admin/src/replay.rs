@@ -4,7 +4,6 @@ use crate::arguments::Replay;
 use crate::operations::Operations;
 use crate::output::{note, print};
 use anyhow::{Result, bail};
-use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::Method;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,11 +20,9 @@ const REMARK: Duration = Duration::from_secs(2);
 /// Begins a replay and waits for its end.
 pub async fn run(arguments: &Replay) -> Result<ExitCode> {
     let service = Operations::at(&arguments.url, arguments.port_offset)?;
-    let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
-    let (from, to) = (arguments.from.map(time), arguments.to.map(time));
     let mut query = Vec::new();
-    query.extend(from.as_deref().map(|from| ("from", from)));
-    query.extend(to.as_deref().map(|to| ("to", to)));
+    query.extend(arguments.from.as_deref().map(|from| ("from", from)));
+    query.extend(arguments.to.as_deref().map(|to| ("to", to)));
     query.extend(arguments.topic.as_deref().map(|topic| ("topic", topic)));
     service.ask(Method::POST, PATH, &query).await?.success()?;
     let mut remarked = Instant::now();

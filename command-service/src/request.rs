@@ -105,17 +105,25 @@ impl Request {
     }
 }
 
-/// Runs a command in a task of its own, so that it goes on to its end when its
-/// client leaves.
-///
-/// A transaction dropped in mid-flight, between BEGIN and its answer, would
-/// return to the pool still open, and swallow whatever is written on that
-/// connection next (transact-rs/sqlx#4385). So it is dropped only when the database
-/// has not answered for so long that the connection is given up, too.
-pub async fn to_the_end(
-    command: impl Future<Output = Result<Answer, Problem>> + Send + 'static,
-) -> Result<Answer, Problem> {
-    within(DEADLINE, command).await
+impl Commands {
+    /// Runs a command's transaction in a task of its own, so that it goes on to its end
+    /// when its client leaves, and wakes the publisher.
+    ///
+    /// A transaction dropped in mid-flight, between BEGIN and its answer, would
+    /// return to the pool still open, and swallow whatever is written on that
+    /// connection next (transact-rs/sqlx#4385). So it is dropped only when the database
+    /// has not answered for so long that the connection is given up, too.
+    ///
+    /// # Errors
+    /// Those of the command; 503 if nobody knows what became of it.
+    pub async fn to_the_end(
+        &self,
+        command: impl Future<Output = Result<Answer, Problem>> + Send + 'static,
+    ) -> Result<Answer, Problem> {
+        let answer = within(DEADLINE, command).await?;
+        self.committed.notify_one();
+        Ok(answer)
+    }
 }
 
 async fn within(

@@ -3,7 +3,7 @@
 use super::place::{INVALID, PlaceOrder};
 use super::{answers, status, status_change};
 use crate::answer::Answer;
-use crate::request::{Request, to_the_end};
+use crate::request::Request;
 use crate::router::Commands;
 use axum::extract::State;
 use service_runtime::path::Segment;
@@ -30,14 +30,12 @@ pub async fn change_status(
     request
         .carry_out(commands, async move |commands: Commands, request: Request| {
             let wanted = status::read(&request.members(status::INVALID)?)?;
-            let Commands { pool, cancellations, committed, .. } = commands;
-            let changed = to_the_end(async move {
-                status_change::change_status(pool, id, wanted, request.origin(), &cancellations)
-                    .await
-            })
-            .await?;
-            committed.notify_one();
-            Ok(changed)
+            let Commands { pool, cancellations, .. } = commands.clone();
+            let origin = request.origin();
+            let changing = async move {
+                status_change::change_status(pool, id, wanted, origin, &cancellations).await
+            };
+            commands.to_the_end(changing).await
         })
         .await
 }

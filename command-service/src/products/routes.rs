@@ -3,7 +3,7 @@
 use super::commands::{self, ChangeOf};
 use super::rules::{INVALID, NewProduct, ProductChange};
 use crate::answer::Answer;
-use crate::request::{Request, to_the_end};
+use crate::request::Request;
 use crate::router::Commands;
 use axum::extract::State;
 use service_runtime::json_body::Members;
@@ -15,10 +15,8 @@ pub async fn create(State(commands): State<Commands>, request: Request) -> Resul
     request
         .carry_out(commands, async move |commands: Commands, request: Request| {
             let new = NewProduct::read(&request.members(INVALID)?)?;
-            let created =
-                to_the_end(commands::create(commands.pool, new, request.origin())).await?;
-            commands.committed.notify_one();
-            Ok(created)
+            let creating = commands::create(commands.pool.clone(), new, request.origin());
+            commands.to_the_end(creating).await
         })
         .await
 }
@@ -52,10 +50,9 @@ async fn change(
     request
         .carry_out(commands, async move |commands: Commands, request: Request| {
             let change = read(&request.members(INVALID)?)?;
-            let changing = commands::change(commands.pool, id, change, of, request.origin());
-            let changed = to_the_end(changing).await?;
-            commands.committed.notify_one();
-            Ok(changed)
+            let changing =
+                commands::change(commands.pool.clone(), id, change, of, request.origin());
+            commands.to_the_end(changing).await
         })
         .await
 }

@@ -3,7 +3,7 @@
 use super::commands;
 use super::rules::{INVALID_ACCOUNT, INVALID_USER, NewAccount, NewUser, UserChange};
 use crate::answer::Answer;
-use crate::request::{Request, to_the_end};
+use crate::request::Request;
 use crate::router::Commands;
 use axum::extract::State;
 use service_runtime::path::Segment;
@@ -14,10 +14,8 @@ pub async fn create(State(commands): State<Commands>, request: Request) -> Resul
     request
         .carry_out(commands, async move |commands: Commands, request: Request| {
             let new = NewUser::read(&request.members(INVALID_USER)?)?;
-            let created =
-                to_the_end(commands::create(commands.pool, new, request.origin())).await?;
-            commands.committed.notify_one();
-            Ok(created)
+            let creating = commands::create(commands.pool.clone(), new, request.origin());
+            commands.to_the_end(creating).await
         })
         .await
 }
@@ -32,10 +30,8 @@ pub async fn update(
     request
         .carry_out(commands, async move |commands: Commands, request: Request| {
             let change = UserChange::read(&request.members(INVALID_USER)?)?;
-            let changing = commands::change(commands.pool, id, change, request.origin());
-            let changed = to_the_end(changing).await?;
-            commands.committed.notify_one();
-            Ok(changed)
+            let changing = commands::change(commands.pool.clone(), id, change, request.origin());
+            commands.to_the_end(changing).await
         })
         .await
 }
@@ -48,10 +44,8 @@ pub async fn open_account(
     request
         .carry_out(commands, async move |commands: Commands, request: Request| {
             let new = NewAccount::read(&request.members(INVALID_ACCOUNT)?)?;
-            let opening = commands::open_account(commands.pool, new, request.origin());
-            let opened = to_the_end(opening).await?;
-            commands.committed.notify_one();
-            Ok(opened)
+            let opening = commands::open_account(commands.pool.clone(), new, request.origin());
+            commands.to_the_end(opening).await
         })
         .await
 }
