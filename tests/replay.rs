@@ -57,7 +57,7 @@ async fn what_a_deleted_queue_held_comes_again() {
 
     // The whole history once more changes nothing.
     let shown = views(&shop.databases).await;
-    let (code, text) = replay(&shop, &[]).await;
+    let (code, text) = replay(&shop, &["--all"]).await;
     assert_eq!((code, text.contains("52 events published again")), (Some(0), true), "{text}");
     assert_eq!(shop.order(1, product, 1).await.status, 201);
     shop.caught_up().await;
@@ -75,6 +75,8 @@ async fn a_replay_that_makes_no_sense_is_refused() {
     let (code, text) = replay(&shop, &["--from", "yesterday"]).await;
     assert!(code == Some(1) && text.contains("from must be a time like"), "{text}");
     let url = format!("http://{}/admin/replay", shop.command.address("operations").await);
+    let misspelt = Answer::to(client().post(format!("{url}?form=2026-01-01"))).await.unwrap();
+    assert_eq!((misspelt.status, &misspelt.body["errors"][0]["field"]), (400, &"form".into()));
     let none = Answer::to(client().get(&url)).await.unwrap();
     assert_eq!((none.status, none.error()), (404, "No replay"));
     // An empty stretch is no mistake.

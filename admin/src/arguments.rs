@@ -19,8 +19,7 @@ pub enum Command {
     /// Publish a stretch of history again.
     ///
     /// For when events were lost on their way: a queue was deleted or purged, or the
-    /// read database restored from a backup. Views ignore what they have. Without
-    /// --from and --to it is the whole history.
+    /// read database restored from a backup. Views ignore what they have.
     Replay(Replay),
 }
 
@@ -83,9 +82,13 @@ pub struct Which {
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct Replay {
+    /// The whole history.
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    pub all: bool,
+
     /// Events committed then or later: a time like 2026-01-31T12:00:00Z, or a date
     /// (midnight UTC).
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", required_unless_present_any = ["to", "all"])]
     pub from: Option<String>,
 
     /// Events committed before that.
@@ -119,7 +122,8 @@ mod tests {
             "x dead-letters redrive 1 2",
             "x dead-letters redrive --all --anyway",
             "x dead-letters discard 7 --port-offset 100",
-            "x replay",
+            "x replay --all --topic order-events",
+            "x replay --to 2026-02-01",
             "x replay --from 2026-01-31 --to 2026-02-01T12:00:00+01:00 --topic order-events",
         ] {
             assert!(read(good).is_ok(), "{good}: {:?}", read(good).err());
@@ -128,7 +132,9 @@ mod tests {
             "x dead-letters redrive",
             "x dead-letters redrive 1 --all",
             "x dead-letters discard",
-            "x replay --topic orders",
+            "x replay",
+            "x replay --all --from 2026-01-31",
+            "x replay --all --topic orders",
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }

@@ -78,6 +78,16 @@ impl Parameters {
         self.optional(name, parse)
     }
 
+    /// Refuses all but these, where one that is misspelt and ignored would do harm.
+    pub fn refuse_others(&mut self, known: &[&str]) {
+        let mut others: Vec<String> =
+            self.given.keys().filter(|name| !known.contains(&name.as_str())).cloned().collect();
+        others.sort_unstable();
+        for other in others {
+            self.refuse(&other, format!("is unknown; there are {}", known.join(", ")));
+        }
+    }
+
     /// Notes that something is wrong with a parameter.
     pub fn refuse(&mut self, name: &str, message: impl Into<Cow<'static, str>>) {
         self.errors.push(FieldError { field: name.to_owned(), message: message.into() });

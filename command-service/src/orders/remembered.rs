@@ -58,9 +58,14 @@ impl Remembered {
         &self.order_ids
     }
 
-    /// Uses so many order ids up.
-    pub fn use_up(&mut self, order_ids: usize) {
-        self.order_ids.drain(..order_ids.min(self.order_ids.len()));
+    /// Uses so many order ids up; returns them.
+    pub fn use_up(&mut self, order_ids: usize) -> Vec<i64> {
+        self.order_ids.drain(..order_ids.min(self.order_ids.len())).collect()
+    }
+
+    /// Takes order ids back that were certainly not written.
+    pub fn give_back(&mut self, order_ids: Vec<i64>) {
+        self.order_ids.splice(..0, order_ids);
     }
 
     /// Takes order ids drawn ahead.

@@ -178,8 +178,8 @@ impl Draft {
         let entries = outbox::Entries::of(&self.events)?;
         let kept: Vec<KeptAnswer<'_>> =
             self.kept.iter().filter_map(|(key, answer)| KeptAnswer::new(key, answer)).collect();
-        // Whatever comes of it, those ids may have been written.
-        remembered.use_up(orders.len());
+        // If no answer comes, those ids may have been written.
+        let used = remembered.use_up(orders.len());
         let row = sqlx::query_file!(
             "src/orders/write.sql",
             &sold.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
@@ -205,8 +205,10 @@ impl Draft {
         )
         .fetch_one(connection)
         .await?;
-        if row.unchanged {
-            remembered.keep_ids(row.next_order_ids);
+        remembered.keep_ids(row.next_order_ids);
+        if !row.unchanged {
+            remembered.give_back(used);
+        } else {
             for (product_id, shelf) in sold {
                 remembered.keep(product_id, shelf.clone().sold());
             }

@@ -27,6 +27,8 @@ async fn begin(
     State(replays): State<Replays>,
     mut parameters: Parameters,
 ) -> Result<(StatusCode, Json<Progress>), Problem> {
+    // Misspelt, it would be the whole history.
+    parameters.refuse_others(&["from", "to", "topic"]);
     let from = parameters.optional("from", time);
     let to = parameters.optional("to", time);
     let topic = parameters.optional("topic", topic);

@@ -137,6 +137,7 @@ async fn redrive_one(
     mut parameters: Parameters,
 ) -> Result<Json<Done>, Problem> {
     let id = id.id("Invalid dead letter id")?;
+    parameters.refuse_others(&["anyway"]);
     let anyway = parameters
         .optional("anyway", |text| text.parse().map_err(|_| "must be true or false".into()))
         .unwrap_or(false);
