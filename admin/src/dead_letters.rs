@@ -68,9 +68,22 @@ fn printable(text: &str) -> String {
 
 async fn show(service: &Operations, id: u64) -> Result<ExitCode> {
     let letter = service.ask(Method::GET, &format!("{PATH}/{id}"), &[]).await?.success()?;
-    // JSON escapes control characters.
-    print(&serde_json::to_string_pretty(&letter)?);
+    print(&escaped(&serde_json::to_string_pretty(&letter)?));
     Ok(ExitCode::SUCCESS)
+}
+
+/// JSON as it can be shown: it escapes only those control characters by itself that
+/// ASCII begins with.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_control() && character != '\n' {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }
 
 /// Does something with each of the letters, and says what came of it.
@@ -115,5 +128,19 @@ async fn for_each(service: &Operations, mut see: impl FnMut(&Value)) -> Result<(
             Some(next) => cursor = next,
             None => return Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_wrote_does_not_reach_the_terminal() {
+        let letter = serde_json::json!({ "body": "a\u{1b}[2J\u{7f}\u{9b}2J é" });
+        let shown = escaped(&serde_json::to_string_pretty(&letter).unwrap());
+        assert!(shown.chars().all(|c| !c.is_control() || c == '\n'), "{shown:?}");
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), letter);
+        assert!(!printable("a\u{9b}2J").contains('\u{9b}'));
     }
 }
