@@ -5,9 +5,8 @@
 # Plain instructions only (no RUN --mount, heredocs or COPY --link), so that
 # docker-compose v1 and the builder from before BuildKit understand it too.
 
-# Any Rust 1.x not older than the workspace's rust-version. For a build that is
-# the same everywhere, name an exact one: --build-arg RUST_IMAGE=rust:1.95.0-slim-bookworm
-ARG RUST_IMAGE=rust:1-slim-bookworm
+# As in rust-toolchain.toml; any newer one does, too.
+ARG RUST_IMAGE=rust:1.95.0-slim-bookworm
 # `dist` gives the smallest and fastest binaries. `release`, cargo's usual
 # profile, builds a change of the code in less than half the time.
 ARG PROFILE=dist

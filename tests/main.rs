@@ -21,6 +21,7 @@ mod dropped_requests;
 mod held_locks;
 mod idempotency;
 mod lag;
+mod least_privilege;
 mod load;
 mod mixed_orders;
 mod order_life;

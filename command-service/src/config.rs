@@ -1,7 +1,8 @@
 //! Settings of the command service.
 
 use crate::orders::PricePolicy;
-use service_runtime::config::{BrokerUrl, Common};
+use service_runtime::broker::BrokerConfig;
+use service_runtime::config::Common;
 use sqlx::postgres::PgConnectOptions;
 use std::net::IpAddr;
 
@@ -17,14 +18,8 @@ pub struct Config {
     )]
     pub database: PgConnectOptions,
 
-    /// The broker.
-    #[arg(
-        long = "broker-url",
-        env = "BROKER_URL",
-        hide_env_values = true,
-        default_value = "amqp://guest:guest@localhost:5672"
-    )]
-    pub broker: BrokerUrl,
+    #[command(flatten)]
+    pub broker: BrokerConfig,
 
     /// Address on which the API listens.
     #[arg(long, env = "COMMAND_SERVICE_ADDRESS", default_value = "0.0.0.0")]

@@ -48,7 +48,7 @@ async fn run() -> anyhow::Result<()> {
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();
     let health = Health::default();
-    let replays = Replays::new(&config.database, config.broker.clone(), shutdown.clone());
+    let replays = Replays::new(&config.database, config.broker.url(), shutdown.clone());
     let operations =
         health.routes().merge(metrics::install(shutdown.clone())?).merge(outbox::routes(replays));
     let pool =
@@ -90,7 +90,7 @@ async fn run() -> anyhow::Result<()> {
 
     let publisher = Publisher::new(
         &config.database,
-        config.broker.clone(),
+        config.broker.url(),
         committed,
         health.part("broker", Need::Useful),
         health.part("publisher", Need::Useful),

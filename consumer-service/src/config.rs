@@ -1,6 +1,7 @@
 //! Settings of the consumer service.
 
-use service_runtime::config::{BrokerUrl, Common};
+use service_runtime::broker::BrokerConfig;
+use service_runtime::config::Common;
 use sqlx::postgres::PgConnectOptions;
 use std::time::Duration;
 
@@ -16,14 +17,8 @@ pub struct Config {
     )]
     pub database: PgConnectOptions,
 
-    /// The broker.
-    #[arg(
-        long = "broker-url",
-        env = "BROKER_URL",
-        hide_env_values = true,
-        default_value = "amqp://guest:guest@localhost:5672"
-    )]
-    pub broker: BrokerUrl,
+    #[command(flatten)]
+    pub broker: BrokerConfig,
 
     /// Port for operations: health and metrics.
     #[arg(long, env = "CONSUMER_OPERATIONS_PORT", default_value_t = 9082)]

@@ -17,7 +17,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer as Deliveries};
 use service_runtime::amqp::{self, Sessions, Topology};
-use service_runtime::config::BrokerUrl;
+use service_runtime::broker::BrokerUrl;
 use service_runtime::health::{Health, Need, Reporter};
 use service_runtime::retry::Pauses;
 use shared_events::topology::EXCHANGE;

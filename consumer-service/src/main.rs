@@ -53,7 +53,7 @@ async fn main() -> anyhow::Result<()> {
 
     let dedupe_memory = config.dedupe_memory();
     let consumer = Consumer::new(
-        config.broker,
+        config.broker.url(),
         pool.clone(),
         announcer.clone(),
         config.batch,

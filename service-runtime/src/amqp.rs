@@ -4,7 +4,7 @@
 //! begins with a new connection. What was in flight then is not known, so
 //! publishers send it again and consumers get it again; consumers deduplicate.
 
-use crate::config::BrokerUrl;
+use crate::broker::BrokerUrl;
 use crate::health::Reporter;
 use crate::retry::Pauses;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};

@@ -1,10 +1,7 @@
 //! Configuration that services share. Each service derives its own struct,
 //! from which every setting is read and checked once, at boot.
 
-use lapin::uri::AMQPUri;
-use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 
 /// Settings that every service has.
 #[derive(Clone, Debug, clap::Args)]
@@ -32,61 +29,4 @@ pub enum LogFormat {
     Text,
     /// A JSON object.
     Json,
-}
-
-/// Seconds between signs of life that the broker expects, unless the URL has
-/// `?heartbeat=`. It gives deliveries to another consumer when it has missed two of a
-/// connection that was lost on the way; with its own default that takes minutes.
-const HEARTBEAT: u16 = 20;
-
-/// Where the broker is: `amqp://user:password@host:5672`. An empty virtual
-/// host means the default one, `/`, as most people expect it to.
-#[derive(Clone)]
-pub struct BrokerUrl(AMQPUri);
-
-impl BrokerUrl {
-    /// The parsed address.
-    pub fn uri(&self) -> AMQPUri {
-        self.0.clone()
-    }
-}
-
-impl FromStr for BrokerUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut uri: AMQPUri = text.parse()?;
-        if uri.vhost.is_empty() {
-            uri.vhost = "/".to_owned();
-        }
-        uri.query.heartbeat.get_or_insert(HEARTBEAT);
-        Ok(Self(uri))
-    }
-}
-
-impl fmt::Debug for BrokerUrl {
-    /// Leaves the password out.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let AMQPUri { authority, vhost, .. } = &self.0;
-        write!(f, "{}:{} vhost {vhost}", authority.host, authority.port)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_empty_virtual_host_is_the_default_one() {
-        for text in ["amqp://h", "amqp://h:5672", "amqp://h:5672/", "amqp://h:5672/%2f"] {
-            assert_eq!(text.parse::<BrokerUrl>().unwrap().uri().vhost, "/", "{text}");
-        }
-        assert_eq!("amqp://h/shop".parse::<BrokerUrl>().unwrap().uri().vhost, "shop");
-    }
-
-    #[test]
-    fn no_password_is_shown() {
-        let url: BrokerUrl = "amqp://guest:secret@h".parse().unwrap();
-        assert_eq!(format!("{url:?}"), "h:5672 vhost /");
-    }
 }

@@ -4,6 +4,7 @@
 //! Admission: at least two services need it, and it holds no word of the shop.
 
 pub mod amqp;
+pub mod broker;
 pub mod config;
 mod connections;
 pub mod health;

@@ -152,8 +152,8 @@ async fn ask(
     sqlx::query(probe).execute(connection).await.map(|_| ())
 }
 
-/// Whether an error means that the database is away, starting, stopping, or
-/// not migrated yet: something to wait for, rather than a fault of ours.
+/// Whether an error means that the database is away, starting, stopping, not migrated,
+/// or not open to us yet: something to wait for, rather than a fault of ours.
 pub fn is_absence(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
@@ -167,8 +167,12 @@ pub fn is_absence(error: &sqlx::Error) -> bool {
         // https://www.postgresql.org/docs/current/errcodes-appendix.html
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             let class = code.get(..2).unwrap_or_default();
-            // 08 connection, 53 resources, 57 operator intervention, 58 system.
-            UNDEFINED.contains(&code.as_ref()) || matches!(class, "08" | "53" | "57" | "58")
+            // 08 connection, 28 authorization (a role is made, or gets another password,
+            // while the database is up already), 53 resources, 57 operator
+            // intervention, 58 system.
+            UNDEFINED.contains(&code.as_ref())
+                || code == UNPERMITTED
+                || matches!(class, "08" | "28" | "53" | "57" | "58")
         }),
         _ => false,
     }
@@ -178,6 +182,9 @@ pub fn is_absence(error: &sqlx::Error) -> bool {
 fn is_unmigrated(error: &sqlx::Error) -> bool {
     sqlstate(error).is_some_and(|code| UNDEFINED.contains(&code.as_str()))
 }
+
+/// Insufficient privilege: the role's rights were not granted yet.
+const UNPERMITTED: &str = "42501";
 
 /// Undefined table, schema, database.
 const UNDEFINED: [&str; 3] = ["42P01", "3F000", "3D000"];

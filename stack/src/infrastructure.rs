@@ -89,9 +89,10 @@ impl Infrastructure {
         if plan.throw_away {
             remove_data(&folder)?;
         }
-        let cluster = |name, database, use_| Cluster {
+        let cluster = |name, database, roles, use_| Cluster {
             name,
             database,
+            roles,
             port: plan.ports.of(use_),
             max_connections: plan.max_connections,
             folder: folder.clone(),
@@ -99,8 +100,13 @@ impl Infrastructure {
             user: postgres,
         };
         Ok(Self {
-            write: cluster("db", "write_db", Use::WriteDatabase),
-            read: cluster("read_db", "read_db", Use::ReadDatabase),
+            write: cluster("db", "write_db", &["command_service"], Use::WriteDatabase),
+            read: cluster(
+                "read_db",
+                "read_db",
+                &["consumer_service", "query_service"],
+                Use::ReadDatabase,
+            ),
             broker: Broker::new(&folder, plan.ports, servers.rabbitmq, rabbitmq),
             processes: Vec::new(),
             folder,
@@ -108,7 +114,7 @@ impl Infrastructure {
         })
     }
 
-    /// What clients need, as environment variables.
+    /// What people and tests need, as environment variables.
     pub fn environment(&self) -> [(&'static str, String); 4] {
         [
             ("DATABASE_URL", self.write.url()),
@@ -157,6 +163,7 @@ fn start_cluster(cluster: &Cluster, plan: &Plan<'_>) -> Result<Vec<Supervised>> 
     let spec = if plan.throw_away { spec.stopped_by(Signal::SIGQUIT) } else { spec };
     let mut process = Supervised::start(spec, plan.record)?;
     cluster.wait_until_ready(|| process.ended().is_some())?;
+    cluster.grant(&plan.project.root.join("db/roles"))?;
     step.done(&format!("PostgreSQL {} on port {}", cluster.binaries.version, cluster.port));
     Ok(vec![process])
 }
@@ -171,7 +178,7 @@ fn start_broker(broker: &Broker, plan: &Plan<'_>) -> Result<Vec<Supervised>> {
     let mut node = Supervised::start(spec, plan.record)?;
     step.detail("starting");
     broker.wait_until_ready(|| node.ended().is_some())?;
-    step.detail("virtual host and policies");
+    step.detail("virtual host, users and policies");
     let definitions = configuration.join("definitions.json");
     let definitions = fs::read_to_string(&definitions)
         .with_context(|| format!("cannot read {}", definitions.display()))?;

@@ -18,11 +18,10 @@ use crate::{
     system_user::SystemUser,
 };
 
-/// The role that owns everything in a private cluster. It is a superuser: it
-/// creates the databases of tests.
+/// The role of people. It is a superuser: it creates the databases of tests.
 pub const ROLE: &str = "user";
-/// Its password, the same as in Docker Compose: the cluster listens on
-/// loopback only.
+/// Its password and the services', the same as in Docker Compose: the cluster listens
+/// on loopback only.
 pub const PASSWORD: &str = "password";
 
 /// A recovery after a crash can take its time.
@@ -53,6 +52,8 @@ pub struct Cluster {
     pub name: &'static str,
     /// The database that the services use.
     pub database: &'static str,
+    /// The services' roles there.
+    pub roles: &'static [&'static str],
     /// Its port on 127.0.0.1.
     pub port: u16,
     /// How many clients it takes.
@@ -66,9 +67,14 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The address for clients.
+    /// The address for people, who may do everything.
     pub fn url(&self) -> String {
-        format!("postgres://{ROLE}:{PASSWORD}@127.0.0.1:{}/{}", self.port, self.database)
+        self.url_as(ROLE)
+    }
+
+    /// The address for one of the roles.
+    pub fn url_as(&self, role: &str) -> String {
+        format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{}", self.port, self.database)
     }
 
     /// The file with the server's log.
@@ -179,6 +185,16 @@ impl Cluster {
                 Err(_) => interrupt::sleep(Duration::from_millis(100))?,
             }
         }
+    }
+
+    /// Gives the services' roles their rights, by a file in that folder, and passwords.
+    /// What was made before there were roles becomes theirs.
+    pub fn grant(&self, folder: &Path) -> Result<()> {
+        self.run_file(self.database, &folder.join(format!("{}.sql", self.database)))?;
+        for role in self.roles {
+            self.query(self.database, &format!("ALTER ROLE {role} PASSWORD '{PASSWORD}'"))?;
+        }
+        Ok(())
     }
 
     /// Runs one statement and gives its rows, unaligned.

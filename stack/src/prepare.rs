@@ -77,6 +77,7 @@ fn lay_out(project: &Project, folder: &Path) -> Result<Cluster> {
     Ok(Cluster {
         name: "db",
         database: "write_db",
+        roles: &[],
         port: Ports::free_for_infrastructure()?.of(Use::WriteDatabase),
         max_connections: 100,
         folder: data_folder::prepare(folder, &[user])?,

@@ -20,7 +20,7 @@ use crate::{
     interrupt,
     ports::{Ports, Use},
     process::{Output, ProcessSpec},
-    rabbitmq_setup::AUTHORIZATION,
+    rabbitmq_setup::{AUTHORIZATION, SERVICE_PASSWORD},
     server_binaries::{RabbitmqBinaries, Version},
     system_user::SystemUser,
 };
@@ -64,9 +64,14 @@ impl Broker {
         }
     }
 
-    /// The address for clients, virtual host `/`.
+    /// The address for people, who may do everything; virtual host `/`.
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.amqp_port)
+    }
+
+    /// The address for a service.
+    pub fn url_as(&self, service: &str) -> String {
+        format!("amqp://{service}:{SERVICE_PASSWORD}@127.0.0.1:{}/%2f", self.amqp_port)
     }
 
     /// The address of the management interface.

@@ -15,6 +15,18 @@ use crate::http::{Answer, Request};
 /// `guest:guest`, as HTTP basic authentication.
 pub const AUTHORIZATION: &str = "Basic Z3Vlc3Q6Z3Vlc3Q=";
 
+/// The password of the services' users, as in Docker Compose: the broker listens on
+/// loopback only.
+pub const SERVICE_PASSWORD: &str = "password";
+
+/// What stands in the definitions for users and passwords.
+const PLACEHOLDERS: [(&str, &str); 4] = [
+    ("$ADMIN_USER", "guest"),
+    ("$ADMIN_PASSWORD", "guest"),
+    ("$COMMAND_SERVICE_PASSWORD", SERVICE_PASSWORD),
+    ("$CONSUMER_SERVICE_PASSWORD", SERVICE_PASSWORD),
+];
+
 /// The default queue type under both of its names: RabbitMQ 3.10 reads the
 /// first, 3.11 and later the second. Each ignores the other.
 const QUORUM_BY_DEFAULT: &str = r#"{"defaultqueuetype":"quorum","default_queue_type":"quorum"}"#;
@@ -41,7 +53,10 @@ pub fn load_definitions(management_port: u16, definitions: &str, loaded: &Path) 
     if fs::read_to_string(loaded).is_ok_and(|before| before == definitions) {
         return Ok(());
     }
-    Management { port: management_port }.expect("POST", "/api/definitions", definitions)?;
+    let complete = PLACEHOLDERS
+        .iter()
+        .fold(definitions.to_owned(), |text, (name, value)| text.replace(name, value));
+    Management { port: management_port }.expect("POST", "/api/definitions", &complete)?;
     fs::write(loaded, definitions).with_context(|| format!("cannot write {}", loaded.display()))
 }
 

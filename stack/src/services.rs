@@ -79,14 +79,13 @@ impl Services {
         record: &Record,
     ) -> Result<Self> {
         let step = Step::begin("services");
-        let environment = environment(infrastructure, ports);
         let mut services = Self { processes: Vec::new() };
         for service in SERVICES {
             let spec = ProcessSpec {
                 name: service.name.to_owned(),
                 program: executable(executables, service.name)?,
                 arguments: Vec::new(),
-                environment: environment.clone(),
+                environment: service.environment(infrastructure, ports),
                 directory: project.root.clone(),
                 user: None,
                 output: Output::Stream(LogStream::new(service.label, service.colour)),
@@ -182,19 +181,37 @@ fn executable(executables: &Executables, name: &str) -> Result<PathBuf> {
     })
 }
 
-/// The services' configuration. Whatever else is in the caller's environment
-/// stays, so `RUST_LOG=debug cargo stack up` works.
-fn environment(infrastructure: &Infrastructure, ports: &Ports) -> Vec<(String, OsString)> {
-    let listeners = [
-        ("COMMAND_SERVICE_PORT", Use::CommandApi),
-        ("QUERY_SERVICE_PORT", Use::QueryApi),
-        ("COMMAND_OPERATIONS_PORT", Use::CommandOperations),
-        ("QUERY_OPERATIONS_PORT", Use::QueryOperations),
-        ("CONSUMER_OPERATIONS_PORT", Use::ConsumerOperations),
-    ];
-    let listeners =
-        listeners.map(|(name, use_)| (name.to_owned(), ports.of(use_).to_string().into()));
-    let addresses =
-        infrastructure.environment().map(|(name, value)| (name.to_owned(), value.into()));
-    addresses.into_iter().chain(listeners).collect()
+impl Service {
+    /// Its configuration. Whatever else is in the caller's environment stays, so
+    /// `RUST_LOG=debug cargo stack up` works.
+    fn environment(
+        self,
+        infrastructure: &Infrastructure,
+        ports: &Ports,
+    ) -> Vec<(String, OsString)> {
+        let Infrastructure { write, read, broker, .. } = infrastructure;
+        // Each as the role and the user of its own, with the rights that it needs.
+        let addresses = match self.name {
+            "command-service" => vec![
+                ("DATABASE_URL", write.url_as("command_service")),
+                ("BROKER_URL", broker.url_as(self.name)),
+            ],
+            "consumer-service" => vec![
+                ("READ_DATABASE_URL", read.url_as("consumer_service")),
+                ("BROKER_URL", broker.url_as(self.name)),
+            ],
+            _ => vec![("READ_DATABASE_URL", read.url_as("query_service"))],
+        };
+        let listeners = LISTENERS.map(|(name, use_)| (name, ports.of(use_).to_string()));
+        let settings = addresses.into_iter().chain(listeners);
+        settings.map(|(name, value)| (name.to_owned(), value.into())).collect()
+    }
 }
+
+const LISTENERS: [(&str, Use); 5] = [
+    ("COMMAND_SERVICE_PORT", Use::CommandApi),
+    ("QUERY_SERVICE_PORT", Use::QueryApi),
+    ("COMMAND_OPERATIONS_PORT", Use::CommandOperations),
+    ("QUERY_OPERATIONS_PORT", Use::QueryOperations),
+    ("CONSUMER_OPERATIONS_PORT", Use::ConsumerOperations),
+];

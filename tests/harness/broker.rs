@@ -10,6 +10,12 @@ use reqwest::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
+// What the stack loads into its broker.
+const DEFINITIONS: &str = include_str!("../../deploy/broker/definitions.json");
+
+/// The users of services.
+const SERVICES: [&str; 2] = ["command-service", "consumer-service"];
+
 /// A virtual host, deleted when dropped.
 #[derive(Debug)]
 pub struct Broker {
@@ -31,16 +37,27 @@ impl Broker {
         let all = r#"{"configure":".*","write":".*","read":".*"}"#;
         let user = &broker.uri.authority.userinfo.username;
         broker.manage(Method::PUT, &format!("permissions/{}/{user}", broker.name), all).await;
-        // As the stack's own virtual host has it: see deploy/broker.
-        let policy = r#"{"pattern":"^(product|order|user)-events$","apply-to":"queues",
-                         "definition":{"delivery-limit":1000000000}}"#;
-        broker.manage(Method::PUT, &format!("policies/{}/event-queues", broker.name), policy).await;
+        // For the rest as in the stack's own virtual host.
+        let definitions: Value = serde_json::from_str(DEFINITIONS).unwrap();
+        for user in SERVICES {
+            let rights = named(&definitions["permissions"], "user", user).to_string();
+            let path = format!("permissions/{}/{user}", broker.name);
+            broker.manage(Method::PUT, &path, &rights).await;
+        }
+        let policy = named(&definitions["policies"], "name", "event-queues").to_string();
+        broker
+            .manage(Method::PUT, &format!("policies/{}/event-queues", broker.name), &policy)
+            .await;
         broker
     }
 
-    /// The URL of this virtual host, at that port of the broker or of a link.
-    pub fn url(&self, port: u16) -> String {
+    /// The URL of this virtual host for a service, at that port of the broker or of a
+    /// link.
+    pub fn url_as(&self, service: &str, port: u16) -> String {
         let mut uri = self.uri.clone();
+        service.clone_into(&mut uri.authority.userinfo.username);
+        // That which `cargo stack` gives it.
+        "password".clone_into(&mut uri.authority.userinfo.password);
         uri.authority.port = port;
         uri.to_string()
     }
@@ -115,6 +132,10 @@ impl Broker {
     pub async fn delete(&self) {
         self.manage(Method::DELETE, &format!("vhosts/{}", self.name), "").await;
     }
+}
+
+fn named<'a>(list: &'a Value, key: &str, name: &str) -> &'a Value {
+    list.as_array().unwrap().iter().find(|item| item[key] == name).unwrap()
 }
 
 impl Servers {

@@ -5,6 +5,10 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use uuid::Uuid;
 
+// What the stack gives to its databases at every start.
+const WRITE_RIGHTS: &str = include_str!("../../db/roles/write_db.sql");
+const READ_RIGHTS: &str = include_str!("../../db/roles/read_db.sql");
+
 /// A write and a read database of a test's own.
 #[derive(Debug)]
 pub struct Databases {
@@ -30,26 +34,47 @@ impl Databases {
             PgPoolOptions::new().max_connections(4).connect_lazy_with(options)
         };
         let (write, read) = (pool(&servers.write), pool(&servers.read));
-        Self { write, read, servers: servers.clone(), name }
+        let databases = Self { write, read, servers: servers.clone(), name };
+        databases.grant().await;
+        databases
     }
 
-    /// The URL of the write database, at that port of its server or of a link.
-    pub fn write_url(&self, port: u16) -> String {
-        self.url(&self.servers.write, port)
+    /// Gives the services' roles their rights, as the stack does at every start.
+    pub async fn grant(&self) {
+        for (pool, rights) in [(&self.write, WRITE_RIGHTS), (&self.read, READ_RIGHTS)] {
+            sqlx::raw_sql(rights).execute(pool).await.unwrap();
+        }
     }
 
-    /// The URL of the read database, at that port of its server or of a link.
-    pub fn read_url(&self, port: u16) -> String {
-        self.url(&self.servers.read, port)
+    /// The URL of the write database for its service, at that port of its server or
+    /// of a link.
+    pub fn command_url(&self, port: u16) -> String {
+        self.url(&self.servers.write, Some("command_service"), port)
     }
 
-    /// The URLs of both, at their servers' own ports.
+    /// The URL of the read database for the service that writes it.
+    pub fn consumer_url(&self, port: u16) -> String {
+        self.url(&self.servers.read, Some("consumer_service"), port)
+    }
+
+    /// The URL of the read database for the service that reads it.
+    pub fn query_url(&self, port: u16) -> String {
+        self.url(&self.servers.read, Some("query_service"), port)
+    }
+
+    /// The URLs of both for people, who may do everything, at their servers' own ports.
     pub fn urls(&self) -> [String; 2] {
-        [self.write_url(self.servers.write_port()), self.read_url(self.servers.read_port())]
+        [
+            self.url(&self.servers.write, None, self.servers.write_port()),
+            self.url(&self.servers.read, None, self.servers.read_port()),
+        ]
     }
 
-    fn url(&self, server: &str, port: u16) -> String {
+    fn url(&self, server: &str, role: Option<&str>, port: u16) -> String {
         let (credentials, _) = server.split_once('@').unwrap();
+        // Roles have the password that `cargo stack` gives them.
+        let credentials =
+            role.map_or(credentials.to_owned(), |role| format!("postgres://{role}:password"));
         format!("{credentials}@{}:{port}/{}", options(server).get_host(), self.name)
     }
 

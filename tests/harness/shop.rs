@@ -236,8 +236,8 @@ fn command_service(
     logs: Option<&Path>,
 ) -> Service {
     let settings = vec![
-        ("DATABASE_URL", databases.write_url(wiring.command_write)),
-        ("BROKER_URL", broker.url(wiring.command_broker)),
+        ("DATABASE_URL", databases.command_url(wiring.command_write)),
+        ("BROKER_URL", broker.url_as("command-service", wiring.command_broker)),
         ("COMMAND_SERVICE_PORT", free_port().to_string()),
     ];
     Service::start("command-service", settings, logs)
@@ -250,15 +250,15 @@ fn consumer_service(
     logs: Option<&Path>,
 ) -> Service {
     let settings = vec![
-        ("READ_DATABASE_URL", databases.read_url(wiring.consumer_read)),
-        ("BROKER_URL", broker.url(wiring.consumer_broker)),
+        ("READ_DATABASE_URL", databases.consumer_url(wiring.consumer_read)),
+        ("BROKER_URL", broker.url_as("consumer-service", wiring.consumer_broker)),
     ];
     Service::start("consumer-service", settings, logs)
 }
 
 fn query_service(databases: &Databases, wiring: Wiring, logs: Option<&Path>) -> Service {
     let settings = vec![
-        ("READ_DATABASE_URL", databases.read_url(wiring.query_read)),
+        ("READ_DATABASE_URL", databases.query_url(wiring.query_read)),
         ("QUERY_SERVICE_PORT", free_port().to_string()),
     ];
     Service::start("query-service", settings, logs)

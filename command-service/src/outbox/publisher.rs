@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use lapin::options::ConfirmSelectOptions;
 use lapin::{Channel, Connection};
 use service_runtime::amqp::{self, Sessions};
-use service_runtime::config::BrokerUrl;
+use service_runtime::broker::BrokerUrl;
 use service_runtime::health::Reporter;
 use service_runtime::retry::Pauses;
 use shared_events::topology::routing_key;

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use lapin::Channel;
 use lapin::options::ConfirmSelectOptions;
 use serde::Serialize;
-use service_runtime::config::BrokerUrl;
+use service_runtime::broker::BrokerUrl;
 use service_runtime::{amqp, postgres};
 use shared_events::{Topic, lowest_event_id};
 use sqlx::postgres::PgConnectOptions;

@@ -1,0 +1,69 @@
+-- Who may do what in the read database. Run by a superuser in that database, at every
+-- start and as often as one likes: it ends in the same state, whatever it finds.
+-- Passwords are set elsewhere, as they are not the same everywhere.
+--
+-- The consumer service makes the views by its migrations and exchanges whole schemas, so
+-- it owns the database. The query service can read the views and nothing else. Neither
+-- has a role in the write database.
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'consumer_service') THEN
+        CREATE ROLE consumer_service LOGIN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'query_service') THEN
+        CREATE ROLE query_service LOGIN;
+    END IF;
+END
+$$;
+
+-- Nobody who is not named here gets in, and the query service makes no temporary tables.
+DO $$
+BEGIN
+    EXECUTE format('ALTER DATABASE %I OWNER TO consumer_service', current_database());
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO query_service', current_database());
+END
+$$;
+
+-- The other things that anybody may write by default: large objects.
+REVOKE EXECUTE ON FUNCTION lo_creat(INTEGER), lo_create(OID), lo_from_bytea(OID, BYTEA)
+FROM PUBLIC;
+
+-- What a superuser has made, as the first versions did. Sequences and indexes follow
+-- their tables.
+DO $$
+DECLARE
+    kind TEXT;
+    object TEXT;
+BEGIN
+    FOR kind, object IN
+        SELECT 'SCHEMA', quote_ident(nspname)
+        FROM pg_namespace
+        WHERE nspname = 'live'
+          AND nspowner <> 'consumer_service'::regrole
+        UNION ALL
+        SELECT 'TABLE', format('%I.%I', nspname, relname)
+        FROM pg_class
+        JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname IN ('live', 'public')
+          AND relkind IN ('r', 'p', 'v')
+          AND relowner <> 'consumer_service'::regrole
+    LOOP
+        EXECUTE format('ALTER %s %s OWNER TO consumer_service', kind, object);
+    END LOOP;
+END
+$$;
+
+-- Whatever the consumer service will have made can be read, in which schema ever, and
+-- what it has made already.
+ALTER DEFAULT PRIVILEGES FOR ROLE consumer_service GRANT USAGE ON SCHEMAS TO query_service;
+ALTER DEFAULT PRIVILEGES FOR ROLE consumer_service GRANT SELECT ON TABLES TO query_service;
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'live') THEN
+        GRANT USAGE ON SCHEMA live TO query_service;
+        GRANT SELECT ON ALL TABLES IN SCHEMA live TO query_service;
+    END IF;
+END
+$$;

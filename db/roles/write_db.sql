@@ -1,0 +1,49 @@
+-- Who may do what in the write database. Run by a superuser in that database, at every
+-- start and as often as one likes: it ends in the same state, whatever it finds.
+-- Passwords are set elsewhere, as they are not the same everywhere.
+--
+-- The command service makes and changes the tables by its migrations, so it owns the
+-- database. It is no superuser: it can neither read files and run programs of the
+-- server, nor make roles and databases.
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'command_service') THEN
+        CREATE ROLE command_service LOGIN;
+    END IF;
+END
+$$;
+
+-- Nobody who is not named here gets in.
+DO $$
+BEGIN
+    EXECUTE format('ALTER DATABASE %I OWNER TO command_service', current_database());
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+END
+$$;
+
+-- What a superuser has made, as the first versions did. Sequences and indexes follow
+-- their tables.
+DO $$
+DECLARE
+    kind TEXT;
+    object TEXT;
+BEGIN
+    FOR kind, object IN
+        SELECT 'TABLE', format('%I.%I', nspname, relname)
+        FROM pg_class
+        JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = 'public'
+          AND relkind IN ('r', 'p', 'v')
+          AND relowner <> 'command_service'::regrole
+        UNION ALL
+        SELECT 'FUNCTION', pg_proc.oid::regprocedure::text
+        FROM pg_proc
+        JOIN pg_namespace ON pg_namespace.oid = pronamespace
+        WHERE nspname = 'public'
+          AND proowner <> 'command_service'::regrole
+    LOOP
+        EXECUTE format('ALTER %s %s OWNER TO command_service', kind, object);
+    END LOOP;
+END
+$$;
