@@ -51,6 +51,9 @@ until pg_isready --quiet --host=127.0.0.1 --username="$POSTGRES_USER" && apply_r
     sleep 0.5
 done
 
+# For the health check.
+touch /tmp/roles-are-set
+
 # A signal ends the waiting, not the server at once.
 while kill -s 0 "$server" 2>/dev/null; do
     wait "$server" && code=0 || code=$?
