@@ -31,8 +31,9 @@ use tokio_util::sync::CancellationToken;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/write");
 
-/// Of a command's statement: none is of use to anybody who has waited for longer.
-const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "10s");
+/// The database ends a command's statement that takes longer. Sooner than commands are
+/// given up: what was ended had no effect.
+const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "8s");
 
 fn main() -> anyhow::Result<()> {
     // On half of the cores: each order is a statement's work in PostgreSQL and then

@@ -139,3 +139,92 @@ fn is_of_the_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionReset
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::traffic::Settings;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_util::sync::DropGuard;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+    /// What does not happen by then, on a busy machine, will not.
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    /// Limits that no test reaches but for those that it changes.
+    fn limits() -> Limits {
+        let settings = Settings {
+            rate_limit: 0,
+            rate_limit_burst: 0,
+            trusted_proxies: Default::default(),
+            connections_per_address: 100,
+        };
+        let (head, stall) = (DEADLINE, DEADLINE);
+        Limits { connections: 100, head, stall, clients: Clients::of(&settings) }
+    }
+
+    /// A server that answers with a mebibyte, until the guard is dropped.
+    async fn server(limits: Limits) -> (SocketAddr, DropGuard) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let routes = Router::new().route("/", get(|| async { "x".repeat(1 << 20) }));
+        tokio::spawn(serve(listener, routes, limits, shutdown.clone()));
+        (address, shutdown.drop_guard())
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_reads_loses_its_connection() {
+        let limits = Limits { stall: Duration::from_millis(300), ..limits() };
+        let (address, _guard) = server(limits).await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        // It asks for more and more, so that no buffer is large enough.
+        let asking = async { while client.write_all(REQUEST).await.is_ok() {} };
+        timeout(DEADLINE, asking).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_slowly_gets_its_answer() {
+        let limits = Limits { stall: Duration::from_secs(5), ..limits() };
+        let (address, _guard) = server(limits).await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        for _ in 0..20 {
+            client.write_all(REQUEST).await.unwrap();
+        }
+        let mut read = 0;
+        let mut part = vec![0; 1 << 18];
+        while read < 20 << 20 {
+            read += timeout(DEADLINE, client.read(&mut part)).await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_that_does_not_come_ends_the_connection() {
+        let limits = Limits { head: Duration::from_millis(200), ..limits() };
+        let (address, _guard) = server(limits).await;
+        for begun in [&b""[..], b"GET / HTTP/1.1\r\n"] {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            client.write_all(begun).await.unwrap();
+            let mut answer = Vec::new();
+            timeout(DEADLINE, client.read_to_end(&mut answer)).await.unwrap().unwrap();
+            assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{answer:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn more_connections_than_there_may_be_wait() {
+        let (address, _guard) = server(Limits { connections: 1, ..limits() }).await;
+        let mut first = TcpStream::connect(address).await.unwrap();
+        first.write_all(REQUEST).await.unwrap();
+        let mut part = [0; 16];
+        first.read_exact(&mut part).await.unwrap();
+        let mut second = TcpStream::connect(address).await.unwrap();
+        second.write_all(REQUEST).await.unwrap();
+        assert!(second.try_read(&mut part).is_err());
+        drop(first);
+        timeout(DEADLINE, second.read_exact(&mut part)).await.unwrap().unwrap();
+        assert!(part.starts_with(b"HTTP/1.1 200"));
+    }
+}

@@ -42,8 +42,9 @@ const ALONE_CONNECTIONS: u32 = 4;
 /// an operator, or another command service in trouble.
 const PATIENCE_TOGETHER: (&str, &str) = ("lock_timeout", "50ms");
 
-/// A statement that takes longer is ended, as nobody waits for it any more.
-const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "5s");
+/// The database ends a statement that takes longer. Sooner than the deadline: what was
+/// ended had no effect, and of what nobody waits for any more none can tell.
+const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "4s");
 
 /// How long an order by itself waits.
 const PATIENCE_ALONE: (&str, &str) = ("lock_timeout", "1s");
