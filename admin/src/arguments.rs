@@ -1,6 +1,10 @@
 //! The command line.
 
+use crate::lifetime::lifetime;
+use access::Role;
+use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
 
 /// Asks running services to do something.
 #[derive(Debug, Parser)]
@@ -21,6 +25,11 @@ pub enum Command {
     /// For when events were lost on their way: a queue was deleted or purged, or the
     /// read database restored from a backup. Views ignore what they have.
     Replay(Replay),
+    /// Make, list and revoke API keys, for services with AUTH=on.
+    ///
+    /// Keys are in a file, as hashes. Services look at it every second, so nothing is
+    /// to be restarted.
+    Keys(Keys),
 }
 
 /// Arguments of `dead-letters`.
@@ -37,6 +46,18 @@ pub struct DeadLetters {
     /// Added to the port of the default URL, as for `cargo stack up`.
     #[arg(long, global = true, value_name = "N", default_value_t = 0, conflicts_with = "url")]
     pub port_offset: u16,
+
+    /// Who asks.
+    #[command(flatten)]
+    pub credential: Credential,
+}
+
+/// Who asks.
+#[derive(Debug, Args)]
+pub struct Credential {
+    /// An API key with the role admin, if the services have AUTH=on.
+    #[arg(long, global = true, value_name = "KEY", env = "SHOP_API_KEY", hide_env_values = true)]
+    pub api_key: Option<String>,
 }
 
 /// What can be done with dead letters.
@@ -106,6 +127,54 @@ pub struct Replay {
     /// Added to the port of the default URL, as for `cargo stack up`.
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "url")]
     pub port_offset: u16,
+
+    /// Who asks.
+    #[command(flatten)]
+    pub credential: Credential,
+}
+
+/// Arguments of `keys`.
+#[derive(Debug, Args)]
+pub struct Keys {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub action: KeysAction,
+
+    /// The file that the services read.
+    #[arg(long, global = true, env = "API_KEYS_FILE", default_value = "deploy/keys/api-keys.json")]
+    pub file: PathBuf,
+}
+
+/// What can be done with keys.
+#[derive(Debug, Subcommand)]
+pub enum KeysAction {
+    /// Make a key, and show it: once, and nowhere else.
+    Create(NewKey),
+    /// List the keys that there are and were.
+    List,
+    /// Have a key refused from now on.
+    Revoke {
+        /// The key's id, as it is listed; or the whole key.
+        id: String,
+    },
+}
+
+/// A key to be made.
+#[derive(Debug, Args)]
+pub struct NewKey {
+    /// What it is for: 1 to 100 characters.
+    #[arg(long)]
+    pub name: String,
+
+    /// What its owner may do: `reader` read views, `writer` give commands, `admin`
+    /// operate the services and both others. May be given several times.
+    #[arg(long = "role", required = true, value_name = "ROLE")]
+    pub roles: Vec<Role>,
+
+    /// After how long it expires: a number and m, h, d or w, such as 90d. Without it,
+    /// it does not.
+    #[arg(long, value_name = "TIME", value_parser = lifetime)]
+    pub expires_in: Option<TimeDelta>,
 }
 
 #[cfg(test)]
@@ -125,6 +194,11 @@ mod tests {
             "x replay --all --topic order-events",
             "x replay --to 2026-02-01",
             "x replay --from 2026-01-31 --to 2026-02-01T12:00:00+01:00 --topic order-events",
+            "x replay --all --api-key shop_1",
+            "x dead-letters --api-key shop_1 list",
+            "x keys create --name till --role writer --role reader --expires-in 90d",
+            "x keys list --file keys.json",
+            "x keys revoke 0123456789abcdef",
         ] {
             assert!(read(good).is_ok(), "{good}: {:?}", read(good).err());
         }
@@ -135,6 +209,11 @@ mod tests {
             "x replay",
             "x replay --all --from 2026-01-31",
             "x replay --all --topic orders",
+            "x keys create --name till",
+            "x keys create --role writer",
+            "x keys create --name till --role owner",
+            "x keys create --name till --role writer --expires-in 90",
+            "x keys revoke",
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }

@@ -12,7 +12,7 @@ const PATH: &str = "/admin/dead-letters";
 
 /// Does what was asked for. Exit code 1 if something was not done.
 pub async fn run(arguments: &DeadLetters) -> Result<ExitCode> {
-    let service = Operations::at(&arguments.url, arguments.port_offset)?;
+    let service = Operations::at(&arguments.url, arguments.port_offset, &arguments.credential)?;
     match &arguments.action {
         Action::List => list(&service).await,
         Action::Show { id } => show(&service, *id).await,

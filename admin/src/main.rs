@@ -1,8 +1,11 @@
 //! `cargo stack dead-letters` and `cargo stack replay`: what operators ask of running
-//! services, over their operations ports.
+//! services, over their operations ports. `cargo stack keys`: who may ask.
 
 mod arguments;
 mod dead_letters;
+mod key_store;
+mod keys;
+mod lifetime;
 mod operations;
 mod output;
 mod replay;
@@ -16,6 +19,7 @@ async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::DeadLetters(arguments) => dead_letters::run(&arguments).await,
         Command::Replay(arguments) => replay::run(&arguments).await,
+        Command::Keys(arguments) => keys::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         output::note(&format!("error: {error:#}"));

@@ -1,6 +1,8 @@
 //! A service's operations port.
 
+use crate::arguments::Credential;
 use anyhow::{Context, Result, bail};
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method};
 use serde_json::Value;
 use std::time::Duration;
@@ -30,14 +32,18 @@ impl Operations {
     /// The port at `url`, whose port number is moved by `port_offset`.
     ///
     /// # Errors
-    /// If it is no URL of a port.
-    pub fn at(url: &str, port_offset: u16) -> Result<Self> {
+    /// If it is no URL of a port, or the credential none.
+    pub fn at(url: &str, port_offset: u16, credential: &Credential) -> Result<Self> {
         let mut url: reqwest::Url = url.parse().with_context(|| format!("{url} is no URL"))?;
         if let Some(port) = url.port() {
             let port = port.checked_add(port_offset).context("--port-offset is too large")?;
             url.set_port(Some(port)).ok().context("the URL cannot have a port")?;
         }
-        let client = Client::builder().no_proxy().timeout(TIMEOUT).build()?;
+        let client = Client::builder()
+            .no_proxy()
+            .timeout(TIMEOUT)
+            .default_headers(credential.headers()?)
+            .build()?;
         Ok(Self { client, url: url.as_str().trim_end_matches('/').to_owned() })
     }
 
@@ -57,6 +63,19 @@ impl Operations {
         let body = serde_json::from_str(&text)
             .with_context(|| format!("{} answers {status}, and not with JSON", self.url))?;
         Ok(Answer { status, next_cursor, body })
+    }
+}
+
+impl Credential {
+    /// What goes with every request.
+    fn headers(&self) -> Result<HeaderMap> {
+        let mut headers = HeaderMap::new();
+        if let Some(key) = &self.api_key {
+            let mut key = HeaderValue::try_from(key).context("--api-key is no API key")?;
+            key.set_sensitive(true);
+            headers.insert("x-api-key", key);
+        }
+        Ok(headers)
     }
 }
 

@@ -19,7 +19,7 @@ const REMARK: Duration = Duration::from_secs(2);
 
 /// Begins a replay and waits for its end.
 pub async fn run(arguments: &Replay) -> Result<ExitCode> {
-    let service = Operations::at(&arguments.url, arguments.port_offset)?;
+    let service = Operations::at(&arguments.url, arguments.port_offset, &arguments.credential)?;
     let mut query = Vec::new();
     query.extend(arguments.from.as_deref().map(|from| ("from", from)));
     query.extend(arguments.to.as_deref().map(|to| ("to", to)));

@@ -19,6 +19,7 @@ use idempotency::InFlight;
 use orders::Lane;
 use outbox::{Publisher, Replays, Room};
 use router::Commands;
+use service_runtime::auth::{Guard, Guarded, Role};
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, metrics, postgres, telemetry};
@@ -29,6 +30,10 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/write");
+
+/// The database ends a command's statement that takes longer. Sooner than commands are
+/// given up: what was ended had no effect.
+const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "8s");
 
 fn main() -> anyhow::Result<()> {
     // On half of the cores: each order is a statement's work in PostgreSQL and then
@@ -49,10 +54,13 @@ async fn run() -> anyhow::Result<()> {
     let shutdown = tasks.shutdown();
     let health = Health::default();
     let replays = Replays::new(&config.database, config.broker.url(), shutdown.clone());
-    let operations =
-        health.routes().merge(metrics::install(shutdown.clone())?).merge(outbox::routes(replays));
-    let pool =
-        postgres::pool(postgres::named(&config.database, "command-service"), config.connections);
+    let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
+    let operations = Guarded::operations(&guard)
+        .open(health.routes())
+        .open(metrics::install(shutdown.clone())?)
+        .needing(Role::Admin, outbox::routes(replays));
+    let options = postgres::named(&config.database, "command-service");
+    let pool = postgres::pool(options.options([STATEMENT_TIMEOUT]), config.connections);
     let committed = Arc::new(Notify::new());
 
     let api_ended = CancellationToken::new();
@@ -74,7 +82,8 @@ async fn run() -> anyhow::Result<()> {
         committed: committed.clone(),
     };
 
-    let api = router::routes(commands).merge(health.routes());
+    let api =
+        Guarded::api(&guard).open(health.routes()).needing(Role::Writer, router::routes(commands));
     let address = (config.address, config.port).into();
     let api = http::serve("api", address, api, shutdown.clone()).await?;
     tasks.spawn("api", async move {

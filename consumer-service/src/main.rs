@@ -20,11 +20,16 @@ use announcement::Announcer;
 use clap::Parser;
 use config::Config;
 use delivery::Consumer;
+use service_runtime::auth::{Guard, Guarded, Role};
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, metrics, postgres, telemetry};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/read");
+
+/// Of a batch's statement, which takes milliseconds. One that hangs is ended, and its
+/// batch applied anew.
+const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "60s");
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -37,14 +42,16 @@ async fn main() -> anyhow::Result<()> {
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();
     let health = Health::default();
-    let options =
-        postgres::named(&config.database, "consumer-service").options(postgres::KEY_BY_KEY);
+    let options = postgres::named(&config.database, "consumer-service")
+        .options(postgres::KEY_BY_KEY)
+        .options([STATEMENT_TIMEOUT]);
     let pool = postgres::pool(options, config.connections);
     let announcer = Announcer::default();
-    let operations = health
-        .routes()
-        .merge(metrics::install(shutdown.clone())?)
-        .merge(dead_letters::routes(pool.clone(), announcer.clone()));
+    let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
+    let operations = Guarded::operations(&guard)
+        .open(health.routes())
+        .open(metrics::install(shutdown.clone())?)
+        .needing(Role::Admin, dead_letters::routes(pool.clone(), announcer.clone()));
     let address = (config.common.operations_address, config.operations_port).into();
     tasks.spawn(
         "operations",

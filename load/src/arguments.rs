@@ -1,7 +1,8 @@
 //! The command line.
 
-use crate::client::Server;
+use crate::client::{self, Server};
 use clap::Parser;
+use hyper::header::HeaderValue;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -64,6 +65,10 @@ pub struct Arguments {
     #[arg(long, value_name = "URL", value_parser = Server::parse)]
     pub query_url: Option<Server>,
 
+    /// An API key with the roles reader and writer, if the services have AUTH=on.
+    #[arg(long, value_name = "KEY", env = "SHOP_API_KEY", hide_env_values = true, value_parser = client::api_key)]
+    pub api_key: Option<HeaderValue>,
+
     /// Added to the ports of the two defaults, as in `cargo stack up`.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=50_000))]
     pub port_offset: u16,
@@ -72,12 +77,21 @@ pub struct Arguments {
 impl Arguments {
     /// The server that takes commands.
     pub fn command_server(&self) -> Server {
-        self.command_url.clone().unwrap_or_else(|| Server::local(8080 + self.port_offset))
+        let server = self.command_url.clone();
+        self.with_key(server.unwrap_or_else(|| Server::local(8080 + self.port_offset)))
     }
 
     /// The server that answers queries.
     pub fn query_server(&self) -> Server {
-        self.query_url.clone().unwrap_or_else(|| Server::local(8081 + self.port_offset))
+        let server = self.query_url.clone();
+        self.with_key(server.unwrap_or_else(|| Server::local(8081 + self.port_offset)))
+    }
+
+    fn with_key(&self, server: Server) -> Server {
+        match &self.api_key {
+            Some(key) => server.with_key(key.clone()),
+            None => server,
+        }
     }
 
     /// How long the views may stand still.

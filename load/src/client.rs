@@ -6,7 +6,7 @@
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use std::fmt;
@@ -36,6 +36,8 @@ pub struct Server {
     authority: String,
     /// Without a slash at its end.
     base: String,
+    /// What says who calls, if anybody asks.
+    api_key: Option<HeaderValue>,
 }
 
 /// An answer, read whole.
@@ -68,7 +70,7 @@ pub struct Connection<'a> {
 impl Server {
     /// A port of this machine.
     pub fn local(port: u16) -> Self {
-        Self { authority: format!("localhost:{port}"), base: String::new() }
+        Self { authority: format!("localhost:{port}"), base: String::new(), api_key: None }
     }
 
     /// Reads a URL.
@@ -81,10 +83,26 @@ impl Server {
             (Some("http"), Some(host), None) => Ok(Self {
                 authority: format!("{host}:{}", uri.port_u16().unwrap_or(80)),
                 base: uri.path().trim_end_matches('/').to_owned(),
+                api_key: None,
             }),
             _ => Err("must be like http://localhost:8080".to_owned()),
         }
     }
+
+    /// The same, called with an API key.
+    pub fn with_key(self, key: HeaderValue) -> Self {
+        Self { api_key: Some(key), ..self }
+    }
+}
+
+/// Reads an API key.
+///
+/// # Errors
+/// What it must be.
+pub fn api_key(text: &str) -> Result<HeaderValue, String> {
+    let mut key = HeaderValue::try_from(text).map_err(|_| "must be an API key".to_owned())?;
+    key.set_sensitive(true);
+    Ok(key)
 }
 
 impl fmt::Display for Server {
@@ -144,13 +162,16 @@ impl<'a> Connection<'a> {
         path: &str,
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>, Lost> {
-        Request::builder()
+        let request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.server.base))
             .header(HOST, &self.server.authority)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(body))
-            .map_err(|error| Lost::NotSent(error.to_string()))
+            .header(CONTENT_TYPE, "application/json");
+        let request = match &self.server.api_key {
+            Some(key) => request.header("x-api-key", key),
+            None => request,
+        };
+        request.body(Full::new(body)).map_err(|error| Lost::NotSent(error.to_string()))
     }
 
     async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Result<Answer, Lost> {

@@ -16,6 +16,7 @@ use arrivals::Arrivals;
 use clap::Parser;
 use config::Config;
 use database::Database;
+use service_runtime::auth::{Guard, Guarded, Role};
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, metrics, postgres, telemetry};
@@ -31,7 +32,9 @@ async fn main() -> anyhow::Result<()> {
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();
     let health = Health::default();
-    let operations = health.routes().merge(metrics::install(shutdown.clone())?);
+    let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
+    let operations =
+        Guarded::operations(&guard).open(health.routes()).open(metrics::install(shutdown.clone())?);
     let database = Database::new(&config.database, config.connections);
 
     let (arrivals, watching) = Arrivals::watch(&database.pool(), shutdown.clone());
@@ -40,7 +43,9 @@ async fn main() -> anyhow::Result<()> {
         Ok(())
     });
 
-    let api = router::routes(database, arrivals).merge(health.routes());
+    let api = Guarded::api(&guard)
+        .open(health.routes())
+        .needing(Role::Reader, router::routes(database, arrivals));
     let address = (config.address, config.port).into();
     tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
     let address = (config.common.operations_address, config.operations_port).into();

@@ -20,6 +20,14 @@ pub struct Common {
     /// container health checks, in images without curl.
     #[arg(long)]
     pub health_check: bool,
+
+    /// Who may call.
+    #[command(flatten)]
+    pub auth: crate::auth::Settings,
+
+    /// How much may come.
+    #[command(flatten)]
+    pub traffic: crate::traffic::Settings,
 }
 
 /// How log lines are written.

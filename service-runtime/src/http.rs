@@ -1,6 +1,7 @@
 //! HTTP servers, all with the same layers.
 
-use crate::connections;
+use crate::auth::{Gate, Guarded};
+use crate::connections::{self, Limits};
 use crate::problem::Problem;
 use anyhow::Context;
 use axum::Router;
@@ -23,6 +24,9 @@ use tower_http::trace::TraceLayer;
 /// Largest body of a request.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 
+/// Longest path and query of a request, in bytes: that of the gateway.
+const MAX_ADDRESS_BYTES: usize = 8 << 10;
+
 /// A request that takes longer is answered 503.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -40,23 +44,24 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub async fn serve(
     name: &'static str,
     address: SocketAddr,
-    routes: Router,
+    routes: Guarded,
     shutdown: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}: is the port taken?"))?;
     tracing::info!("{name}: listening on {}", listener.local_addr()?);
-    let routes = layered(routes);
+    let (routes, gate, clients) = routes.into_parts();
+    let routes = layered(routes, &gate);
     Ok(async move {
-        connections::serve(listener, routes, shutdown).await;
+        connections::serve(listener, routes, Limits::of(clients), shutdown).await;
         Ok(())
     })
 }
 
 /// Gives routes what every server needs: as one layer, for each that a router is
 /// given costs every request a copy of all within it.
-fn layered(routes: Router) -> Router {
+fn layered(routes: Router, gate: &Gate) -> Router {
     let room = Arc::new(Semaphore::new(MAX_REQUESTS));
     // Outermost first.
     let layers = ServiceBuilder::new()
@@ -71,16 +76,21 @@ fn layered(routes: Router) -> Router {
         .layer(middleware::from_fn_with_state(room, admit))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     routes
-        .fallback(|| async { Problem::not_found("Not found").detail("There is no such path.") })
-        .method_not_allowed_fallback(|| async {
+        .fallback(gate.before(|| Problem::not_found("Not found").detail("There is no such path.")))
+        .method_not_allowed_fallback(gate.before(|| {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
                 .detail("The path exists, but not with this method; see the header Allow.")
-        })
+        }))
         .layer(layers)
 }
 
 /// Lets a request in if there is room, for a bounded time.
 async fn admit(State(room): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    if request.uri().path_and_query().is_some_and(|text| text.as_str().len() > MAX_ADDRESS_BYTES) {
+        return Problem::new(StatusCode::URI_TOO_LONG, "Address too long")
+            .detail(format!("Path and query may have {MAX_ADDRESS_BYTES} bytes."))
+            .into_response();
+    }
     let Ok(_place) = room.try_acquire() else {
         return Problem::unavailable("Service busy")
             .detail("Too many requests are under way. This one had no effect; try again.")

@@ -4,6 +4,7 @@
 //! Admission: at least two services need it, and it holds no word of the shop.
 
 pub mod amqp;
+pub mod auth;
 pub mod broker;
 pub mod config;
 mod connections;
@@ -20,6 +21,7 @@ pub mod problem;
 pub mod retry;
 pub mod tasks;
 pub mod telemetry;
+pub mod traffic;
 
 /// Of every service: with the system's allocator, a sixth of the command service's
 /// time under load went into it.

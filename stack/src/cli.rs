@@ -39,6 +39,10 @@ pub enum Command {
     /// Publish a stretch of history again: see `cargo stack replay --help`.
     #[command(disable_help_flag = true)]
     Replay(ProgramArgs),
+    /// Make, list and revoke API keys, for a stack with AUTH=on: see
+    /// `cargo stack keys --help`.
+    #[command(disable_help_flag = true)]
+    Keys(ProgramArgs),
     /// Measure the stack on databases and a broker of its own: see
     /// `cargo stack bench --help`.
     #[command(disable_help_flag = true)]

@@ -1,7 +1,8 @@
-//! `cargo stack load`, `verify`, `dead-letters` and `replay`: crates of their own, so
-//! that `cargo stack up` is built quickly.
+//! `cargo stack load`, `verify`, `dead-letters`, `replay` and `keys`: crates of their own,
+//! so that `cargo stack up` is built quickly.
 
 use std::{
+    env,
     process::{Command, ExitCode},
     sync::atomic::AtomicBool,
 };
@@ -29,6 +30,12 @@ pub const VERIFY: Companion = of("verify", "the verifier", None);
 pub const DEAD_LETTERS: Companion = of("admin", "the operator's client", Some("dead-letters"));
 /// What has history published again.
 pub const REPLAY: Companion = of("admin", "the operator's client", Some("replay"));
+/// What makes and revokes API keys.
+pub const KEYS: Companion = of("admin", "the operator's client", Some("keys"));
+
+/// Names the file of API keys, and where it is in the project, as services find it that
+/// are started from its root.
+const KEYS_FILE: (&str, &str) = ("API_KEYS_FILE", "deploy/keys/api-keys.json");
 
 const fn of(
     package: &'static str,
@@ -47,7 +54,10 @@ pub fn run(companion: Companion, arguments: &[String]) -> Result<ExitCode> {
     let program = executables
         .get(package)
         .with_context(|| format!("cargo has built no program `{package}`"))?;
+    let (name, file) = KEYS_FILE;
+    let keys_file = env::var_os(name).unwrap_or_else(|| project.root.join(file).into());
     // Ctrl-C is passed on, and the report of what was done until then awaited.
-    let status = run_to_end(Command::new(program).args(command).args(arguments))?;
+    let status =
+        run_to_end(Command::new(program).args(command).args(arguments).env(name, keys_file))?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }

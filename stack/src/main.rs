@@ -64,6 +64,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Verify(args) => companion::run(companion::VERIFY, &args.arguments),
         Command::DeadLetters(args) => companion::run(companion::DEAD_LETTERS, &args.arguments),
         Command::Replay(args) => companion::run(companion::REPLAY, &args.arguments),
+        Command::Keys(args) => companion::run(companion::KEYS, &args.arguments),
         Command::Bench(args) => bench::run(&args.arguments),
         Command::Chaos(args) => chaos::run(&args.arguments),
         Command::Prepare => prepare::run(),

@@ -2,6 +2,7 @@
 
 mod broker;
 mod comparison;
+mod credentials;
 mod database;
 mod free_port;
 mod http;
@@ -14,6 +15,7 @@ mod wait;
 
 pub use broker::Broker;
 pub use comparison::{assert_views_agree, told, verify, views};
+pub use credentials::Keys;
 pub use database::Databases;
 pub use free_port::free_port;
 pub use http::{Answer, client, json};

@@ -28,7 +28,11 @@ pub struct Shop {
     client: Client,
     wiring: Wiring,
     logs: Option<PathBuf>,
+    settings: Settings,
 }
+
+/// Settings of services beside their addresses.
+type Settings = Vec<(&'static str, String)>;
 
 /// The ports at which the services reach the servers: their own, or those of links.
 #[derive(Clone, Copy, Debug)]
@@ -118,8 +122,14 @@ impl Links {
 impl Shop {
     /// A shop that is open: all services are well.
     pub async fn open() -> Self {
+        Self::open_with(&[]).await
+    }
+
+    /// The same, with settings for all services besides.
+    pub async fn open_with(settings: &[(&'static str, &str)]) -> Self {
         let servers = Servers::of_environment();
-        let shop = Self::wired(&servers, Wiring::direct(&servers), None).await;
+        let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let shop = Self::set_up(&servers, Wiring::direct(&servers), None, settings.collect()).await;
         for service in [&shop.command, &shop.consumer, &shop.query] {
             service.healthy().await;
         }
@@ -129,27 +139,38 @@ impl Shop {
     /// A shop whose services go where the wiring leads, and were just started. Their
     /// logs are kept in the folder, if there is one.
     pub async fn wired(servers: &Servers, wiring: Wiring, logs: Option<&Path>) -> Self {
+        Self::set_up(servers, wiring, logs, Vec::new()).await
+    }
+
+    async fn set_up(
+        servers: &Servers,
+        wiring: Wiring,
+        logs: Option<&Path>,
+        settings: Settings,
+    ) -> Self {
         let (databases, broker) = (Databases::create(servers).await, Broker::create(servers).await);
-        let command = command_service(&databases, &broker, wiring, logs);
-        let consumer = consumer_service(&databases, &broker, wiring, logs);
-        let query = query_service(&databases, wiring, logs);
-        let logs = logs.map(Path::to_owned);
-        Self { databases, broker, command, consumer, query, client: client(), wiring, logs }
+        let command = command_service(&databases, &broker, wiring, logs, &settings);
+        let consumer = consumer_service(&databases, &broker, wiring, logs, &settings);
+        let query = query_service(&databases, wiring, logs, &settings);
+        let (client, logs) = (client(), logs.map(Path::to_owned));
+        Self { databases, broker, command, consumer, query, client, wiring, logs, settings }
     }
 
     /// One more command service beside the first.
     pub fn another_command_service(&self) -> Service {
-        command_service(&self.databases, &self.broker, self.wiring, self.logs.as_deref())
+        let logs = self.logs.as_deref();
+        command_service(&self.databases, &self.broker, self.wiring, logs, &self.settings)
     }
 
     /// One more consumer service beside the first.
     pub fn another_consumer_service(&self) -> Service {
-        consumer_service(&self.databases, &self.broker, self.wiring, self.logs.as_deref())
+        let logs = self.logs.as_deref();
+        consumer_service(&self.databases, &self.broker, self.wiring, logs, &self.settings)
     }
 
     /// One more query service beside the first.
     pub fn another_query_service(&self) -> Service {
-        query_service(&self.databases, self.wiring, self.logs.as_deref())
+        query_service(&self.databases, self.wiring, self.logs.as_deref(), &self.settings)
     }
 
     /// `POST` to the command service.
@@ -234,12 +255,14 @@ fn command_service(
     broker: &Broker,
     wiring: Wiring,
     logs: Option<&Path>,
+    others: &Settings,
 ) -> Service {
-    let settings = vec![
+    let mut settings = vec![
         ("DATABASE_URL", databases.command_url(wiring.command_write)),
         ("BROKER_URL", broker.url_as("command-service", wiring.command_broker)),
         ("COMMAND_SERVICE_PORT", free_port().to_string()),
     ];
+    settings.extend_from_slice(others);
     Service::start("command-service", settings, logs)
 }
 
@@ -248,18 +271,26 @@ fn consumer_service(
     broker: &Broker,
     wiring: Wiring,
     logs: Option<&Path>,
+    others: &Settings,
 ) -> Service {
-    let settings = vec![
+    let mut settings = vec![
         ("READ_DATABASE_URL", databases.consumer_url(wiring.consumer_read)),
         ("BROKER_URL", broker.url_as("consumer-service", wiring.consumer_broker)),
     ];
+    settings.extend_from_slice(others);
     Service::start("consumer-service", settings, logs)
 }
 
-fn query_service(databases: &Databases, wiring: Wiring, logs: Option<&Path>) -> Service {
-    let settings = vec![
+fn query_service(
+    databases: &Databases,
+    wiring: Wiring,
+    logs: Option<&Path>,
+    others: &Settings,
+) -> Service {
+    let mut settings = vec![
         ("READ_DATABASE_URL", databases.query_url(wiring.query_read)),
         ("QUERY_SERVICE_PORT", free_port().to_string()),
     ];
+    settings.extend_from_slice(others);
     Service::start("query-service", settings, logs)
 }

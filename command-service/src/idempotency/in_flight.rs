@@ -24,7 +24,7 @@ struct State {
 }
 
 /// A key without the body: requests with one key and two bodies wait as well.
-type Name = (String, &'static str, String);
+type Name = (String, Option<Arc<str>>, String);
 
 /// The turn of a request, until it is dropped.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl InFlight {
     }
 
     async fn turn(&self, key: &Key) -> Turn {
-        let name = (key.scope.clone(), key.caller, key.key.clone());
+        let name = (key.scope.clone(), key.caller.clone(), key.key.clone());
         loop {
             let mut one_left = pin!(self.0.one_left.notified());
             // Listening before looking: none that leaves in between is missed.
@@ -74,7 +74,7 @@ mod tests {
 
     fn key(key: &str, body: u8) -> Key {
         let scope = "POST /api/orders".to_owned();
-        Key { scope, caller: "", key: key.to_owned(), body_sha256: [body; 32] }
+        Key { scope, caller: None, key: key.to_owned(), body_sha256: [body; 32] }
     }
 
     #[tokio::test]

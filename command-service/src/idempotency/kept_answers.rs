@@ -38,7 +38,7 @@ impl<'a> KeptAnswer<'a> {
     pub fn new(key: &'a Key, answer: &'a Answer) -> Option<Self> {
         Some(Self {
             scope: &key.scope,
-            caller: key.caller,
+            caller: key.caller(),
             key: &key.key,
             body_sha256: key.body_sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
             status: answer.status.as_u16(),
@@ -69,7 +69,7 @@ pub async fn find(pool: &PgPool, key: &Key) -> Result<Option<Result<Answer, Prob
          WHERE key = $1 AND scope = $2 AND caller = $3",
         key.key,
         key.scope,
-        key.caller,
+        key.caller(),
     )
     .fetch_optional(pool)
     .await?;
@@ -148,7 +148,7 @@ mod tests {
 
     fn key(key: &str, body: u8) -> Key {
         let scope = "POST /api/products".to_owned();
-        Key { scope, caller: "", key: key.to_owned(), body_sha256: [body; 32] }
+        Key { scope, caller: None, key: key.to_owned(), body_sha256: [body; 32] }
     }
 
     fn answer() -> Answer {

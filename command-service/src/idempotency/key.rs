@@ -1,8 +1,10 @@
 //! The key of a command.
 
 use axum::http::request::Parts;
+use service_runtime::auth::Caller;
 use service_runtime::problem::{FieldError, Problem};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// The header that brings it.
 const HEADER: &str = "idempotency-key";
@@ -10,16 +12,14 @@ const HEADER: &str = "idempotency-key";
 /// Longest key, in characters.
 const MAX_CHARS: usize = 255;
 
-/// Whoever calls, as long as nobody has to say who they are.
-const ANYBODY: &str = "";
-
 /// The key of a command, with all that it is a key for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Method and path of the call.
     pub scope: String,
-    /// Who called.
-    pub caller: &'static str,
+    /// Who called: with one key two callers mean two commands. None if nobody has to
+    /// say who they are.
+    pub caller: Option<Arc<str>>,
     /// The key as it was sent.
     pub key: String,
     /// SHA-256 of the request's body.
@@ -43,10 +43,15 @@ impl Key {
         }
         Ok(Some(Self {
             scope: format!("{} {}", parts.method, parts.uri.path()),
-            caller: ANYBODY,
+            caller: parts.extensions.get().map(|caller: &Caller| caller.id().clone()),
             key: text.to_owned(),
             body_sha256: Sha256::digest(body).into(),
         }))
+    }
+
+    /// The caller as a text, empty for anybody.
+    pub fn caller(&self) -> &str {
+        self.caller.as_deref().unwrap_or_default()
     }
 }
 

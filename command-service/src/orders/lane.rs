@@ -42,6 +42,10 @@ const ALONE_CONNECTIONS: u32 = 4;
 /// an operator, or another command service in trouble.
 const PATIENCE_TOGETHER: (&str, &str) = ("lock_timeout", "50ms");
 
+/// The database ends a statement that takes longer. Sooner than the deadline: what was
+/// ended had no effect, and of what nobody waits for any more none can tell.
+const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "4s");
+
 /// How long an order by itself waits.
 const PATIENCE_ALONE: (&str, &str) = ("lock_timeout", "1s");
 
@@ -95,11 +99,13 @@ impl Lane {
         let together = postgres::named(database, "command-service orders");
         let alone = postgres::named(database, "command-service lone orders");
         let driver = Driver {
-            database: together.options(postgres::KEY_BY_KEY).options([PATIENCE_TOGETHER]),
+            database: together
+                .options(postgres::KEY_BY_KEY)
+                .options([PATIENCE_TOGETHER, STATEMENT_TIMEOUT]),
             connection: None,
             remembered: Remembered::default(),
             alone: postgres::pool(
-                alone.options(postgres::KEY_BY_KEY).options([PATIENCE_ALONE]),
+                alone.options(postgres::KEY_BY_KEY).options([PATIENCE_ALONE, STATEMENT_TIMEOUT]),
                 ALONE_CONNECTIONS,
             ),
             policy,

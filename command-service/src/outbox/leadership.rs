@@ -26,6 +26,7 @@ pub async fn connect(database: &PgConnectOptions) -> sqlx::Result<PgConnection> 
             // A leader says something every second, or every 10 s while it waits for the
             // broker.
             ("idle_session_timeout", "30s"),
+            ("statement_timeout", "30s"),
         ]);
     PgConnection::connect_with(&options).await
 }

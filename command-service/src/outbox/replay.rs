@@ -133,7 +133,7 @@ impl Replays {
     }
 
     async fn replay(&self, stretch: Stretch) -> anyhow::Result<()> {
-        let options = postgres::named(&self.database, NAME);
+        let options = postgres::named(&self.database, NAME).options([("statement_timeout", "60s")]);
         let mut database = in_time(PgConnection::connect_with(&options))
             .await
             .context("cannot reach the database")?;

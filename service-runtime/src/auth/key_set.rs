@@ -1,0 +1,134 @@
+//! Public keys of tokens: a JWK Set, RFC 7517.
+
+use anyhow::{Context, bail, ensure};
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse, RSAKeyParameters,
+};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// Shortest modulus of RSA, in bits: RFC 7518, section 3.3.
+const MIN_RSA_BITS: usize = 2048;
+
+/// Public keys by their id, each for one algorithm.
+#[derive(Debug, Default)]
+pub struct KeySet(HashMap<String, (Algorithm, DecodingKey)>);
+
+#[derive(Deserialize)]
+struct Document {
+    keys: Vec<Value>,
+}
+
+impl KeySet {
+    /// Reads a key set. Keys for something else, which there may be, are left out.
+    ///
+    /// # Errors
+    /// If it is none, has no key for RS256 or ES256, or one that is of no use.
+    pub fn parse(text: &[u8]) -> anyhow::Result<Self> {
+        let document: Document = serde_json::from_slice(text).context("not a JWK Set")?;
+        let mut keys = HashMap::new();
+        for key in document.keys {
+            let Ok(key) = serde_json::from_value::<Jwk>(key) else { continue };
+            let Some((algorithm, id)) = purpose(&key) else { continue };
+            if let AlgorithmParameters::RSA(parameters) = &key.algorithm {
+                let bits = modulus_bits(parameters);
+                ensure!(bits >= MIN_RSA_BITS, "key {id:?} has {bits} bits, not {MIN_RSA_BITS}");
+            }
+            let public = DecodingKey::from_jwk(&key).with_context(|| format!("key {id:?}"))?;
+            if keys.insert(id.clone(), (algorithm, public)).is_some() {
+                bail!("key {id:?} is there twice");
+            }
+        }
+        ensure!(!keys.is_empty(), "it has no key with a kid for RS256 or ES256");
+        Ok(Self(keys))
+    }
+
+    /// The key of that id, if it is for that algorithm: what a key is for is decided by
+    /// whoever published it, and not by what a token says.
+    pub fn find(&self, id: &str, algorithm: Algorithm) -> Option<&DecodingKey> {
+        self.0.get(id).filter(|(made_for, _)| *made_for == algorithm).map(|(_, key)| key)
+    }
+}
+
+/// What a key verifies, and its id; none if that is nothing for us. Secret keys are
+/// left out with the rest: a set is a public file.
+fn purpose(key: &Jwk) -> Option<(Algorithm, &String)> {
+    let (algorithm, named) = match &key.algorithm {
+        AlgorithmParameters::RSA(_) => (Algorithm::RS256, KeyAlgorithm::RS256),
+        AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P256 => {
+            (Algorithm::ES256, KeyAlgorithm::ES256)
+        }
+        _ => return None,
+    };
+    let is_for_signatures =
+        matches!(key.common.public_key_use, None | Some(PublicKeyUse::Signature));
+    let is_for_it = key.common.key_algorithm.is_none_or(|given| given == named);
+    (is_for_signatures && is_for_it).then_some(())?;
+    Some((algorithm, key.common.key_id.as_ref()?))
+}
+
+/// Some four thirds of characters for each byte of the modulus, which begins with no
+/// zero.
+fn modulus_bits(parameters: &RSAKeyParameters) -> usize {
+    parameters.n.trim_end_matches('=').len() * 6 / 8 * 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EC: &str = r#"{"kty":"EC","kid":"ec","crv":"P-256","alg":"ES256","use":"sig",
+        "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+
+    fn rsa(characters: usize) -> String {
+        format!(r#"{{"kty":"RSA","kid":"rsa","n":"{}","e":"AQAB"}}"#, "s".repeat(characters))
+    }
+
+    fn parse(keys: &[&str]) -> anyhow::Result<KeySet> {
+        KeySet::parse(format!(r#"{{"keys":[{}]}}"#, keys.join(",")).as_bytes())
+    }
+
+    #[test]
+    fn a_key_is_for_one_algorithm_only() {
+        let keys = parse(&[EC, &rsa(342)]).unwrap();
+        assert!(keys.find("ec", Algorithm::ES256).is_some());
+        assert!(keys.find("rsa", Algorithm::RS256).is_some());
+        for (id, algorithm) in [
+            ("ec", Algorithm::RS256),
+            ("rsa", Algorithm::ES256),
+            ("rsa", Algorithm::HS256),
+            ("rsa", Algorithm::RS512),
+            ("other", Algorithm::ES256),
+        ] {
+            assert!(keys.find(id, algorithm).is_none(), "{id} {algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn keys_for_something_else_are_left_out() {
+        let others = [
+            r#"{"kty":"oct","kid":"oct","k":"c2VjcmV0"}"#.to_owned(),
+            r#"{"kty":"OKP","kid":"okp","crv":"Ed25519","x":"AAAA"}"#.to_owned(),
+            r#"{"kty":"new","kid":"new"}"#.to_owned(),
+            EC.replace("\"sig\"", "\"enc\""),
+            EC.replace("\"kid\":\"ec\",", ""),
+            rsa(342).replace("\"e\"", "\"alg\":\"PS256\",\"e\""),
+        ];
+        for other in &others {
+            assert!(parse(&[other]).is_err(), "{other}");
+        }
+        let mut all: Vec<&str> = others.iter().map(String::as_str).collect();
+        all.push(EC);
+        assert_eq!(parse(&all).unwrap().0.len(), 1);
+    }
+
+    #[test]
+    fn a_weak_key_and_one_that_is_there_twice_are_refused() {
+        assert!(parse(&[&rsa(340)]).is_err());
+        assert!(parse(&[EC, EC]).is_err());
+        assert!(KeySet::parse(b"{}").is_err());
+    }
+}

@@ -1,0 +1,315 @@
+//! Tokens: JSON Web Tokens, RFC 7519, as RFC 8725 advises to treat them.
+//!
+//! - HS256 by the secret alone, RS256 and ES256 by the public key that the token names
+//!   alone. So no public key is ever taken for a secret, and `none` is no algorithm.
+//! - `exp` and `sub` must be there; `nbf` is heeded; issuer and audience must be those
+//!   that are set, if they are set.
+//! - Roles are in the claim `roles`: a list of texts, or one with blanks between. Names
+//!   that are no role of ours are ignored.
+
+use super::caller::Caller;
+use super::key_set::KeySet;
+use super::remembered::{Good, Remembered};
+use super::settings::Settings;
+use super::watched::Watched;
+use access::{Role, Roles};
+use anyhow::{Context, bail, ensure};
+use jsonwebtoken::errors::{Error, ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// How far the clocks of an issuer and of this service may be apart, in seconds.
+const LEEWAY: u64 = 30;
+
+/// Shortest secret: RFC 7518, section 3.2.
+const MIN_SECRET_BYTES: usize = 32;
+
+/// Longest subject and issuer, in characters. They are kept with idempotency keys.
+const MAX_NAME_CHARS: usize = 255;
+
+/// Recognises tokens.
+pub struct Tokens {
+    secret: Option<DecodingKey>,
+    /// None: there is no file of public keys.
+    key_set: Option<Arc<Watched<KeySet>>>,
+    /// No public keys.
+    no_keys: Arc<KeySet>,
+    issuer: Option<String>,
+    audience: Option<String>,
+    remembered: Remembered,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    #[serde(default)]
+    iss: String,
+    /// Seconds since 1970; it may have a fraction.
+    exp: f64,
+    #[serde(default)]
+    roles: RoleNames,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RoleNames {
+    List(Vec<String>),
+    Text(String),
+}
+
+impl Default for RoleNames {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+impl Tokens {
+    /// Reads secret and public keys, if there are any.
+    ///
+    /// # Errors
+    /// If they are of no use.
+    pub fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let secret = secret(settings)?;
+        let key_set = settings.jwt_jwks_file.0.as_ref().map(|path| {
+            Watched::open("JWT_JWKS_FILE", path.into(), KeySet::parse, None).map(Arc::new)
+        });
+        Ok(Self {
+            secret: secret.map(|secret| DecodingKey::from_secret(secret.as_bytes())),
+            key_set: key_set.transpose()?,
+            no_keys: Arc::default(),
+            issuer: settings.jwt_issuer.0.clone(),
+            audience: settings.jwt_audience.0.clone(),
+            remembered: Remembered::default(),
+        })
+    }
+
+    /// Whether any token can be accepted.
+    pub fn any_accepted(&self) -> bool {
+        self.secret.is_some() || self.key_set.is_some()
+    }
+
+    /// The file of public keys, if there is one.
+    pub fn key_set(&self) -> Option<&Arc<Watched<KeySet>>> {
+        self.key_set.as_ref()
+    }
+
+    /// Who shows a token, if it was found good before and still is.
+    pub fn known(&self, token: &str, now: u64) -> Option<Caller> {
+        self.remembered.find(token, now, &self.keys())
+    }
+
+    /// Verifies a token, and remembers it if it is good.
+    ///
+    /// # Errors
+    /// Why it is not accepted.
+    pub fn verify(&self, token: &str, now: u64) -> Result<Caller, &'static str> {
+        let keys = self.keys();
+        let header = decode_header(token).map_err(|error| told(&error))?;
+        let key = self.key_for(&header, &keys)?;
+        let claims: Claims = decode(token, key, &self.rules(header.alg))
+            .map(|token| token.claims)
+            .map_err(|error| told(&error))?;
+        let caller = claims.caller()?;
+        let until = (claims.exp.max(0.0) as u64).saturating_add(LEEWAY);
+        self.remembered.keep(token, Good { caller: caller.clone(), until, keys }, now);
+        Ok(caller)
+    }
+
+    fn keys(&self) -> Arc<KeySet> {
+        self.key_set.as_ref().map_or_else(|| self.no_keys.clone(), |key_set| key_set.get())
+    }
+
+    fn key_for<'a>(
+        &'a self,
+        header: &Header,
+        keys: &'a KeySet,
+    ) -> Result<&'a DecodingKey, &'static str> {
+        // It would have to be understood, and nothing of that sort is.
+        if header.crit.is_some() {
+            return Err("The token has critical headers.");
+        }
+        match header.alg {
+            Algorithm::HS256 => self.secret.as_ref().ok_or("Tokens by HS256 are not accepted."),
+            algorithm @ (Algorithm::RS256 | Algorithm::ES256) => {
+                let id = header.kid.as_deref().ok_or("The token does not name its key.")?;
+                keys.find(id, algorithm).ok_or("The token's key is not known.")
+            }
+            _ => Err("The token's algorithm is not accepted."),
+        }
+    }
+
+    fn rules(&self, algorithm: Algorithm) -> Validation {
+        let mut rules = Validation::new(algorithm);
+        rules.leeway = LEEWAY;
+        rules.validate_nbf = true;
+        // Without an audience of our own a token's means nothing; with one it must be
+        // there, which the library does not ask for by itself.
+        rules.validate_aud = self.audience.is_some();
+        rules.aud = self.audience.iter().cloned().map(|audience| [audience].into()).next();
+        rules.iss = self.issuer.iter().cloned().map(|issuer| [issuer].into()).next();
+        let must_be_there = [
+            Some("exp"),
+            Some("sub"),
+            self.audience.as_ref().map(|_| "aud"),
+            self.issuer.as_ref().map(|_| "iss"),
+        ];
+        rules.required_spec_claims =
+            must_be_there.into_iter().flatten().map(str::to_owned).collect();
+        rules
+    }
+}
+
+impl std::fmt::Debug for Tokens {
+    /// Leaves the secret out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tokens")
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .field("key_set", &self.key_set)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Claims {
+    fn caller(&self) -> Result<Caller, &'static str> {
+        let is_name = |text: &str| {
+            text.chars().count() <= MAX_NAME_CHARS && !text.chars().any(char::is_control)
+        };
+        if self.sub.is_empty() || !is_name(&self.sub) {
+            return Err("The token's subject is no name.");
+        }
+        if !is_name(&self.iss) || self.iss.chars().any(char::is_whitespace) {
+            return Err("The token's issuer is no name.");
+        }
+        let names: Vec<&str> = match &self.roles {
+            RoleNames::List(names) => names.iter().map(String::as_str).collect(),
+            RoleNames::Text(text) => text.split_whitespace().collect(),
+        };
+        let roles: Roles = names.into_iter().filter_map(|name| name.parse::<Role>().ok()).collect();
+        Ok(Caller::of_token(&self.iss, &self.sub, roles))
+    }
+}
+
+fn secret(settings: &Settings) -> anyhow::Result<Option<String>> {
+    let (setting, secret) = match (&settings.jwt_secret.0, &settings.jwt_secret_file.0) {
+        (Some(_), Some(_)) => bail!("set JWT_SECRET or JWT_SECRET_FILE, not both"),
+        (Some(secret), None) => ("JWT_SECRET", secret.clone()),
+        (None, Some(path)) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read JWT_SECRET_FILE: {path}"))?;
+            ("JWT_SECRET_FILE", text.trim().to_owned())
+        }
+        (None, None) => return Ok(None),
+    };
+    ensure!(
+        secret.len() >= MIN_SECRET_BYTES,
+        "{setting} must have at least {MIN_SECRET_BYTES} bytes, and be random: \
+         `openssl rand -hex 32` makes one"
+    );
+    Ok(Some(secret))
+}
+
+/// What a client may know of why its token is refused.
+fn told(error: &Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ExpiredSignature => "The token has expired.",
+        ErrorKind::ImmatureSignature => "The token is not valid yet.",
+        ErrorKind::InvalidIssuer => "The token is of another issuer.",
+        ErrorKind::InvalidAudience => "The token is for another audience.",
+        ErrorKind::MissingRequiredClaim(_) => "A claim is missing in the token.",
+        _ => "The token is not valid.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jsonwebtoken::{EncodingKey, encode, get_current_timestamp};
+    use serde_json::{Value, json};
+
+    const SECRET: &str = "a secret of at least thirty-two bytes";
+
+    fn tokens(issuer: &str, audience: &str) -> Tokens {
+        Tokens {
+            secret: Some(DecodingKey::from_secret(SECRET.as_bytes())),
+            key_set: None,
+            no_keys: Arc::default(),
+            issuer: Some(issuer.to_owned()).filter(|text| !text.is_empty()),
+            audience: Some(audience.to_owned()).filter(|text| !text.is_empty()),
+            remembered: Remembered::default(),
+        }
+    }
+
+    fn signed(claims: &Value) -> String {
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        encode(&Header::new(Algorithm::HS256), claims, &key).unwrap()
+    }
+
+    /// Claims of an hour's token, with others besides or instead.
+    fn claims(others: Value) -> Value {
+        let mut claims = json!({"sub": "ada", "exp": get_current_timestamp() + 3600});
+        for (name, value) in others.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        claims
+    }
+
+    #[test]
+    fn roles_are_a_list_or_a_text_and_others_do_not_count() {
+        let may = |roles: Value| {
+            let token = signed(&claims(json!({"roles": roles})));
+            let caller = tokens("", "").verify(&token, get_current_timestamp());
+            caller.map(|caller| Role::ALL.map(|role| caller.may(role)))
+        };
+        assert_eq!(may(json!(["reader", "writer"])), Ok([true, true, false]));
+        assert_eq!(may(json!("writer owner")), Ok([false, true, false]));
+        assert_eq!(may(json!(["Admin", "root"])), Ok([false, false, false]));
+        assert!(may(json!(7)).is_err());
+        assert!(may(json!(["reader", 7])).is_err());
+    }
+
+    #[test]
+    fn what_a_token_must_have_is_asked_for() {
+        let now = get_current_timestamp();
+        let verify = |others: Value, issuer: &str, audience: &str| {
+            tokens(issuer, audience).verify(&signed(&claims(others)), now).is_ok()
+        };
+        assert!(verify(json!({}), "", ""));
+        assert!(verify(json!({"aud": "elsewhere"}), "", ""));
+        assert!(verify(json!({"iss": "i", "aud": ["x", "a"]}), "i", "a"));
+        for (others, issuer, audience) in [
+            (json!({"exp": null}), "", ""),
+            (json!({"exp": "tomorrow"}), "", ""),
+            (json!({"exp": now - LEEWAY - 1}), "", ""),
+            (json!({"nbf": now + LEEWAY + 10}), "", ""),
+            (json!({"nbf": "tomorrow"}), "", ""),
+            (json!({"sub": null}), "", ""),
+            (json!({"sub": ""}), "", ""),
+            (json!({"sub": "a\nb"}), "", ""),
+            (json!({"sub": "x".repeat(256)}), "", ""),
+            (json!({"iss": "i j"}), "", ""),
+            (json!({}), "i", ""),
+            (json!({"iss": "j"}), "i", ""),
+            (json!({"iss": ["i", "j"]}), "i", ""),
+            (json!({}), "", "a"),
+            (json!({"aud": "b"}), "", "a"),
+            (json!({"aud": []}), "", "a"),
+        ] {
+            assert!(!verify(others.clone(), issuer, audience), "{others} {issuer} {audience}");
+        }
+    }
+
+    #[test]
+    fn a_good_token_is_known_until_it_expires() {
+        let (tokens, now) = (tokens("", ""), get_current_timestamp());
+        let token = signed(&claims(json!({"roles": "reader"})));
+        assert!(tokens.known(&token, now).is_none());
+        let caller = tokens.verify(&token, now).unwrap();
+        assert_eq!(&**caller.id(), "jwt  ada");
+        assert_eq!(tokens.known(&token, now), Some(caller));
+        assert!(tokens.known(&token, now + 3600 + LEEWAY).is_none());
+        assert!(tokens.verify(&format!("{token}x"), now).is_err());
+        assert!(tokens.known(&format!("{token}x"), now).is_none());
+    }
+}

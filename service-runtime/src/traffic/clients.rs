@@ -1,0 +1,104 @@
+//! Where requests and connections come from.
+
+use super::addresses::{Network, TrustedProxies};
+use super::settings::Settings;
+use axum::extract::{ConnectInfo, Request};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The header to which proxies add whom they were asked by.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Where requests and connections come from.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    proxies: TrustedProxies,
+    most_connections: u32,
+}
+
+/// Counts the connections of a server by the address that they come from.
+#[derive(Clone, Debug, Default)]
+pub struct Connected(Arc<Mutex<HashMap<Network, u32>>>);
+
+/// A connection's place, until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    connected: Connected,
+    /// None: one that is not counted.
+    network: Option<Network>,
+}
+
+impl Clients {
+    /// As it is set.
+    pub fn of(settings: &Settings) -> Self {
+        Self {
+            proxies: settings.trusted_proxies.clone(),
+            most_connections: settings.connections_per_address,
+        }
+    }
+
+    /// That of the client that has sent a request.
+    pub fn network_of(&self, request: &Request) -> Network {
+        let peer =
+            request.extensions().get().map_or(
+                Ipv4Addr::UNSPECIFIED.into(),
+                |ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip(),
+            );
+        let hops = request.headers().get_all(FORWARDED_FOR).iter();
+        // One that is no text ends what can be believed.
+        let hops = hops.map(|value| value.to_str().unwrap_or_default());
+        Network::of(self.proxies.client(peer, hops))
+    }
+
+    /// A place for a connection; none if its address has as many as it may.
+    pub fn enter(&self, connected: &Connected, peer: IpAddr) -> Option<Place> {
+        if self.proxies.have(peer) {
+            return Some(Place { connected: connected.clone(), network: None });
+        }
+        let network = Network::of(peer);
+        let mut counts = connected.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(network).or_default();
+        if *count >= self.most_connections {
+            return None;
+        }
+        *count += 1;
+        Some(Place { connected: connected.clone(), network: Some(network) })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some(network) = self.network else { return };
+        let mut counts = self.connected.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&network) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&network);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_so_many_places_and_a_proxy_all() {
+        let proxies = "10.0.0.1".parse().unwrap();
+        let clients = Clients { proxies, most_connections: 2 };
+        let connected = Connected::default();
+        let enter = |address: &str| clients.enter(&connected, address.parse().unwrap());
+        let (first, second) = (enter("1.1.1.1"), enter("1.1.1.1"));
+        assert!(first.is_some() && second.is_some());
+        assert!(enter("1.1.1.1").is_none());
+        assert!(enter("1.1.1.2").is_some());
+        drop(first);
+        assert!(enter("1.1.1.1").is_some());
+        drop(second);
+        let of_a_proxy: Vec<_> = (0..9).map(|_| enter("10.0.0.1")).collect();
+        assert!(of_a_proxy.iter().all(Option::is_some));
+        assert!(connected.0.lock().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,27 @@
+//! Settings of how much may come.
+
+use super::addresses::TrustedProxies;
+
+/// Settings of how much may come, and from whom.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Settings {
+    /// Requests per second of one caller: of an API key or a token's subject, else of
+    /// a client's address. 0: as many as they like.
+    #[arg(long, env = "RATE_LIMIT", default_value_t = 0)]
+    pub rate_limit: u32,
+
+    /// Most requests of a caller at once, after a pause. 0: as many as in a second.
+    #[arg(long, env = "RATE_LIMIT_BURST", default_value_t = 0)]
+    pub rate_limit_burst: u32,
+
+    /// Proxies whose X-Forwarded-For is believed: addresses or networks, with commas
+    /// between, such as 10.1.0.0/16,::1.
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "")]
+    pub trusted_proxies: TrustedProxies,
+
+    /// Most connections of one client's address to a port. Trusted proxies may have as
+    /// many as there can be.
+    #[arg(long, env = "CONNECTIONS_PER_ADDRESS", default_value_t = 2048,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections_per_address: u32,
+}

@@ -1,0 +1,72 @@
+//! Credentials for services with `AUTH=on`.
+
+use access::{ApiKey, KeyFile, KeyRecord, Role};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::fs;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// A folder with a file of API keys. It is deleted when dropped.
+#[derive(Debug)]
+pub struct Keys {
+    folder: PathBuf,
+    file: KeyFile,
+}
+
+impl Keys {
+    /// A folder without a file.
+    pub fn none() -> Self {
+        let folder = std::env::temp_dir().join(format!("keys-{}", Uuid::now_v7()));
+        fs::create_dir(&folder).unwrap();
+        Self { folder, file: KeyFile::default() }
+    }
+
+    /// The folder, for other files.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file, whether or not it is there.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join("api-keys.json")
+    }
+
+    /// The file as the setting of services.
+    pub fn setting(&self) -> String {
+        self.path().to_str().unwrap().to_owned()
+    }
+
+    /// Adds a key with these roles; the key.
+    pub fn add(&mut self, roles: &[Role]) -> String {
+        self.add_changed(roles, |_| {})
+    }
+
+    /// Adds a key that expired a second ago.
+    pub fn add_expired(&mut self, roles: &[Role]) -> String {
+        self.add_changed(roles, |key| key.expires = Some(a_second_ago()))
+    }
+
+    /// Adds a key that was revoked.
+    pub fn add_revoked(&mut self, roles: &[Role]) -> String {
+        self.add_changed(roles, |key| key.revoked = Some(a_second_ago()))
+    }
+
+    fn add_changed(&mut self, roles: &[Role], change: impl FnOnce(&mut KeyRecord)) -> String {
+        let key = ApiKey::generate().unwrap();
+        let mut record = KeyRecord::new(&key, "test", roles.to_vec(), Utc::now(), None).unwrap();
+        change(&mut record);
+        self.file.keys.push(record);
+        fs::write(self.path(), self.file.to_text().unwrap()).unwrap();
+        key.reveal().to_owned()
+    }
+}
+
+fn a_second_ago() -> DateTime<Utc> {
+    Utc::now() - TimeDelta::seconds(1)
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
