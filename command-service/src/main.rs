@@ -3,6 +3,7 @@
 
 mod answer;
 mod config;
+mod document;
 mod idempotency;
 mod names;
 mod orders;
@@ -74,7 +75,7 @@ async fn run() -> anyhow::Result<()> {
         committed: committed.clone(),
     };
 
-    let api = router::routes(commands).merge(health.routes());
+    let api = document::API.serve(router::routes(commands).merge(health.documented_routes()))?;
     let address = (config.address, config.port).into();
     let api = http::serve("api", address, api, shutdown.clone()).await?;
     tasks.spawn("api", async move {

@@ -3,6 +3,7 @@
 mod arrivals;
 mod config;
 mod database;
+mod document;
 mod freshness;
 mod lookup;
 mod read_your_writes;
@@ -40,7 +41,8 @@ async fn main() -> anyhow::Result<()> {
         Ok(())
     });
 
-    let api = router::routes(database, arrivals).merge(health.routes());
+    let api = router::routes(database, arrivals).merge(health.documented_routes());
+    let api = document::API.serve(api)?;
     let address = (config.address, config.port).into();
     tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
     let address = (config.common.operations_address, config.operations_port).into();

@@ -6,6 +6,7 @@
 pub mod amqp;
 pub mod config;
 mod connections;
+pub mod documents;
 pub mod health;
 pub mod health_check;
 pub mod http;

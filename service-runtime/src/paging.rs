@@ -7,6 +7,10 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::fmt::Display;
+use utoipa::openapi::Header;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::{IntoParams, ToSchema};
 
 /// Tells the cursor of the next page, as long as there is one.
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
@@ -21,6 +25,40 @@ pub struct PageOfIds {
     pub after: i64,
     /// Whether ids descend.
     pub descending: bool,
+}
+
+/// The parameters that say it, as documents have them.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is a PageOfIds when it is read")]
+pub struct PageParameters {
+    /// Most elements.
+    #[param(required = false, minimum = 1, maximum = 500, default = 50, example = 50)]
+    limit: i64,
+    /// The `X-Next-Cursor` of the page before.
+    #[param(required = false, minimum = 0, maximum = 9223372036854775807_i64, example = 50)]
+    cursor: i64,
+    /// Whether ids ascend or descend.
+    #[param(required = false, default = "asc", example = "desc")]
+    order: Direction,
+}
+
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "it is a flag when it is read")]
+enum Direction {
+    Asc,
+    Desc,
+}
+
+/// The header of pages, as documents have it.
+pub fn next_cursor_header() -> (String, Header) {
+    let header = HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .description(Some("Cursor of the next page; absent on the last one."))
+        .example(Some("50".into()))
+        .build();
+    (NEXT_CURSOR.to_string(), header)
 }
 
 impl PageOfIds {
