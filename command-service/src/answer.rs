@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use service_runtime::documents;
 use service_runtime::problem::Problem;
 use utoipa::openapi::Header;
 use utoipa::openapi::header::HeaderBuilder;
@@ -52,7 +53,7 @@ impl Answer {
 }
 
 /// The header that names the event, as documents have it.
-pub fn event_id_header() -> Header {
+pub fn event_id_header(status: &str) -> Header {
     let schema = ObjectBuilder::new()
         .schema_type(Type::String)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
@@ -62,6 +63,7 @@ pub fn event_id_header() -> Header {
             "The event that tells of the command; absent if it changed nothing. A query that \
              names it waits until the views show it.",
         ))
+        .extensions(documents::always().filter(|_| status == "201"))
         .example(Some("01a1fdec-19e5-7476-ab1e-c46314bd80d6".into()))
         .build()
 }
@@ -73,7 +75,7 @@ pub fn location_header() -> Header {
         .schema(Some(schema))
         .description(Some("Where the query service has it; of an account, its user."))
         .example(Some("/api/products/1".into()))
-        .extensions(service_runtime::documents::always())
+        .extensions(documents::always())
         .build()
 }
 

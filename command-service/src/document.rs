@@ -50,7 +50,7 @@ fn complete(operation: &mut Operation) {
 
 fn add_headers(status: &str, response: &mut Response) {
     if status.starts_with('2') {
-        response.headers.insert("X-Event-Id".to_owned(), answer::event_id_header().into());
+        response.headers.insert("X-Event-Id".to_owned(), answer::event_id_header(status).into());
     }
     if status == "201" {
         response.headers.insert("Location".to_owned(), answer::location_header().into());

@@ -145,7 +145,7 @@ fn complete(operation: &mut Operation) {
         }
         if status == "200" && is_list {
             let (name, header) = paging::next_cursor_header();
-            response.headers.insert(name, header.into());
+            response.headers.insert(name.to_owned(), header.into());
         }
     }
 }

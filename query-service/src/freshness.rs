@@ -22,7 +22,7 @@ const WATERMARK_PATIENCE: TimeDelta = TimeDelta::seconds(3);
 #[serde(rename_all = "camelCase")]
 pub struct SyncStatus {
     /// Time of the newest event applied; null before any.
-    #[schema(examples("2026-11-21T11:44:31.230906Z"))]
+    #[schema(required = true, examples("2026-11-21T11:44:31.230906Z"))]
     last_processed_event_timestamp: Option<DateTime<Utc>>,
     /// Age of the oldest committed event that no view shows yet, in seconds,
     /// rounded up.
@@ -47,7 +47,7 @@ pub struct SyncStatus {
 #[serde(rename_all = "camelCase")]
 pub struct ShortSyncStatus {
     /// The same as `lastProcessedEventTimestamp`.
-    #[schema(examples("2026-11-21T11:44:31.230906Z"))]
+    #[schema(required = true, examples("2026-11-21T11:44:31.230906Z"))]
     last_processed_timestamp: Option<DateTime<Utc>>,
     #[serde(flatten)]
     status: SyncStatus,

@@ -9,8 +9,7 @@ use serde::Serialize;
 use std::fmt::Display;
 use utoipa::openapi::Header;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// Tells the cursor of the next page, as long as there is one.
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
@@ -28,7 +27,7 @@ pub struct PageOfIds {
 }
 
 /// The parameters that say it, as documents have them.
-#[derive(Debug, IntoParams)]
+#[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it is a PageOfIds when it is read")]
 pub struct PageParameters {
@@ -39,26 +38,26 @@ pub struct PageParameters {
     #[param(required = false, minimum = 0, maximum = 9223372036854775807_i64, example = 50)]
     cursor: i64,
     /// Whether ids ascend or descend.
-    #[param(required = false, default = "asc", example = "desc")]
-    order: Direction,
+    #[param(schema_with = order, required = false, example = "desc")]
+    order: String,
 }
 
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(dead_code, reason = "it is a flag when it is read")]
-enum Direction {
-    Asc,
-    Desc,
+fn order() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(["asc", "desc"]))
+        .default(Some("asc".into()))
+        .build()
 }
 
 /// The header of pages, as documents have it.
-pub fn next_cursor_header() -> (String, Header) {
+pub fn next_cursor_header() -> (&'static str, Header) {
     let header = HeaderBuilder::new()
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .description(Some("Cursor of the next page; absent on the last one."))
         .example(Some("50".into()))
         .build();
-    (NEXT_CURSOR.to_string(), header)
+    ("X-Next-Cursor", header)
 }
 
 impl PageOfIds {

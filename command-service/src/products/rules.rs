@@ -32,7 +32,7 @@ pub struct Product {
     /// Price of one piece.
     pub price: Money,
     /// Pieces in stock; null: not tracked.
-    #[schema(minimum = 0, examples(100))]
+    #[schema(required = true, minimum = 0, examples(100))]
     pub stock: Option<i32>,
     /// Raised by every change, orders and cancellations that change the stock included.
     #[schema(minimum = 1, examples(1))]

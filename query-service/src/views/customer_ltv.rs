@@ -29,7 +29,7 @@ pub struct LifetimeValue {
     #[schema(examples(1))]
     order_count: i64,
     /// When the last order was placed, cancelled or not; null if none was.
-    #[schema(examples("2026-11-21T11:44:31.230906Z"))]
+    #[schema(required = true, examples("2026-11-21T11:44:31.230906Z"))]
     last_order_date: Option<DateTime<Utc>>,
 }
 

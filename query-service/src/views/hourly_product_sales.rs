@@ -15,7 +15,6 @@ use shared_events::Money;
 use sqlx::PgPool;
 use sqlx::types::Decimal;
 use std::borrow::Cow;
-use utoipa::ToSchema;
 
 /// The longest span of one request.
 const MAX_SPAN: TimeDelta = TimeDelta::days(31);
@@ -24,7 +23,7 @@ const MAX_SPAN: TimeDelta = TimeDelta::days(31);
 const MAX_WINDOWS: i64 = 10_000;
 
 /// What a product sold in an hour.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Window {
     /// The full hour, in UTC.
@@ -52,10 +51,10 @@ pub struct Window {
 #[expect(dead_code, reason = "they are what is Wanted when they are read")]
 pub struct WindowParameters {
     /// From when windows start.
-    #[param(value_type = Time, example = "2026-11-21T11:00:00Z")]
+    #[param(value_type = Time, inline, example = "2026-11-21T11:00:00Z")]
     start: DateTime<Utc>,
     /// Before when they start: at most 31 days after `start`, and not before it.
-    #[param(value_type = Time, example = "2026-11-22")]
+    #[param(value_type = Time, inline, example = "2026-11-22")]
     end: DateTime<Utc>,
     /// Of this product alone.
     #[param(value_type = Id, required = false, example = 1)]

@@ -30,10 +30,10 @@ pub struct Invoice {
     #[schema(value_type = Id)]
     user_id: i64,
     /// Null for a customer who is no user.
-    #[schema(examples("ada@example.com"))]
+    #[schema(required = true, examples("ada@example.com"))]
     email: Option<String>,
     /// Null before the user has an account.
-    #[schema(examples("1 Main Street, Springfield, IL 62701"))]
+    #[schema(required = true, examples("1 Main Street, Springfield, IL 62701"))]
     shipping_address: Option<String>,
     /// The last day of the month.
     #[schema(examples("2026-11-30T00:00:00Z"))]

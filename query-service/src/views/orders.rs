@@ -20,10 +20,9 @@ use sqlx::PgPool;
 use sqlx::types::Decimal;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use utoipa::ToSchema;
 
 /// An order as it stands.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     /// Its id.
@@ -46,7 +45,7 @@ pub struct Order {
 }
 
 /// An order with its lines.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct OrderWithItems {
     #[serde(flatten)]
     order: Order,
@@ -103,10 +102,10 @@ pub struct OrderFilter {
     #[param(value_type = Id, required = false, example = 42)]
     customer_id: i64,
     /// Only those placed then or later.
-    #[param(value_type = Time, required = false, example = "2026-11-01")]
+    #[param(value_type = Time, inline, required = false, example = "2026-11-01")]
     created_from: DateTime<Utc>,
     /// Only those placed before that, which is not before `createdFrom`.
-    #[param(value_type = Time, required = false, example = "2026-12-01")]
+    #[param(value_type = Time, inline, required = false, example = "2026-12-01")]
     created_to: DateTime<Utc>,
 }
 

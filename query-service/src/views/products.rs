@@ -35,7 +35,7 @@ pub struct Product {
     /// Price of one piece.
     price: Money,
     /// Pieces left; null if stock is not tracked.
-    #[schema(examples(98))]
+    #[schema(required = true, examples(98))]
     stock: Option<i64>,
     /// When it was last changed, or ordered.
     #[schema(examples("2026-11-21T11:44:31.230906Z"))]

@@ -16,10 +16,9 @@ use service_runtime::problem::Problem;
 use service_runtime::refusals;
 use sqlx::PgPool;
 use std::collections::HashMap;
-use utoipa::ToSchema;
 
 /// A user as they stand.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// Their id, which is a customer id.
@@ -32,6 +31,7 @@ pub struct User {
     #[schema(examples("ada@example.com"))]
     email: String,
     /// That of the newest account; null before any.
+    #[schema(required = true)]
     address: Option<Address>,
     /// When they signed up.
     #[schema(examples("2026-11-21T11:44:33.387693Z"))]
@@ -42,7 +42,7 @@ pub struct User {
 }
 
 /// A postal address.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(examples(json!({"accountId": 1, "address1": "1 Main Street", "city": "Springfield",
                          "state": "IL", "zip": "62701"})))]
@@ -117,10 +117,10 @@ pub struct UserFilter {
     #[param(required = false, pattern = "^[^\\x00]*$", example = "ada@example.com")]
     email: String,
     /// Only those who signed up then or later.
-    #[param(value_type = Time, required = false, example = "2026-11-01")]
+    #[param(value_type = Time, inline, required = false, example = "2026-11-01")]
     created_from: DateTime<Utc>,
     /// Only those who signed up before that.
-    #[param(value_type = Time, required = false, example = "2026-12-01")]
+    #[param(value_type = Time, inline, required = false, example = "2026-12-01")]
     created_to: DateTime<Utc>,
 }
 
