@@ -4,7 +4,11 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use service_runtime::documents;
 use service_runtime::problem::Problem;
+use utoipa::openapi::Header;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use uuid::Uuid;
 
 /// The header that names the event of an accepted command.
@@ -46,6 +50,33 @@ impl Answer {
         let body = serde_json::to_string(body).map_err(|error| Problem::internal(&error))?;
         Ok(Self { status: StatusCode::OK, event_id, location: None, body })
     }
+}
+
+/// The header that names the event, as documents have it.
+pub fn event_id_header(status: &str) -> Header {
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
+    HeaderBuilder::new()
+        .schema(Some(schema))
+        .description(Some(
+            "The event that tells of the command; absent if it changed nothing. A query that \
+             names it waits until the views show it.",
+        ))
+        .extensions(documents::always().filter(|_| status == "201"))
+        .example(Some("01a1fdec-19e5-7476-ab1e-c46314bd80d6".into()))
+        .build()
+}
+
+/// The header `Location`, as documents have it.
+pub fn location_header() -> Header {
+    let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^/api/"));
+    HeaderBuilder::new()
+        .schema(Some(schema))
+        .description(Some("Where the query service has it; of an account, its user."))
+        .example(Some("/api/products/1".into()))
+        .extensions(documents::always())
+        .build()
 }
 
 impl IntoResponse for Answer {

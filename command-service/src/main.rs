@@ -3,6 +3,7 @@
 
 mod answer;
 mod config;
+mod document;
 mod idempotency;
 mod names;
 mod orders;
@@ -82,8 +83,12 @@ async fn run() -> anyhow::Result<()> {
         committed: committed.clone(),
     };
 
-    let api =
-        Guarded::api(&guard).open(health.routes()).needing(Role::Writer, router::routes(commands));
+    let api = document::API.serve(
+        &guard,
+        health.documented_routes(),
+        Role::Writer,
+        router::routes(commands),
+    )?;
     let address = (config.address, config.port).into();
     let api = http::serve("api", address, api, shutdown.clone()).await?;
     tasks.spawn("api", async move {

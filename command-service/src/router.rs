@@ -3,11 +3,11 @@
 use crate::idempotency::InFlight;
 use crate::outbox::Room;
 use crate::{orders, products, users};
-use axum::Router;
-use axum::routing::{patch, post, put};
 use sqlx::PgPool;
 use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// What handlers need.
 #[derive(Clone, Debug)]
@@ -27,15 +27,15 @@ pub struct Commands {
 }
 
 /// The API, without `/health`.
-pub fn routes(commands: Commands) -> Router {
-    Router::new()
-        .route("/api/products", post(products::routes::create))
-        .route("/api/products/{id}", put(products::routes::update))
-        .route("/api/products/{id}/price", put(products::routes::change_price))
-        .route("/api/orders", post(orders::routes::place))
-        .route("/api/orders/{id}/status", put(orders::routes::change_status))
-        .route("/api/users", post(users::routes::create))
-        .route("/api/users/{id}", patch(users::routes::update))
-        .route("/api/accounts", post(users::routes::open_account))
+pub fn routes(commands: Commands) -> OpenApiRouter {
+    OpenApiRouter::default()
+        .routes(routes!(products::routes::create))
+        .routes(routes!(products::routes::update))
+        .routes(routes!(products::routes::change_price))
+        .routes(routes!(orders::routes::place))
+        .routes(routes!(orders::routes::change_status))
+        .routes(routes!(users::routes::create))
+        .routes(routes!(users::routes::update))
+        .routes(routes!(users::routes::open_account))
         .with_state(commands)
 }

@@ -5,49 +5,74 @@
 //! views have not reached. If all are reached it is zero, as long as the newest
 //! is young; else the pipe stands still, and nobody knows what is behind.
 
+use crate::document;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
+use utoipa::ToSchema;
 
 /// Watermarks come every second. One that is older than this is late.
 const WATERMARK_PATIENCE: TimeDelta = TimeDelta::seconds(3);
 
-/// `GET /api/analytics/sync-status`
-#[derive(Debug, Serialize)]
+/// How far the views are behind.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncStatus {
     /// Time of the newest event applied; null before any.
+    #[schema(required = true, examples("2026-11-21T11:44:31.230906Z"))]
     last_processed_event_timestamp: Option<DateTime<Utc>>,
     /// Age of the oldest committed event that no view shows yet, in seconds,
     /// rounded up.
+    #[schema(minimum = 0, examples(0))]
     lag_seconds: i64,
     /// The same in milliseconds.
+    #[schema(minimum = 0, examples(0))]
     lag_milliseconds: i64,
+    /// Whether the lag is 0.
+    #[schema(examples(true))]
     is_caught_up: bool,
     /// Committed events that no view shows yet, by the newest watermarks.
+    #[schema(examples(0))]
     pending_events: i64,
     /// Events applied since the views began.
+    #[schema(examples(3))]
     events_applied: i64,
 }
 
 /// The same, by the short path: with a shorter name beside.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShortSyncStatus {
+    /// The same as `lastProcessedEventTimestamp`.
+    #[schema(required = true, examples("2026-11-21T11:44:31.230906Z"))]
     last_processed_timestamp: Option<DateTime<Utc>>,
     #[serde(flatten)]
     status: SyncStatus,
 }
 
-/// `GET /api/analytics/sync-status`
+/// How far the views are behind
+#[utoipa::path(
+    get,
+    path = "/api/analytics/sync-status",
+    operation_id = "getSyncStatus",
+    tag = document::ANALYTICS,
+    responses((status = 200, description = "The lag.", body = SyncStatus))
+)]
 pub async fn get(State(pool): State<PgPool>) -> Result<Json<SyncStatus>, Problem> {
     Ok(Json(read(&pool).await?))
 }
 
-/// `GET /sync-status`
+/// How far the views are behind, by a short path
+#[utoipa::path(
+    get,
+    path = "/sync-status",
+    operation_id = "getShortSyncStatus",
+    tag = document::ANALYTICS,
+    responses((status = 200, description = "The lag.", body = ShortSyncStatus))
+)]
 pub async fn get_short(State(pool): State<PgPool>) -> Result<Json<ShortSyncStatus>, Problem> {
     let status = read(&pool).await?;
     let last_processed_timestamp = status.last_processed_event_timestamp;

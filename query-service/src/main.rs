@@ -3,6 +3,7 @@
 mod arrivals;
 mod config;
 mod database;
+mod document;
 mod freshness;
 mod lookup;
 mod read_your_writes;
@@ -43,9 +44,12 @@ async fn main() -> anyhow::Result<()> {
         Ok(())
     });
 
-    let api = Guarded::api(&guard)
-        .open(health.routes())
-        .needing(Role::Reader, router::routes(database, arrivals));
+    let api = document::API.serve(
+        &guard,
+        health.documented_routes(),
+        Role::Reader,
+        router::routes(database, arrivals),
+    )?;
     let address = (config.address, config.port).into();
     tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
     let address = (config.common.operations_address, config.operations_port).into();

@@ -7,27 +7,27 @@ use crate::views::{
     products, users,
 };
 use crate::{freshness, read_your_writes, topology};
-use axum::Router;
 use axum::middleware;
-use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The API, without `/health`.
-pub fn routes(database: Database, arrivals: Arrivals) -> Router {
-    Router::new()
-        .route("/api/analytics/products/{id}/sales", get(product_sales::get))
-        .route("/api/analytics/categories/{category}/revenue", get(category_metrics::get))
-        .route("/api/analytics/customers/{id}/lifetime-value", get(customer_ltv::get))
-        .route("/api/analytics/hourly-sales", get(hourly_product_sales::list))
-        .route("/api/analytics/sync-status", get(freshness::get))
-        .route("/api/analytics/topology", get(topology::get))
-        .route("/sync-status", get(freshness::get_short))
-        .route("/api/products", get(products::list))
-        .route("/api/products/{id}", get(products::get))
-        .route("/api/orders", get(orders::list))
-        .route("/api/orders/{id}", get(orders::get))
-        .route("/api/users", get(users::list))
-        .route("/api/users/{id}", get(users::get))
-        .route("/api/invoices", get(invoices::get))
+pub fn routes(database: Database, arrivals: Arrivals) -> OpenApiRouter {
+    OpenApiRouter::default()
+        .routes(routes!(product_sales::get))
+        .routes(routes!(category_metrics::get))
+        .routes(routes!(customer_ltv::get))
+        .routes(routes!(hourly_product_sales::list))
+        .routes(routes!(freshness::get))
+        .routes(routes!(topology::get))
+        .routes(routes!(freshness::get_short))
+        .routes(routes!(products::list))
+        .routes(routes!(products::get))
+        .routes(routes!(orders::list))
+        .routes(routes!(orders::get))
+        .routes(routes!(users::list))
+        .routes(routes!(users::get))
+        .routes(routes!(invoices::get))
         .with_state(database)
         .layer(middleware::from_fn_with_state(arrivals, read_your_writes::wait))
 }

@@ -2,6 +2,7 @@
 //! registered: topics and kinds of events in the wire contract, views by the
 //! consumer service at its start.
 
+use crate::document;
 use axum::extract::State;
 use service_runtime::problem::Problem;
 use shared_events::topology::EXCHANGE;
@@ -15,7 +16,14 @@ struct Projection {
     topic: String,
 }
 
-/// `GET /api/analytics/topology`
+/// How events flow from the outbox to the views, as text
+#[utoipa::path(
+    get,
+    path = "/api/analytics/topology",
+    operation_id = "getTopology",
+    tag = document::ANALYTICS,
+    responses((status = 200, description = "A drawing.", body = String))
+)]
 pub async fn get(State(pool): State<PgPool>) -> Result<String, Problem> {
     let projections =
         sqlx::query_as!(Projection, "SELECT view, topic FROM projections ORDER BY place, topic")

@@ -20,7 +20,8 @@ async fn get(pool: &PgPool, path: &str) -> (u16, Value, Option<String>) {
     let request = Request::get(path).body(Body::empty()).unwrap();
     let (arrivals, watching) = Arrivals::watch(pool, CancellationToken::new());
     let _watching = AbortOnDropHandle::new(tokio::spawn(watching));
-    let response = router::routes(database, arrivals).oneshot(request).await.unwrap();
+    let router = axum::Router::from(router::routes(database, arrivals));
+    let response = router.oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let cursor = response.headers().get("x-next-cursor");
     let cursor = cursor.map(|value| value.to_str().unwrap().to_owned());

@@ -1,13 +1,18 @@
 //! What a service says about itself.
 
+use crate::documents;
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router, routing::get};
+use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::{info, warn};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The health of a process: that of the parts it depends on.
 #[derive(Clone, Debug, Default)]
@@ -24,11 +29,18 @@ pub enum Need {
     Useful,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// A part that the service depends on.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 struct Part {
+    /// `up` or `down`.
+    #[schema(examples("up"))]
     status: &'static str,
+    /// Why it is down.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples("connection refused"))]
     detail: Option<String>,
+    /// Since when it is up or down.
+    #[schema(examples("2026-11-21T11:44:31.202809Z"))]
     since: DateTime<Utc>,
     #[serde(skip)]
     need: Need,
@@ -39,6 +51,32 @@ struct Part {
 pub struct Reporter {
     health: Health,
     name: &'static str,
+}
+
+/// The health of a service, with a member for each part that it depends on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
+struct Body<'a> {
+    /// `ok`, or `unavailable` while it cannot do its work.
+    #[schema(examples("ok"))]
+    status: &'static str,
+    #[serde(flatten)]
+    parts: &'a BTreeMap<&'static str, Part>,
+}
+
+/// Whether the service can do its work
+#[utoipa::path(
+    get,
+    path = "/health",
+    operation_id = "getHealth",
+    tag = documents::TAG,
+    responses(
+        (status = 200, description = "It can.", body = Body),
+        (status = 503, description = "It cannot: a part is down without which it cannot.", body = Body),
+    )
+)]
+async fn get(State(health): State<Health>) -> Response {
+    health.answer()
 }
 
 impl Health {
@@ -52,19 +90,17 @@ impl Health {
 
     /// `GET /health`.
     pub fn routes(&self) -> Router {
-        let health = self.clone();
-        Router::new().route("/health", get(move || async move { health.answer() }))
+        self.documented_routes().into()
+    }
+
+    /// The same, with their document.
+    pub fn documented_routes(&self) -> OpenApiRouter {
+        OpenApiRouter::default().routes(routes!(get)).with_state(self.clone())
     }
 
     /// 200 `{"status":"ok", …}`, or 503 while a vital part is down; either way
     /// a member for each part.
     fn answer(&self) -> Response {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            status: &'static str,
-            #[serde(flatten)]
-            parts: &'a BTreeMap<&'static str, Part>,
-        }
         let parts = self.lock();
         let well = parts.values().all(|part| part.status == "up" || part.need == Need::Useful);
         let (code, status) = if well {

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod broker;
 pub mod config;
 mod connections;
+pub mod documents;
 pub mod health;
 pub mod health_check;
 pub mod http;

@@ -7,6 +7,9 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::fmt::Display;
+use utoipa::openapi::Header;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// Tells the cursor of the next page, as long as there is one.
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
@@ -21,6 +24,40 @@ pub struct PageOfIds {
     pub after: i64,
     /// Whether ids descend.
     pub descending: bool,
+}
+
+/// The parameters that say it, as documents have them.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is a PageOfIds when it is read")]
+pub struct PageParameters {
+    /// Most elements.
+    #[param(required = false, minimum = 1, maximum = 500, default = 50, example = 50)]
+    limit: i64,
+    /// The `X-Next-Cursor` of the page before.
+    #[param(required = false, minimum = 0, maximum = 9223372036854775807_i64, example = 50)]
+    cursor: i64,
+    /// Whether ids ascend or descend.
+    #[param(schema_with = order, required = false, example = "desc")]
+    order: String,
+}
+
+fn order() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(["asc", "desc"]))
+        .default(Some("asc".into()))
+        .build()
+}
+
+/// The header of pages, as documents have it.
+pub fn next_cursor_header() -> (&'static str, Header) {
+    let header = HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .description(Some("Cursor of the next page; absent on the last one."))
+        .example(Some("50".into()))
+        .build();
+    ("X-Next-Cursor", header)
 }
 
 impl PageOfIds {

@@ -9,6 +9,9 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use tracing::error;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
 
 /// A refused or failed request.
 #[derive(Clone, Debug)]
@@ -23,29 +26,44 @@ pub struct Problem {
     members: BTreeMap<&'static str, Value>,
 }
 
-/// The body of a problem.
-#[derive(Serialize)]
-struct Body<'a> {
+/// A refusal, as in RFC 9457. Some have members of their own besides.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Body<'a> {
+    /// The fixed text to compare with.
+    #[schema(examples("Not found"))]
     error: &'a str,
     /// A URI that identifies the kind of refusal.
     #[serde(rename = "type")]
+    #[schema(examples("urn:problem:not-found"))]
     kind: String,
+    /// The same as `error`.
+    #[schema(examples("Not found"))]
     title: &'a str,
+    /// The status code.
+    #[schema(minimum = 400, maximum = 599, examples(404))]
     status: u16,
+    /// What happened and what to do next, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples("There is no such path."))]
     detail: Option<&'a str>,
+    /// What is wrong with which member, if it is about members.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    #[schema(value_type = Vec<FieldError>, examples(json!([{"field": "price", "message": "is required"}])))]
     errors: &'a [FieldError],
     #[serde(flatten)]
+    #[schema(ignore)]
     members: &'a BTreeMap<&'static str, Value>,
 }
 
 /// What is wrong with one member of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// Path of the member, for instance `items[0].quantity`.
+    #[schema(examples("items[0].quantity"))]
     pub field: String,
     /// What it must be.
+    #[schema(examples("is required"))]
     pub message: Cow<'static, str>,
 }
 
@@ -116,6 +134,18 @@ impl Problem {
     /// The status code.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl PartialSchema for Problem {
+    fn schema() -> RefOr<Schema> {
+        Body::schema()
+    }
+}
+
+impl ToSchema for Problem {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Body::schemas(schemas);
     }
 }
 

@@ -5,6 +5,9 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::value::RawValue;
 use std::fmt;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// An amount of money: exact, with at most four decimals, within
 /// `NUMERIC(24,4)`. There is one currency.
@@ -138,6 +141,21 @@ impl<'de> Deserialize<'de> for Money {
         Self::parse(raw.get()).map_err(|error| de::Error::custom(format!("an amount {error}")))
     }
 }
+
+impl PartialSchema for Money {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .description(Some(
+                "An amount of money, exact, with at most four decimals. There is one currency.",
+            ))
+            .multiple_of(Some(0.0001))
+            .examples([4.5])
+            .into()
+    }
+}
+
+impl ToSchema for Money {}
 
 #[cfg(test)]
 mod tests {

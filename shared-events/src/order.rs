@@ -8,10 +8,14 @@ use crate::{DecodeError, Money};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 
 /// Where an order stands in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "UPPERCASE")]
+#[schema(examples("CREATED"))]
 pub enum OrderStatus {
     /// Placed.
     #[default]
@@ -77,27 +81,33 @@ impl fmt::Display for OrderStatus {
 
 /// One line of an order, as ordered: later changes of the product do not
 /// reach it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderLine {
     /// The product.
+    #[schema(minimum = 1, examples(1))]
     pub product_id: i64,
     /// Its name then.
+    #[schema(examples("Assam tea"))]
     pub product_name: String,
     /// Its category then.
+    #[schema(examples("Drinks"))]
     pub category: String,
     /// Pieces.
+    #[schema(minimum = 1, examples(2))]
     pub quantity: i32,
     /// Price of one piece.
     pub price: Money,
     /// Pieces taken from the stock: the quantity, or zero of a product whose
     /// stock was not tracked then. Absent means the quantity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0, examples(2))]
     pub stock_taken: Option<i32>,
     /// Pieces put back into the stock, in the event that cancels the order:
     /// zero of a product whose stock was not tracked then. Absent means those
     /// that were taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0, examples(2))]
     pub stock_returned: Option<i32>,
 }
 

@@ -5,6 +5,9 @@ use service_runtime::auth::Caller;
 use service_runtime::problem::{FieldError, Problem};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 /// The header that brings it.
 const HEADER: &str = "idempotency-key";
@@ -53,6 +56,26 @@ impl Key {
     pub fn caller(&self) -> &str {
         self.caller.as_deref().unwrap_or_default()
     }
+}
+
+/// The header that brings a key, as documents have it.
+pub fn parameter() -> Parameter {
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(MAX_CHARS))
+        .pattern(Some("^[!-~]+$"));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "Makes it safe to send the command again: with the same key and body, within 24 \
+             hours, it gets the same answer and nothing happens a second time.",
+        ))
+        .schema(Some(schema))
+        .example(Some("7c1a6a0e-order-1".into()))
+        .build()
 }
 
 fn invalid() -> Problem {

@@ -18,7 +18,7 @@ mod key;
 
 pub use in_flight::InFlight;
 pub use kept_answers::{KeptAnswer, find, forget_old, is_clash};
-pub use key::Key;
+pub use key::{Key, parameter};
 
 use crate::answer::Answer;
 use service_runtime::problem::Problem;

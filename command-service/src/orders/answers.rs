@@ -4,13 +4,18 @@ use super::order::Order;
 use super::transaction::Placed;
 use crate::answer::Answer;
 use serde::Serialize;
+use service_runtime::documents::Id;
 use service_runtime::problem::Problem;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// An order as answered: its id also as `orderId`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+#[schema(as = OrderAnswer)]
+pub struct Body<'a> {
+    /// Its id.
+    #[schema(value_type = Id)]
     order_id: i64,
     #[serde(flatten)]
     order: &'a Order,

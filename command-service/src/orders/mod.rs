@@ -5,6 +5,7 @@
 //! comes to other statuses, one transaction each.
 
 mod answers;
+mod document;
 mod lane;
 mod order;
 mod place;

@@ -2,16 +2,27 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use service_runtime::documents::Id;
 use shared_events::{Money, OrderLine, OrderStatus};
+use utoipa::ToSchema;
 
 /// An order as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
+    /// Its id.
+    #[schema(value_type = Id)]
     pub id: i64,
+    /// Who ordered.
+    #[schema(value_type = Id)]
     pub customer_id: i64,
+    /// Where it stands in its life.
     pub status: OrderStatus,
+    /// Its lines, with names, categories and prices as ordered.
     pub items: Vec<OrderLine>,
+    /// Sum of the lines.
     pub total: Money,
+    /// When it was placed.
+    #[schema(examples("2026-11-21T11:44:31.230906Z"))]
     pub created_at: DateTime<Utc>,
 }

@@ -1,30 +1,47 @@
 //! The command to place an order.
 
-use crate::products::price;
+use crate::products::{Price, price};
 use serde_json::value::RawValue;
+use service_runtime::documents::Id;
 use service_runtime::json_body::{Members, Reader, integer};
 use service_runtime::problem::Problem;
 use shared_events::Money;
 use shared_events::limits::MAX_ORDER_LINES;
 use std::borrow::Cow;
+use utoipa::ToSchema;
 
 /// The text of refusals of an order's members.
 pub const INVALID: &str = "Invalid order data";
 
 /// An order to be placed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(
+    rename_all = "camelCase",
+    examples(json!({"customerId": 42, "items": [{"productId": 1, "quantity": 2}]}))
+)]
 pub struct PlaceOrder {
+    /// Who orders: a user's id or any other. A customer who is not there yet is created.
+    #[schema(value_type = Id)]
     pub customer_id: i64,
     /// At least one; several may name the same product.
+    #[schema(rename = "items", min_items = 1, max_items = 200,
+             examples(json!([{"productId": 1, "quantity": 2}])))]
     pub lines: Vec<Line>,
 }
 
 /// A line of an order to be placed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(as = NewOrderLine, rename_all = "camelCase")]
 pub struct Line {
+    /// What is ordered.
+    #[schema(value_type = Id)]
     pub product_id: i64,
+    /// Pieces.
+    #[schema(minimum = 1, maximum = 2147483647, examples(2))]
     pub quantity: i32,
-    /// None: the catalogue's.
+    /// Price of one piece; absent or null: the catalogue's. Another one was negotiated,
+    /// unless the service takes none but the catalogue's.
+    #[schema(value_type = Option<Price>)]
     pub price: Option<Money>,
 }
 

@@ -1,7 +1,10 @@
 //! `/api/orders`.
 
+use super::answers::{self, Body};
+use super::document::{NotChanged, NotPlaced, OrderId, TAG};
 use super::place::{INVALID, PlaceOrder};
-use super::{answers, status, status_change};
+use super::status::{self, StatusChange};
+use super::status_change;
 use crate::answer::Answer;
 use crate::request::Request;
 use crate::router::Commands;
@@ -9,7 +12,17 @@ use axum::extract::State;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 
-/// `POST /api/orders`
+/// Place an order
+///
+/// It is taken whole or not at all. Stock never goes below zero.
+#[utoipa::path(
+    post,
+    path = "/api/orders",
+    operation_id = "placeOrder",
+    tag = TAG,
+    request_body = PlaceOrder,
+    responses((status = 201, description = "The order.", body = Body), NotPlaced)
+)]
 pub async fn place(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
     request
         .carry_out(commands, async move |commands: Commands, request: Request| {
@@ -20,7 +33,19 @@ pub async fn place(State(commands): State<Commands>, request: Request) -> Result
         .await
 }
 
-/// `PUT /api/orders/{id}/status`
+/// Change an order's status
+///
+/// The status that it has already: 200, and nothing happens. A cancellation puts back
+/// into the stock what the order took.
+#[utoipa::path(
+    put,
+    path = "/api/orders/{id}/status",
+    operation_id = "changeOrderStatus",
+    tag = TAG,
+    params(OrderId),
+    request_body = StatusChange,
+    responses((status = 200, description = "The order.", body = Body), NotChanged)
+)]
 pub async fn change_status(
     State(commands): State<Commands>,
     id: Segment,

@@ -7,9 +7,19 @@ use service_runtime::problem::Problem;
 use shared_events::{OrderLine, OrderStatus};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// The text of refusals of a status.
 pub const INVALID: &str = "Invalid status";
+
+/// The command to bring an order to a status, as documents have it.
+#[derive(Debug, ToSchema)]
+#[schema(examples(json!({"status": "PAID"})))]
+#[expect(dead_code, reason = "it is an OrderStatus when it is read")]
+pub struct StatusChange {
+    /// The status that it is to have.
+    status: OrderStatus,
+}
 
 /// What a wanted status comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,13 +3,18 @@
 use super::rules::Product;
 use crate::answer::Answer;
 use serde::Serialize;
+use service_runtime::documents::Id;
 use service_runtime::problem::Problem;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A product as answered: its id also as `productId`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+#[schema(as = ProductAnswer)]
+pub struct Body<'a> {
+    /// Its id.
+    #[schema(value_type = Id)]
     product_id: i64,
     #[serde(flatten)]
     product: &'a Product,

@@ -2,7 +2,8 @@
 
 mod answers;
 mod commands;
+mod document;
 pub mod routes;
 mod rules;
 
-pub use rules::price;
+pub use rules::{Price, price};

@@ -1,7 +1,9 @@
 //! `/api/products`.
 
+use super::answers::Body;
 use super::commands::{self, ChangeOf};
-use super::rules::{INVALID, NewProduct, ProductChange};
+use super::document::{NotChanged, NotCreated, ProductId, SomeProductChange, TAG};
+use super::rules::{INVALID, NewProduct, PriceChange, ProductChange};
 use crate::answer::Answer;
 use crate::request::Request;
 use crate::router::Commands;
@@ -10,7 +12,15 @@ use service_runtime::json_body::Members;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 
-/// `POST /api/products`
+/// Create a product
+#[utoipa::path(
+    post,
+    path = "/api/products",
+    operation_id = "createProduct",
+    tag = TAG,
+    request_body = NewProduct,
+    responses((status = 201, description = "The product.", body = Body), NotCreated)
+)]
 pub async fn create(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
     request
         .carry_out(commands, async move |commands: Commands, request: Request| {
@@ -21,7 +31,18 @@ pub async fn create(State(commands): State<Commands>, request: Request) -> Resul
         .await
 }
 
-/// `PUT /api/products/{id}`
+/// Change a product
+///
+/// Any of its members, at least one.
+#[utoipa::path(
+    put,
+    path = "/api/products/{id}",
+    operation_id = "changeProduct",
+    tag = TAG,
+    params(ProductId),
+    request_body = SomeProductChange,
+    responses((status = 200, description = "The product.", body = Body), NotChanged)
+)]
 pub async fn update(
     State(commands): State<Commands>,
     id: Segment,
@@ -30,7 +51,18 @@ pub async fn update(
     change(commands, id, request, ProductChange::read, ChangeOf::Details).await
 }
 
-/// `PUT /api/products/{id}/price`
+/// Change a price
+///
+/// Its event is `PriceChanged`, where a change of the product makes `ProductUpdated`.
+#[utoipa::path(
+    put,
+    path = "/api/products/{id}/price",
+    operation_id = "changePrice",
+    tag = TAG,
+    params(ProductId),
+    request_body = PriceChange,
+    responses((status = 200, description = "The product.", body = Body), NotChanged)
+)]
 pub async fn change_price(
     State(commands): State<Commands>,
     id: Segment,

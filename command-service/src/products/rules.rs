@@ -1,49 +1,113 @@
 //! What a product may be, and what a change makes of it.
 
-use crate::names;
+use crate::names::{self, CategoryName, Name};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use service_runtime::documents::Id;
 use service_runtime::json_body::{Members, Reader, integer};
 use service_runtime::problem::{FieldError, Problem};
 use shared_events::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_PRICE};
 use shared_events::{Money, ProductState};
 use std::borrow::Cow;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The text of every refusal of a product's members.
 pub const INVALID: &str = "Invalid product data";
 
 /// A product as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
+    /// Its id.
+    #[schema(value_type = Id)]
     pub id: i64,
+    /// Its name.
+    #[schema(examples("Assam tea"))]
     pub name: String,
+    /// Its category.
+    #[schema(examples("Drinks"))]
     pub category: String,
+    /// Price of one piece.
     pub price: Money,
-    /// None: not tracked.
+    /// Pieces in stock; null: not tracked.
+    #[schema(required = true, minimum = 0, examples(100))]
     pub stock: Option<i32>,
+    /// Raised by every change, orders and cancellations that change the stock included.
+    #[schema(minimum = 1, examples(1))]
     pub version: i64,
+    /// When it was created.
+    #[schema(examples("2026-11-21T11:44:31.202809Z"))]
     pub created_at: DateTime<Utc>,
 }
 
 /// The command to create a product.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(examples(json!({"name": "Assam tea", "category": "Drinks", "price": 4.5, "stock": 100})))]
 pub struct NewProduct {
+    /// Its name.
+    #[schema(value_type = Name)]
     pub name: String,
+    /// Its category.
+    #[schema(value_type = CategoryName)]
     pub category: String,
+    /// Price of one piece.
+    #[schema(value_type = Price)]
     pub price: Money,
+    /// Pieces in stock; null or absent: not tracked, and never insufficient.
+    #[schema(minimum = 0, maximum = 2147483647, examples(100))]
     pub stock: Option<i32>,
 }
 
-/// The command to change some members of a product; `None` leaves one as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The command to change some members of a product; one that is absent stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, ToSchema)]
+#[schema(examples(json!({"stock": 200})))]
 pub struct ProductChange {
+    /// Its name.
+    #[schema(value_type = Name, required = false)]
     pub name: Option<String>,
+    /// Its category.
+    #[schema(value_type = CategoryName, required = false)]
     pub category: Option<String>,
+    /// Price of one piece.
+    #[schema(value_type = Price, required = false)]
     pub price: Option<Money>,
-    /// `Some(None)`: no longer tracked.
+    /// Pieces in stock: sets the number, does not add to it. Null: no longer tracked.
+    // `Some(None)`: null.
+    #[schema(value_type = Option<i32>, minimum = 0, maximum = 2147483647, examples(200))]
     pub stock: Option<Option<i32>>,
 }
+
+/// The command to change the price alone, as documents have it.
+#[derive(Debug, ToSchema)]
+#[schema(examples(json!({"price": 4.8})))]
+#[expect(dead_code, reason = "it is a ProductChange when it is read")]
+pub struct PriceChange {
+    /// Price of one piece.
+    price: Price,
+}
+
+/// A price, as documents have it.
+#[derive(Debug)]
+pub struct Price;
+
+impl PartialSchema for Price {
+    fn schema() -> RefOr<Schema> {
+        // No price that double precision rounds is beyond it.
+        let max = MAX_PRICE.to_string().parse().unwrap_or(f64::MAX);
+        ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .description(Some("An amount of money, with at most four decimals."))
+            .minimum(Some(0))
+            .maximum(Some(max))
+            .multiple_of(Some(0.0001))
+            .examples([4.5])
+            .into()
+    }
+}
+
+impl ToSchema for Price {}
 
 impl NewProduct {
     /// Reads the command.

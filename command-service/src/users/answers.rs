@@ -3,22 +3,30 @@
 use super::rules::{Account, User};
 use crate::answer::Answer;
 use serde::Serialize;
+use service_runtime::documents::Id;
 use service_runtime::problem::Problem;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A user as answered: their id also as `userId`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct UserBody<'a> {
+#[schema(as = UserAnswer)]
+pub struct UserBody<'a> {
+    /// Their id.
+    #[schema(value_type = Id)]
     user_id: i64,
     #[serde(flatten)]
     user: &'a User,
 }
 
 /// An account as answered: its id also as `accountId`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct AccountBody<'a> {
+#[schema(as = AccountAnswer)]
+pub struct AccountBody<'a> {
+    /// Its id.
+    #[schema(value_type = Id)]
     account_id: i64,
     #[serde(flatten)]
     account: &'a Account,

@@ -5,5 +5,6 @@
 
 mod answers;
 mod commands;
+mod document;
 pub mod routes;
 mod rules;

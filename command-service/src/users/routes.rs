@@ -1,6 +1,8 @@
 //! `/api/users` and `/api/accounts`.
 
+use super::answers::{AccountBody, UserBody};
 use super::commands;
+use super::document::{NotChanged, NotCreated, NotOpened, SomeUserChange, TAG, UserId};
 use super::rules::{INVALID_ACCOUNT, INVALID_USER, NewAccount, NewUser, UserChange};
 use crate::answer::Answer;
 use crate::request::Request;
@@ -9,7 +11,17 @@ use axum::extract::State;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 
-/// `POST /api/users`
+/// Create a user
+///
+/// A new user takes an id that no customer has.
+#[utoipa::path(
+    post,
+    path = "/api/users",
+    operation_id = "createUser",
+    tag = TAG,
+    request_body = NewUser,
+    responses((status = 201, description = "The user.", body = UserBody), NotCreated)
+)]
 pub async fn create(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
     request
         .carry_out(commands, async move |commands: Commands, request: Request| {
@@ -20,7 +32,18 @@ pub async fn create(State(commands): State<Commands>, request: Request) -> Resul
         .await
 }
 
-/// `PATCH /api/users/{id}`
+/// Change a user
+///
+/// Name, e-mail address or both.
+#[utoipa::path(
+    patch,
+    path = "/api/users/{id}",
+    operation_id = "changeUser",
+    tag = TAG,
+    params(UserId),
+    request_body = SomeUserChange,
+    responses((status = 200, description = "The user.", body = UserBody), NotChanged)
+)]
 pub async fn update(
     State(commands): State<Commands>,
     id: Segment,
@@ -36,7 +59,17 @@ pub async fn update(
         .await
 }
 
-/// `POST /api/accounts`
+/// Open an account
+///
+/// The newest account of a user has their address; whoever moves opens another.
+#[utoipa::path(
+    post,
+    path = "/api/accounts",
+    operation_id = "openAccount",
+    tag = TAG,
+    request_body = NewAccount,
+    responses((status = 201, description = "The account.", body = AccountBody), NotOpened)
+)]
 pub async fn open_account(
     State(commands): State<Commands>,
     request: Request,

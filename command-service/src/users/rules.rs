@@ -1,14 +1,18 @@
 //! What a user and an account may be, and what a change makes of a user.
 
-use crate::names;
+use crate::names::{self, Name};
 use chrono::{DateTime, Utc};
 use email_address::{EmailAddress, Options};
 use serde::Serialize;
+use service_runtime::documents::Id;
 use service_runtime::json_body::{Members, Reader, integer, text};
 use service_runtime::problem::{FieldError, Problem};
 use shared_events::limits::{MAX_ADDRESS_CHARS, MAX_EMAIL_CHARS, MAX_NAME_CHARS, is_name};
 use shared_events::{AccountCreated, UserState};
 use std::borrow::Cow;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The text of every refusal of a user's members.
 pub const INVALID_USER: &str = "Invalid user data";
@@ -17,51 +21,109 @@ pub const INVALID_USER: &str = "Invalid user data";
 pub const INVALID_ACCOUNT: &str = "Invalid account data";
 
 /// A user as they stand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
+    /// Their id, which is a customer id.
+    #[schema(value_type = Id)]
     pub id: i64,
+    /// Their name.
+    #[schema(examples("Ada Lovelace"))]
     pub name: String,
+    /// Their e-mail address, as written.
+    #[schema(examples("ada@example.com"))]
     pub email: String,
+    /// Raised by every change, and by every account.
+    #[schema(minimum = 1, examples(1))]
     pub version: i64,
+    /// When they signed up.
+    #[schema(examples("2026-11-21T11:44:33.387693Z"))]
     pub created_at: DateTime<Utc>,
 }
 
 /// The command to create a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(examples(json!({"name": "Ada Lovelace", "email": "ada@example.com"})))]
 pub struct NewUser {
+    /// Their name.
+    #[schema(value_type = Name)]
     pub name: String,
+    /// Their e-mail address. It has one user, without regard to case.
+    #[schema(value_type = Email)]
     pub email: String,
 }
 
-/// The command to change some members of a user; `None` leaves one as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The command to change some members of a user; one that is absent stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, ToSchema)]
+#[schema(examples(json!({"name": "Ada King"})))]
 pub struct UserChange {
+    /// Their name.
+    #[schema(value_type = Name, required = false)]
     pub name: Option<String>,
+    /// Their e-mail address.
+    #[schema(value_type = Email, required = false)]
     pub email: Option<String>,
 }
 
 /// An account as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
+    /// Its id.
+    #[schema(value_type = Id)]
     pub id: i64,
     #[serde(flatten)]
     pub details: NewAccount,
+    /// Always `open`.
+    #[schema(examples("open"))]
     pub status: &'static str,
+    /// When it was opened.
+    #[schema(examples("2026-11-21T11:44:33.410562Z"))]
     pub created_at: DateTime<Utc>,
 }
 
-/// The command to open an account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The command to open an account, whose address is the user's from then on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({"userId": 1, "address1": "1 Main Street", "city": "Springfield",
+                         "state": "IL", "zip": "62701"})))]
 pub struct NewAccount {
+    /// Whose it is.
+    #[schema(value_type = Id)]
     pub user_id: i64,
+    /// Street and number.
+    #[schema(value_type = Name)]
     pub address1: String,
+    /// City.
+    #[schema(value_type = Name)]
     pub city: String,
+    /// State or region.
+    #[schema(value_type = Name)]
     pub state: String,
+    /// Postal code.
+    #[schema(value_type = Name)]
     pub zip: String,
 }
+
+/// An e-mail address, as documents have it.
+#[derive(Debug)]
+pub struct Email;
+
+impl PartialSchema for Email {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::IdnEmail)))
+            .description(Some(
+                "An address alone: neither `Ada <ada@example.com>` nor `ada@[127.0.0.1]`.",
+            ))
+            .max_length(Some(MAX_EMAIL_CHARS))
+            .examples(["ada@example.com"])
+            .into()
+    }
+}
+
+impl ToSchema for Email {}
 
 impl NewUser {
     /// Reads the command.

@@ -1,23 +1,30 @@
 //! `category_metrics_view`: what a category sold.
 
 use super::{ByKey, money};
+use crate::document;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
+use service_runtime::refusals;
 use shared_events::Money;
 use sqlx::PgPool;
 use sqlx::types::Decimal;
 use std::collections::HashMap;
+use utoipa::ToSchema;
 
 /// What a category sold.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CategoryRevenue {
+    /// Its name; that asked for if several were summed.
+    #[schema(examples("Drinks"))]
     category: String,
+    /// Revenue.
     total_revenue: Money,
     /// Orders with a line of the category.
+    #[schema(examples(1))]
     total_orders: i64,
 }
 
@@ -39,18 +46,42 @@ pub async fn find(pool: PgPool, categories: Vec<String>) -> sqlx::Result<HashMap
     Ok(rows.into_iter().map(|row| (row.asked.clone(), row)).collect())
 }
 
-/// `GET /api/analytics/categories/{category}/revenue`
+/// In the path.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it is a Segment when it is read")]
+pub struct CategoryName {
+    /// The category.
+    #[param(min_length = 1, example = "Drinks")]
+    category: String,
+}
+
+refusals! {
+    /// Why there is no answer.
+    NotFound: not_found()
+}
+
+fn not_found() -> Problem {
+    Problem::not_found("Category not found")
+        .detail("No event about a product of this category has arrived.")
+}
+
+/// What a category sold
 ///
 /// The category of exactly that name, or else all whose names differ from it
 /// only in case, summed.
+#[utoipa::path(
+    get,
+    path = "/api/analytics/categories/{category}/revenue",
+    operation_id = "getRevenueOfCategory",
+    tag = document::ANALYTICS,
+    params(CategoryName),
+    responses((status = 200, description = "Zeros if nothing was sold.", body = CategoryRevenue), NotFound)
+)]
 pub async fn get(
     State(by_key): State<ByKey>,
     Segment(category): Segment,
 ) -> Result<Json<CategoryRevenue>, Problem> {
-    let not_found = || {
-        Problem::not_found("Category not found")
-            .detail("No event about a product of this category has arrived.")
-    };
     if category.contains('\0') {
         // PostgreSQL cannot be asked for it, and has none.
         return Err(not_found());

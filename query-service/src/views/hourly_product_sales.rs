@@ -1,10 +1,12 @@
 //! `hourly_product_sales_view`: what products sold in each hour.
 
 use super::money;
+use crate::document;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::Serialize;
+use service_runtime::documents::{Id, Time};
 use service_runtime::json_body::integer;
 use service_runtime::paging;
 use service_runtime::parameters::{Parameters, time};
@@ -21,18 +23,48 @@ const MAX_SPAN: TimeDelta = TimeDelta::days(31);
 const MAX_WINDOWS: i64 = 10_000;
 
 /// What a product sold in an hour.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Window {
+    /// The full hour, in UTC.
+    #[schema(examples("2026-11-21T11:00:00Z"))]
     window_start: DateTime<Utc>,
+    /// An hour later.
+    #[schema(examples("2026-11-21T12:00:00Z"))]
     window_end: DateTime<Utc>,
+    /// The product.
+    #[schema(value_type = Id)]
     product_id: i64,
     /// Revenue.
     total_sales: Money,
     /// Pieces.
+    #[schema(examples(2))]
     total_quantity: i64,
     /// Orders that name the product, each once.
+    #[schema(examples(1))]
     total_orders: i64,
+}
+
+/// The parameters that say which windows are wanted, as documents have them.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "they are what is Wanted when they are read")]
+pub struct WindowParameters {
+    /// From when windows start.
+    #[param(value_type = Time, inline, example = "2026-11-21T11:00:00Z")]
+    start: DateTime<Utc>,
+    /// Before when they start: at most 31 days after `start`, and not before it.
+    #[param(value_type = Time, inline, example = "2026-11-22")]
+    end: DateTime<Utc>,
+    /// Of this product alone.
+    #[param(value_type = Id, required = false, example = 1)]
+    product_id: i64,
+    /// Most windows.
+    #[param(required = false, minimum = 1, maximum = 10000, default = 10000, example = 1000)]
+    limit: i64,
+    /// The `X-Next-Cursor` of the page before.
+    #[param(required = false, pattern = "^[0-9]{1,11}\\.[0-9]{1,18}$", example = "1795258800.1")]
+    cursor: String,
 }
 
 /// Which windows are wanted.
@@ -61,10 +93,18 @@ struct Position {
     product_id: i64,
 }
 
-/// `GET /api/analytics/hourly-sales`
+/// Sales by hour and product
 ///
 /// The windows that start in [start, end), by start and product; hours in
 /// which a product sold nothing, or nothing that stood, are left out.
+#[utoipa::path(
+    get,
+    path = "/api/analytics/hourly-sales",
+    operation_id = "listHourlySales",
+    tag = document::ANALYTICS,
+    params(WindowParameters),
+    responses((status = 200, description = "A page of windows.", body = Vec<Window>))
+)]
 pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<Response, Problem> {
     let wanted = Wanted::read(parameters)?;
     // Two statements, for two plans: the windows of one product are found by

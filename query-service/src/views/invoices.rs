@@ -3,47 +3,89 @@
 
 use super::{ByKey, money, users};
 use crate::database::Lists;
+use crate::document;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde::Serialize;
+use service_runtime::documents::Id;
 use service_runtime::json_body::integer;
 use service_runtime::parameters::Parameters;
 use service_runtime::problem::Problem;
+use service_runtime::refusals;
 use shared_events::{Money, OrderLine};
+use utoipa::ToSchema;
 
 /// Most orders that an invoice lists. More than that are still in its total.
 const MAX_ORDERS: i64 = 10_000;
 
 /// A customer's invoice of a month, in UTC.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Invoice {
     /// The same for this customer and month every time.
+    #[schema(examples("INV-2026-11-1"))]
     invoice_id: String,
+    /// The customer.
+    #[schema(value_type = Id)]
     user_id: i64,
     /// Null for a customer who is no user.
+    #[schema(required = true, examples("ada@example.com"))]
     email: Option<String>,
     /// Null before the user has an account.
+    #[schema(required = true, examples("1 Main Street, Springfield, IL 62701"))]
     shipping_address: Option<String>,
     /// The last day of the month.
+    #[schema(examples("2026-11-30T00:00:00Z"))]
     invoice_date: DateTime<Utc>,
+    /// By ascending id, at most 10,000.
     orders: Vec<InvoicedOrder>,
     /// Of all orders, listed or not.
     total: Money,
     /// Orders that were too many to be listed.
     #[serde(skip_serializing_if = "is_zero")]
+    #[schema(minimum = 1, examples(1))]
     orders_not_listed: i64,
 }
 
 /// An order on an invoice.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InvoicedOrder {
+    /// The order.
+    #[schema(value_type = Id)]
     order_id: i64,
+    /// Quantity and name of each line; of more than 10, the first 10 and how many more.
+    #[schema(examples("3 × Assam tea"))]
     description: String,
+    /// The order's total.
     amount: Money,
+    /// When it was placed.
+    #[schema(examples("2026-11-21T11:44:33.430518Z"))]
     purchase_date: DateTime<Utc>,
+}
+
+/// The parameters that say which invoice is wanted, as documents have them.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "they are a Month and an id when they are read")]
+pub struct InvoiceParameters {
+    /// The customer, who need not be a user. Also by the name `user_id`.
+    #[param(value_type = Id, example = 1)]
+    user_id: i64,
+    /// The month, in UTC.
+    #[param(minimum = 1, maximum = 12, example = 11)]
+    month: i64,
+    /// Its year.
+    #[param(minimum = 1970, maximum = 9999, example = 2026)]
+    year: i64,
+}
+
+refusals! {
+    /// Why there is no invoice.
+    NotFound: Problem::not_found("Invoice not found").detail(
+        "The customer has no order of that month that is neither cancelled nor refunded.",
+    )
 }
 
 /// A calendar month, in UTC.
@@ -54,7 +96,18 @@ struct Month {
     end: DateTime<Utc>,
 }
 
-/// `GET /api/invoices?userId=…&month=…&year=…`
+/// What a customer ordered in a month
+///
+/// An invoice is made anew at every request: orders that were cancelled or refunded
+/// fall off it.
+#[utoipa::path(
+    get,
+    path = "/api/invoices",
+    operation_id = "getInvoice",
+    tag = document::INVOICES,
+    params(InvoiceParameters),
+    responses((status = 200, description = "The invoice.", body = Invoice), NotFound)
+)]
 pub async fn get(
     State(Lists(pool)): State<Lists>,
     State(by_key): State<ByKey>,

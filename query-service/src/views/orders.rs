@@ -2,16 +2,19 @@
 
 use super::{ByKey, money};
 use crate::database::Lists;
+use crate::document::{self, OrderId};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use service_runtime::documents::{Id, Time};
 use service_runtime::json_body::integer;
-use service_runtime::paging::{self, PageOfIds};
+use service_runtime::paging::{self, PageOfIds, PageParameters};
 use service_runtime::parameters::{Parameters, time};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
+use service_runtime::refusals;
 use shared_events::{Money, OrderLine, OrderStatus};
 use sqlx::PgPool;
 use sqlx::types::Decimal;
@@ -19,22 +22,34 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// An order as it stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
+    /// Its id.
+    #[schema(value_type = Id)]
     id: i64,
+    /// Who ordered.
+    #[schema(value_type = Id)]
     customer_id: i64,
+    /// Sum of its lines.
     total: Money,
+    /// Where it stands in its life.
+    #[schema(value_type = OrderStatus)]
     status: String,
+    /// When it was placed.
+    #[schema(examples("2026-11-21T11:44:31.230906Z"))]
     created_at: DateTime<Utc>,
+    /// When it came to its status.
+    #[schema(examples("2026-11-21T11:44:31.230906Z"))]
     updated_at: DateTime<Utc>,
 }
 
 /// An order with its lines.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct OrderWithItems {
     #[serde(flatten)]
     order: Order,
+    /// Its lines, with names, categories and prices as ordered.
     items: Vec<OrderLine>,
 }
 
@@ -75,7 +90,34 @@ impl TryFrom<Row> for Order {
     }
 }
 
-/// `GET /api/orders`
+/// The parameters that filter orders, as documents have them.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "they are read one by one")]
+pub struct OrderFilter {
+    /// Only those with this status.
+    #[param(required = false, example = "PAID")]
+    status: OrderStatus,
+    /// Only those of this customer.
+    #[param(value_type = Id, required = false, example = 42)]
+    customer_id: i64,
+    /// Only those placed then or later.
+    #[param(value_type = Time, inline, required = false, example = "2026-11-01")]
+    created_from: DateTime<Utc>,
+    /// Only those placed before that, which is not before `createdFrom`.
+    #[param(value_type = Time, inline, required = false, example = "2026-12-01")]
+    created_to: DateTime<Utc>,
+}
+
+/// Orders, without their lines
+#[utoipa::path(
+    get,
+    path = "/api/orders",
+    operation_id = "listOrders",
+    tag = document::LISTS,
+    params(PageParameters, OrderFilter),
+    responses((status = 200, description = "A page of orders.", body = Vec<Order>))
+)]
 pub async fn list(
     State(Lists(pool)): State<Lists>,
     mut parameters: Parameters,
@@ -147,7 +189,22 @@ pub async fn find(pool: PgPool, order_ids: Vec<i64>) -> sqlx::Result<HashMap<i64
     Ok(rows.into_iter().map(|row| (row.order_id, row)).collect())
 }
 
-/// `GET /api/orders/{id}`
+refusals! {
+    /// Why there is no answer.
+    NotFound:
+        Problem::bad_request("Invalid order id").detail("The id in the path is not valid."),
+        Problem::not_found("Order not found").detail("No event about the order has arrived."),
+}
+
+/// An order, with its lines
+#[utoipa::path(
+    get,
+    path = "/api/orders/{id}",
+    operation_id = "getOrder",
+    tag = document::LISTS,
+    params(OrderId),
+    responses((status = 200, description = "The order.", body = OrderWithItems), NotFound)
+)]
 pub async fn get(
     State(by_key): State<ByKey>,
     id: Segment,

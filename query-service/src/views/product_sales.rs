@@ -1,27 +1,35 @@
 //! `product_sales_view`: what a product sold.
 
 use super::{ByKey, money};
+use crate::document::{self, ProductId};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use service_runtime::documents::Id;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use shared_events::Money;
 use sqlx::PgPool;
 use sqlx::types::Decimal;
 use std::collections::HashMap;
+use utoipa::ToSchema;
 
 /// What a product sold.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductSales {
+    /// The product.
+    #[schema(value_type = Id)]
     product_id: i64,
     /// Pieces.
+    #[schema(examples(2))]
     total_quantity_sold: i64,
+    /// Revenue.
     total_revenue: Money,
     /// The same as `totalRevenue`.
     total_sales: Money,
     /// Orders that name the product, each once.
+    #[schema(examples(1))]
     order_count: i64,
 }
 
@@ -56,7 +64,15 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i
     Ok(rows.into_iter().map(|row| (row.product_id, row)).collect())
 }
 
-/// `GET /api/analytics/products/{productId}/sales`
+/// What a product sold
+#[utoipa::path(
+    get,
+    path = "/api/analytics/products/{id}/sales",
+    operation_id = "getSalesOfProduct",
+    tag = document::ANALYTICS,
+    params(ProductId),
+    responses((status = 200, description = "Zeros if nothing was sold.", body = ProductSales), document::NoProduct)
+)]
 pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<ProductSales>, Problem> {
     let product_id = id.id("Invalid product id")?;
     let row = by_key.product_sales.get(product_id).await?.ok_or_else(|| {

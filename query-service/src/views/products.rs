@@ -2,12 +2,14 @@
 
 use super::{ByKey, money};
 use crate::database::Lists;
+use crate::document::{self, ProductId};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::paging::{self, PageOfIds};
+use service_runtime::documents::Id;
+use service_runtime::paging::{self, PageOfIds, PageParameters};
 use service_runtime::parameters::{Parameters, text};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
@@ -15,17 +17,28 @@ use shared_events::Money;
 use sqlx::PgPool;
 use sqlx::types::Decimal;
 use std::collections::HashMap;
+use utoipa::ToSchema;
 
 /// A product of the catalogue.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
+    /// Its id.
+    #[schema(value_type = Id)]
     id: i64,
+    /// Its name.
+    #[schema(examples("Assam tea"))]
     name: String,
+    /// Its category.
+    #[schema(examples("Drinks"))]
     category: String,
+    /// Price of one piece.
     price: Money,
     /// Pieces left; null if stock is not tracked.
+    #[schema(required = true, examples(98))]
     stock: Option<i64>,
+    /// When it was last changed, or ordered.
+    #[schema(examples("2026-11-21T11:44:31.230906Z"))]
     updated_at: DateTime<Utc>,
 }
 
@@ -55,7 +68,25 @@ impl TryFrom<Row> for Product {
     }
 }
 
-/// `GET /api/products`
+/// The parameters that filter products, as documents have them.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "they are read one by one")]
+pub struct ProductFilter {
+    /// Only those that are in it now, without regard to case.
+    #[param(required = false, pattern = "^[^\\x00]*$", example = "Drinks")]
+    category: String,
+}
+
+/// The catalogue
+#[utoipa::path(
+    get,
+    path = "/api/products",
+    operation_id = "listProducts",
+    tag = document::LISTS,
+    params(PageParameters, ProductFilter),
+    responses((status = 200, description = "A page of products.", body = Vec<Product>))
+)]
 pub async fn list(
     State(Lists(pool)): State<Lists>,
     mut parameters: Parameters,
@@ -92,7 +123,15 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i
     Ok(rows.into_iter().map(|row| (row.product_id, row)).collect())
 }
 
-/// `GET /api/products/{id}`
+/// A product
+#[utoipa::path(
+    get,
+    path = "/api/products/{id}",
+    operation_id = "getProduct",
+    tag = document::LISTS,
+    params(ProductId),
+    responses((status = 200, description = "The product.", body = Product), document::NoProduct)
+)]
 pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<Product>, Problem> {
     let product_id = id.id("Invalid product id")?;
     let row = by_key.products.get(product_id).await?.ok_or_else(|| {

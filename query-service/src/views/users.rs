@@ -2,39 +2,65 @@
 
 use super::ByKey;
 use crate::database::Lists;
+use crate::document::{self, UserId};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::paging::{self, PageOfIds};
+use service_runtime::documents::{Id, Time};
+use service_runtime::paging::{self, PageOfIds, PageParameters};
 use service_runtime::parameters::{Parameters, text, time};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
+use service_runtime::refusals;
 use sqlx::PgPool;
 use std::collections::HashMap;
 
 /// A user as they stand.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
+    /// Their id, which is a customer id.
+    #[schema(value_type = Id)]
     id: i64,
+    /// Their name.
+    #[schema(examples("Ada Lovelace"))]
     name: String,
+    /// Their e-mail address.
+    #[schema(examples("ada@example.com"))]
     email: String,
     /// That of the newest account; null before any.
+    #[schema(required = true)]
     address: Option<Address>,
+    /// When they signed up.
+    #[schema(examples("2026-11-21T11:44:33.387693Z"))]
     created_at: DateTime<Utc>,
+    /// When they were last changed, or moved.
+    #[schema(examples("2026-11-21T11:44:33.410562Z"))]
     updated_at: DateTime<Utc>,
 }
 
 /// A postal address.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(examples(json!({"accountId": 1, "address1": "1 Main Street", "city": "Springfield",
+                         "state": "IL", "zip": "62701"})))]
 pub struct Address {
+    /// The account.
+    #[schema(value_type = Id)]
     account_id: i64,
+    /// Street and number.
+    #[schema(examples("1 Main Street"))]
     address1: String,
+    /// City.
+    #[schema(examples("Springfield"))]
     city: String,
+    /// State or region.
+    #[schema(examples("IL"))]
     state: String,
+    /// Postal code.
+    #[schema(examples("62701"))]
     zip: String,
 }
 
@@ -82,7 +108,31 @@ impl std::fmt::Display for Address {
     }
 }
 
-/// `GET /api/users`
+/// The parameters that filter users, as documents have them.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "they are read one by one")]
+pub struct UserFilter {
+    /// The whole address, without regard to case.
+    #[param(required = false, pattern = "^[^\\x00]*$", example = "ada@example.com")]
+    email: String,
+    /// Only those who signed up then or later.
+    #[param(value_type = Time, inline, required = false, example = "2026-11-01")]
+    created_from: DateTime<Utc>,
+    /// Only those who signed up before that.
+    #[param(value_type = Time, inline, required = false, example = "2026-12-01")]
+    created_to: DateTime<Utc>,
+}
+
+/// Users, with their address
+#[utoipa::path(
+    get,
+    path = "/api/users",
+    operation_id = "listUsers",
+    tag = document::LISTS,
+    params(PageParameters, UserFilter),
+    responses((status = 200, description = "A page of users.", body = Vec<User>))
+)]
 pub async fn list(
     State(Lists(pool)): State<Lists>,
     mut parameters: Parameters,
@@ -108,7 +158,22 @@ pub async fn list(
     Ok(paging::page(users, page.limit, |user| user.id))
 }
 
-/// `GET /api/users/{id}`
+refusals! {
+    /// Why there is no answer.
+    NotFound:
+        Problem::bad_request("Invalid user id").detail("The id in the path is not valid."),
+        Problem::not_found("User not found").detail("No event about the user has arrived."),
+}
+
+/// A user, with their address
+#[utoipa::path(
+    get,
+    path = "/api/users/{id}",
+    operation_id = "getUser",
+    tag = document::LISTS,
+    params(UserId),
+    responses((status = 200, description = "The user.", body = User), NotFound)
+)]
 pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<User>, Problem> {
     let user_id = id.id("Invalid user id")?;
     let row = by_key.users.get(user_id).await?.ok_or_else(|| {

@@ -1,0 +1,179 @@
+//! What operations have in common.
+
+use super::refusals::{add_refusals, always};
+use crate::http::MAX_BODY_BYTES;
+use crate::problem::{Body, Problem};
+use axum::http::StatusCode;
+use serde_json::json;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{Components, Ref, RefOr, Required};
+use utoipa::{PartialSchema, ToSchema};
+
+/// The group of operations that are about the service itself. Nobody has to say who they
+/// are for these.
+pub const TAG: &str = "Service";
+
+pub(super) const SERVICE: (&str, &str) = (TAG, "The service itself: its health and this document.");
+
+/// Names of headers, as components.
+const REQUEST_ID: &str = "X-Request-Id";
+const TRACE: &str = "traceparent";
+const RETRY_AFTER: &str = "Retry-After";
+const AUTHENTICATE: &str = "WWW-Authenticate";
+
+const TRACE_EXAMPLE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+pub(super) fn is_of_the_service(operation: &Operation) -> bool {
+    operation.tags.iter().flatten().any(|tag| tag == TAG)
+}
+
+/// Adds what every operation of whatever service has.
+pub(super) fn complete(operation: &mut Operation) {
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.extend([request_id(), trace()].map(RefOr::T));
+    let is_in_path = |parameter: &RefOr<Parameter>| match parameter {
+        RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Path,
+        RefOr::Ref(_) => false,
+    };
+    if parameters.iter().any(is_in_path) {
+        let detail = "The path is not UTF-8.";
+        add_refusals(operation, &[Problem::bad_request("Invalid path").detail(detail)]);
+    }
+    if operation.request_body.is_some() {
+        add_refusals(operation, &of_bodies());
+    }
+    if is_of_the_service(operation) {
+        operation.security = Some(Vec::new());
+    } else {
+        add_refusals(operation, &of_callers());
+        let by = |scheme| SecurityRequirement::new::<_, [&str; 0], _>(scheme, []);
+        let nobody = SecurityRequirement::default();
+        operation.security = Some(vec![nobody, by("apiKey"), by("bearer")]);
+    }
+    add_refusals(operation, &of_all());
+}
+
+fn of_bodies() -> [Problem; 3] {
+    [
+        Problem::bad_request("Unreadable body").detail("The body ended early."),
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Body too large")
+            .detail(format!("A body may have {MAX_BODY_BYTES} bytes.")),
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
+            .detail("The content type is not JSON."),
+    ]
+}
+
+/// If the service wants to know who calls, and how often.
+fn of_callers() -> [Problem; 3] {
+    [
+        Problem::new(StatusCode::UNAUTHORIZED, "Unauthorized")
+            .detail("The service asks for credentials; there are none, or they are not valid."),
+        Problem::new(StatusCode::FORBIDDEN, "Forbidden")
+            .detail("The credentials are valid, but do not allow this."),
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests")
+            .retry_after(1)
+            .detail("This caller has sent more than the service takes of one."),
+    ]
+}
+
+fn of_all() -> [Problem; 4] {
+    [
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
+            .detail("A fault of the service, which has been logged."),
+        Problem::unavailable("Service unavailable").detail(
+            "The database cannot be reached, or the service is stopping. Nothing was changed.",
+        ),
+        Problem::unavailable("Service busy").detail(
+            "Too much is under way, or somebody holds what is needed. Nothing was changed.",
+        ),
+        Problem::unavailable("Timed out")
+            .detail("There was no answer within 15 s; the outcome is unknown."),
+    ]
+}
+
+/// Adds the headers that responses of every operation have.
+pub(super) fn complete_responses(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        let mut add = |name: &str| {
+            let header = Ref::new(format!("#/components/headers/{name}"));
+            response.headers.insert(name.to_owned(), RefOr::Ref(header));
+        };
+        add(REQUEST_ID);
+        add(TRACE);
+        match status.as_str() {
+            "401" => add(AUTHENTICATE),
+            // Health says 503 without it, too: then it is no problem.
+            "429" | "503" => add(RETRY_AFTER),
+            _ => {}
+        }
+    }
+}
+
+/// Adds what is referred to by all this.
+pub(super) fn complete_components(components: &mut Components) {
+    components.schemas.insert(Problem::name().into_owned(), Body::schema());
+    let mut referred = Vec::new();
+    Body::schemas(&mut referred);
+    components.schemas.extend(referred);
+    let key = ApiKeyValue::with_description("X-Api-Key", "A key that `cargo stack keys` has made.");
+    components.add_security_scheme("apiKey", SecurityScheme::ApiKey(ApiKey::Header(key)));
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("The same key, or a JWT."))
+        .build();
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    complete_headers(components);
+}
+
+fn complete_headers(components: &mut Components) {
+    let seconds = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+        .minimum(Some(1));
+    let header = |schema: ObjectBuilder, description: &str| {
+        HeaderBuilder::new().schema(Some(schema)).description(Some(description))
+    };
+    let headers = [
+        (REQUEST_ID, header(text(), "The request's, or a new one.").extensions(always())),
+        (TRACE, header(text(), "W3C trace context.").example(Some(json!(TRACE_EXAMPLE)))),
+        (
+            RETRY_AFTER,
+            header(seconds, "Seconds after which to come again.").example(Some(json!(1))),
+        ),
+        (AUTHENTICATE, header(text(), "How to say who calls.").extensions(always())),
+    ];
+    components
+        .headers
+        .extend(headers.map(|(name, header)| (name.to_owned(), header.build().into())));
+}
+
+fn request_id() -> Parameter {
+    let description = "Identifies the request in logs and answers; made if there is none.";
+    header_parameter(REQUEST_ID, description, "7c1a6a0e")
+}
+
+fn trace() -> Parameter {
+    let description = "W3C trace context. One that is not well-formed is ignored.";
+    header_parameter(TRACE, description, TRACE_EXAMPLE)
+}
+
+fn header_parameter(name: &str, description: &str, example: &str) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(text()))
+        .example(Some(json!(example)))
+        .build()
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}

@@ -1,0 +1,91 @@
+//! The routes of the document.
+
+use super::TAG;
+use crate::path::Segment;
+use crate::problem::Problem;
+use crate::refusals;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{Html, IntoResponse, Response};
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::Config;
+
+/// The page's own text; what it refers to is Swagger UI's.
+const PAGE: &str = include_str!("page.html");
+
+/// What it refers to.
+const FILES: [&str; 3] = ["swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"];
+
+/// The document's text.
+#[derive(Clone, Debug)]
+pub struct Document(pub Bytes);
+
+pub fn routes() -> OpenApiRouter<Document> {
+    OpenApiRouter::default().routes(routes!(document)).routes(routes!(page)).routes(routes!(file))
+}
+
+/// This document
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "getDocument",
+    tag = TAG,
+    responses((status = 200, description = "OpenAPI 3.1.", body = Object))
+)]
+async fn document(State(Document(text)): State<Document>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// This document, to read and to try
+#[utoipa::path(
+    get,
+    path = "/docs",
+    operation_id = "getPage",
+    tag = TAG,
+    responses((status = 200, description = "A page.", body = String, content_type = "text/html"))
+)]
+async fn page() -> Html<&'static str> {
+    Html(PAGE)
+}
+
+refusals! {
+    /// Why there is no file.
+    NoFile: no_file()
+}
+
+fn no_file() -> Problem {
+    Problem::not_found("Not found").detail("There is no such path.")
+}
+
+/// A file that the page needs
+#[utoipa::path(
+    get,
+    path = "/docs/{file}",
+    operation_id = "getFileOfPage",
+    tag = TAG,
+    params(("file" = String, Path, description = "Its name.", example = "swagger-ui.css")),
+    responses(
+        (status = 200, description = "The file, packed with gzip.", content(
+            (String = "text/css"),
+            (String = "text/javascript"),
+            (String = "image/png"),
+        )),
+        NoFile,
+    )
+)]
+async fn file(Segment(name): Segment) -> Result<Response, Problem> {
+    let found = if FILES.contains(&name.as_str()) {
+        // It is not configured by its own file, but by the page.
+        utoipa_swagger_ui::serve(&name, Arc::new(Config::from("")))
+    } else {
+        Ok(None)
+    };
+    let file = found.map_err(|error| Problem::internal(&error))?.ok_or_else(no_file)?;
+    let mut response =
+        ([(header::CONTENT_TYPE, file.content_type)], file.bytes.into_owned()).into_response();
+    response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Ok(response)
+}
