@@ -58,6 +58,7 @@ impl Limits {
 }
 
 /// A client's connection, with its places among all and among those of its address.
+#[derive(Debug)]
 struct Accepted {
     stream: Pin<Box<TimeoutStream<TcpStream>>>,
     peer: SocketAddr,

@@ -189,6 +189,12 @@ const UNPERMITTED: &str = "42501";
 /// Undefined table, schema, database.
 const UNDEFINED: [&str; 3] = ["42P01", "3F000", "3D000"];
 
+/// Whether an error means that a statement was ended, as it took too long or somebody
+/// asked for that. It had no effect: PostgreSQL does not end what it is committing.
+pub fn is_cancelled(error: &sqlx::Error) -> bool {
+    sqlstate(error).is_some_and(|code| code == "57014")
+}
+
 /// Whether an error means that a lock was not to be had in time.
 pub fn is_contention(error: &sqlx::Error) -> bool {
     // Lock not available, deadlock detected.

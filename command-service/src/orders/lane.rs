@@ -17,7 +17,7 @@ use super::rules::PricePolicy;
 use super::transaction::{self, Arrived, Failure, Outcomes, Placed};
 use crate::request::Origin;
 use crate::transactions::{outcome_unknown, refused};
-use service_runtime::postgres::{self, is_absence, is_contention};
+use service_runtime::postgres::{self, is_absence, is_cancelled, is_contention};
 use service_runtime::problem::Problem;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
@@ -218,7 +218,8 @@ impl Driver {
             && (used.elapsed() < RESTED || is_alive(&mut connection).await)
         {
             match self.transaction_on(connection, orders).await {
-                Err(Failure::BeforeCommit(error)) if is_absence(&error) => {}
+                Err(Failure::BeforeCommit(error))
+                    if is_absence(&error) && !is_cancelled(&error) => {}
                 outcome => return outcome,
             }
         }

@@ -10,7 +10,7 @@ use crate::idempotency::{KeptAnswer, Key};
 use crate::outbox;
 use crate::request::Origin;
 use chrono::{DateTime, Utc};
-use service_runtime::postgres::is_absence;
+use service_runtime::postgres::{is_absence, is_cancelled};
 use shared_events::{
     Envelope, Event, OrderCreated, OrderLine, OrderStatus, Payload, TraceParent, now,
 };
@@ -88,7 +88,9 @@ impl Failure {
     /// What the database refuses was not done; without an answer nobody knows.
     fn of_write(error: sqlx::Error) -> Self {
         match error {
-            sqlx::Error::Database(_) if !is_absence(&error) => Self::BeforeCommit(error),
+            sqlx::Error::Database(_) if !is_absence(&error) || is_cancelled(&error) => {
+                Self::BeforeCommit(error)
+            }
             sqlx::Error::Encode(_) => Self::BeforeCommit(error),
             _ => Self::CommitUnknown(error),
         }

@@ -16,7 +16,7 @@ const MIN_RSA_BITS: usize = 2048;
 #[derive(Debug, Default)]
 pub struct KeySet(HashMap<String, (Algorithm, DecodingKey)>);
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Document {
     keys: Vec<Value>,
 }

@@ -2,6 +2,7 @@
 
 use super::refusal::Refusal;
 use axum::http::{HeaderMap, HeaderName, header};
+use std::fmt;
 
 /// Brings an API key.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -16,6 +17,16 @@ pub enum Presented<'a> {
     Key(&'a str),
     /// Anything else: a token, if it is something at all.
     Token(&'a str),
+}
+
+impl fmt::Debug for Presented<'_> {
+    /// Leaves the credential out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key(_) => "an API key",
+            Self::Token(_) => "a token",
+        })
+    }
 }
 
 impl<'a> Presented<'a> {

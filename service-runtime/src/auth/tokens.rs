@@ -40,7 +40,7 @@ pub struct Tokens {
     remembered: Remembered,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Claims {
     sub: String,
     #[serde(default)]
@@ -51,7 +51,7 @@ struct Claims {
     roles: RoleNames,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum RoleNames {
     List(Vec<String>),
