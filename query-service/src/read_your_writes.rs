@@ -81,19 +81,17 @@ impl Wish {
     fn of(request: &Request) -> Result<Option<Self>, Problem> {
         let headers = request.headers();
         let query = request.uri().query().unwrap_or_default();
-        // Most requests have neither, and pay no more than that.
-        if !query.contains(AFTER.0) && !headers.contains_key(AFTER.1) {
+        // Most requests have none, and pay no more than that.
+        let is_there = |(parameter, header): (&str, &str)| {
+            query.contains(parameter) || headers.contains_key(header)
+        };
+        if ![AFTER, WAIT, STRICT].into_iter().any(is_there) {
             return Ok(None);
         }
         let mut parameters = Parameters::of(request.uri())?;
-        for (parameter, header) in [AFTER, WAIT, STRICT] {
-            if let Some(value) = text(headers, header) {
-                parameters.also_given(parameter, value);
-            }
-        }
-        let event_id = parameters.optional(AFTER.0, event_id);
-        let wait = parameters.optional(WAIT.0, |text| integer(text, 0, MAX_WAIT));
-        let is_strict = parameters.optional(STRICT.0, flag).unwrap_or(false);
+        let event_id = read(&mut parameters, headers, AFTER, event_id);
+        let wait = read(&mut parameters, headers, WAIT, |text| integer(text, 0, MAX_WAIT));
+        let is_strict = read(&mut parameters, headers, STRICT, flag).unwrap_or(false);
         parameters.check()?;
         let wait = u64::try_from(wait.unwrap_or(DEFAULT_WAIT)).unwrap_or(0);
         let wait = Duration::from_millis(wait);
@@ -101,8 +99,21 @@ impl Wish {
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+/// Reads what may be given by a parameter, by a header, or by both: then the parameter
+/// wins, but the header must make sense, too.
+fn read<T>(
+    parameters: &mut Parameters,
+    headers: &HeaderMap,
+    (name, header): (&str, &str),
+    parse: fn(&str) -> Result<T, Cow<'static, str>>,
+) -> Option<T> {
+    let by_header = headers.get(header).map(|value| {
+        // One that is no text is none of the texts that it could be.
+        parse(value.to_str().unwrap_or_default())
+    });
+    let by_header =
+        by_header.and_then(|read| read.map_err(|message| parameters.refuse(header, message)).ok());
+    parameters.optional(name, parse).or(by_header)
 }
 
 fn event_id(text: &str) -> Result<Uuid, Cow<'static, str>> {
@@ -148,15 +159,29 @@ mod tests {
         for path in ["/", "/api/products?wait=50", "/api/orders?limit=x&looks=after"] {
             assert_eq!(wish(path, &[]).unwrap(), None, "{path}");
         }
+        assert_eq!(wish("/?wait=50", &[("x-strict", "true")]).unwrap(), None);
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for query in
-            ["after=", "after=7", "after=ID&wait=-1", "after=ID&wait=10001", "after=ID&strict=1"]
-        {
+        for query in [
+            "after=",
+            "after=7",
+            "after=ID&wait=-1",
+            "after=ID&wait=10001",
+            "after=ID&strict=1",
+            "wait=x",
+            "strict=1",
+        ] {
             let path = format!("/?{}", query.replace("ID", ID));
             assert!(wish(&path, &[]).is_err(), "{query}");
+        }
+        let path = format!("/?after={ID}&wait=50&strict=true");
+        for (header, value) in
+            [("x-after-event", "7"), ("x-wait", "10001"), ("x-strict", ""), ("x-wait", "5é")]
+        {
+            assert!(wish(&path, &[(header, value)]).is_err(), "{header}: {value}");
+            assert!(wish("/", &[(header, value)]).is_err(), "{header}: {value}");
         }
     }
 }

@@ -37,11 +37,6 @@ impl Parameters {
         Ok(Self { given, errors: Vec::new() })
     }
 
-    /// Takes a value that was given elsewhere, unless the parameter is there.
-    pub fn also_given(&mut self, name: &str, value: &str) {
-        self.given.entry(name.to_owned()).or_insert_with(|| value.to_owned());
-    }
-
     /// Takes a parameter by another name that clients know it by, unless it is
     /// there by its own.
     pub fn also(&mut self, name: &str, other_name: &str) {

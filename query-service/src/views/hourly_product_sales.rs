@@ -196,6 +196,8 @@ impl Position {
     fn read(text: &str) -> Result<Self, Cow<'static, str>> {
         let read = || {
             let (hour, product_id) = text.split_once('.')?;
+            let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            (is_number(hour) && is_number(product_id)).then_some(())?;
             let hour = DateTime::from_timestamp(hour.parse().ok()?, 0)?;
             // Any other year is none of ours, and may be none of PostgreSQL's.
             (1..=9999).contains(&hour.year()).then_some(())?;

@@ -19,7 +19,7 @@ impl PartialSchema for Id {
         ObjectBuilder::new()
             .schema_type(Type::Integer)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
-            .description(Some("A whole number from 1."))
+            .description(Some("A whole number from 1, written as one: neither `1.0` nor `\"1\"`."))
             .minimum(Some(1))
             .maximum(Some(i64::MAX as usize))
             .examples([json!(1)])
