@@ -1,10 +1,26 @@
 //! Configuration that services share. Each service derives its own struct,
 //! from which every setting is read and checked once, at boot.
 
+use crate::trace_export::TraceSettings;
+use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 use lapin::uri::AMQPUri;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+
+/// Reads the settings of a service; exits with what is wrong, if anything is. Of an
+/// address that is, it is not said what it is: there may be a password in it.
+pub fn read<C: Parser>() -> C {
+    C::try_parse().unwrap_or_else(|mut error| {
+        let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+        if argument.is_some_and(|argument| argument.contains("-url")) {
+            let hidden = ContextValue::String("(not shown)".to_owned());
+            error.insert(ContextKind::InvalidValue, hidden);
+        }
+        error.exit()
+    })
+}
 
 /// Settings that every service has.
 #[derive(Clone, Debug, clap::Args)]
@@ -23,6 +39,10 @@ pub struct Common {
     /// container health checks, in images without curl.
     #[arg(long)]
     pub health_check: bool,
+
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: TraceSettings,
 }
 
 /// How log lines are written.

@@ -1,6 +1,7 @@
 //! What system tests are made with.
 
 mod broker;
+mod collector;
 mod comparison;
 mod database;
 mod free_port;
@@ -13,6 +14,7 @@ mod shop;
 mod wait;
 
 pub use broker::Broker;
+pub use collector::{Collector, Span};
 pub use comparison::{assert_views_agree, told, verify, views};
 pub use database::Databases;
 pub use free_port::free_port;
