@@ -8,6 +8,7 @@
 use crate::config::LogFormat;
 use crate::trace;
 use chrono::{SecondsFormat, Utc};
+use shared_events::is_active;
 use std::fmt::{self, Write};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -182,15 +183,6 @@ impl fmt::Display for Escaped<'_> {
         }
         if characters.next().is_some() { f.write_char('…') } else { Ok(()) }
     }
-}
-
-/// Whether a character does something where it is shown: control characters, ends of
-/// lines and paragraphs, and those that turn the direction of writing.
-fn is_active(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
