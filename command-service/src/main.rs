@@ -14,7 +14,6 @@ mod router;
 mod transactions;
 mod users;
 
-use clap::Parser;
 use config::Config;
 use idempotency::InFlight;
 use orders::Lane;
@@ -45,11 +44,11 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run() -> anyhow::Result<()> {
-    let config = Config::parse();
+    let config: Config = service_runtime::config::read();
     if config.common.health_check {
         return health_check::ask(config.operations_port).await;
     }
-    telemetry::start(config.common.log_format);
+    telemetry::start("command-service", &config.common)?;
 
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();

@@ -5,9 +5,9 @@ use crate::idempotency::{self, Key};
 use crate::router::Commands;
 use crate::transactions::outcome_unknown;
 use axum::extract::FromRequest;
-use axum::http::HeaderMap;
 use service_runtime::json_body::{JsonBody, Members};
 use service_runtime::problem::Problem;
+use service_runtime::trace::{self, Description, Span, SpanKind};
 use shared_events::TraceParent;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -34,7 +34,7 @@ pub struct Request {
 /// Where a command came from: what goes with it beside its data.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// The trace that it belongs to: the request's, or a new one.
+    /// The trace that it belongs to, with the command as the cause of what follows.
     pub trace: TraceParent,
     /// Its key, if it may be sent again.
     pub key: Option<Key>,
@@ -48,7 +48,7 @@ impl FromRequest<Commands> for Request {
         commands: &Commands,
     ) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let trace = trace(&parts.headers);
+        let trace = trace::current().unwrap_or_else(TraceParent::generate);
         let whole = axum::extract::Request::from_parts(parts.clone(), body);
         let body = JsonBody::from_request(whole, commands).await?;
         let key = Key::read(&parts, body.bytes())?;
@@ -70,11 +70,30 @@ impl Request {
         self.origin
     }
 
-    /// Carries the command out, once if it has a key.
+    /// Carries the command of that name out, once if it has a key.
     ///
     /// # Errors
     /// Those of the command; 422 if its key was used with another body.
     pub async fn carry_out<F>(
+        mut self,
+        name: &'static str,
+        commands: Commands,
+        command: impl FnOnce(Commands, Self) -> F,
+    ) -> Result<Answer, Problem>
+    where
+        F: Future<Output = Result<Answer, Problem>> + Send + 'static,
+    {
+        let describe = || Description::named(name);
+        let mut span = Span::start(self.origin.trace, SpanKind::Internal, describe);
+        self.origin.trace = span.context().unwrap_or(self.origin.trace);
+        let outcome = self.once(commands, command).await;
+        if outcome.as_ref().is_err_and(|problem| problem.status().is_server_error()) {
+            span.fail("");
+        }
+        outcome
+    }
+
+    async fn once<F>(
         self,
         commands: Commands,
         command: impl FnOnce(Commands, Self) -> F,
@@ -130,16 +149,11 @@ async fn within(
     deadline: Duration,
     command: impl Future<Output = Result<Answer, Problem>> + Send + 'static,
 ) -> Result<Answer, Problem> {
-    let command = tokio::spawn(timeout(deadline, command)).await;
+    let command = trace::spawn(timeout(deadline, command)).await;
     match command {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(outcome_unknown()),
-        Err(error) => Err(Problem::internal(&error)),
+        // Why was logged where it did.
+        Err(_) => Err(Problem::internal(&"a command panicked")),
     }
-}
-
-/// The `traceparent` of the request, or the start of a new trace.
-fn trace(headers: &HeaderMap) -> TraceParent {
-    let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
-    given.and_then(TraceParent::parse).unwrap_or_else(TraceParent::generate)
 }

@@ -20,7 +20,6 @@ use sqlx::{Connection, PgConnection, PgPool};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::timeout;
-use tracing::warn;
 use uuid::Uuid;
 
 /// Every transaction that applies events shares this advisory lock, from before it
@@ -166,7 +165,6 @@ async fn take_fresh(
 
 /// Parks an event that could be read, but that the database refuses.
 async fn park(pool: &PgPool, incoming: &Incoming, error: &sqlx::Error) -> sqlx::Result<()> {
-    warn!(event_id = ?incoming.event_id(), "parking an event that cannot be applied: {error}");
     let letter = Letter::new(incoming, refused_by_database(error));
     let parking = async {
         let mut transaction = pool.begin().await?;

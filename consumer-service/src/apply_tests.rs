@@ -27,7 +27,7 @@ const VIEWS: [(&str, &str); 11] = [
 ];
 
 fn incoming(topic: Topic, ours: bool, body: Vec<u8>, content: Content) -> Incoming {
-    Incoming { topic, ours, message_id: None, sent_at: None, body, content }
+    Incoming { topic, ours, message_id: None, sent_at: None, trace: None, body, content }
 }
 
 pub fn ours(event: Event) -> Incoming {

@@ -8,6 +8,7 @@
 
 use crate::announcement::Announcer;
 use crate::apply::apply;
+use crate::batch_spans::BatchSpans;
 use crate::incoming::Incoming;
 use crate::projections::topics;
 use anyhow::{Context, bail};
@@ -20,15 +21,16 @@ use service_runtime::amqp::{self, Sessions, Topology};
 use service_runtime::broker::BrokerUrl;
 use service_runtime::health::{Health, Need, Reporter};
 use service_runtime::retry::Pauses;
+use service_runtime::trace;
 use shared_events::topology::EXCHANGE;
 use shared_events::{Topic, now};
 use sqlx::PgPool;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::info;
+use tracing::{debug, info};
 
 /// Watermarks come every second. After such a silence either no publisher is
 /// running, or the broker has lost us: of a quorum queue that is deleted and at
@@ -145,7 +147,7 @@ impl Consumer {
                 bail!("the broker cancelled the consumer");
             };
             let batch = gather(first, &mut waiting, self.batch.into());
-            if !self.settle(&channel, health, batch).await? {
+            if !self.settle(&channel, topic, health, batch).await? {
                 return Ok(());
             }
         }
@@ -157,13 +159,17 @@ impl Consumer {
     async fn settle(
         &self,
         channel: &Channel,
+        topic: Topic,
         health: &Reporter,
         batch: Vec<Arrival>,
     ) -> anyhow::Result<bool> {
         let last_tag = batch.last().map(|(tag, _)| *tag);
         let incoming: Vec<Incoming> = batch.into_iter().map(|(_, incoming)| incoming).collect();
+        let start = Instant::now();
+        let mut spans = BatchSpans::begin(topic, &incoming);
         let mut pauses = Pauses::default();
         while let Err(error) = apply(&self.pool, &incoming).await {
+            spans.tried_in_vain();
             health.down(&error);
             // The broker may be gone meanwhile; then there is nobody to answer.
             anyhow::ensure!(channel.status().connected(), "the channel broke");
@@ -171,6 +177,11 @@ impl Consumer {
                 return Ok(false);
             }
         }
+        trace::with(spans.trace(), || {
+            let duration_ms = start.elapsed().as_micros() as f64 / 1000.0;
+            debug!(topic = topic.name(), messages = incoming.len(), duration_ms, "applied a batch");
+        });
+        spans.applied();
         health.up();
         self.announcer.announce();
         if let Some(last_tag) = last_tag {

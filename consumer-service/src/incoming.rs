@@ -3,9 +3,10 @@
 use crate::dead_letters::{Watermarks, too_large, unreadable, wrong_watermark};
 use chrono::{DateTime, TimeDelta, Utc};
 use lapin::message::Delivery;
+use lapin::types::{AMQPValue, FieldTable};
 use shared_events::limits::MAX_EVENT_BYTES;
 use shared_events::topology::{EXCHANGE, PUBLISHER};
-use shared_events::{Attributes, Event, Topic, Watermark};
+use shared_events::{Attributes, Event, Topic, TraceParent, Watermark};
 use uuid::Uuid;
 
 /// A watermark may be this far ahead of our clock, as events may.
@@ -22,6 +23,8 @@ pub struct Message {
     pub message_id: Option<String>,
     /// The AMQP timestamp.
     pub sent_at: Option<DateTime<Utc>>,
+    /// The trace that its header names.
+    pub trace: Option<TraceParent>,
     /// The bytes.
     pub body: Vec<u8>,
 }
@@ -37,6 +40,8 @@ pub struct Incoming {
     pub message_id: Option<String>,
     /// The AMQP timestamp.
     pub sent_at: Option<DateTime<Utc>>,
+    /// The trace that it belongs to: by its header, else by the event.
+    pub trace: Option<TraceParent>,
     /// The bytes as they came.
     pub body: Vec<u8>,
     /// What they say.
@@ -71,15 +76,25 @@ impl From<Delivery> for Message {
             sent_at: properties
                 .timestamp()
                 .and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)),
+            trace: properties.headers().as_ref().and_then(trace),
             body: delivery.data,
         }
+    }
+}
+
+fn trace(headers: &FieldTable) -> Option<TraceParent> {
+    match headers.inner().get("traceparent")? {
+        AMQPValue::LongString(text) => {
+            TraceParent::parse(std::str::from_utf8(text.as_bytes()).ok()?)
+        }
+        _ => None,
     }
 }
 
 impl Incoming {
     /// Reads a message that is at hand at `now`, from the queue of `topic`.
     pub fn read(topic: Topic, message: Message, now: DateTime<Utc>) -> Self {
-        let Message { is_from_publisher, kind, message_id, sent_at, body } = message;
+        let Message { is_from_publisher, kind, message_id, sent_at, trace, body } = message;
         let is_watermark = is_from_publisher && kind.as_deref() == Some(Watermark::TYPE);
         let content = if is_watermark {
             watermark(topic, &body, now)
@@ -87,7 +102,19 @@ impl Incoming {
             event(&body, Attributes { message_id: message_id.as_deref(), timestamp: sent_at }, now)
         };
         let ours = is_from_publisher && !is_watermark;
-        Self { topic, ours, message_id, sent_at, body, content }
+        let trace = trace.or(match &content {
+            Content::Event(event) => event.envelope.traceparent,
+            Content::Watermark(_) | Content::Unreadable { .. } => None,
+        });
+        Self { topic, ours, message_id, sent_at, trace, body, content }
+    }
+
+    /// The event's type, if it is one that is known.
+    pub fn event_type(&self) -> Option<&'static str> {
+        match &self.content {
+            Content::Event(event) => Some(event.payload.event_type().name()),
+            Content::Watermark(_) | Content::Unreadable { .. } => None,
+        }
     }
 
     /// The event's id, as far as it can be made out.

@@ -5,6 +5,7 @@ mod announcement;
 mod apply;
 #[cfg(test)]
 mod apply_tests;
+mod batch_spans;
 mod config;
 mod dead_letters;
 mod delivery;
@@ -17,7 +18,6 @@ mod registration;
 mod retention;
 
 use announcement::Announcer;
-use clap::Parser;
 use config::Config;
 use delivery::Consumer;
 use service_runtime::auth::{Guard, Guarded, Role};
@@ -33,11 +33,11 @@ const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "60s");
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = Config::parse();
+    let config: Config = service_runtime::config::read();
     if config.common.health_check {
         return health_check::ask(config.operations_port).await;
     }
-    telemetry::start(config.common.log_format);
+    telemetry::start("consumer-service", &config.common)?;
 
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();

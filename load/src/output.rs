@@ -1,14 +1,16 @@
 //! What people see: results on standard output, everything else on standard
-//! error. Nothing here fails when the reader has gone away.
+//! error. Nothing here fails when the reader has gone away, and whatever a text quotes
+//! only shows.
 
+use shared_events::harmless;
 use std::io::{Write, stderr, stdout};
 
 /// A result.
 pub fn print(text: &str) {
-    let _ = writeln!(stdout(), "{text}");
+    let _ = writeln!(stdout(), "{}", harmless(text));
 }
 
 /// A remark.
 pub fn note(text: &str) {
-    let _ = writeln!(stderr(), "{text}");
+    let _ = writeln!(stderr(), "{}", harmless(text));
 }

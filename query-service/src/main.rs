@@ -14,7 +14,6 @@ mod views;
 mod views_tests;
 
 use arrivals::Arrivals;
-use clap::Parser;
 use config::Config;
 use database::Database;
 use service_runtime::auth::{Guard, Guarded, Role};
@@ -24,11 +23,11 @@ use service_runtime::{health_check, http, metrics, postgres, telemetry};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config = Config::parse();
+    let config: Config = service_runtime::config::read();
     if config.common.health_check {
         return health_check::ask(config.operations_port).await;
     }
-    telemetry::start(config.common.log_format);
+    telemetry::start("query-service", &config.common)?;
 
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();

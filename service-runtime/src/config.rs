@@ -1,7 +1,23 @@
 //! Configuration that services share. Each service derives its own struct,
 //! from which every setting is read and checked once, at boot.
 
+use crate::trace_export::TraceSettings;
+use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 use std::net::IpAddr;
+
+/// Reads the settings of a service; exits with what is wrong, if anything is. Of an
+/// address that is, it is not said what it is: there may be a password in it.
+pub fn read<C: Parser>() -> C {
+    C::try_parse().unwrap_or_else(|mut error| {
+        let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+        if argument.is_some_and(|argument| argument.contains("-url")) {
+            let hidden = ContextValue::String("(not shown)".to_owned());
+            error.insert(ContextKind::InvalidValue, hidden);
+        }
+        error.exit()
+    })
+}
 
 /// Settings that every service has.
 #[derive(Clone, Debug, clap::Args)]
@@ -28,6 +44,10 @@ pub struct Common {
     /// How much may come.
     #[command(flatten)]
     pub traffic: crate::traffic::Settings,
+
+    /// Where traces go.
+    #[command(flatten)]
+    pub traces: TraceSettings,
 }
 
 /// How log lines are written.

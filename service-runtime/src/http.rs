@@ -3,10 +3,11 @@
 use crate::auth::{Gate, Guarded};
 use crate::connections::{self, Limits};
 use crate::problem::Problem;
+use crate::request_trace::trace_request;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderName, Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use std::future::Future;
@@ -18,8 +19,6 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::trace::TraceLayer;
 
 /// Largest body of a request.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -33,8 +32,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Most requests of a server that are under way at once. More are told to come
 /// again: they would wait for the database longer than is of use.
 const MAX_REQUESTS: usize = 2_048;
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Opens a port and serves `routes` there until shutdown; requests under way
 /// then are finished. Port 0 means any free one; the log tells which.
@@ -65,10 +62,7 @@ fn layered(routes: Router, gate: &Gate) -> Router {
     let room = Arc::new(Semaphore::new(MAX_REQUESTS));
     // Outermost first.
     let layers = ServiceBuilder::new()
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
-        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-        // What is our fault was logged where it was seen; 503 is told by health.
-        .layer(TraceLayer::new_for_http().on_failure(()))
+        .layer(middleware::from_fn(trace_request))
         .layer(middleware::from_fn(measure))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::internal(&"a handler panicked").into_response()

@@ -13,15 +13,19 @@ pub mod health;
 pub mod health_check;
 pub mod http;
 pub mod json_body;
+mod log_lines;
 pub mod metrics;
 pub mod paging;
 pub mod parameters;
 pub mod path;
 pub mod postgres;
 pub mod problem;
+mod request_trace;
 pub mod retry;
 pub mod tasks;
 pub mod telemetry;
+pub mod trace;
+pub mod trace_export;
 pub mod traffic;
 
 /// Of every service: with the system's allocator, a sixth of the command service's

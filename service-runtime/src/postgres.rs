@@ -201,6 +201,22 @@ pub fn is_contention(error: &sqlx::Error) -> bool {
     sqlstate(error).is_some_and(|code| matches!(code.as_str(), "55P03" | "40P01"))
 }
 
+/// An error for the log. What a database says of data that it refuses may quote the
+/// data, which may be a person's: of that only code and constraint are told.
+pub fn for_log(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        // 22 data exception, 23 integrity constraint violation.
+        Some(refused)
+            if refused.code().is_some_and(|code| matches!(code.get(..2), Some("22" | "23"))) =>
+        {
+            let code = refused.code().unwrap_or_default();
+            let constraint = refused.constraint().map(|name| format!(", constraint {name}"));
+            format!("the database refuses data: {code}{}", constraint.unwrap_or_default())
+        }
+        _ => error.to_string(),
+    }
+}
+
 /// The SQLSTATE of an error that the database reported.
 pub fn sqlstate(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(|code| code.into_owned())

@@ -195,7 +195,7 @@ impl From<sqlx::Error> for Problem {
             Self::unavailable("Service busy")
                 .detail("Somebody else holds what the request needs. It had no effect; try again.")
         } else {
-            Self::internal(&error)
+            Self::internal(&crate::postgres::for_log(&error))
         }
     }
 }

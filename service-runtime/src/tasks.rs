@@ -1,5 +1,6 @@
 //! Supervised tasks and an orderly end.
 
+use crate::trace_export;
 use anyhow::{Context, bail};
 use std::future::Future;
 use std::time::Duration;
@@ -64,6 +65,7 @@ impl Tasks {
             worst
         };
         let rest = tokio::time::timeout(GRACE, rest).await;
+        trace_export::end().await;
         first?;
         rest.context("tasks did not end in time")??;
         info!("stopped");
@@ -77,6 +79,7 @@ fn outcome(
 ) -> anyhow::Result<&'static str> {
     match ended {
         Ok((name, result)) => result.map(|()| name).with_context(|| format!("task {name}")),
-        Err(panicked) => bail!("a task panicked: {panicked}"),
+        // Why was logged where it did.
+        Err(_) => bail!("a task panicked"),
     }
 }

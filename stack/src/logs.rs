@@ -30,6 +30,7 @@ impl LogStream {
 
     /// Takes one line.
     pub fn line(&self, line: &str) {
+        let line = &harmless(line);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() == KEPT_LINES {
             last.pop_front();
@@ -50,6 +51,11 @@ impl LogStream {
     }
 }
 
+/// A line of another program, of which a terminal shows everything and obeys nothing.
+pub fn harmless(line: &str) -> String {
+    line.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}")
+}
+
 /// Holds all lines back from now on.
 pub fn hold() {
     *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
@@ -66,6 +72,11 @@ pub fn release() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_says_nothing_to_the_terminal() {
+        assert_eq!(harmless("a\u{1b}[2J\u{9b}31m\tb"), "a\u{fffd}[2J\u{fffd}31m\tb");
+    }
 
     #[test]
     fn the_last_lines_are_kept() {

@@ -15,6 +15,7 @@ use crate::{
     debian_packages::last_lines,
     interrupt,
     leftovers::Record,
+    logs,
     process::{Output, ProcessSpec, RunningProcess},
     terminal::{self, RED, paint},
 };
@@ -118,7 +119,7 @@ impl Supervised {
         self.deaths = if is_first { 1 } else { self.deaths + 1 };
         terminal::note(&paint(RED, &format!("{name} has died ({status}); its last lines:")));
         for line in self.last_words() {
-            terminal::note(&format!("    {line}"));
+            terminal::note(&format!("    {}", logs::harmless(&line)));
         }
         if self.deaths >= DEATHS {
             bail!("{name} keeps dying ({} times in a row)", self.deaths);

@@ -1,6 +1,7 @@
 //! What system tests are made with.
 
 mod broker;
+mod collector;
 mod comparison;
 mod credentials;
 mod database;
@@ -14,6 +15,7 @@ mod shop;
 mod wait;
 
 pub use broker::Broker;
+pub use collector::{Collector, Span};
 pub use comparison::{assert_views_agree, told, verify, views};
 pub use credentials::Keys;
 pub use database::Databases;

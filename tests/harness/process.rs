@@ -56,8 +56,13 @@ impl Service {
 
     /// Kills it and starts it with another setting besides.
     pub fn restart_with(&mut self, setting: &'static str, value: &str) {
+        self.restart_with_all(&[(setting, value)]);
+    }
+
+    /// The same with several settings.
+    pub fn restart_with_all(&mut self, settings: &[(&'static str, &str)]) {
         self.kill();
-        self.settings.push((setting, value.to_owned()));
+        self.settings.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         self.restart();
     }
 
@@ -85,10 +90,17 @@ impl Service {
         eventually(async || {
             let log = fs::read_to_string(&self.log).unwrap_or_default();
             let rest = log.split_once(&told).map(|(_, rest)| rest.to_owned());
-            let address = rest.and_then(|rest| rest.split_once('\n').map(|(a, _)| a.to_owned()));
+            // It is the end of a line, or of a member.
+            let address =
+                rest.and_then(|rest| rest.split_once(['\n', '"']).map(|(a, _)| a.to_owned()));
             address.map(|address| address.replace("0.0.0.0", "127.0.0.1")).ok_or(log)
         })
         .await
+    }
+
+    /// All that it has logged since it was started last.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
     }
 
     /// The port of one of its servers.

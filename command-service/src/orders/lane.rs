@@ -15,10 +15,12 @@ use super::place::PlaceOrder;
 use super::remembered::{Remembered, product_ids};
 use super::rules::PricePolicy;
 use super::transaction::{self, Arrived, Failure, Outcomes, Placed};
+use super::transaction_spans::TransactionSpans;
 use crate::request::Origin;
 use crate::transactions::{outcome_unknown, refused};
 use service_runtime::postgres::{self, is_absence, is_cancelled, is_contention};
 use service_runtime::problem::Problem;
+use service_runtime::trace;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use std::collections::BTreeSet;
@@ -150,7 +152,11 @@ impl Driver {
             // Whoever left before the lane came to his order does not want it.
             batch.retain(|placement: &Placement| !placement.answer.is_closed());
             metrics::histogram!("order_batch_size").record(batch.len() as f64);
-            self.serve(std::mem::take(&mut batch)).await;
+            let batch = std::mem::take(&mut batch);
+            // What is logged meanwhile tells of the first of them.
+            if let Some(first) = batch.first().map(|placement| placement.origin.trace) {
+                trace::scope(first, self.serve(batch)).await;
+            }
         }
     }
 
@@ -190,7 +196,10 @@ impl Driver {
             return None;
         }
         let orders: Vec<_> = batch.iter().map(|order| (&order.order, &order.origin)).collect();
-        match self.transaction(&orders).await {
+        let spans = TransactionSpans::begin(orders.iter().map(|(_, origin)| *origin), orders.len());
+        let outcome = self.transaction(&orders).await;
+        spans.end(outcome.as_ref().err().map(Failure::summary));
+        match outcome {
             Ok(outcomes) => {
                 self.committed.notify_one();
                 for (placement, outcome) in batch.into_iter().zip(outcomes) {
@@ -265,7 +274,9 @@ impl Driver {
     fn place_each(&self, batch: Vec<Placement>) {
         for placement in batch {
             let (pool, committed) = (self.alone.clone(), self.committed.clone());
-            tokio::spawn(place_alone(pool, placement, self.policy, committed));
+            let trace = placement.origin.trace;
+            let placing = place_alone(pool, placement, self.policy, committed);
+            tokio::spawn(trace::scope(trace, placing));
         }
     }
 }
@@ -280,6 +291,7 @@ async fn place_alone(
     policy: PricePolicy,
     committed: Arc<Notify>,
 ) {
+    let spans = TransactionSpans::begin(std::iter::once(&origin), 1);
     let placing = async {
         let mut connection = pool.acquire().await?;
         let orders = [(&order, &origin)];
@@ -291,7 +303,9 @@ async fn place_alone(
         }
         placed.unwrap_or(Err(Failure::CommitUnknown(sqlx::Error::PoolTimedOut)))
     };
-    let outcome = match placing.await {
+    let outcome = placing.await;
+    spans.end(outcome.as_ref().err().map(Failure::summary));
+    let outcome = match outcome {
         Ok(outcomes) => {
             committed.notify_one();
             let gone = || Problem::internal(&"an order got no outcome");
@@ -303,6 +317,14 @@ async fn place_alone(
 }
 
 impl Failure {
+    /// What traces say.
+    fn summary(&self) -> &'static str {
+        match self {
+            Self::BeforeCommit(_) => "not placed",
+            Self::CommitUnknown(_) => "outcome unknown",
+        }
+    }
+
     /// What a client is told.
     fn problem(self) -> Problem {
         match self {

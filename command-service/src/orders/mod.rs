@@ -15,6 +15,7 @@ mod rules;
 mod status;
 mod status_change;
 mod transaction;
+mod transaction_spans;
 
 pub use lane::Lane;
 pub use rules::PricePolicy;

@@ -25,7 +25,7 @@ use service_runtime::problem::Problem;
 )]
 pub async fn place(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
     request
-        .carry_out(commands, async move |commands: Commands, request: Request| {
+        .carry_out("place order", commands, async move |commands: Commands, request: Request| {
             let order = PlaceOrder::read(&request.members(INVALID)?)?;
             let placed = commands.lane.place(order, request.origin()).await?;
             answers::placed(&placed)
@@ -53,14 +53,18 @@ pub async fn change_status(
 ) -> Result<Answer, Problem> {
     let id = id.id("Invalid order id")?;
     request
-        .carry_out(commands, async move |commands: Commands, request: Request| {
-            let wanted = status::read(&request.members(status::INVALID)?)?;
-            let Commands { pool, cancellations, .. } = commands.clone();
-            let origin = request.origin();
-            let changing = async move {
-                status_change::change_status(pool, id, wanted, origin, &cancellations).await
-            };
-            commands.to_the_end(changing).await
-        })
+        .carry_out(
+            "change order status",
+            commands,
+            async move |commands: Commands, request: Request| {
+                let wanted = status::read(&request.members(status::INVALID)?)?;
+                let Commands { pool, cancellations, .. } = commands.clone();
+                let origin = request.origin();
+                let changing = async move {
+                    status_change::change_status(pool, id, wanted, origin, &cancellations).await
+                };
+                commands.to_the_end(changing).await
+            },
+        )
         .await
 }

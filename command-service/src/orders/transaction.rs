@@ -141,10 +141,10 @@ impl Draft {
             let outcome = match decide(order, &mut draft.shelves, policy) {
                 Ok(accepted) => {
                     let id = order_ids.next().ok_or(sqlx::Error::RowNotFound)?;
-                    let (placed, event) = record(id, order, accepted, placed_at, trace.clone());
+                    let (placed, event) = record(id, order, accepted, placed_at, *trace);
                     if let Some(key) = key {
-                        let answer = answers::placed(&placed).map_err(|problem| {
-                            sqlx::Error::Encode(format!("{problem:?}").into())
+                        let answer = answers::placed(&placed).map_err(|_| {
+                            sqlx::Error::Encode("an answer has no JSON form".into())
                         })?;
                         draft.kept.push((key.clone(), answer));
                     }

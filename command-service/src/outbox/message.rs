@@ -4,8 +4,8 @@ use super::queue::Pending;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use serde::Deserialize;
-use shared_events::Watermark;
 use shared_events::topology::PUBLISHER;
+use shared_events::{TraceParent, Watermark};
 
 /// AMQP delivery mode of messages that survive a restart of the broker.
 const PERSISTENT: u8 = 2;
@@ -14,16 +14,37 @@ const PERSISTENT: u8 = 2;
 /// milliseconds.
 const WATERMARK_TTL: &str = "30000";
 
-/// The properties of an event, see the AMQP binding of CloudEvents 1.0,
-/// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md>.
-pub fn event_properties(event: &Pending) -> BasicProperties {
-    #[derive(Deserialize, Default)]
-    struct Context {
-        traceparent: Option<String>,
-        timestamp: Option<String>,
+/// What a stored event says of itself beside its columns.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// The trace that it belongs to.
+    pub trace: Option<TraceParent>,
+    /// When it happened.
+    time: Option<String>,
+}
+
+impl Context {
+    /// Of an event.
+    pub fn of(event: &Pending) -> Self {
+        #[derive(Deserialize, Default)]
+        struct Members<'a> {
+            traceparent: Option<&'a str>,
+            timestamp: Option<String>,
+        }
+        let members: Members<'_> = serde_json::from_str(&event.payload).unwrap_or_default();
+        let trace = members.traceparent.and_then(TraceParent::parse);
+        Self { trace, time: members.timestamp }
     }
-    let context: Context = serde_json::from_str(&event.payload).unwrap_or_default();
-    let time = context.timestamp.unwrap_or_else(|| event.created_at.to_rfc3339());
+}
+
+/// The properties of an event that goes out as part of `trace`, see the AMQP binding of CloudEvents 1.0,
+/// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md>.
+pub fn event_properties(
+    event: &Pending,
+    context: Context,
+    trace: Option<TraceParent>,
+) -> BasicProperties {
+    let time = context.time.unwrap_or_else(|| event.created_at.to_rfc3339());
     let id = event.id.to_string();
 
     let mut headers = FieldTable::default();
@@ -35,8 +56,8 @@ pub fn event_properties(event: &Pending) -> BasicProperties {
     header("cloudEvents:source", "/command-service");
     header("cloudEvents:type", &event.event_type);
     header("cloudEvents:time", &time);
-    if let Some(traceparent) = &context.traceparent {
-        header("traceparent", traceparent);
+    if let Some(trace) = trace {
+        header("traceparent", &trace.to_string());
     }
     BasicProperties::default()
         .with_delivery_mode(PERSISTENT)

@@ -7,7 +7,7 @@
 
 use super::queue::{BATCH, Pending};
 use super::sending::{publish, topology};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use chrono::{DateTime, Utc};
 use lapin::Channel;
 use lapin::options::ConfirmSelectOptions;
@@ -115,7 +115,7 @@ impl Replays {
         });
         let outcome = match replaying.await {
             Ok(ended) => ended.unwrap_or_else(|| bail!("the service is stopping")),
-            Err(panic) => Err(panic.into()),
+            Err(_) => Err(anyhow!("it panicked")),
         };
         self.note(|progress| match outcome {
             Ok(()) => progress.state = State::Done,

@@ -1,11 +1,12 @@
 //! Sending events to the broker, and knowing what it has.
 
-use super::message;
+use super::message::{self, Context};
 use super::queue::Pending;
 use futures::future::try_join_all;
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use service_runtime::amqp::Topology;
+use service_runtime::trace::{Description, KeyValue, Span, SpanKind};
 use shared_events::Topic;
 use shared_events::topology::{EXCHANGE, routing_key};
 use std::time::Duration;
@@ -43,21 +44,44 @@ pub async fn publish(channel: &Channel, pending: &[Pending]) -> Result<Vec<Uuid>
         // Each of these ends when its message has been written to the socket.
         let sending = together.iter().map(|event| async {
             let key = routing_key(&event.topic, &event.event_type);
-            let properties = message::event_properties(event);
-            send(channel, &key, event.payload.as_bytes(), properties).await
+            let context = Context::of(event);
+            let span = publishing(event, &context);
+            let trace = span.context().or(context.trace);
+            let properties = message::event_properties(event, context, trace);
+            let confirm = send(channel, &key, event.payload.as_bytes(), properties).await?;
+            Ok::<_, lapin::Error>((confirm, span))
         });
         // The deadline is for a few, so that a slow broker still gets on.
         confirms.extend(timeout(CONFIRM_DEADLINE, try_join_all(sending)).await??);
     }
     let mut confirmed = Vec::with_capacity(pending.len());
-    for (event, confirm) in pending.iter().zip(confirms) {
+    for (event, (confirm, mut span)) in pending.iter().zip(confirms) {
         // Here for each, as before.
         // `Ack(Some(…))` would be a message that came back: it had no queue.
         if timeout(CONFIRM_DEADLINE, confirm).await?? == Confirmation::Ack(None) {
             confirmed.push(event.id);
+        } else {
+            span.fail("refused, or without a queue");
         }
     }
     Ok(confirmed)
+}
+
+/// The span of an event, from when it is sent until it is confirmed: below the command
+/// that it tells of.
+fn publishing(event: &Pending, context: &Context) -> Span {
+    let Some(trace) = context.trace else { return Span::default() };
+    Span::start(trace, SpanKind::Producer, || Description {
+        name: format!("publish {}", event.topic).into(),
+        attributes: vec![
+            KeyValue::new("messaging.system", "rabbitmq"),
+            KeyValue::new("messaging.operation.type", "send"),
+            KeyValue::new("messaging.operation.name", "publish"),
+            KeyValue::new("messaging.destination.name", event.topic.clone()),
+            KeyValue::new("messaging.message.id", event.id.to_string()),
+            KeyValue::new("cloudevents.event_type", event.event_type.clone()),
+        ],
+    })
 }
 
 /// Sends one message.

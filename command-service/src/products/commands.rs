@@ -16,6 +16,16 @@ pub enum ChangeOf {
     Price,
 }
 
+impl ChangeOf {
+    /// The command's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Details => "change product",
+            Self::Price => "change price",
+        }
+    }
+}
+
 /// Creates a product.
 pub async fn create(pool: PgPool, new: NewProduct, origin: Origin) -> Result<Answer, Problem> {
     let mut transaction = begin(&pool).await?;

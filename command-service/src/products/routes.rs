@@ -23,7 +23,7 @@ use service_runtime::problem::Problem;
 )]
 pub async fn create(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
     request
-        .carry_out(commands, async move |commands: Commands, request: Request| {
+        .carry_out("create product", commands, async move |commands: Commands, request: Request| {
             let new = NewProduct::read(&request.members(INVALID)?)?;
             let creating = commands::create(commands.pool.clone(), new, request.origin());
             commands.to_the_end(creating).await
@@ -80,7 +80,7 @@ async fn change(
 ) -> Result<Answer, Problem> {
     let id = id.id(INVALID)?;
     request
-        .carry_out(commands, async move |commands: Commands, request: Request| {
+        .carry_out(of.name(), commands, async move |commands: Commands, request: Request| {
             let change = read(&request.members(INVALID)?)?;
             let changing =
                 commands::change(commands.pool.clone(), id, change, of, request.origin());

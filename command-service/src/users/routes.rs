@@ -24,7 +24,7 @@ use service_runtime::problem::Problem;
 )]
 pub async fn create(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
     request
-        .carry_out(commands, async move |commands: Commands, request: Request| {
+        .carry_out("create user", commands, async move |commands: Commands, request: Request| {
             let new = NewUser::read(&request.members(INVALID_USER)?)?;
             let creating = commands::create(commands.pool.clone(), new, request.origin());
             commands.to_the_end(creating).await
@@ -51,7 +51,7 @@ pub async fn update(
 ) -> Result<Answer, Problem> {
     let id = id.id(INVALID_USER)?;
     request
-        .carry_out(commands, async move |commands: Commands, request: Request| {
+        .carry_out("change user", commands, async move |commands: Commands, request: Request| {
             let change = UserChange::read(&request.members(INVALID_USER)?)?;
             let changing = commands::change(commands.pool.clone(), id, change, request.origin());
             commands.to_the_end(changing).await
@@ -75,7 +75,7 @@ pub async fn open_account(
     request: Request,
 ) -> Result<Answer, Problem> {
     request
-        .carry_out(commands, async move |commands: Commands, request: Request| {
+        .carry_out("open account", commands, async move |commands: Commands, request: Request| {
             let new = NewAccount::read(&request.members(INVALID_ACCOUNT)?)?;
             let opening = commands::open_account(commands.pool.clone(), new, request.origin());
             commands.to_the_end(opening).await

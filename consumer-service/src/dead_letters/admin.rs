@@ -13,6 +13,7 @@ use service_runtime::paging::{self, PageOfIds};
 use service_runtime::parameters::Parameters;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
+use service_runtime::trace;
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -144,8 +145,8 @@ async fn redrive_one(
     parameters.check()?;
     let pool = letters.pool.clone();
     // In a task of its own, so that it goes on to its end when the client leaves.
-    let redriving = tokio::spawn(async move { redrive::redrive(&pool, id, anyway).await });
-    let outcome = match redriving.await.map_err(|error| Problem::internal(&error))?? {
+    let redriving = trace::spawn(async move { redrive::redrive(&pool, id, anyway).await });
+    let outcome = match redriving.await.map_err(|_| Problem::internal(&"redriving panicked"))?? {
         Outcome::NotFound => return Err(not_found(id)),
         Outcome::Refused(reason) => {
             return Err(Problem::new(StatusCode::CONFLICT, "Not applicable").detail(reason));

@@ -3,6 +3,7 @@
 use super::reason;
 use crate::incoming::{Content, Incoming};
 use chrono::{DateTime, Utc};
+use service_runtime::trace;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use tracing::warn;
@@ -72,12 +73,20 @@ pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx
         if let Some(row) = row {
             counted += i64::from(row.counted);
             if row.parked {
-                warn!(?event_id, queue = incoming.topic.name(), "parked an event: {reason}");
+                trace::with(incoming.trace, || log(row.id, incoming));
                 metrics::counter!("events_parked_total").increment(1);
             }
         }
     }
     Ok(counted)
+}
+
+/// The reason is kept with the letter, and not logged: it may quote what is in the
+/// event, which may be a person's.
+fn log(letter: Option<i64>, incoming: &Incoming) {
+    let event_id = incoming.event_id().map(|id| id.to_string()).unwrap_or_default();
+    let (letter, queue) = (letter.unwrap_or_default(), incoming.topic.name());
+    warn!(letter, event_id, queue, "parked an event: `cargo stack dead-letters show` says why");
 }
 
 /// A text as it can be stored: PostgreSQL has no NUL.

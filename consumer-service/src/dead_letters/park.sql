@@ -1,6 +1,6 @@
 -- Parks one event, unless it has been dealt with. Returns a row if something
--- changed: whether it was parked just now, and whether the watermarks' counts
--- go up by it.
+-- changed: whether it was parked just now, and as which letter, and whether the
+-- watermarks' counts go up by it.
 --
 -- $1 event id, may be null; $2 SHA-256; $3 queue; $4 reason; $5 bytes; $6 whether
 -- watermarks count it; $7 whether it is the copy from our own outbox; $8 message id and
@@ -14,7 +14,7 @@ WITH known AS (
     UPDATE processed_events
     SET counted = TRUE
     WHERE $6 AND NOT counted AND event_id = $1
-    RETURNING TRUE AS counted, FALSE AS parked
+    RETURNING NULL::bigint AS id, TRUE AS counted, FALSE AS parked
 ), parked AS (
     INSERT INTO dead_letters AS letter
         (event_id, body_sha256, queue, reason, body, counted, ours, message_id, sent_at, forgotten)
@@ -24,8 +24,8 @@ WITH known AS (
         -- A stranger's copy was parked; now ours is here, too.
         SET counted = excluded.counted, ours = TRUE
         WHERE NOT letter.counted AND NOT letter.ours AND excluded.ours
-    RETURNING counted, xmax = 0 AS parked
+    RETURNING id, counted, xmax = 0 AS parked
 )
-SELECT counted AS "counted!", parked AS "parked!" FROM counted_now
+SELECT id, counted AS "counted!", parked AS "parked!" FROM counted_now
 UNION ALL
-SELECT counted, parked FROM parked
+SELECT id, counted, parked FROM parked

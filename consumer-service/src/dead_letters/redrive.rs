@@ -68,6 +68,7 @@ async fn apply_on(connection: &mut PgConnection, id: i64, anyway: bool) -> sqlx:
         // Letters from before message ids were kept have the event's.
         message_id: letter.message_id.or(letter.event_id.map(|id| id.to_string())),
         sent_at: letter.sent_at,
+        trace: None,
         body: letter.body,
     };
     let incoming = Incoming::read(topic, message, now());

@@ -1,0 +1,38 @@
+//! What traces show of the transactions that place orders.
+
+use crate::request::Origin;
+use service_runtime::trace::{Description, KeyValue, Span, SpanKind};
+
+/// The spans of one transaction, one below the command of each order whose trace is
+/// recorded: so each trace is whole, however many orders share the transaction. All
+/// refer to the first.
+#[derive(Debug)]
+pub struct TransactionSpans(Vec<Span>);
+
+impl TransactionSpans {
+    /// Begins those of a transaction of so many orders.
+    pub fn begin<'a>(origins: impl Iterator<Item = &'a Origin>, orders: usize) -> Self {
+        let describe = || Description {
+            name: "transaction".into(),
+            attributes: vec![
+                KeyValue::new("db.system.name", "postgresql"),
+                KeyValue::new("shop.orders", orders as i64),
+            ],
+        };
+        let spans = origins.map(|origin| Span::start(origin.trace, SpanKind::Internal, describe));
+        let mut spans: Vec<Span> = spans.filter(Span::is_recorded).collect();
+        if let [first, rest @ ..] = spans.as_mut_slice()
+            && let Some(first) = first.context()
+        {
+            rest.iter_mut().for_each(|span| span.link(first));
+        }
+        Self(spans)
+    }
+
+    /// Ends them. `why` it failed, if it did.
+    pub fn end(mut self, why: Option<&'static str>) {
+        if let Some(why) = why {
+            self.0.iter_mut().for_each(|span| span.fail(why));
+        }
+    }
+}

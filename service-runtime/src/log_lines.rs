@@ -1,0 +1,275 @@
+//! How a log line is written: for people, or as a JSON object. One line for one event,
+//! whatever it says.
+//!
+//! Messages and fields may quote what clients sent. Characters by which that could
+//! begin a line of its own, or tell a terminal what to do, are escaped here, once for
+//! all.
+
+use crate::config::LogFormat;
+use crate::trace;
+use chrono::{SecondsFormat, Utc};
+use shared_events::is_active;
+use std::fmt::{self, Write};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Most characters of a message or field.
+const MAX_CHARS: usize = 4_096;
+
+/// Writes events as lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Lines {
+    format: LogFormat,
+}
+
+impl Lines {
+    /// In that format.
+    pub const fn new(format: LogFormat) -> Self {
+        Self { format }
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut line: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut content = Content::new(self.format);
+        event.record(&mut content);
+        if let Some(trace) = trace::current() {
+            content.text("trace_id", &format!("{:032x}", trace.trace()));
+        }
+        let Content { message, fields, .. } = content;
+        let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        let (level, target) = (event.metadata().level(), event.metadata().target());
+        match self.format {
+            LogFormat::Text => {
+                let level = Coloured { level, has_colours: line.has_ansi_escapes() };
+                writeln!(line, "{time} {level} {target}: {message}{fields}")
+            }
+            LogFormat::Json => writeln!(
+                line,
+                r#"{{"timestamp":"{time}","level":"{level}","target":"{target}","message":"{message}"{fields}}}"#,
+            ),
+        }
+    }
+}
+
+/// A level, five characters wide.
+struct Coloured<'a> {
+    level: &'a Level,
+    has_colours: bool,
+}
+
+impl fmt::Display for Coloured<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let colour = match *self.level {
+            Level::ERROR => 31,
+            Level::WARN => 33,
+            Level::INFO => 32,
+            Level::DEBUG => 34,
+            Level::TRACE => 35,
+        };
+        if self.has_colours {
+            write!(f, "\u{1b}[{colour}m{:>5}\u{1b}[0m", self.level.as_str())
+        } else {
+            write!(f, "{:>5}", self.level.as_str())
+        }
+    }
+}
+
+/// What an event says, written already.
+struct Content {
+    format: LogFormat,
+    message: String,
+    fields: String,
+}
+
+impl Content {
+    const fn new(format: LogFormat) -> Self {
+        Self { format, message: String::new(), fields: String::new() }
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        let is_quoted = self.format == LogFormat::Json || !is_plain(text);
+        let escaped = Escaped { text, format: self.format, is_quoted };
+        // Writing to a text cannot fail.
+        let _ = match self.format {
+            LogFormat::Text if !is_quoted => write!(self.fields, " {name}={escaped}"),
+            LogFormat::Text => write!(self.fields, r#" {name}="{escaped}""#),
+            LogFormat::Json => write!(self.fields, r#","{name}":"{escaped}""#),
+        };
+    }
+
+    fn number(&mut self, name: &str, number: impl fmt::Display) {
+        let _ = match self.format {
+            LogFormat::Text => write!(self.fields, " {name}={number}"),
+            LogFormat::Json => write!(self.fields, r#","{name}":{number}"#),
+        };
+    }
+}
+
+impl Visit for Content {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => {
+                let is_quoted = self.format == LogFormat::Json;
+                let escaped = Escaped { text: value, format: self.format, is_quoted };
+                let _ = write!(self.message, "{escaped}");
+            }
+            // Where records of the crate `log` came from.
+            name if name.starts_with("log.") => {}
+            name => self.text(name, value),
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.number(field.name(), value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.number(field.name(), value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if value.is_finite() {
+            self.number(field.name(), value);
+        } else {
+            self.text(field.name(), &value.to_string());
+        }
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.number(field.name(), value);
+    }
+}
+
+/// Whether a value needs no quotation marks to be told from what follows.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && !text.contains([' ', '"', '=', '\\'])
+}
+
+/// A text with all that is not simply shown escaped, and of bounded length.
+struct Escaped<'a> {
+    text: &'a str,
+    format: LogFormat,
+    /// Whether it stands between quotation marks.
+    is_quoted: bool,
+}
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut characters = self.text.chars();
+        for character in characters.by_ref().take(MAX_CHARS) {
+            match (character, self.format) {
+                ('"' | '\\', _) if self.is_quoted => write!(f, "\\{character}")?,
+                _ if !is_active(character) => f.write_char(character)?,
+                (_, LogFormat::Json) => write!(f, "\\u{:04x}", u32::from(character))?,
+                (_, LogFormat::Text) => write!(f, "{}", character.escape_default())?,
+            }
+        }
+        if characters.next().is_some() { f.write_char('…') } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::sync::{Arc, Mutex};
+    use tracing::info;
+
+    const NASTY: &str =
+        "a\r\nb\tc\u{1b}[2J\u{7f}\u{85}\u{9b}31m\u{2028}\u{2029}\u{202e}\"q\" \\ é 日";
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, log: impl FnOnce()) -> String {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .event_format(Lines::new(format))
+            .finish();
+        tracing::subscriber::with_default(subscriber, log);
+        let bytes = sink.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn say_nasty_things() {
+        info!(display = %NASTY, debug = ?NASTY, text = NASTY, "said {NASTY}");
+    }
+
+    #[test]
+    fn whatever_is_said_is_one_line_that_does_nothing() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let line = logged(format, say_nasty_things);
+            let line = line.strip_suffix('\n').unwrap();
+            assert!(!line.chars().any(is_active), "{line:?}");
+            assert!(line.contains("é 日"), "{line}");
+        }
+    }
+
+    #[test]
+    fn json_is_flat_and_says_exactly_what_was_said() {
+        let line = logged(LogFormat::Json, || {
+            let trace = shared_events::TraceParent::new(0xabc, 1, 0);
+            trace::with(Some(trace), say_nasty_things);
+            info!(number = -7, big = u64::MAX, ratio = 0.5, none = f64::NAN, yes = true);
+        });
+        let lines: Vec<serde_json::Value> =
+            line.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let (first, second) = (&lines[0], &lines[1]);
+        assert_eq!(first["message"], format!("said {NASTY}"));
+        assert_eq!(first["display"], NASTY);
+        assert_eq!(first["text"], NASTY);
+        assert_eq!(first["level"], "INFO");
+        assert_eq!(first["target"], module_path!());
+        assert_eq!(first["trace_id"], format!("{:032x}", 0xabc));
+        assert!(first["timestamp"].as_str().unwrap().ends_with('Z'));
+        assert_eq!((&second["number"], &second["ratio"]), (&(-7).into(), &0.5.into()));
+        assert_eq!((&second["none"], &second["yes"]), (&"NaN".into(), &true.into()));
+        assert_eq!(second["big"], u64::MAX);
+        assert_eq!(second.get("trace_id"), None);
+    }
+
+    #[test]
+    fn a_value_cannot_pass_for_another_field() {
+        let line = logged(LogFormat::Text, || info!(name = "a status=200", of = "b", "read"));
+        assert!(line.ends_with("read name=\"a status=200\" of=b\n"), "{line}");
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut() {
+        let long = "é".repeat(MAX_CHARS + 1);
+        let line = logged(LogFormat::Text, || info!("{long}"));
+        assert_eq!(line.matches('é').count(), MAX_CHARS);
+        assert!(line.ends_with("…\n"));
+    }
+}

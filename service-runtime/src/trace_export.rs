@@ -1,0 +1,334 @@
+//! Sending traces to a collector, by OTLP over HTTP.
+//!
+//! Nothing here disturbs the service: spans wait in a queue of bounded length for a
+//! thread of their own, and those that find it full are dropped. A collector that is
+//! away, or hangs, is told of once.
+
+use crate::trace;
+use anyhow::{Context, bail, ensure};
+use opentelemetry::trace::{Link, SpanKind, TraceId, TraceState, TracerProvider};
+use opentelemetry::{Key, KeyValue};
+use opentelemetry_otlp::{Protocol, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SamplingDecision, SamplingResult,
+    SdkTracerProvider, ShouldSample, SpanData, SpanExporter,
+};
+use std::env;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// Spans that may wait, unless `OTEL_BSP_MAX_QUEUE_SIZE` says otherwise: a batch of the
+/// consumer service ends 2,000 at once. Some 10 MB.
+const QUEUE: usize = 16_384;
+
+/// How long the last spans may take to be sent when the service ends.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Where traces go, by the standard variables of OpenTelemetry. One that is empty is as
+/// if it were not set. Read by its SDK are also `OTEL_SERVICE_NAME`,
+/// `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TIMEOUT`,
+/// `OTEL_BSP_*` and `OTEL_SPAN_*_LIMIT`.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct TraceSettings {
+    /// Where a collector takes OTLP over HTTP, for instance `http://localhost:4318`.
+    /// Empty: no traces are sent.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true, default_value = "")]
+    pub otlp_endpoint: String,
+
+    /// The same for traces alone, with the whole path.
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        hide_env_values = true,
+        default_value = ""
+    )]
+    pub otlp_traces_endpoint: String,
+
+    /// `http/protobuf` is the only one.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_PROTOCOL", default_value = "")]
+    pub otlp_protocol: String,
+
+    /// The same for traces alone.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", default_value = "")]
+    pub otlp_traces_protocol: String,
+
+    /// `otlp`, or `none`: no traces are sent.
+    #[arg(long, env = "OTEL_TRACES_EXPORTER", default_value = "")]
+    pub traces_exporter: String,
+
+    /// `true`: no traces are sent.
+    #[arg(long, env = "OTEL_SDK_DISABLED", default_value = "")]
+    pub otel_sdk_disabled: String,
+
+    /// Which traces are recorded: `always_on`, `always_off`, `traceidratio`, or one of
+    /// these after `parentbased_`, which leaves it to the client, if that has a trace.
+    /// By default `parentbased_always_on`.
+    #[arg(long, env = "OTEL_TRACES_SAMPLER", default_value = "")]
+    pub traces_sampler: String,
+
+    /// The part of all traces that `traceidratio` records, from 0 to 1.
+    #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value = "")]
+    pub traces_sampler_arg: String,
+}
+
+/// What is running.
+struct Export {
+    provider: SdkTracerProvider,
+    ending: CancellationToken,
+}
+
+static EXPORT: OnceLock<Export> = OnceLock::new();
+
+/// Begins to send traces of the service of that name, if it is told where to. To be
+/// called within the runtime.
+///
+/// # Errors
+/// If a setting makes no sense.
+pub fn start(service: &'static str, settings: &TraceSettings) -> anyhow::Result<()> {
+    let Some(endpoint) = settings.endpoint()? else { return Ok(()) };
+    let sampler = settings.sampler()?;
+    let ending = CancellationToken::new();
+    let exporter = Exporter {
+        inner: opentelemetry_otlp::SpanExporter::builder()
+            .with_http()
+            .with_endpoint(&endpoint)
+            .with_protocol(Protocol::HttpBinary)
+            .build()
+            .context("cannot send traces")?,
+        runtime: Handle::current(),
+        ending: ending.clone(),
+        is_failing: AtomicBool::new(false),
+    };
+    let queue = BatchConfigBuilder::default();
+    let queue = match env::var("OTEL_BSP_MAX_QUEUE_SIZE") {
+        // It has read that by itself.
+        Ok(size) if !size.is_empty() => queue,
+        _ => queue.with_max_queue_size(QUEUE),
+    };
+    let processor = BatchSpanProcessor::builder(exporter).with_batch_config(queue.build()).build();
+    let provider = SdkTracerProvider::builder()
+        .with_sampler(WithLinked(sampler))
+        .with_resource(resource(service))
+        .with_span_processor(processor)
+        .build();
+    trace::install(provider.tracer(service));
+    let _ = EXPORT.set(Export { provider, ending });
+    info!("traces are sent to a collector");
+    Ok(())
+}
+
+/// Sends what still waits, within a second, and ends.
+pub async fn end() {
+    let Some(Export { provider, ending }) = EXPORT.get() else { return };
+    let mut flushing = tokio::task::spawn_blocking(|| provider.shutdown_with_timeout(2 * FLUSH));
+    if timeout(FLUSH, &mut flushing).await.is_err() {
+        ending.cancel();
+        let _ = flushing.await;
+    }
+}
+
+impl TraceSettings {
+    /// The address that traces are sent to; none if they are not sent.
+    fn endpoint(&self) -> anyhow::Result<Option<String>> {
+        let endpoint = match (self.otlp_traces_endpoint.as_str(), self.otlp_endpoint.as_str()) {
+            ("", "") => return Ok(None),
+            ("", base) => format!("{}/v1/traces", base.trim_end_matches('/')),
+            (whole, _) => whole.to_owned(),
+        };
+        match self.traces_exporter.as_str() {
+            "" | "otlp" => {}
+            "none" => return Ok(None),
+            other => bail!("OTEL_TRACES_EXPORTER is {other:?}, but must be otlp or none"),
+        }
+        if self.otel_sdk_disabled.eq_ignore_ascii_case("true") {
+            return Ok(None);
+        }
+        ensure!(
+            endpoint.starts_with("http://"),
+            "the endpoint for traces must begin with http://: let a collector beside the service \
+             take them, and send them on by TLS"
+        );
+        let protocol = match (self.otlp_traces_protocol.as_str(), self.otlp_protocol.as_str()) {
+            ("", protocol) | (protocol, _) => protocol,
+        };
+        ensure!(
+            matches!(protocol, "" | "http/protobuf"),
+            "OTEL_EXPORTER_OTLP_PROTOCOL is {protocol:?}, but must be http/protobuf: a collector \
+             takes that at its port 4318, as a rule"
+        );
+        Ok(Some(endpoint))
+    }
+
+    fn sampler(&self) -> anyhow::Result<Sampler> {
+        let name = match self.traces_sampler.as_str() {
+            "" => "parentbased_always_on",
+            name => name,
+        };
+        let (is_parent_based, own) =
+            name.strip_prefix("parentbased_").map_or((false, name), |own| (true, own));
+        let sampler = match own {
+            "always_on" => Sampler::AlwaysOn,
+            "always_off" => Sampler::AlwaysOff,
+            "traceidratio" => Sampler::TraceIdRatioBased(self.ratio()?),
+            _ => bail!(
+                "OTEL_TRACES_SAMPLER is {name:?}, but must be always_on, always_off or \
+                 traceidratio, or one of these after parentbased_"
+            ),
+        };
+        Ok(if is_parent_based { Sampler::ParentBased(Box::new(sampler)) } else { sampler })
+    }
+
+    fn ratio(&self) -> anyhow::Result<f64> {
+        let text = match self.traces_sampler_arg.as_str() {
+            "" => "1",
+            text => text,
+        };
+        let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+        ratio.with_context(|| {
+            format!("OTEL_TRACES_SAMPLER_ARG is {text:?}, but must be a number from 0 to 1")
+        })
+    }
+}
+
+/// The service's name, unless the environment has another one, and version.
+fn resource(service: &'static str) -> Resource {
+    let key = Key::from_static_str("service.name");
+    let given = Resource::builder().build().get(&key);
+    let is_given = given.is_some_and(|name| !name.as_str().starts_with("unknown_service"));
+    let resource = Resource::builder()
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    if is_given { resource.build() } else { resource.with_service_name(service).build() }
+}
+
+/// A sampler that also records whatever begins a trace of its own on behalf of spans
+/// that are recorded.
+#[derive(Clone, Debug)]
+struct WithLinked(Sampler);
+
+impl ShouldSample for WithLinked {
+    fn should_sample(
+        &self,
+        parent: Option<&opentelemetry::Context>,
+        trace_id: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        if links.iter().any(|link| link.span_context.is_sampled()) {
+            return SamplingResult {
+                decision: SamplingDecision::RecordAndSample,
+                attributes: Vec::new(),
+                trace_state: TraceState::NONE,
+            };
+        }
+        self.0.should_sample(parent, trace_id, name, kind, attributes, links)
+    }
+}
+
+/// Sends spans, from the SDK's own thread.
+#[derive(Debug)]
+struct Exporter {
+    inner: opentelemetry_otlp::SpanExporter,
+    /// Whose clock and sockets the HTTP client needs.
+    runtime: Handle,
+    ending: CancellationToken,
+    is_failing: AtomicBool,
+}
+
+impl SpanExporter for Exporter {
+    fn export(&self, batch: Vec<SpanData>) -> impl Future<Output = OTelSdkResult> + Send {
+        let sending = self.ending.run_until_cancelled(self.inner.export(batch));
+        if let Some(outcome) = self.runtime.block_on(sending) {
+            let was_failing = self.is_failing.swap(outcome.is_err(), Ordering::Relaxed);
+            match outcome {
+                Err(error) if !was_failing => {
+                    warn!("the collector does not take traces: {error}; they are dropped");
+                }
+                Ok(()) if was_failing => info!("the collector takes traces again"),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        // All has been told; the SDK would tell it each time.
+        std::future::ready(Ok(()))
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.inner.set_resource(resource);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(change: impl FnOnce(&mut TraceSettings)) -> TraceSettings {
+        let otlp_endpoint = "http://localhost:4318".to_owned();
+        let mut settings = TraceSettings { otlp_endpoint, ..TraceSettings::default() };
+        change(&mut settings);
+        settings
+    }
+
+    #[test]
+    fn traces_go_where_the_variables_say() {
+        let endpoint = |settings: TraceSettings| settings.endpoint().unwrap();
+        let base = Some("http://localhost:4318/v1/traces".to_owned());
+        assert_eq!(endpoint(settings(|_| {})), base);
+        assert_eq!(endpoint(settings(|s| s.otlp_endpoint.push('/'))), base);
+        let whole = settings(|s| s.otlp_traces_endpoint = "http://other/traces".to_owned());
+        assert_eq!(endpoint(whole).unwrap(), "http://other/traces");
+        for off in [
+            TraceSettings::default(),
+            settings(|s| s.traces_exporter = "none".to_owned()),
+            settings(|s| s.otel_sdk_disabled = "TRUE".to_owned()),
+        ] {
+            assert_eq!(endpoint(off), None);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_at_start() {
+        for (wrong, told) in [
+            (settings(|s| s.otlp_protocol = "grpc".to_owned()), "port 4318"),
+            (settings(|s| s.otlp_traces_protocol = "http/json".to_owned()), "http/protobuf"),
+            (settings(|s| s.otlp_endpoint = "https://c:4318".to_owned()), "http://"),
+            (settings(|s| s.traces_exporter = "zipkin".to_owned()), "otlp or none"),
+        ] {
+            let error = wrong.endpoint().unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+        let sampler = |name: &str, arg: &str| {
+            settings(|s| {
+                s.traces_sampler = name.to_owned();
+                s.traces_sampler_arg = arg.to_owned();
+            })
+            .sampler()
+        };
+        for (name, arg) in [("sometimes", ""), ("traceidratio", "2"), ("traceidratio", "half")] {
+            assert!(sampler(name, arg).is_err(), "{name} {arg}");
+        }
+    }
+
+    #[test]
+    fn samplers_have_their_standard_names() {
+        let sampler = |name: &str, arg: &str| {
+            let settings = settings(|s| {
+                s.traces_sampler = name.to_owned();
+                s.traces_sampler_arg = arg.to_owned();
+            });
+            format!("{:?}", settings.sampler().unwrap())
+        };
+        assert_eq!(sampler("", ""), "ParentBased(AlwaysOn)");
+        assert_eq!(sampler("always_off", ""), "AlwaysOff");
+        assert_eq!(sampler("traceidratio", "0.25"), "TraceIdRatioBased(0.25)");
+        let ratio = sampler("parentbased_traceidratio", "0.01");
+        assert_eq!(ratio, "ParentBased(TraceIdRatioBased(0.01))");
+    }
+}

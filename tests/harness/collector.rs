@@ -1,0 +1,108 @@
+//! A collector of traces, in this process.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use prost::Message;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+
+/// A collector that keeps what it is sent. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Collector {
+    /// What services are to be told.
+    pub endpoint: String,
+    spans: Arc<Mutex<Vec<Span>>>,
+    _serving: AbortOnDropHandle<()>,
+}
+
+/// A span as it was sent.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// `service.name` of its resource.
+    pub service: String,
+    /// What it is called.
+    pub name: String,
+    /// In lower case, `internal` for instance.
+    pub kind: String,
+    /// In hexadecimal, as the next three are.
+    pub trace: String,
+    /// Its own id.
+    pub id: String,
+    /// Empty: it begins a trace.
+    pub parent: String,
+    /// Ids of spans that it is linked to.
+    pub links: Vec<String>,
+    /// As texts.
+    pub attributes: BTreeMap<String, String>,
+    /// Whether its status is an error.
+    pub is_error: bool,
+    /// In nanoseconds.
+    pub start: u64,
+}
+
+impl Collector {
+    /// Listens on a free port.
+    pub async fn start() -> Self {
+        let spans = Arc::default();
+        let routes = Router::new().route("/v1/traces", post(take)).with_state(Arc::clone(&spans));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        Self { endpoint, spans, _serving: AbortOnDropHandle::new(serving) }
+    }
+
+    /// All spans so far.
+    pub fn spans(&self) -> Vec<Span> {
+        self.spans.lock().unwrap().clone()
+    }
+
+    /// Those of a trace.
+    pub fn of_trace(&self, trace: &str) -> Vec<Span> {
+        self.spans().into_iter().filter(|span| span.trace == trace).collect()
+    }
+}
+
+async fn take(State(spans): State<Arc<Mutex<Vec<Span>>>>, body: Bytes) {
+    let request = ExportTraceServiceRequest::decode(body).unwrap();
+    for of_resource in request.resource_spans {
+        let resource = attributes(of_resource.resource.unwrap().attributes);
+        let service = &resource["service.name"];
+        let sent = of_resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
+        spans.lock().unwrap().extend(sent.map(|span| {
+            Span {
+                service: service.clone(),
+                kind: SpanKind::try_from(span.kind).unwrap().as_str_name()["SPAN_KIND_".len()..]
+                    .to_lowercase(),
+                is_error: span.status.is_some_and(|status| status.code == 2),
+                links: span.links.iter().map(|link| hex(&link.span_id)).collect(),
+                trace: hex(&span.trace_id),
+                id: hex(&span.span_id),
+                parent: hex(&span.parent_span_id),
+                attributes: attributes(span.attributes),
+                name: span.name,
+                start: span.start_time_unix_nano,
+            }
+        }));
+    }
+}
+
+fn attributes(sent: Vec<KeyValue>) -> BTreeMap<String, String> {
+    let text = |value: Option<AnyValue>| match value.and_then(|value| value.value) {
+        Some(Value::StringValue(text)) => text,
+        Some(Value::IntValue(number)) => number.to_string(),
+        other => format!("{other:?}"),
+    };
+    sent.into_iter().map(|pair| (pair.key, text(pair.value))).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

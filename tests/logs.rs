@@ -1,0 +1,229 @@
+//! Logs: whatever clients send, a line is a line, does nothing to a terminal, and tells
+//! neither secrets nor personal data.
+
+use crate::harness::{Answer, Service, Shop, client, eventually, json};
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
+use reqwest::Method;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// What must not be in any log.
+const PRIVATE: [&str; 5] = ["Lovelace", "ada@example", "Main Street", "s3cret", ":password@"];
+
+/// Everything that our own code has to say.
+const OUR_OWN: &str = "info,access=debug,service_runtime=debug,command_service=debug,consumer_service=debug,\
+     query_service=debug,sqlx=debug";
+
+/// Bytes as no client library sends them.
+async fn send_raw(service: &Service, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(service.address("api").await).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    // It may be that the rest of the request is not waited for.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Requests with all that should not be logged, in places where it might be.
+async fn send_nasty_requests(shop: &Shop) {
+    let long = "x".repeat(10_000);
+    for service in [&shop.command, &shop.query] {
+        for head in [
+            "GET /api/users/ada@example.com?email=ada@example.com HTTP/1.1",
+            "GET /api/analytics/categories/a%0a2026-01-01T00:00:00Z%20ERROR%1b[2J/revenue HTTP/1.1",
+            "GET /\u{1b}[2J\u{85}\u{2028} HTTP/1.1",
+            "F\u{1b}O /api/users HTTP/1.1",
+            "ADA-LOVELACE /api/users/Lovelace HTTP/1.1",
+        ] {
+            for id in ["ada@example.com", "a\u{1b}[31mb", "a b=c", "\u{9b}2J", &long] {
+                let request = format!(
+                    "{head}\r\nHost: shop\r\nConnection: close\r\nX-Request-Id: {id}\r\n\
+                     Authorization: Bearer s3cret\r\nX-Api-Key: s3cret\r\nCookie: s3cret\r\n\
+                     traceparent: 00-\u{1b}[2J\r\nIdempotency-Key: \u{1b}ada@example.com\r\n\r\n"
+                );
+                let answer = send_raw(service, request.as_bytes()).await;
+                assert!(answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 2"));
+            }
+        }
+    }
+}
+
+/// Commands that say who somebody is, good ones and bad ones.
+async fn send_personal_data(shop: &Shop) {
+    let user = r#"{"name":"Ada Lovelace","email":"ada@example.com"}"#;
+    let created = shop.post("/api/users", user).await;
+    assert_eq!(created.status, 201, "{}", created.text);
+    assert_eq!(shop.post("/api/users", user).await.status, 409);
+    for body in [
+        r#"{"name":["Ada Lovelace"],"email":"ada@example.com\u001b[2J\n"}"#,
+        r#"{"name":"Ada Lovelace","email":"ada@example.com""#,
+        r#""ada@example.com""#,
+    ] {
+        assert_eq!(shop.post("/api/users", body).await.status, 400);
+    }
+    let id = created.integer("userId");
+    let account =
+        format!(r#"{{"userId":{id},"address1":"1 Main Street","city":"A","state":"B","zip":"1"}}"#);
+    assert_eq!(shop.post("/api/accounts", &account).await.status, 201);
+    shop.caught_up().await;
+}
+
+/// Messages that become dead letters, whose reasons quote them.
+async fn publish_nasty_events(shop: &Shop) {
+    let event = |rest: &str| {
+        let head = r#""eventId":"a\u001b[2J","timestamp":"2026-01-01T00:00:00Z""#;
+        format!("{{{head},{rest}}}").into_bytes()
+    };
+    let bodies = [
+        b"ada@example.com \x1b[2J\nnot JSON".to_vec(),
+        event(r#""eventType":"ada@example.com\u001b[2J\nERROR""#),
+        event(r#""eventType":"UserCreated","userId":"ada@example.com","name":"Ada Lovelace""#),
+        event(r#""eventType":"AccountCreated","userId":1,"accountId":{"Main Street":1}"#),
+    ];
+    let mut headers = FieldTable::default();
+    let nasty = AMQPValue::LongString("00-\u{1b}[2Jada@example.com".into());
+    headers.insert("traceparent".into(), nasty);
+    let properties = BasicProperties::default()
+        .with_message_id("ada@example.com\u{1b}[2J\n".into())
+        .with_type("ada@example.com\u{1b}[2J\n".into())
+        .with_headers(headers);
+    shop.broker.publish("user-events", &bodies, properties).await;
+    eventually(async || {
+        let letters = shop.databases.viewed("SELECT count(*) FROM dead_letters").await;
+        if letters >= 2 { Ok(()) } else { Err(letters) }
+    })
+    .await;
+    // Whatever comes last has been logged when this is.
+    shop.caught_up().await;
+}
+
+/// What makes the service say that it is at fault, of which clients are told nothing.
+async fn fail(shop: &Shop) -> Answer {
+    let rename = "ALTER TABLE users RENAME COLUMN email TO e_mail";
+    sqlx::query(rename).execute(&shop.databases.write).await.unwrap();
+    let url = format!("http://{}/api/users", shop.command.address("api").await);
+    let user = r#"{"name":"Ada Lovelace","email":"ada@example.org"}"#;
+    let request = json(&client(), Method::POST, url, user).header("x-request-id", "failed-1");
+    let failed = Answer::to(request).await.unwrap();
+    assert_eq!((failed.status, failed.error()), (500, "Internal error"));
+    failed
+}
+
+fn assert_harmless(service: &Service) {
+    let log = service.log();
+    for private in PRIVATE {
+        let line = log.lines().find(|line| line.contains(private));
+        assert_eq!(line, None, "{private} in the log of {}", service.name());
+    }
+    let active = log.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{2028}');
+    assert_eq!(active, None, "in the log of {}", service.name());
+}
+
+/// Whether a line begins as each does that is for people.
+fn begins_a_line(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let is_time = |word: &str| word.len() == 27 && word.ends_with('Z') && word.contains('T');
+    words.next().is_some_and(is_time)
+        && words.next().is_some_and(|word| ["ERROR", "WARN", "INFO", "DEBUG"].contains(&word))
+        && words.next().is_some_and(|word| word.ends_with(':'))
+}
+
+#[tokio::test]
+async fn lines_for_people_are_lines_whatever_clients_send() {
+    let mut shop = Shop::open().await;
+    for service in [&mut shop.command, &mut shop.consumer, &mut shop.query] {
+        service.restart_with("RUST_LOG", OUR_OWN);
+        service.healthy().await;
+    }
+    send_personal_data(&shop).await;
+    send_nasty_requests(&shop).await;
+    publish_nasty_events(&shop).await;
+    fail(&shop).await;
+    for service in [&shop.command, &shop.consumer, &shop.query] {
+        assert_harmless(service);
+        for line in service.log().lines() {
+            assert!(begins_a_line(line), "{line:?}");
+        }
+    }
+    let log = shop.command.log();
+    assert!(log.contains(" access: request method=POST route=/api/users status=201"), "{log}");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn json_lines_are_flat_objects_that_name_request_and_trace() {
+    let mut shop = Shop::open().await;
+    for service in [&mut shop.command, &mut shop.consumer, &mut shop.query] {
+        service.restart_with_all(&[("LOG_FORMAT", "json"), ("RUST_LOG", OUR_OWN)]);
+        service.healthy().await;
+    }
+    send_personal_data(&shop).await;
+    send_nasty_requests(&shop).await;
+    publish_nasty_events(&shop).await;
+    let failed = fail(&shop).await;
+    let mut lines = Vec::new();
+    for service in [&shop.command, &shop.consumer, &shop.query] {
+        assert_harmless(service);
+        for line in service.log().lines() {
+            let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line:?}"));
+            for member in ["timestamp", "level", "target", "message"] {
+                assert!(line[member].is_string(), "{line}");
+            }
+            let is_flat = |value: &Value| !value.is_object() && !value.is_array();
+            assert!(line.as_object().unwrap().values().all(is_flat), "{line}");
+            lines.push(line);
+        }
+    }
+    // The error and the request that it failed belong to one trace, which the client knows.
+    let trace = failed.headers["traceparent"].to_str().unwrap();
+    let of_trace: Vec<&Value> = lines
+        .iter()
+        .filter(|line| line["trace_id"].as_str().is_some_and(|id| trace.contains(id)))
+        .collect();
+    let request = of_trace.iter().find(|line| line["target"] == "access").unwrap();
+    assert_eq!((&request["level"], &request["method"]), (&"INFO".into(), &"POST".into()));
+    assert_eq!((&request["route"], &request["status"]), (&"/api/users".into(), &500.into()));
+    assert_eq!(request["request_id"], "failed-1");
+    assert!(request["duration_ms"].is_number());
+    assert!(of_trace.iter().any(|line| line["level"] == "ERROR"), "{of_trace:?}");
+    // A batch belongs to a trace, too.
+    let is_batch = |line: &&Value| line["message"] == "applied a batch";
+    let batch = lines.iter().filter(is_batch).find(|line| line["topic"] == "user-events").unwrap();
+    assert!(batch["messages"].is_u64() && batch["duration_ms"].is_number(), "{batch}");
+    assert!(lines.iter().any(|line| line["letter"].is_i64()), "no dead letter is logged");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn requests_that_went_well_are_not_logged_unless_asked_for() {
+    let shop = Shop::open().await;
+    let product = shop.product("Tea", "5", 10).await;
+    assert_eq!(shop.order(1, product, 1).await.status, 201);
+    assert_eq!(shop.order(1, product, 100).await.status, 400);
+    fail(&shop).await;
+    let log = shop.command.log();
+    assert_eq!(log.matches(" access: ").count(), 1, "{log}");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_setting_that_makes_no_sense_is_named_without_its_secrets() {
+    for (setting, value, told) in [
+        ("DATABASE_URL", "postgres://ada:s3cret@localhost:port/x", "--database-url"),
+        ("BROKER_URL", "http://ada:s3cret@localhost", "--broker-url"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://ada:s3cret@localhost:4318", "http://"),
+        ("OTEL_TRACES_SAMPLER_ARG", "many", "OTEL_TRACES_SAMPLER_ARG"),
+    ] {
+        let mut settings = vec![
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318".to_owned()),
+            ("OTEL_TRACES_SAMPLER", "traceidratio".to_owned()),
+        ];
+        settings.push((setting, value.to_owned()));
+        let mut service = Service::start("command-service", settings, None);
+        assert!(!service.ended().await.success());
+        let log = service.log();
+        assert!(log.contains(told) && !log.contains("s3cret"), "{setting}: {log}");
+    }
+}

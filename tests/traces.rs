@@ -1,0 +1,246 @@
+//! Traces: one goes from a request through outbox and broker to the event's
+//! application, and whoever collects them cannot disturb the shop.
+
+use crate::harness::{Answer, Collector, Shop, Span, client, eventually, json, order};
+use reqwest::Method;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+
+/// Trace and parent of a client's `traceparent`.
+const CLIENT: [&str; 2] = ["4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"];
+
+/// Has all services of a shop send their traces somewhere, soon.
+async fn send_traces(shop: &mut Shop, settings: &[(&'static str, &str)]) {
+    for service in [&mut shop.command, &mut shop.consumer, &mut shop.query] {
+        let soon = ("OTEL_BSP_SCHEDULE_DELAY", "100");
+        service.restart_with_all(&[&[soon], settings].concat());
+        service.healthy().await;
+    }
+}
+
+async fn traced_shop() -> (Shop, Collector) {
+    let (mut shop, collector) = (Shop::open().await, Collector::start().await);
+    send_traces(&mut shop, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)]).await;
+    (shop, collector)
+}
+
+/// Orders a piece of a product, as part of a client's trace.
+async fn order_in_trace(shop: &Shop, product: i64, traceparent: &str) -> Answer {
+    let url = format!("http://{}/api/orders", shop.command.address("api").await);
+    let request = json(&client(), Method::POST, url, &order(1, product, 1));
+    let answer = Answer::to(request.header("traceparent", traceparent)).await.unwrap();
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    answer
+}
+
+/// The trace that an answer names.
+fn trace_of(answer: &Answer) -> String {
+    let traceparent = answer.headers["traceparent"].to_str().unwrap();
+    traceparent.split('-').nth(1).unwrap().to_owned()
+}
+
+/// The spans of a trace, as soon as its event has been applied.
+async fn whole(collector: &Collector, trace: &str) -> Vec<Span> {
+    eventually(async || {
+        let spans = collector.of_trace(trace);
+        let has = |kind: &str| spans.iter().any(|span| span.kind == kind);
+        let is_whole = ["server", "producer", "consumer"].into_iter().all(has);
+        if is_whole { Ok(spans) } else { Err(spans) }
+    })
+    .await
+}
+
+/// Spans below a parent, a line each, indented.
+fn tree(spans: &[Span], parent: &str, depth: usize) -> String {
+    let mut below: Vec<&Span> = spans.iter().filter(|span| span.parent == parent).collect();
+    below.sort_by_key(|span| span.start);
+    let line = |span: &Span| {
+        let Span { service, name, kind, .. } = span;
+        let indent = "  ".repeat(depth);
+        format!("{indent}{service}: {name} ({kind})\n{}", tree(spans, &span.id, depth + 1))
+    };
+    below.into_iter().map(line).collect()
+}
+
+fn of_kind<'a>(spans: &'a [Span], kind: &str) -> &'a Span {
+    spans.iter().find(|span| span.kind == kind).unwrap()
+}
+
+#[tokio::test]
+async fn one_trace_goes_from_the_request_to_the_events_application() {
+    let (shop, collector) = traced_shop().await;
+    let created = shop
+        .post("/api/products", r#"{"name":"Tea","category":"Drinks","price":5,"stock":9}"#)
+        .await;
+    let spans = whole(&collector, &trace_of(&created)).await;
+    let product_tree = "\
+command-service: POST /api/products (server)
+  command-service: create product (internal)
+    command-service: publish product-events (producer)
+      consumer-service: process product-events (consumer)
+";
+    assert_eq!(tree(&spans, "", 0), product_tree);
+
+    let product = created.integer("productId");
+    let placed =
+        order_in_trace(&shop, product, &format!("00-{}-{}-01", CLIENT[0], CLIENT[1])).await;
+    assert_eq!(trace_of(&placed), CLIENT[0]);
+    let spans = whole(&collector, CLIENT[0]).await;
+    let order_tree = "\
+command-service: POST /api/orders (server)
+  command-service: place order (internal)
+    command-service: transaction (internal)
+    command-service: publish order-events (producer)
+      consumer-service: process order-events (consumer)
+";
+    assert_eq!(tree(&spans, CLIENT[1], 0), order_tree);
+    println!("{product_tree}\n{order_tree}");
+
+    let server = of_kind(&spans, "server");
+    assert_eq!(server.attributes["http.request.method"], "POST");
+    assert_eq!(server.attributes["http.route"], "/api/orders");
+    assert_eq!(server.attributes["http.response.status_code"], "201");
+    let event_id = placed.headers["x-event-id"].to_str().unwrap();
+    for kind in ["producer", "consumer"] {
+        let attributes = &of_kind(&spans, kind).attributes;
+        assert_eq!(attributes["messaging.system"], "rabbitmq");
+        assert_eq!(attributes["messaging.destination.name"], "order-events");
+        assert_eq!(attributes["messaging.message.id"], event_id);
+        assert_eq!(attributes["cloudevents.event_type"], "OrderCreated");
+    }
+    // The batch has a trace of its own, and both know of each other.
+    let processed = of_kind(&spans, "consumer");
+    let batch = eventually(async || {
+        let spans = collector.spans();
+        let batch = spans.into_iter().find(|span| processed.links.contains(&span.id));
+        batch.ok_or("the batch is not there yet")
+    })
+    .await;
+    assert_eq!((batch.name.as_str(), batch.parent.as_str()), ("apply order-events", ""));
+    assert!(batch.trace != CLIENT[0] && batch.links.contains(&processed.id), "{batch:?}");
+    assert!(batch.attributes["messaging.batch.message_count"].parse::<usize>().unwrap() >= 1);
+    // The event says by what it was caused.
+    let command = spans.iter().find(|span| span.name == "place order").unwrap();
+    let stored: String =
+        sqlx::query_scalar("SELECT payload ->> 'traceparent' FROM outbox WHERE id = $1::uuid")
+            .bind(event_id)
+            .fetch_one(&shop.databases.write)
+            .await
+            .unwrap();
+    assert_eq!(stored, format!("00-{}-{}-01", CLIENT[0], command.id));
+    assert!(collector.spans().iter().all(|span| !span.is_error));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn orders_that_share_a_transaction_have_whole_traces() {
+    let (shop, collector) = traced_shop().await;
+    let product = shop.product("Tea", "5", 1_000).await;
+    let orders = (0..40).map(|customer| shop.order(1 + customer, product, 1));
+    let answers = futures::future::join_all(orders).await;
+    for answer in &answers {
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        let spans = whole(&collector, &trace_of(answer)).await;
+        let names: BTreeSet<&str> = spans.iter().map(|span| span.name.as_str()).collect();
+        let expected = [
+            "POST /api/orders",
+            "place order",
+            "process order-events",
+            "publish order-events",
+            "transaction",
+        ];
+        assert_eq!(names, BTreeSet::from(expected));
+        assert_eq!(spans.len(), expected.len(), "{spans:?}");
+    }
+    let spans = collector.spans();
+    let shared = spans
+        .iter()
+        .filter(|span| span.name == "transaction" && span.attributes["shop.orders"] != "1");
+    let linked: Vec<&Span> = shared.filter(|span| !span.links.is_empty()).collect();
+    assert!(!linked.is_empty(), "no two of 40 orders shared a transaction");
+    for span in linked {
+        let first = spans.iter().find(|other| span.links.contains(&other.id)).unwrap();
+        assert_eq!(first.attributes["shop.orders"], span.attributes["shop.orders"]);
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_record_its_trace_is_followed_in_that() {
+    let (shop, collector) = traced_shop().await;
+    let product = shop.product("Tea", "5", 10).await;
+    let traceparent = |trace: &str, flags: &str| format!("00-{trace}-{}-{flags}", CLIENT[1]);
+    let placed = order_in_trace(&shop, product, &traceparent(CLIENT[0], "00")).await;
+    let answered = placed.headers["traceparent"].to_str().unwrap();
+    assert!(answered.starts_with(&format!("00-{}-", CLIENT[0])) && answered.ends_with("-00"));
+    let recorded = CLIENT[0].replace('4', "5");
+    order_in_trace(&shop, product, &traceparent(&recorded, "01")).await;
+    whole(&collector, &recorded).await;
+    assert!(collector.of_trace(CLIENT[0]).is_empty());
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_collector_that_is_away_or_hangs_disturbs_nobody() {
+    let mut shop = Shop::open().await;
+    // One takes connections and says nothing; nobody listens at the other's port.
+    let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let away = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let [hangs, is_away] =
+        [&hanging, &away].map(|listener| format!("http://{}", listener.local_addr().unwrap()));
+    drop(away);
+    for endpoint in [hangs, is_away] {
+        let settings = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "300"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "16"),
+            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "8"),
+        ];
+        send_traces(&mut shop, &settings).await;
+        let product = shop.product("Tea", "5", 1_000).await;
+        for _ in 0..20 {
+            let orders = (0..10).map(|customer| shop.order(1 + customer, product, 1));
+            let answers = futures::future::join_all(orders).await;
+            assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
+        }
+        shop.caught_up().await;
+        let told = "the collector does not take traces";
+        eventually(async || {
+            let log = shop.command.log();
+            if log.contains(told) { Ok(()) } else { Err(log) }
+        })
+        .await;
+        for service in [&mut shop.command, &mut shop.consumer, &mut shop.query] {
+            service.signal("TERM");
+            let asked = Instant::now();
+            let status = service.ended().await;
+            assert!(status.success(), "{} ended with {status}", service.name());
+            assert!(asked.elapsed() < Duration::from_secs(9), "{:?}", asked.elapsed());
+            let log = service.log();
+            assert!(log.matches(told).count() <= 1 && !log.contains("panicked"), "{log}");
+        }
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn without_a_collector_answers_and_events_still_name_a_trace() {
+    let shop = Shop::open().await;
+    let product = shop.product("Tea", "5", 10).await;
+    let traceparent = format!("00-{}-{}-01", CLIENT[0], CLIENT[1]);
+    let placed = order_in_trace(&shop, product, &traceparent).await;
+    assert_eq!(placed.headers["traceparent"], traceparent.as_str());
+    let own = shop.order(1, product, 1).await;
+    for answer in [&placed, &own] {
+        let stored: String =
+            sqlx::query_scalar("SELECT payload ->> 'traceparent' FROM outbox WHERE id = $1::uuid")
+                .bind(answer.headers["x-event-id"].to_str().unwrap())
+                .fetch_one(&shop.databases.write)
+                .await
+                .unwrap();
+        assert_eq!(answer.headers["traceparent"], stored.as_str());
+    }
+    assert!(shop.get("/api/products").await.headers.contains_key("traceparent"));
+    shop.close().await;
+}
