@@ -26,6 +26,7 @@ mod least_privilege;
 mod limits;
 mod load;
 mod logs;
+mod metrics;
 mod mixed_orders;
 mod order_life;
 mod oversell;

@@ -10,6 +10,7 @@ use crate::announcement::Announcer;
 use crate::apply::apply;
 use crate::batch_spans::BatchSpans;
 use crate::incoming::Incoming;
+use crate::metrics::{APPLY_BATCH_SIZE, APPLY_DURATION, APPLY_RETRIES, DELIVERIES};
 use crate::projections::topics;
 use anyhow::{Context, bail};
 use futures::StreamExt;
@@ -165,12 +166,13 @@ impl Consumer {
     ) -> anyhow::Result<bool> {
         let last_tag = batch.last().map(|(tag, _)| *tag);
         let incoming: Vec<Incoming> = batch.into_iter().map(|(_, incoming)| incoming).collect();
-        let start = Instant::now();
+        let began = Instant::now();
         let mut spans = BatchSpans::begin(topic, &incoming);
         let mut pauses = Pauses::default();
         while let Err(error) = apply(&self.pool, &incoming).await {
             spans.tried_in_vain();
             health.down(&error);
+            APPLY_RETRIES.add_to(topic.name(), 1);
             // The broker may be gone meanwhile; then there is nobody to answer.
             anyhow::ensure!(channel.status().connected(), "the channel broke");
             if !pauses.pause(&self.shutdown).await {
@@ -178,11 +180,14 @@ impl Consumer {
             }
         }
         trace::with(spans.trace(), || {
-            let duration_ms = start.elapsed().as_micros() as f64 / 1000.0;
+            let duration_ms = began.elapsed().as_micros() as f64 / 1000.0;
             debug!(topic = topic.name(), messages = incoming.len(), duration_ms, "applied a batch");
         });
         spans.applied();
         health.up();
+        DELIVERIES.add_to(topic.name(), incoming.len());
+        APPLY_BATCH_SIZE.record_of(topic.name(), incoming.len() as f64);
+        APPLY_DURATION.record_of(topic.name(), began.elapsed().as_secs_f64());
         self.announcer.announce();
         if let Some(last_tag) = last_tag {
             channel.basic_ack(last_tag, BasicAckOptions { multiple: true }).await?;

@@ -6,6 +6,7 @@ mod database;
 mod document;
 mod freshness;
 mod lookup;
+mod metrics;
 mod read_your_writes;
 mod router;
 mod topology;
@@ -19,7 +20,7 @@ use database::Database;
 use service_runtime::auth::{Guard, Guarded, Role};
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, metrics, postgres, telemetry};
+use service_runtime::{health_check, http, postgres, telemetry};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -40,6 +41,12 @@ async fn main() -> anyhow::Result<()> {
     let (arrivals, watching) = Arrivals::watch(&database.pool(), shutdown.clone());
     tasks.spawn("arrivals", async move {
         watching.await;
+        Ok(())
+    });
+
+    let freshness = freshness::watch(database.pool(), shutdown.clone());
+    tasks.spawn("freshness", async move {
+        freshness.await;
         Ok(())
     });
 

@@ -2,18 +2,20 @@
 
 use crate::auth::{Gate, Guarded};
 use crate::connections::{self, Limits};
+use crate::metrics::common::PANICS;
 use crate::problem::Problem;
+use crate::request_metrics::{self, Requests};
 use crate::request_trace::trace_request;
 use anyhow::Context;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{Method, StatusCode};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +51,7 @@ pub async fn serve(
         .with_context(|| format!("cannot listen on {address}: is the port taken?"))?;
     tracing::info!("{name}: listening on {}", listener.local_addr()?);
     let (routes, gate, clients) = routes.into_parts();
-    let routes = layered(routes, &gate);
+    let routes = layered(name, routes, &gate);
     Ok(async move {
         connections::serve(listener, routes, Limits::of(clients), shutdown).await;
         Ok(())
@@ -58,13 +60,14 @@ pub async fn serve(
 
 /// Gives routes what every server needs: as one layer, for each that a router is
 /// given costs every request a copy of all within it.
-fn layered(routes: Router, gate: &Gate) -> Router {
+fn layered(name: &'static str, routes: Router, gate: &Gate) -> Router {
     let room = Arc::new(Semaphore::new(MAX_REQUESTS));
     // Outermost first.
     let layers = ServiceBuilder::new()
         .layer(middleware::from_fn(trace_request))
-        .layer(middleware::from_fn(measure))
+        .layer(middleware::from_fn_with_state(Requests::of(name), request_metrics::measure))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            PANICS.add(1);
             Problem::internal(&"a handler panicked").into_response()
         }))
         .layer(middleware::from_fn_with_state(room, admit))
@@ -98,31 +101,4 @@ async fn admit(State(room): State<Arc<Semaphore>>, request: Request, next: Next)
             )
             .into_response()
     })
-}
-
-async fn measure(request: Request, next: Next) -> Response {
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-    // Anybody can make up methods; each label is a series that stays for ever.
-    let method = match *request.method() {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    };
-    let start = Instant::now();
-    let response = next.run(request).await;
-    let labels = [
-        ("method", method.to_owned()),
-        ("route", route),
-        ("status", response.status().as_u16().to_string()),
-    ];
-    metrics::histogram!("http_request_seconds", &labels).record(start.elapsed());
-    response
 }
