@@ -71,10 +71,9 @@ async fn every_kind_of_bad_event_is_parked_with_advice_and_the_rest_flows_on() {
     assert_eq!(show.body["body"], "not json");
     let none = admin(&shop, Method::GET, "/999").await;
     assert_eq!((none.status, none.error()), (404, "Dead letter not found"));
-    let metrics = format!("http://{}/metrics", shop.consumer.address("operations").await);
     eventually(async || {
-        let metrics = Answer::to(client().get(&metrics)).await.unwrap().text;
-        if metrics.contains("\ndead_letters 8\n") { Ok(()) } else { Err(metrics) }
+        let count = shop.consumer.metrics().await.value("shop_dead_letters", &[]);
+        if count == 8.0 { Ok(()) } else { Err(count) }
     })
     .await;
     shop.close().await;

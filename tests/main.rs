@@ -22,6 +22,7 @@ mod held_locks;
 mod idempotency;
 mod lag;
 mod load;
+mod metrics;
 mod mixed_orders;
 mod order_life;
 mod oversell;

@@ -4,6 +4,7 @@
 mod answer;
 mod config;
 mod idempotency;
+mod metrics;
 mod names;
 mod orders;
 mod outbox;
@@ -21,7 +22,7 @@ use outbox::{Publisher, Replays, Room};
 use router::Commands;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, metrics, postgres, telemetry};
+use service_runtime::{health_check, http, postgres, telemetry};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use tokio::runtime::Builder;

@@ -2,9 +2,10 @@
 
 use crate::answer::Answer;
 use crate::idempotency::{self, Key};
+use crate::metrics::{self, COMMANDS_ACCEPTED, COMMANDS_FAILED, COMMANDS_REFUSED};
 use crate::router::Commands;
 use crate::transactions::outcome_unknown;
-use axum::extract::FromRequest;
+use axum::extract::{FromRequest, MatchedPath};
 use axum::http::HeaderMap;
 use service_runtime::json_body::{JsonBody, Members};
 use service_runtime::problem::Problem;
@@ -29,6 +30,8 @@ static KEYED: Semaphore = Semaphore::const_new(1_024);
 pub struct Request {
     body: JsonBody,
     origin: Origin,
+    /// What the command is called in metrics.
+    command: &'static str,
 }
 
 /// Where a command came from: what goes with it beside its data.
@@ -49,10 +52,12 @@ impl FromRequest<Commands> for Request {
     ) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let trace = trace(&parts.headers);
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let command = metrics::command(&parts.method, route);
         let whole = axum::extract::Request::from_parts(parts.clone(), body);
         let body = JsonBody::from_request(whole, commands).await?;
         let key = Key::read(&parts, body.bytes())?;
-        Ok(Self { body, origin: Origin { trace, key } })
+        Ok(Self { body, origin: Origin { trace, key }, command })
     }
 }
 
@@ -75,6 +80,25 @@ impl Request {
     /// # Errors
     /// Those of the command; 422 if its key was used with another body.
     pub async fn carry_out<F>(
+        self,
+        commands: Commands,
+        command: impl FnOnce(Commands, Self) -> F,
+    ) -> Result<Answer, Problem>
+    where
+        F: Future<Output = Result<Answer, Problem>> + Send + 'static,
+    {
+        let name = self.command;
+        let answer = self.carry_out_uncounted(commands, command).await;
+        let counter = match &answer {
+            Ok(_) => &COMMANDS_ACCEPTED,
+            Err(problem) if problem.status().is_client_error() => &COMMANDS_REFUSED,
+            Err(_) => &COMMANDS_FAILED,
+        };
+        counter.add_to(name, 1);
+        answer
+    }
+
+    async fn carry_out_uncounted<F>(
         self,
         commands: Commands,
         command: impl FnOnce(Commands, Self) -> F,

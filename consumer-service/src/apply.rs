@@ -9,13 +9,14 @@
 //! alone; that one is parked. Any other failure is not the events' fault, and
 //! is for the caller to wait out.
 
-use crate::dead_letters::{self, Letter, refused_by_database};
+use crate::dead_letters::{self, Letter, Parked, refused_by_database};
 use crate::incoming::{Content, Incoming};
+use crate::metrics::{APPLIED, DUPLICATES};
 use crate::progress;
 use crate::projections::PROJECTIONS;
 use chrono::{DateTime, Utc};
 use service_runtime::postgres::sqlstate;
-use shared_events::Event;
+use shared_events::{Event, Topic};
 use sqlx::{Connection, PgConnection, PgPool};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -42,6 +43,25 @@ pub enum Memory {
     Respected,
     /// They are applied: an operator has looked.
     Ignored,
+}
+
+/// What became of deliveries.
+#[derive(Debug)]
+pub struct Settled {
+    /// How many events were applied.
+    pub applied: usize,
+    /// How many had been applied before.
+    duplicates: usize,
+    parked: Parked,
+}
+
+impl Settled {
+    /// Tells metrics. To be called when it is committed.
+    pub fn count(&self, topic: Topic) {
+        APPLIED.add_to(topic.name(), self.applied);
+        DUPLICATES.add_to(topic.name(), self.duplicates);
+        self.parked.count();
+    }
 }
 
 /// Applies deliveries of one topic.
@@ -74,42 +94,46 @@ async fn apply_together(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
     let applying = timeout(DEADLINE, apply_on(&mut connection, batch)).await;
     // Whether it was committed is told by `processed_events` when it is tried again.
     let applying = applying.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-    let applied = applying.inspect_err(|_| connection.close_on_drop())?;
-    metrics::counter!("events_applied_total").increment(applied as u64);
+    let settled = applying.inspect_err(|_| connection.close_on_drop())?;
+    if let Some(incoming) = batch.first() {
+        settled.count(incoming.topic);
+    }
     Ok(())
 }
 
-async fn apply_on(connection: &mut PgConnection, batch: &[Incoming]) -> sqlx::Result<usize> {
+async fn apply_on(connection: &mut PgConnection, batch: &[Incoming]) -> sqlx::Result<Settled> {
     let mut transaction = connection.begin_with(BEGIN).await?;
-    let applied = apply_in(&mut transaction, batch, Memory::Respected).await?;
+    let settled = apply_in(&mut transaction, batch, Memory::Respected).await?;
     transaction.commit().await?;
-    Ok(applied)
+    Ok(settled)
 }
 
 /// Applies deliveries of one topic in a transaction; parks those that cannot be.
-/// Returns how many events were applied.
 pub async fn apply_in(
     connection: &mut PgConnection,
     batch: &[Incoming],
     memory: Memory,
-) -> sqlx::Result<usize> {
-    let Fresh { events, mut counted, forgotten, since } =
-        take_fresh(connection, batch, memory).await?;
+) -> sqlx::Result<Settled> {
+    let Fresh { events, counted, forgotten, since } = take_fresh(connection, batch, memory).await?;
     if !events.is_empty() {
         for projection in PROJECTIONS {
             (projection.apply)(connection, &events).await?;
         }
     }
     let mut letters: Vec<Letter<'_>> = batch.iter().filter_map(Letter::of_unreadable).collect();
+    let unreadable = letters.len();
     if let Some(since) = since {
         let is_forgotten =
             |incoming: &&Incoming| incoming.event_id().is_some_and(|id| forgotten.contains(&id));
         let old = batch.iter().filter(is_forgotten);
         letters.extend(old.map(|incoming| Letter::of_forgotten(incoming, since)));
     }
-    counted += dead_letters::park(connection, &letters).await?;
-    progress::note(connection, batch, &events, counted).await?;
-    Ok(events.len())
+    let forgotten_copies = letters.len() - unreadable;
+    let parked = dead_letters::park(connection, &letters).await?;
+    progress::note(connection, batch, &events, counted + parked.counted).await?;
+    let readable = batch.iter().filter(|incoming| matches!(incoming.content, Content::Event(_)));
+    let duplicates = readable.count() - events.len() - forgotten_copies;
+    Ok(Settled { applied: events.len(), duplicates, parked })
 }
 
 /// What of a batch was not seen before.
@@ -167,12 +191,14 @@ async fn take_fresh(
 /// Parks an event that could be read, but that the database refuses.
 async fn park(pool: &PgPool, incoming: &Incoming, error: &sqlx::Error) -> sqlx::Result<()> {
     warn!(event_id = ?incoming.event_id(), "parking an event that cannot be applied: {error}");
-    let letter = Letter::new(incoming, refused_by_database(error));
+    let letter = Letter::of_refused(incoming, refused_by_database(error));
     let parking = async {
         let mut transaction = pool.begin().await?;
-        let counted = dead_letters::park(&mut transaction, &[letter]).await?;
-        progress::count(&mut transaction, incoming.topic, counted).await?;
-        transaction.commit().await
+        let parked = dead_letters::park(&mut transaction, &[letter]).await?;
+        progress::count(&mut transaction, incoming.topic, parked.counted).await?;
+        transaction.commit().await?;
+        parked.count();
+        Ok(())
     };
     timeout(DEADLINE, parking).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

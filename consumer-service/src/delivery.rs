@@ -9,6 +9,7 @@
 use crate::announcement::Announcer;
 use crate::apply::apply;
 use crate::incoming::Incoming;
+use crate::metrics::{APPLY_BATCH_SIZE, APPLY_DURATION, APPLY_RETRIES, DELIVERIES};
 use crate::projections::topics;
 use anyhow::{Context, bail};
 use futures::StreamExt;
@@ -24,7 +25,7 @@ use shared_events::topology::EXCHANGE;
 use shared_events::{Topic, now};
 use sqlx::PgPool;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -145,7 +146,7 @@ impl Consumer {
                 bail!("the broker cancelled the consumer");
             };
             let batch = gather(first, &mut waiting, self.batch.into());
-            if !self.settle(&channel, health, batch).await? {
+            if !self.settle(&channel, topic, health, batch).await? {
                 return Ok(());
             }
         }
@@ -157,14 +158,17 @@ impl Consumer {
     async fn settle(
         &self,
         channel: &Channel,
+        topic: Topic,
         health: &Reporter,
         batch: Vec<Arrival>,
     ) -> anyhow::Result<bool> {
         let last_tag = batch.last().map(|(tag, _)| *tag);
         let incoming: Vec<Incoming> = batch.into_iter().map(|(_, incoming)| incoming).collect();
+        let (topic, began) = (topic.name(), Instant::now());
         let mut pauses = Pauses::default();
         while let Err(error) = apply(&self.pool, &incoming).await {
             health.down(&error);
+            APPLY_RETRIES.add_to(topic, 1);
             // The broker may be gone meanwhile; then there is nobody to answer.
             anyhow::ensure!(channel.status().connected(), "the channel broke");
             if !pauses.pause(&self.shutdown).await {
@@ -172,6 +176,9 @@ impl Consumer {
             }
         }
         health.up();
+        DELIVERIES.add_to(topic, incoming.len());
+        APPLY_BATCH_SIZE.record_of(topic, incoming.len() as f64);
+        APPLY_DURATION.record_of(topic, began.elapsed().as_secs_f64());
         self.announcer.announce();
         if let Some(last_tag) = last_tag {
             channel.basic_ack(last_tag, BasicAckOptions { multiple: true }).await?;

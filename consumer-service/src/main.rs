@@ -9,6 +9,7 @@ mod config;
 mod dead_letters;
 mod delivery;
 mod incoming;
+mod metrics;
 #[cfg(test)]
 mod model_tests;
 mod progress;
@@ -22,7 +23,7 @@ use config::Config;
 use delivery::Consumer;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, metrics, postgres, telemetry};
+use service_runtime::{health_check, http, postgres, telemetry};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/read");
 

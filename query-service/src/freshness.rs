@@ -5,15 +5,22 @@
 //! views have not reached. If all are reached it is zero, as long as the newest
 //! is young; else the pipe stands still, and nobody knows what is behind.
 
+use crate::metrics::{LAG, NEWEST_EVENT, PENDING};
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 /// Watermarks come every second. One that is older than this is late.
 const WATERMARK_PATIENCE: TimeDelta = TimeDelta::seconds(3);
+
+/// How often metrics are told, and how long that may take.
+const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// `GET /api/analytics/sync-status`
 #[derive(Debug, Serialize)]
@@ -52,6 +59,26 @@ pub async fn get_short(State(pool): State<PgPool>) -> Result<Json<ShortSyncStatu
     let status = read(&pool).await?;
     let last_processed_timestamp = status.last_processed_event_timestamp;
     Ok(Json(ShortSyncStatus { last_processed_timestamp, status }))
+}
+
+/// Tells metrics of it, until shutdown.
+pub async fn watch(pool: PgPool, shutdown: CancellationToken) {
+    loop {
+        let status = timeout(WATCH_INTERVAL, read(&pool)).await;
+        note(status.ok().and_then(Result::ok).as_ref());
+        if shutdown.run_until_cancelled(sleep(WATCH_INTERVAL)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// None: the database is away, and nobody knows.
+fn note(status: Option<&SyncStatus>) {
+    let known = |value: Option<f64>| value.unwrap_or(f64::NAN);
+    LAG.set(known(status.map(|status| status.lag_milliseconds as f64 / 1_000.0)));
+    PENDING.set(known(status.map(|status| status.pending_events as f64)));
+    let newest = status.and_then(|status| status.last_processed_event_timestamp);
+    NEWEST_EVENT.set(known(newest.map(|newest| newest.timestamp_micros() as f64 / 1e6)));
 }
 
 async fn read(pool: &PgPool) -> sqlx::Result<SyncStatus> {

@@ -5,6 +5,7 @@ mod config;
 mod database;
 mod freshness;
 mod lookup;
+mod metrics;
 mod read_your_writes;
 mod router;
 mod topology;
@@ -18,7 +19,7 @@ use config::Config;
 use database::Database;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, metrics, postgres, telemetry};
+use service_runtime::{health_check, http, postgres, telemetry};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -37,6 +38,12 @@ async fn main() -> anyhow::Result<()> {
     let (arrivals, watching) = Arrivals::watch(&database.pool(), shutdown.clone());
     tasks.spawn("arrivals", async move {
         watching.await;
+        Ok(())
+    });
+
+    let freshness = freshness::watch(database.pool(), shutdown.clone());
+    tasks.spawn("freshness", async move {
+        freshness.await;
         Ok(())
     });
 

@@ -5,6 +5,7 @@
 //! stale.
 
 use crate::arrivals::{Arrival, Arrivals};
+use crate::metrics::{READ_YOUR_WRITES, READ_YOUR_WRITES_WAIT};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -47,8 +48,11 @@ pub async fn wait(State(arrivals): State<Arrivals>, request: Request, next: Next
         Ok(None) => return next.run(request).await,
         Err(problem) => return problem.into_response(),
     };
-    let until = Instant::now() + wish.wait;
-    match arrivals.wait(wish.event_id, until).await {
+    let began = Instant::now();
+    let arrival = arrivals.wait(wish.event_id, began + wish.wait).await;
+    READ_YOUR_WRITES_WAIT.record(began.elapsed().as_secs_f64());
+    READ_YOUR_WRITES.add_to(result(&arrival, wish), 1);
+    match arrival {
         Err(problem) => problem.into_response(),
         Ok(Arrival::Shown) => next.run(request).await,
         Ok(arrival) if wish.is_strict => not_shown(wish, arrival).into_response(),
@@ -57,6 +61,16 @@ pub async fn wait(State(arrivals): State<Arrivals>, request: Request, next: Next
             response.headers_mut().insert(STALE, HeaderValue::from_static("true"));
             response
         }
+    }
+}
+
+/// What a wait came to, as the metric has it.
+fn result(arrival: &Result<Arrival, Problem>, wish: Wish) -> &'static str {
+    match arrival {
+        Err(_) => "failed",
+        Ok(Arrival::Shown) => "shown",
+        Ok(_) if wish.is_strict => "refused",
+        Ok(Arrival::Parked | Arrival::Awaited) => "stale",
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a service says about itself.
 
+use crate::metrics::Gauge;
+use crate::metrics::common::PART_UP;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, routing::get};
@@ -32,6 +34,8 @@ struct Part {
     since: DateTime<Utc>,
     #[serde(skip)]
     need: Need,
+    #[serde(skip)]
+    is_up: Gauge,
 }
 
 /// Where a part's own task reports how it is.
@@ -45,7 +49,8 @@ impl Health {
     /// Adds a part, down until it reports otherwise.
     pub fn part(&self, name: &'static str, need: Need) -> Reporter {
         let detail = Some("starting".to_owned());
-        let part = Part { status: "down", detail, since: Utc::now(), need };
+        let is_up = PART_UP.with([("part", name.into())]);
+        let part = Part { status: "down", detail, since: Utc::now(), need, is_up };
         self.lock().insert(name, part);
         Reporter { health: self.clone(), name }
     }
@@ -102,6 +107,7 @@ impl Reporter {
         let changed = part.status != status || part.detail != detail;
         if part.status != status {
             part.since = Utc::now();
+            part.is_up.set(f64::from(u8::from(status == "up")));
         }
         part.status = status;
         part.detail = detail;

@@ -1,17 +1,19 @@
 //! HTTP servers, all with the same layers.
 
 use crate::connections;
+use crate::metrics::common::PANICS;
 use crate::problem::Problem;
+use crate::request_metrics::{self, Requests};
 use anyhow::Context;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderName, Method, StatusCode};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -47,7 +49,7 @@ pub async fn serve(
         .await
         .with_context(|| format!("cannot listen on {address}: is the port taken?"))?;
     tracing::info!("{name}: listening on {}", listener.local_addr()?);
-    let routes = layered(routes);
+    let routes = layered(name, routes);
     Ok(async move {
         connections::serve(listener, routes, shutdown).await;
         Ok(())
@@ -56,7 +58,7 @@ pub async fn serve(
 
 /// Gives routes what every server needs: as one layer, for each that a router is
 /// given costs every request a copy of all within it.
-fn layered(routes: Router) -> Router {
+fn layered(name: &'static str, routes: Router) -> Router {
     let room = Arc::new(Semaphore::new(MAX_REQUESTS));
     // Outermost first.
     let layers = ServiceBuilder::new()
@@ -64,8 +66,9 @@ fn layered(routes: Router) -> Router {
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         // What is our fault was logged where it was seen; 503 is told by health.
         .layer(TraceLayer::new_for_http().on_failure(()))
-        .layer(middleware::from_fn(measure))
+        .layer(middleware::from_fn_with_state(Requests::of(name), request_metrics::measure))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            PANICS.add(1);
             Problem::internal(&"a handler panicked").into_response()
         }))
         .layer(middleware::from_fn_with_state(room, admit))
@@ -94,31 +97,4 @@ async fn admit(State(room): State<Arc<Semaphore>>, request: Request, next: Next)
             )
             .into_response()
     })
-}
-
-async fn measure(request: Request, next: Next) -> Response {
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
-    // Anybody can make up methods; each label is a series that stays for ever.
-    let method = match *request.method() {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    };
-    let start = Instant::now();
-    let response = next.run(request).await;
-    let labels = [
-        ("method", method.to_owned()),
-        ("route", route),
-        ("status", response.status().as_u16().to_string()),
-    ];
-    metrics::histogram!("http_request_seconds", &labels).record(start.elapsed());
-    response
 }

@@ -16,6 +16,7 @@ pub mod parameters;
 pub mod path;
 pub mod postgres;
 pub mod problem;
+mod request_metrics;
 pub mod retry;
 pub mod tasks;
 pub mod telemetry;

@@ -1,6 +1,7 @@
 //! PostgreSQL: pools, migrations, and databases that are away for a while.
 
 use crate::health::Reporter;
+use crate::metrics::pools;
 use crate::retry::Pauses;
 use anyhow::Context;
 use sqlx::migrate::Migrator;
@@ -48,7 +49,7 @@ pub const KEY_BY_KEY: [(&str, &str); 4] = [
 /// and wait for the answer as long as it takes: if a database was lost on the way
 /// without a word, for a quarter of an hour.
 pub fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
-    PgPoolOptions::new()
+    let pool = PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
@@ -57,7 +58,9 @@ pub fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
             Box::pin(async move { if has_rested { is_well(connection).await } else { Ok(true) } })
         })
         .after_release(|connection, _| Box::pin(is_well(connection)))
-        .connect_lazy_with(options)
+        .connect_lazy_with(options);
+    pools::watch(pool.clone());
+    pool
 }
 
 async fn is_well(connection: &mut PgConnection) -> sqlx::Result<bool> {

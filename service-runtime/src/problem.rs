@@ -1,6 +1,7 @@
 //! Refusals: RFC 9457 problem bodies that also carry the plain `error` text
 //! that clients compare.
 
+use crate::metrics::common::{DATABASE_TIMEOUTS, INTERNAL_ERRORS};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -88,6 +89,7 @@ impl Problem {
     /// 500: our fault. The cause is logged and not told.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         error!("internal error: {cause}");
+        INTERNAL_ERRORS.add(1);
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
             .detail("The request failed by a fault of ours, which has been logged.")
     }
@@ -155,6 +157,9 @@ impl IntoResponse for Problem {
 /// not yet migrated, or held up by somebody's lock; otherwise 500.
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            DATABASE_TIMEOUTS.add(1);
+        }
         if crate::postgres::is_absence(&error) {
             tracing::debug!("the database is away: {error}");
             Self::unavailable("Service unavailable").detail(

@@ -21,6 +21,7 @@ pub use kept_answers::{KeptAnswer, find, forget_old, is_clash};
 pub use key::Key;
 
 use crate::answer::Answer;
+use crate::metrics::KEYED_COMMANDS;
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
 
@@ -36,8 +37,10 @@ pub async fn once(
 ) -> Result<Answer, Problem> {
     let _turn = in_flight.enter(key).await;
     if let Some(kept) = find(pool, key).await? {
+        KEYED_COMMANDS.add_to(if kept.is_ok() { "replayed" } else { "mismatched" }, 1);
         return kept;
     }
+    KEYED_COMMANDS.add_to("new", 1);
     match command.await {
         Ok(answer) if answer.event_id.is_some() => Ok(answer),
         // Nothing was changed: perhaps as the same command, run by another process, had

@@ -13,8 +13,9 @@
 
 use super::place::PlaceOrder;
 use super::remembered::{Remembered, product_ids};
-use super::rules::PricePolicy;
+use super::rules::{PricePolicy, Refusal};
 use super::transaction::{self, Arrived, Failure, Outcomes, Placed};
+use crate::metrics::{ORDER_BATCH_DURATION, ORDER_BATCH_SIZE, ORDERS_ACCEPTED, ORDERS_REFUSED};
 use crate::request::Origin;
 use crate::transactions::{outcome_unknown, refused};
 use service_runtime::postgres::{self, is_absence, is_contention};
@@ -143,7 +144,7 @@ impl Driver {
             }
             // Whoever left before the lane came to his order does not want it.
             batch.retain(|placement: &Placement| !placement.answer.is_closed());
-            metrics::histogram!("order_batch_size").record(batch.len() as f64);
+            ORDER_BATCH_SIZE.record(batch.len() as f64);
             self.serve(std::mem::take(&mut batch)).await;
         }
     }
@@ -184,9 +185,13 @@ impl Driver {
             return None;
         }
         let orders: Vec<_> = batch.iter().map(|order| (&order.order, &order.origin)).collect();
-        match self.transaction(&orders).await {
+        let began = Instant::now();
+        let outcome = self.transaction(&orders).await;
+        ORDER_BATCH_DURATION.record(began.elapsed().as_secs_f64());
+        match outcome {
             Ok(outcomes) => {
                 self.committed.notify_one();
+                count(&outcomes);
                 for (placement, outcome) in batch.into_iter().zip(outcomes) {
                     let _ = placement.answer.send(outcome.map_err(Problem::from));
                 }
@@ -287,12 +292,22 @@ async fn place_alone(
     let outcome = match placing.await {
         Ok(outcomes) => {
             committed.notify_one();
+            count(&outcomes);
             let gone = || Problem::internal(&"an order got no outcome");
             outcomes.into_iter().next().ok_or_else(gone).and_then(|o| o.map_err(Problem::from))
         }
         Err(failure) => Err(failure.problem()),
     };
     let _ = answer.send(outcome);
+}
+
+/// Counts what became of orders, whether or not their clients wait for it.
+fn count(outcomes: &Outcomes) {
+    let refusals = || outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    ORDERS_ACCEPTED.add(outcomes.len() - refusals().count());
+    for reason in refusals().map(Refusal::reason) {
+        ORDERS_REFUSED.add_to(reason, 1);
+    }
 }
 
 impl Failure {

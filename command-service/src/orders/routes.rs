@@ -3,6 +3,7 @@
 use super::place::{INVALID, PlaceOrder};
 use super::{answers, status, status_change};
 use crate::answer::Answer;
+use crate::metrics::{INVALID_ORDER, ORDERS_REFUSED};
 use crate::request::Request;
 use crate::router::Commands;
 use axum::extract::State;
@@ -13,7 +14,8 @@ use service_runtime::problem::Problem;
 pub async fn place(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
     request
         .carry_out(commands, async move |commands: Commands, request: Request| {
-            let order = PlaceOrder::read(&request.members(INVALID)?)?;
+            let order = request.members(INVALID).and_then(|members| PlaceOrder::read(&members));
+            let order = order.inspect_err(|_| ORDERS_REFUSED.add_to(INVALID_ORDER, 1))?;
             let placed = commands.lane.place(order, request.origin()).await?;
             answers::placed(&placed)
         })

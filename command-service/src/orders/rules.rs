@@ -128,6 +128,18 @@ fn wanted_pieces(order: &PlaceOrder) -> BTreeMap<i64, i64> {
     wanted
 }
 
+impl Refusal {
+    /// The reason, as a metric has it.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::ProductNotFound { .. } => "product_not_found",
+            Self::InsufficientStock { .. } => "insufficient_stock",
+            Self::PriceDiffers { .. } => "price_differs",
+            Self::TotalTooLarge => "total_too_large",
+        }
+    }
+}
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {

@@ -7,6 +7,7 @@ use super::remembered::{Remembered, product_ids};
 use super::rules::{Accepted, PricePolicy, Refusal, Shelf, Shelves, decide};
 use crate::answer::Answer;
 use crate::idempotency::{KeptAnswer, Key};
+use crate::metrics::ORDER_BATCHES_REPEATED;
 use crate::outbox;
 use crate::request::Origin;
 use chrono::{DateTime, Utc};
@@ -72,7 +73,7 @@ pub async fn place(
     if draft.write(connection, remembered).await.map_err(Failure::of_write)? {
         return Ok(draft.outcomes);
     }
-    metrics::counter!("order_batches_repeated_total").increment(1);
+    ORDER_BATCHES_REPEATED.add(1);
     let mut transaction = connection.begin().await?;
     lock_products(&mut transaction, orders).await?;
     let draft = Draft::by_reading(&mut transaction, orders, policy, remembered).await?;

@@ -3,6 +3,7 @@
 use super::queue::{self, Pending, Scan};
 use super::sending::{CONFIRM_DEADLINE, Unsent, publish, send, topology};
 use super::{leadership, message};
+use crate::metrics::{OUTBOX_PUBLISHED, PUBLISHER_LEADER};
 use futures::future::try_join_all;
 use lapin::options::ConfirmSelectOptions;
 use lapin::{Channel, Connection};
@@ -140,6 +141,7 @@ impl Publisher {
             }
         }
         info!("this publisher is the active one");
+        let _lead = Lead::taken();
         self.health.up();
         pauses.reset();
         let mut scan = Scan::default();
@@ -197,7 +199,7 @@ impl Publisher {
         }
         let confirmed = publish_awake(database, channel, &pending).await?;
         in_time(queue::mark_published(database, &confirmed)).await?;
-        metrics::counter!("outbox_published_total").increment(confirmed.len() as u64);
+        OUTBOX_PUBLISHED.add(confirmed.len());
         if confirmed.len() < pending.len() {
             self.broker_health.down("some events were refused, or have no queue");
             amqp::declare(channel, &topology()).await?;
@@ -260,6 +262,22 @@ async fn publish_watermarks(database: &mut PgConnection, channel: &Channel) -> R
     // The confirms are awaited as a sign of life of an idle connection.
     timeout(CONFIRM_DEADLINE, sending).await.map_err(Unsent::from)??;
     Ok(())
+}
+
+/// What metrics tell of the lead, until it is dropped.
+struct Lead;
+
+impl Lead {
+    fn taken() -> Self {
+        PUBLISHER_LEADER.set(1.0);
+        Self
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        PUBLISHER_LEADER.set(0.0);
+    }
 }
 
 /// Something to be done from time to time, first at once.

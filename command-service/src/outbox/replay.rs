@@ -7,6 +7,7 @@
 
 use super::queue::{BATCH, Pending};
 use super::sending::{publish, topology};
+use crate::metrics::OUTBOX_REPLAYED;
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
 use lapin::Channel;
@@ -166,6 +167,7 @@ impl Replays {
             after = last.id;
             let confirmed = publish(channel, &page).await?.len();
             self.note(|progress| progress.published += confirmed as i64);
+            OUTBOX_REPLAYED.add(confirmed);
             ensure!(
                 confirmed == page.len(),
                 "the broker has not taken {} events, or has no queue for them",

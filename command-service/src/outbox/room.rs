@@ -4,6 +4,7 @@
 //! limit commands are refused until the publisher has caught up. The limit is looked
 //! at from time to time, so it is passed by what is accepted meanwhile.
 
+use crate::metrics::{OUTBOX_AGE, OUTBOX_LIMIT, OUTBOX_WAITING};
 use service_runtime::health::Reporter;
 use service_runtime::postgres::is_absence;
 use service_runtime::problem::Problem;
@@ -55,8 +56,9 @@ impl Room {
         )))
     }
 
-    /// Looks from time to time, until shutdown, and tells health what it sees.
+    /// Looks from time to time, until shutdown, and tells health and metrics what it sees.
     pub async fn watch(self, pool: PgPool, health: Reporter, shutdown: CancellationToken) {
+        OUTBOX_LIMIT.set(self.limit as f64);
         loop {
             let began = Instant::now();
             match timeout(DEADLINE, self.look(&pool)).await {
@@ -91,12 +93,20 @@ impl Room {
         // all the time. Counts no further than it must.
         let was_full = self.is_full.load(Ordering::Relaxed);
         let limit = if was_full { self.limit - self.limit / 10 } else { self.limit };
-        sqlx::query_scalar!(
-            r#"SELECT count(*) >= $1 AS "is_full!"
+        let seen = sqlx::query!(
+            r#"SELECT count(*) AS "waiting!",
+                      (SELECT extract(epoch FROM clock_timestamp() - created_at)::float8
+                       FROM outbox
+                       WHERE published_at IS NULL
+                       ORDER BY id
+                       LIMIT 1) AS age
                FROM (SELECT FROM outbox WHERE published_at IS NULL LIMIT $1) AS waiting"#,
             limit,
         )
         .fetch_one(pool)
-        .await
+        .await?;
+        OUTBOX_WAITING.set(seen.waiting as f64);
+        OUTBOX_AGE.set(seen.age.unwrap_or(0.0).max(0.0));
+        Ok(seen.waiting >= limit)
     }
 }

@@ -2,13 +2,14 @@
 
 use super::message;
 use super::queue::Pending;
+use crate::metrics::{CONFIRMS, PUBLISH_BATCH_SIZE, PUBLISH_DURATION};
 use futures::future::try_join_all;
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use service_runtime::amqp::Topology;
 use shared_events::Topic;
 use shared_events::topology::{EXCHANGE, routing_key};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -38,6 +39,7 @@ pub fn topology() -> Topology {
 /// Sends a batch without waiting in between, then waits for all confirms. Returns
 /// the ids of those that the broker has taken and routed.
 pub async fn publish(channel: &Channel, pending: &[Pending]) -> Result<Vec<Uuid>, Unsent> {
+    let began = Instant::now();
     let mut confirms = Vec::with_capacity(pending.len());
     for together in pending.chunks(TOGETHER) {
         // Each of these ends when its message has been written to the socket.
@@ -50,13 +52,21 @@ pub async fn publish(channel: &Channel, pending: &[Pending]) -> Result<Vec<Uuid>
         confirms.extend(timeout(CONFIRM_DEADLINE, try_join_all(sending)).await??);
     }
     let mut confirmed = Vec::with_capacity(pending.len());
+    let mut returned = 0;
     for (event, confirm) in pending.iter().zip(confirms) {
         // Here for each, as before.
-        // `Ack(Some(…))` would be a message that came back: it had no queue.
-        if timeout(CONFIRM_DEADLINE, confirm).await?? == Confirmation::Ack(None) {
-            confirmed.push(event.id);
+        match timeout(CONFIRM_DEADLINE, confirm).await?? {
+            Confirmation::Ack(None) => confirmed.push(event.id),
+            // A message that came back: it had no queue.
+            Confirmation::Ack(Some(_)) => returned += 1,
+            Confirmation::Nack(_) | Confirmation::NotRequested => {}
         }
     }
+    PUBLISH_BATCH_SIZE.record(pending.len() as f64);
+    PUBLISH_DURATION.record(began.elapsed().as_secs_f64());
+    CONFIRMS.add_to("confirmed", confirmed.len());
+    CONFIRMS.add_to("returned", returned);
+    CONFIRMS.add_to("refused", pending.len() - confirmed.len() - returned);
     Ok(confirmed)
 }
 

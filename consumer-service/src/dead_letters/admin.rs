@@ -2,6 +2,7 @@
 
 use super::redrive::{self, Outcome};
 use crate::announcement::Announcer;
+use crate::metrics::DISCARDED;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -170,6 +171,7 @@ async fn discard(State(letters): State<Letters>, id: Segment) -> Result<Json<Don
     if deleted == 0 {
         return Err(not_found(id));
     }
+    DISCARDED.add(1);
     tracing::info!("dead letter {id}: discarded");
     Ok(Json(Done { id, outcome: "discarded" }))
 }

@@ -10,5 +10,5 @@ mod redrive;
 
 pub use admin::routes;
 pub use count::count;
-pub use park::{Letter, park};
+pub use park::{Letter, Parked, park};
 pub use reason::{Watermarks, refused_by_database, too_large, unreadable, wrong_watermark};

@@ -2,6 +2,7 @@
 
 use super::reason;
 use crate::incoming::{Content, Incoming};
+use crate::metrics::PARKED;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -18,20 +19,53 @@ pub struct Letter<'a> {
     reason: String,
     /// Whether watermarks' counts go up by it, if it is parked.
     counts: bool,
-    /// Whether it is older than the memory of processed events.
-    is_forgotten: bool,
+    why: Why,
+}
+
+/// Of what sort a letter's reason is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// It cannot be read.
+    Unreadable,
+    /// The database refuses it.
+    Refused,
+    /// It is older than the memory of processed events.
+    Forgotten,
+}
+
+impl Why {
+    /// The name, as metrics have it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Refused => "refused",
+            Self::Forgotten => "forgotten",
+        }
+    }
+}
+
+/// What became of letters.
+#[derive(Debug, Default)]
+pub struct Parked {
+    /// How many events of our own outbox were counted by that.
+    pub counted: i64,
+    /// Why, of each that was not known before.
+    new: Vec<Why>,
 }
 
 impl<'a> Letter<'a> {
-    /// A delivery that cannot be applied, and why.
-    pub fn new(incoming: &'a Incoming, reason: String) -> Self {
-        Self { incoming, reason, counts: incoming.ours, is_forgotten: false }
+    /// A delivery that could be read, and that the database refuses for that reason.
+    pub fn of_refused(incoming: &'a Incoming, reason: String) -> Self {
+        Self { incoming, reason, counts: incoming.ours, why: Why::Refused }
     }
 
     /// The letter that a delivery makes if it could not be read.
     pub fn of_unreadable(incoming: &'a Incoming) -> Option<Self> {
         match &incoming.content {
-            Content::Unreadable { reason, .. } => Some(Self::new(incoming, reason.clone())),
+            Content::Unreadable { reason, .. } => {
+                let (reason, counts) = (reason.clone(), incoming.ours);
+                Some(Self { incoming, reason, counts, why: Why::Unreadable })
+            }
             Content::Event(_) | Content::Watermark(_) => None,
         }
     }
@@ -41,16 +75,24 @@ impl<'a> Letter<'a> {
     /// somebody has decided.
     pub fn of_forgotten(incoming: &'a Incoming, since: DateTime<Utc>) -> Self {
         let reason = reason::older_than_memory(since);
-        Self { incoming, reason, counts: false, is_forgotten: true }
+        Self { incoming, reason, counts: false, why: Why::Forgotten }
     }
 }
 
-/// Parks letters, each once however often it comes. Returns how many events of
-/// our own outbox were counted by that.
-pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx::Result<i64> {
-    let mut counted = 0;
+impl Parked {
+    /// Tells metrics. To be called when it is committed.
+    pub fn count(&self) {
+        for why in &self.new {
+            PARKED.add_to(why.name(), 1);
+        }
+    }
+}
+
+/// Parks letters, each once however often it comes.
+pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx::Result<Parked> {
+    let mut outcome = Parked::default();
     // One by one: they are rare, and two of a batch may be the same.
-    for Letter { incoming, reason, counts, is_forgotten } in letters {
+    for Letter { incoming, reason, counts, why } in letters {
         let event_id: Option<Uuid> = incoming.event_id();
         let digest: [u8; 32] = Sha256::digest(&incoming.body).into();
         let reason = storable(reason);
@@ -65,19 +107,19 @@ pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx
             incoming.ours,
             incoming.message_id.as_deref().map(storable),
             incoming.sent_at,
-            is_forgotten,
+            *why == Why::Forgotten,
         )
         .fetch_optional(&mut *connection)
         .await?;
         if let Some(row) = row {
-            counted += i64::from(row.counted);
+            outcome.counted += i64::from(row.counted);
             if row.parked {
                 warn!(?event_id, queue = incoming.topic.name(), "parked an event: {reason}");
-                metrics::counter!("events_parked_total").increment(1);
+                outcome.new.push(*why);
             }
         }
     }
-    Ok(counted)
+    Ok(outcome)
 }
 
 /// A text as it can be stored: PostgreSQL has no NUL.

@@ -4,6 +4,7 @@ use super::park::storable;
 use crate::apply::{self, Memory};
 use crate::dead_letters::refused_by_database;
 use crate::incoming::{Content, Incoming, Message};
+use crate::metrics::REDRIVES;
 use shared_events::{Topic, now};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::timeout;
@@ -21,6 +22,18 @@ pub enum Outcome {
     Refused(String),
 }
 
+impl Outcome {
+    /// The name, as metrics have it; none if there was nothing to apply.
+    fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::NotFound => None,
+            Self::Applied => Some("applied"),
+            Self::KnownAlready => Some("known"),
+            Self::Refused(_) => Some("refused"),
+        }
+    }
+}
+
 /// Applies a letter's event, records it as processed and deletes the letter, all in
 /// one transaction. One that may have been applied before, as it is older than the
 /// memory of processed events, only if that is said to be right (`anyway`).
@@ -36,6 +49,9 @@ pub async fn redrive(pool: &PgPool, id: i64, anyway: bool) -> sqlx::Result<Outco
         sqlx::query!("UPDATE dead_letters SET reason = $2 WHERE id = $1", id, storable(reason))
             .execute(pool)
             .await?;
+    }
+    if let Some(name) = outcome.name() {
+        REDRIVES.add_to(name, 1);
     }
     Ok(outcome)
 }
@@ -78,8 +94,9 @@ async fn apply_on(connection: &mut PgConnection, id: i64, anyway: bool) -> sqlx:
         return Ok(Outcome::Refused(letter.reason));
     }
     // Any other letter is known not to have been applied: it would be gone.
-    let applied = apply::apply_in(&mut transaction, &[incoming], Memory::Ignored).await?;
+    let settled = apply::apply_in(&mut transaction, &[incoming], Memory::Ignored).await?;
     sqlx::query!("DELETE FROM dead_letters WHERE id = $1", id).execute(&mut *transaction).await?;
     transaction.commit().await?;
-    Ok(if applied == 0 { Outcome::KnownAlready } else { Outcome::Applied })
+    settled.count(topic);
+    Ok(if settled.applied == 0 { Outcome::KnownAlready } else { Outcome::Applied })
 }

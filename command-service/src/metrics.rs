@@ -1,0 +1,196 @@
+//! What the command service measures, beside what every service does. The meaning of
+//! each is told to operators by `docs/metrics.md`.
+
+use axum::Router;
+use axum::http::Method;
+use service_runtime::metrics::{self, Counter, Gauge, Histogram, Metric, Registered};
+use tokio_util::sync::CancellationToken;
+
+/// Registers all of them and returns the route that shows them.
+///
+/// # Errors
+/// If that was done already.
+pub fn install(shutdown: CancellationToken) -> anyhow::Result<Router> {
+    metrics::install("command-service", ALL, shutdown)
+}
+
+const ALL: &[&dyn Registered] = &[
+    &COMMANDS_ACCEPTED,
+    &COMMANDS_REFUSED,
+    &COMMANDS_FAILED,
+    &KEYED_COMMANDS,
+    &ORDERS_ACCEPTED,
+    &ORDERS_REFUSED,
+    &ORDER_BATCH_SIZE,
+    &ORDER_BATCH_DURATION,
+    &ORDER_BATCHES_REPEATED,
+    &OUTBOX_WAITING,
+    &OUTBOX_LIMIT,
+    &OUTBOX_AGE,
+    &OUTBOX_PUBLISHED,
+    &OUTBOX_REPLAYED,
+    &CONFIRMS,
+    &PUBLISH_BATCH_SIZE,
+    &PUBLISH_DURATION,
+    &PUBLISHER_LEADER,
+];
+
+const COMMANDS: [&str; 9] = [
+    "create_product",
+    "update_product",
+    "change_price",
+    "place_order",
+    "change_order_status",
+    "create_user",
+    "update_user",
+    "open_account",
+    OTHER,
+];
+
+const OTHER: &str = "other";
+
+/// What a route's command is called.
+pub fn command(method: &Method, route: &str) -> &'static str {
+    match (method.as_str(), route) {
+        ("POST", "/api/products") => "create_product",
+        ("PUT", "/api/products/{id}") => "update_product",
+        ("PUT", "/api/products/{id}/price") => "change_price",
+        ("POST", "/api/orders") => "place_order",
+        ("PUT", "/api/orders/{id}/status") => "change_order_status",
+        ("POST", "/api/users") => "create_user",
+        ("PATCH", "/api/users/{id}") => "update_user",
+        ("POST", "/api/accounts") => "open_account",
+        _ => OTHER,
+    }
+}
+
+/// By [`command`].
+pub static COMMANDS_ACCEPTED: Metric<Counter> = Metric::by(
+    "shop_commands_accepted_total",
+    "Commands answered 2xx, also from memory.",
+    "command",
+    &COMMANDS,
+);
+
+/// By [`command`].
+pub static COMMANDS_REFUSED: Metric<Counter> = Metric::by(
+    "shop_commands_refused_total",
+    "Commands refused for what they say (4xx).",
+    "command",
+    &COMMANDS,
+);
+
+/// By [`command`].
+pub static COMMANDS_FAILED: Metric<Counter> = Metric::by(
+    "shop_commands_failed_total",
+    "Commands not carried out, or of unknown outcome, for no fault of theirs (5xx).",
+    "command",
+    &COMMANDS,
+);
+
+/// Commands whose key was new, had an answer, or came with another body.
+pub static KEYED_COMMANDS: Metric<Counter> = Metric::by(
+    "shop_keyed_commands_total",
+    "Commands with an Idempotency-Key: new, replayed (answered as before) or mismatched \
+     (another body).",
+    "result",
+    &["new", "replayed", "mismatched"],
+);
+
+/// Orders placed.
+pub static ORDERS_ACCEPTED: Metric<Counter> =
+    Metric::new("shop_orders_accepted_total", "Orders placed.");
+
+/// By the reason that `orders::rules` gives, or [`INVALID_ORDER`].
+pub static ORDERS_REFUSED: Metric<Counter> = Metric::by(
+    "shop_orders_refused_total",
+    "Orders refused for what they say.",
+    "reason",
+    &[INVALID_ORDER, "product_not_found", "insufficient_stock", "price_differs", "total_too_large"],
+);
+
+/// The reason of orders that cannot be read.
+pub const INVALID_ORDER: &str = "invalid";
+
+/// Orders of a batch.
+pub static ORDER_BATCH_SIZE: Metric<Histogram> =
+    Metric::new("shop_order_batch_size", "Orders that share a transaction.");
+
+/// Of a batch's transaction, whatever became of it.
+pub static ORDER_BATCH_DURATION: Metric<Histogram> = Metric::new(
+    "shop_order_batch_duration_seconds",
+    "Time from the start of a batch of orders to its commit.",
+);
+
+/// Batches decided upon twice.
+pub static ORDER_BATCHES_REPEATED: Metric<Counter> = Metric::new(
+    "shop_order_batches_repeated_total",
+    "Batches decided upon again with their products locked, as one had changed.",
+);
+
+/// Events that wait for the broker.
+pub static OUTBOX_WAITING: Metric<Gauge> = Metric::new(
+    "shop_outbox_unpublished_events",
+    "Events in the outbox that are not published, counted up to the limit.",
+);
+
+/// As configured.
+pub static OUTBOX_LIMIT: Metric<Gauge> =
+    Metric::new("shop_outbox_limit_events", "Unpublished events at which commands are refused.");
+
+/// How long events wait for the broker.
+pub static OUTBOX_AGE: Metric<Gauge> = Metric::new(
+    "shop_outbox_oldest_age_seconds",
+    "Age of the first event in the outbox that is not published; 0 if there is none.",
+);
+
+/// Events confirmed and marked.
+pub static OUTBOX_PUBLISHED: Metric<Counter> = Metric::new(
+    "shop_outbox_published_events_total",
+    "Events that the broker has confirmed and that are marked as published.",
+);
+
+/// Events confirmed again.
+pub static OUTBOX_REPLAYED: Metric<Counter> =
+    Metric::new("shop_outbox_replayed_events_total", "Events published again by replays.");
+
+/// What the broker said of events sent to it.
+pub static CONFIRMS: Metric<Counter> = Metric::by(
+    "shop_publish_confirms_total",
+    "Events sent to the broker that it confirmed, refused, or returned as no queue is bound.",
+    "result",
+    &["confirmed", "refused", "returned"],
+);
+
+/// Events sent at once.
+pub static PUBLISH_BATCH_SIZE: Metric<Histogram> =
+    Metric::new("shop_publish_batch_size", "Events sent to the broker at once.");
+
+/// Of sending a batch.
+pub static PUBLISH_DURATION: Metric<Histogram> = Metric::new(
+    "shop_publish_duration_seconds",
+    "Time from sending a batch to the broker until all of it was confirmed.",
+);
+
+/// Which process publishes.
+pub static PUBLISHER_LEADER: Metric<Gauge> = Metric::new(
+    "shop_publisher_leader",
+    "Whether this process publishes the outbox (1) or stands by (0).",
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_has_a_command() {
+        let router = include_str!("router.rs");
+        let patterns = router.split('"').filter(|text| text.starts_with("/api/"));
+        for pattern in patterns {
+            let named = ["POST", "PUT", "PATCH"]
+                .map(|method| command(&Method::try_from(method).unwrap(), pattern));
+            assert!(named.iter().any(|name| *name != OTHER), "{pattern} has no command's name");
+            assert!(named.iter().all(|name| COMMANDS.contains(name)), "{named:?}");
+        }
+    }
+}

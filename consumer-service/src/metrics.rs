@@ -1,0 +1,100 @@
+//! What the consumer service measures, beside what every service does. The meaning of
+//! each is told to operators by `docs/metrics.md`.
+
+use axum::Router;
+use service_runtime::metrics::{self, Counter, Gauge, Histogram, Metric, Registered};
+use shared_events::Topic;
+use tokio_util::sync::CancellationToken;
+
+/// Registers all of them and returns the route that shows them.
+///
+/// # Errors
+/// If that was done already.
+pub fn install(shutdown: CancellationToken) -> anyhow::Result<Router> {
+    metrics::install("consumer-service", ALL, shutdown)
+}
+
+const ALL: &[&dyn Registered] = &[
+    &DELIVERIES,
+    &APPLIED,
+    &DUPLICATES,
+    &PARKED,
+    &APPLY_BATCH_SIZE,
+    &APPLY_DURATION,
+    &APPLY_RETRIES,
+    &DEAD_LETTERS,
+    &REDRIVES,
+    &DISCARDED,
+];
+
+const TOPICS: [&str; 3] = [Topic::Products.name(), Topic::Orders.name(), Topic::Users.name()];
+
+/// By topic.
+pub static DELIVERIES: Metric<Counter> = Metric::by(
+    "shop_deliveries_total",
+    "Messages settled: applied or parked, and acknowledged. Watermarks are among them.",
+    "topic",
+    &TOPICS,
+);
+
+/// By topic.
+pub static APPLIED: Metric<Counter> =
+    Metric::by("shop_events_applied_total", "Events applied to the views.", "topic", &TOPICS);
+
+/// By topic.
+pub static DUPLICATES: Metric<Counter> = Metric::by(
+    "shop_events_duplicate_total",
+    "Events skipped as they had been applied before.",
+    "topic",
+    &TOPICS,
+);
+
+/// By why.
+pub static PARKED: Metric<Counter> = Metric::by(
+    "shop_events_parked_total",
+    "Messages that became dead letters: unreadable, refused by the database, or forgotten \
+     (older than the memory of processed events).",
+    "reason",
+    &["unreadable", "refused", "forgotten"],
+);
+
+/// Messages of a batch, by topic.
+pub static APPLY_BATCH_SIZE: Metric<Histogram> = Metric::by(
+    "shop_apply_batch_size",
+    "Messages applied together, watermarks included.",
+    "topic",
+    &TOPICS,
+);
+
+/// Of a batch, by topic.
+pub static APPLY_DURATION: Metric<Histogram> = Metric::by(
+    "shop_apply_duration_seconds",
+    "Time to apply a batch, from its first try to its commit.",
+    "topic",
+    &TOPICS,
+);
+
+/// By topic.
+pub static APPLY_RETRIES: Metric<Counter> = Metric::by(
+    "shop_apply_retries_total",
+    "Tries to apply a batch that failed for no fault of its messages.",
+    "topic",
+    &TOPICS,
+);
+
+/// Dead letters.
+pub static DEAD_LETTERS: Metric<Gauge> =
+    Metric::new("shop_dead_letters", "Dead letters that there are, counted every 5 s.");
+
+/// By outcome.
+pub static REDRIVES: Metric<Counter> = Metric::by(
+    "shop_dead_letter_redrives_total",
+    "Tries to apply a dead letter after all: applied, known (had been applied already) or \
+     refused.",
+    "outcome",
+    &["applied", "known", "refused"],
+);
+
+/// Dead letters that an operator dropped.
+pub static DISCARDED: Metric<Counter> =
+    Metric::new("shop_dead_letters_discarded_total", "Dead letters dropped by operators.");

@@ -1,0 +1,64 @@
+//! `/metrics`, in the format of Prometheus.
+//!
+//! Names begin with `shop_`, save those of the process, which are the same for all
+//! programs; they end in the unit, and in `_total` if they only ever grow.
+
+pub(crate) mod common;
+mod metric;
+pub(crate) mod pools;
+mod process;
+
+pub use metric::{Counter, Gauge, Histogram, Metric, Registered};
+
+use axum::http::header;
+use axum::{Router, routing::get};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Bounds of the buckets of every metric whose name ends in `_seconds`. Among them are
+/// the limits that clients were promised: 10, 100 and 200 ms.
+const SECONDS: [f64; 13] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 10.0];
+
+/// Bounds of the buckets of every metric whose name ends in `_size`.
+const SIZES: [f64; 12] =
+    [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0];
+
+/// The format, with its version, as scrapers want to be told.
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Registers the metrics of a service, beside those that every service has, and returns
+/// the route that shows them. To be called before anything is measured.
+///
+/// # Errors
+/// If that was done already.
+pub fn install(
+    service: &'static str,
+    metrics: &[&dyn Registered],
+    shutdown: CancellationToken,
+) -> anyhow::Result<Router> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZES)?
+        .install_recorder()?;
+    for metric in common::ALL.iter().chain(metrics) {
+        metric.register();
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    common::BUILD_INFO.with([("service", service.into()), ("version", version.into())]).set(1.0);
+    process::started();
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        let pause = || tokio::time::sleep(Duration::from_secs(5));
+        while shutdown.run_until_cancelled(pause()).await.is_some() {
+            upkeep.run_upkeep();
+        }
+    });
+    let show = move || async move {
+        process::look();
+        pools::look();
+        ([(header::CONTENT_TYPE, CONTENT_TYPE)], handle.render())
+    };
+    Ok(Router::new().route("/metrics", get(show)))
+}

@@ -1,0 +1,241 @@
+//! Operators see what goes on: every service has the metrics that are documented, from
+//! its start, and they count what happens.
+
+use crate::harness::{Answer, Metrics, Service, Shop, client, eventually, json, order};
+use lapin::BasicProperties;
+use reqwest::Method;
+use std::collections::{BTreeMap, BTreeSet};
+
+const DOCUMENT: &str = include_str!("../docs/metrics.md");
+
+/// What names metrics beside it.
+const USERS: [(&str, &str); 4] = [
+    ("alerts.yml", include_str!("../deploy/observability/alerts.yml")),
+    ("alerts_test.yml", include_str!("../deploy/observability/alerts_test.yml")),
+    ("dashboard", include_str!("../deploy/observability/grafana/dashboards/shop.json")),
+    ("docs/alerts.md", include_str!("../docs/alerts.md")),
+];
+
+/// Metrics with their types and labels, as a section of the document has them.
+fn documented(section: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
+    let (_, rest) = DOCUMENT.split_once(&format!("## {section}\n")).unwrap();
+    let section = rest.split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let labels = cells[3].split(", ").filter(|label| !label.is_empty());
+        let labels = labels.map(|label| label.trim_matches('`').to_owned()).collect();
+        (cells[1].trim_matches('`').to_owned(), (cells[2].to_owned(), labels))
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn every_service_has_the_metrics_that_are_documented_from_its_start() {
+    let shop = Shop::open().await;
+    for (service, section) in [
+        (&shop.command, "Command service"),
+        (&shop.consumer, "Consumer service"),
+        (&shop.query, "Query service"),
+    ] {
+        let metrics = service.metrics().await;
+        let mut expected = documented("All services");
+        expected.extend(documented(section));
+        assert_eq!(metrics.kinds(), expected, "{}", service.name());
+        for (name, (kind, _)) in metrics.kinds() {
+            let is_described = metrics.text.contains(&format!("# HELP {name} "));
+            assert!(is_described && is_conventional(&name, &kind), "{name}, a {kind}");
+        }
+        let series = metrics.text.lines().filter(|line| !line.starts_with('#')).count();
+        println!("{}: {} metrics, {series} series", service.name(), expected.len());
+    }
+    shop.close().await;
+}
+
+/// See <https://prometheus.io/docs/practices/naming/>.
+fn is_conventional(name: &str, kind: &str) -> bool {
+    let begins = name.starts_with("shop_") || name.starts_with("process_");
+    begins
+        && match kind {
+            "counter" => name.ends_with("_total"),
+            "histogram" => name.ends_with("_seconds") || name.ends_with("_size"),
+            _ => !name.ends_with("_total"),
+        }
+}
+
+#[test]
+fn rules_dashboard_and_runbook_name_no_metric_that_there_is_not() {
+    let sections = ["All services", "Command service", "Consumer service", "Query service"];
+    let known: BTreeSet<String> =
+        sections.into_iter().flat_map(documented).map(|(name, _)| name).collect();
+    for (user, text) in USERS {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let names: BTreeSet<&str> = words
+            .filter(|word| word.starts_with("shop_") || word.starts_with("process_"))
+            .collect();
+        assert!(!names.is_empty(), "{user}");
+        for name in names {
+            let parts = ["_bucket", "_sum", "_count"];
+            let plain = parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
+            assert!(known.contains(name) || known.contains(plain), "{user}: {name}");
+        }
+    }
+}
+
+#[test]
+fn every_alert_is_tested_and_has_a_runbook() {
+    let [(_, rules), (_, tests), _, (_, runbook)] = USERS;
+    let anchors: Vec<String> = runbook
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "))
+        .map(|heading| heading.to_lowercase().replace(',', "").replace(' ', "-"))
+        .collect();
+    let mut alerts = rules.split("- alert: ").skip(1).peekable();
+    assert!(alerts.peek().is_some());
+    for alert in alerts {
+        let name = alert.lines().next().unwrap();
+        for member in ["for: ", "severity: ", "summary: ", "description: "] {
+            assert!(alert.contains(member), "{name} has no {member}");
+        }
+        let (_, anchor) = alert.split_once("runbook: docs/alerts.md#").expect(name);
+        let anchor = anchor.lines().next().unwrap();
+        assert!(anchors.iter().any(|known| known == anchor), "{name}: no section #{anchor}");
+        // At least once each: it fires, and it does not.
+        let asked = format!("alertname=\"{name}\", alertstate=\"firing\"}}) or vector(0)");
+        let values = tests.split(&asked).skip(1).filter_map(|test| test.split("value: ").nth(1));
+        let values: BTreeSet<char> = values.filter_map(|value| value.chars().next()).collect();
+        assert_eq!(values, BTreeSet::from(['0', '1']), "{name}");
+    }
+}
+
+/// Waits until a metric has that value.
+async fn counted(service: &Service, metric: &str, labels: &[&str], value: f64) {
+    eventually(async || {
+        let found = service.metrics().await.value(metric, labels);
+        if found == value { Ok(()) } else { Err(format!("{metric} {labels:?}: {found}")) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn orders_commands_and_their_publication_are_counted() {
+    let shop = Shop::open().await;
+    let product = shop.product("Tea", "5", 10).await;
+    for (quantity, status) in [(1, 201), (2, 201), (99, 400)] {
+        assert_eq!(shop.order(1, product, quantity).await.status, status);
+    }
+    assert_eq!(shop.order(1, 999, 1).await.status, 400);
+    assert_eq!(shop.post("/api/orders", "{}").await.status, 400);
+    let url = format!("http://{}/api/orders", shop.command.address("api").await);
+    for (body, status) in
+        [(order(1, product, 1), 201), (order(1, product, 1), 201), (order(1, product, 2), 422)]
+    {
+        let request = json(&client(), Method::POST, url.clone(), &body);
+        let answer = Answer::to(request.header("idempotency-key", "k")).await.unwrap();
+        assert_eq!(answer.status, status);
+    }
+    shop.caught_up().await;
+
+    let metrics = shop.command.metrics().await;
+    let orders = ["server=api", "method=POST", "route=/api/orders"];
+    for (metric, labels, value) in [
+        ("shop_orders_accepted_total", &[][..], 3.0),
+        ("shop_orders_refused_total", &["reason=invalid"], 1.0),
+        ("shop_orders_refused_total", &["reason=product_not_found"], 1.0),
+        ("shop_orders_refused_total", &["reason=insufficient_stock"], 1.0),
+        ("shop_orders_refused_total", &["reason=price_differs"], 0.0),
+        ("shop_keyed_commands_total", &["result=new"], 1.0),
+        ("shop_keyed_commands_total", &["result=replayed"], 1.0),
+        ("shop_keyed_commands_total", &["result=mismatched"], 1.0),
+        ("shop_commands_accepted_total", &["command=create_product"], 1.0),
+        ("shop_commands_accepted_total", &["command=place_order"], 4.0),
+        ("shop_commands_refused_total", &["command=place_order"], 4.0),
+        ("shop_commands_failed_total", &[], 0.0),
+        ("shop_http_requests_total", &orders, 8.0),
+        ("shop_http_request_duration_seconds_count", &orders, 8.0),
+        ("shop_http_requests_in_flight", &["server=api"], 0.0),
+        ("shop_outbox_published_events_total", &[], 4.0),
+        ("shop_publish_confirms_total", &["result=confirmed"], 4.0),
+        ("shop_publish_confirms_total", &["result=returned"], 0.0),
+        ("shop_publisher_leader", &[], 1.0),
+        ("shop_part_up", &["part=database"], 1.0),
+        ("shop_internal_errors_total", &[], 0.0),
+    ] {
+        assert_eq!(metrics.value(metric, labels), value, "{metric} {labels:?}");
+    }
+    for status in ["500", "503"] {
+        let labels = [orders[2], &format!("status={status}")];
+        assert_eq!(metrics.value("shop_http_requests_total", &labels), 0.0, "{status}");
+    }
+    counted(&shop.command, "shop_outbox_unpublished_events", &[], 0.0).await;
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn what_is_applied_skipped_and_parked_is_counted() {
+    let shop = Shop::open().await;
+    let product = shop.product("Tea", "5", 10).await;
+    assert_eq!(shop.order(1, product, 1).await.status, 201);
+    shop.caught_up().await;
+    let payload = "SELECT payload::text FROM outbox WHERE topic = 'order-events'";
+    let payload: String =
+        sqlx::query_scalar(payload).fetch_one(&shop.databases.write).await.unwrap();
+    let bodies = [payload.into_bytes(), b"not json".to_vec()];
+    shop.broker.publish("order-events", &bodies, BasicProperties::default()).await;
+
+    let consumer = &shop.consumer;
+    counted(consumer, "shop_events_parked_total", &["reason=unreadable"], 1.0).await;
+    counted(consumer, "shop_events_duplicate_total", &["topic=order-events"], 1.0).await;
+    counted(consumer, "shop_dead_letters", &[], 1.0).await;
+    let letters = format!("http://{}/admin/dead-letters", consumer.address("operations").await);
+    let redriven = Answer::to(client().post(format!("{letters}/1/redrive"))).await.unwrap();
+    assert_eq!(redriven.status, 409);
+    let discarded = Answer::to(client().delete(format!("{letters}/1"))).await.unwrap();
+    assert_eq!(discarded.status, 200);
+    let metrics = consumer.metrics().await;
+    for (metric, label, value) in [
+        ("shop_events_applied_total", "topic=order-events", 1.0),
+        ("shop_events_applied_total", "topic=product-events", 1.0),
+        ("shop_events_duplicate_total", "topic=product-events", 0.0),
+        ("shop_apply_retries_total", "topic=order-events", 0.0),
+        ("shop_dead_letter_redrives_total", "outcome=refused", 1.0),
+        ("shop_dead_letter_redrives_total", "outcome=applied", 0.0),
+    ] {
+        assert_eq!(metrics.value(metric, &[label]), value, "{metric} {label}");
+    }
+    assert_eq!(metrics.value("shop_dead_letters_discarded_total", &[]), 1.0);
+    let batches = metrics.value("shop_apply_batch_size_count", &["topic=order-events"]);
+    let messages = metrics.value("shop_apply_batch_size_sum", &["topic=order-events"]);
+    assert!(batches >= 1.0 && messages >= 3.0, "{}", metrics.text);
+    assert!(metrics.value("shop_deliveries_total", &["topic=order-events"]) >= messages);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn lag_is_told_while_the_consumer_is_gone_and_after() {
+    let mut shop = Shop::open().await;
+    let product = shop.product("Tea", "5", 10).await;
+    shop.caught_up().await;
+    counted(&shop.query, "shop_lag_seconds", &[], 0.0).await;
+    shop.consumer.kill();
+    let ordered = shop.order(1, product, 1).await;
+    let event = ordered.headers["x-event-id"].to_str().unwrap();
+    let stale = shop.get(&format!("/api/products?after={event}&wait=1")).await;
+    assert_eq!(stale.headers["x-stale"], "true");
+    eventually(async || {
+        let lag = shop.query.metrics().await.value("shop_lag_seconds", &[]);
+        if lag > 3.0 { Ok(()) } else { Err(lag) }
+    })
+    .await;
+    shop.consumer.restart();
+    let shown = shop.get(&format!("/api/products?after={event}&wait=10000&strict=true")).await;
+    assert_eq!(shown.status, 200);
+    counted(&shop.query, "shop_lag_seconds", &[], 0.0).await;
+    let metrics: Metrics = shop.query.metrics().await;
+    for (result, value) in [("stale", 1.0), ("shown", 1.0), ("refused", 0.0), ("failed", 0.0)] {
+        let label = format!("result={result}");
+        assert_eq!(metrics.value("shop_read_your_writes_total", &[&label]), value, "{result}");
+    }
+    assert_eq!(metrics.value("shop_read_your_writes_wait_seconds_count", &[]), 2.0);
+    shop.close().await;
+}
