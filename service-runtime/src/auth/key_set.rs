@@ -84,7 +84,7 @@ mod tests {
         "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
 
     fn rsa(characters: usize) -> String {
-        format!(r#"{{"kty":"RSA","kid":"rsa","n":"{}","e":"AQAB"}}"#, "s".repeat(characters))
+        format!(r#"{{"kty":"RSA","kid":"rsa","n":"{}","e":"AQAB"}}"#, "w".repeat(characters))
     }
 
     fn parse(keys: &[&str]) -> anyhow::Result<KeySet> {
