@@ -7,7 +7,6 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::fmt::Display;
-use utoipa::PartialSchema;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Header, RefOr};
@@ -44,9 +43,10 @@ pub struct PageParameters {
 }
 
 /// An order of ids, as documents have it.
+#[derive(Debug)]
 struct Order;
 
-impl PartialSchema for Order {
+impl utoipa::PartialSchema for Order {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::String)
