@@ -14,6 +14,7 @@
 use system_tests::harness;
 
 mod absence;
+mod api_documents;
 mod backpressure;
 mod bad_input;
 mod credentials;

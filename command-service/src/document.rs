@@ -56,3 +56,59 @@ fn add_headers(status: &str, response: &mut Response) {
         response.headers.insert("Location".to_owned(), answer::location_header().into());
     }
 }
+
+/// What ties the documents of bodies to the rules that read them.
+#[cfg(test)]
+pub mod checks {
+    use serde_json::{Value, json};
+    use service_runtime::json_body::Members;
+    use service_runtime::problem::Problem;
+    use std::collections::BTreeSet;
+    use utoipa::PartialSchema;
+
+    /// Checks that a body is documented as its rule takes it: with examples that it takes,
+    /// and members that it reads, just those of them required that it requires.
+    pub fn body_is_as_documented<T: PartialSchema, R>(rule: fn(&Members) -> Result<R, Problem>) {
+        let schema = serde_json::to_value(T::schema()).unwrap();
+        let example = &schema["examples"][0];
+        assert!(rule(&members(example)).is_ok(), "{example}");
+        for name in schema["properties"].as_object().unwrap().keys() {
+            let mut wrong = example.clone();
+            wrong[name] = json!({"wrong": true});
+            assert_eq!(refused(rule, &wrong, ""), [name.clone()].into(), "{wrong}");
+        }
+        let missing = refused(rule, &json!({}), "is required");
+        assert_eq!(missing, texts(&schema["required"]), "{schema}");
+        // Whatever requires nothing is a change, which must name something.
+        let is_change = missing.is_empty();
+        assert_eq!(is_change, !schema["anyOf"].is_null(), "{schema}");
+        assert!(rule(&members(&json!({}))).is_err(), "{schema}");
+    }
+
+    /// The fields that a rule refuses, with a message that contains the text.
+    pub fn refused<R>(
+        rule: fn(&Members) -> Result<R, Problem>,
+        body: &Value,
+        message: &str,
+    ) -> BTreeSet<String> {
+        let Err(problem) = rule(&members(body)) else { return BTreeSet::new() };
+        let problem = serde_json::to_value(problem).unwrap();
+        let errors = problem["errors"].as_array().into_iter().flatten();
+        errors
+            .filter(|error| error["message"].as_str().unwrap().contains(message))
+            .map(|error| error["field"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn members(body: &Value) -> Members {
+        serde_json::from_str(&body.to_string()).unwrap()
+    }
+
+    fn texts(list: &Value) -> BTreeSet<String> {
+        list.as_array()
+            .into_iter()
+            .flatten()
+            .map(|text| text.as_str().unwrap().to_owned())
+            .collect()
+    }
+}

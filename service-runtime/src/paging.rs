@@ -7,9 +7,9 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::fmt::Display;
-use utoipa::openapi::Header;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::{Header, RefOr};
 
 /// Tells the cursor of the next page, as long as there is one.
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
@@ -38,16 +38,22 @@ pub struct PageParameters {
     #[param(required = false, minimum = 0, maximum = 9223372036854775807_i64, example = 50)]
     cursor: i64,
     /// Whether ids ascend or descend.
-    #[param(schema_with = order, required = false, example = "desc")]
-    order: String,
+    #[param(value_type = Order, inline, required = false, example = "desc")]
+    order: bool,
 }
 
-fn order() -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(["asc", "desc"]))
-        .default(Some("asc".into()))
-        .build()
+/// An order of ids, as documents have it.
+#[derive(Debug)]
+struct Order;
+
+impl utoipa::PartialSchema for Order {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(["asc", "desc"]))
+            .default(Some("asc".into()))
+            .into()
+    }
 }
 
 /// The header of pages, as documents have it.

@@ -182,6 +182,7 @@ mod tests {
             "GET     127.0.0.1:8581;",
             "HEAD    127.0.0.1:8581;",
             "default 127.0.0.1:8580;",
+            "set $commands 127.0.0.1:8580;",
             "listen 127.0.0.1:8588 backlog=4096;",
             "client_body_temp_path client_body;",
         ] {

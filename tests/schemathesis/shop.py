@@ -36,6 +36,7 @@ def one_of(things, number):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    shorten_wait(case)
     if case.meta is None or case.meta.generation.mode.is_negative:
         return
     fill_path(case)
@@ -72,18 +73,28 @@ def fill_body(case):
         item["productId"] = one_of(PRODUCTS, item["productId"])
 
 
-def fill_event(case):
+def shorten_wait(case):
+    """Waits are shortened, whatever else is wrong; one that is wrong itself stays so."""
+    known = {parameter.name for parameter in case.operation.query}
+    if case.query and not case.query.keys() <= known:
+        # Of what was changed, Schemathesis forgets that unknown parameters are no fault.
+        return
     for values, after, wait in (
         (case.query, "after", "wait"),
         (case.headers, "X-After-Event", "X-Wait"),
     ):
+        if values and after in values:
+            given = str(values.get(wait, "10000"))
+            if given.isascii() and given.isdigit() and LONGEST_WAIT < int(given) <= 10_000:
+                values[wait] = str(LONGEST_WAIT)
+
+
+def fill_event(case):
+    for values, after in ((case.query, "after"), (case.headers, "X-After-Event")):
         event = values.get(after) if values else None
-        if event is None:
-            continue
-        if str(event)[0] in "01234567":
+        # Half of them are waited for in vain.
+        if event is not None and str(event)[0] in "01234567":
             values[after] = EVENT
-        if values.get(wait) is None or int(values[wait]) > LONGEST_WAIT:
-            values[wait] = str(LONGEST_WAIT)
 
 
 def fill_end(case):

@@ -47,3 +47,37 @@ refusals! {
         Problem::not_found("Order not found").detail("There is no such order."),
         status::Forbidden { current: OrderStatus::Paid, wanted: OrderStatus::Delivered }.into(),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::place::{Line, PlaceOrder};
+    use super::super::status::StatusChange;
+    use super::*;
+    use crate::document::checks::{body_is_as_documented, refused};
+    use serde_json::json;
+    use utoipa::PartialSchema;
+
+    #[test]
+    fn bodies_are_as_documented() {
+        body_is_as_documented::<PlaceOrder, _>(PlaceOrder::read);
+        body_is_as_documented::<StatusChange, _>(status::read);
+    }
+
+    #[test]
+    fn lines_are_as_documented() {
+        let line = serde_json::to_value(Line::schema()).unwrap();
+        let members = line["properties"].as_object().unwrap();
+        let wrong = json!({"wrong": true});
+        let wrong: serde_json::Map<_, _> =
+            members.keys().map(|name| (name.clone(), wrong.clone())).collect();
+        let order = json!({"customerId": 1, "items": [wrong, {}]});
+        let fields = |item: usize, names: &mut dyn Iterator<Item = &str>| {
+            names.map(|name| format!("items[{item}].{name}")).collect::<Vec<_>>()
+        };
+        let all = fields(0, &mut members.keys().map(String::as_str));
+        let required = line["required"].as_array().unwrap();
+        let required = fields(1, &mut required.iter().filter_map(|name| name.as_str()));
+        let expected = all.into_iter().chain(required).collect();
+        assert_eq!(refused(PlaceOrder::read, &order, ""), expected);
+    }
+}

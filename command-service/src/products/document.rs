@@ -38,3 +38,17 @@ fn invalid() -> Problem {
     Problem::bad_request(INVALID)
         .detail("The body is no JSON object, or a member or the id is wrong; see `errors`.")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rules::{NewProduct, PriceChange};
+    use super::*;
+    use crate::document::checks::body_is_as_documented;
+
+    #[test]
+    fn bodies_are_as_documented() {
+        body_is_as_documented::<NewProduct, _>(NewProduct::read);
+        body_is_as_documented::<SomeProductChange, _>(ProductChange::read);
+        body_is_as_documented::<PriceChange, _>(ProductChange::read_price);
+    }
+}

@@ -51,3 +51,17 @@ fn email_taken() -> Problem {
     Problem::new(StatusCode::CONFLICT, "Email already taken")
         .detail("Another user has this e-mail address.")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rules::{NewAccount, NewUser};
+    use super::*;
+    use crate::document::checks::body_is_as_documented;
+
+    #[test]
+    fn bodies_are_as_documented() {
+        body_is_as_documented::<NewUser, _>(NewUser::read);
+        body_is_as_documented::<SomeUserChange, _>(UserChange::read);
+        body_is_as_documented::<NewAccount, _>(NewAccount::read);
+    }
+}
