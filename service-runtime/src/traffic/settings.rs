@@ -19,9 +19,9 @@ pub struct Settings {
     #[arg(long, env = "TRUSTED_PROXIES", default_value = "")]
     pub trusted_proxies: TrustedProxies,
 
-    /// Most connections of one client's address to a port. Trusted proxies may have as
-    /// many as there can be.
-    #[arg(long, env = "CONNECTIONS_PER_ADDRESS", default_value_t = 2048,
+    /// Most connections of one client's address to a port, of the 4096 that there can
+    /// be. Trusted proxies may have all.
+    #[arg(long, env = "CONNECTIONS_PER_ADDRESS", default_value_t = 4096,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub connections_per_address: u32,
 }
