@@ -147,7 +147,8 @@ impl PartialSchema for Money {
         ObjectBuilder::new()
             .schema_type(Type::Number)
             .description(Some(
-                "An amount of money, exact, with at most four decimals. There is one currency.",
+                "An amount of money, exact, with at most four decimals and 20 digits before them. \
+                 There is one currency.",
             ))
             .multiple_of(Some(0.0001))
             .examples([4.5])

@@ -206,3 +206,17 @@ impl Position {
         read().ok_or_else(|| "must be the X-Next-Cursor of an answer".into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_page_told_is_a_cursor() {
+        let hour = "2026-11-21T11:00:00Z".parse().unwrap();
+        assert_eq!(Position::read("1795258800.7"), Ok(Position { hour, product_id: 7 }));
+        for bad in ["", "7", ".7", "7.", "1795258800,7", "-1.7", "+1.7", "1.-7", "999999999999.7"] {
+            assert!(Position::read(bad).is_err(), "{bad}");
+        }
+    }
+}
