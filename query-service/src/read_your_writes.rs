@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use service_runtime::json_body::integer;
 use service_runtime::parameters::Parameters;
 use service_runtime::problem::Problem;
+use service_runtime::request_metrics::HeldBack;
 use std::borrow::Cow;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -50,9 +51,10 @@ pub async fn wait(State(arrivals): State<Arrivals>, request: Request, next: Next
     };
     let began = Instant::now();
     let arrival = arrivals.wait(wish.event_id, began + wish.wait).await;
-    READ_YOUR_WRITES_WAIT.record(began.elapsed().as_secs_f64());
+    let held_back = began.elapsed();
+    READ_YOUR_WRITES_WAIT.record(held_back.as_secs_f64());
     READ_YOUR_WRITES.add_to(result(&arrival, wish), 1);
-    match arrival {
+    let mut response = match arrival {
         Err(problem) => problem.into_response(),
         Ok(Arrival::Shown) => next.run(request).await,
         Ok(arrival) if wish.is_strict => not_shown(wish, arrival).into_response(),
@@ -61,7 +63,9 @@ pub async fn wait(State(arrivals): State<Arrivals>, request: Request, next: Next
             response.headers_mut().insert(STALE, HeaderValue::from_static("true"));
             response
         }
-    }
+    };
+    response.extensions_mut().insert(HeldBack(held_back));
+    response
 }
 
 /// What a wait came to, as the metric has it.
