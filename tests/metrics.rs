@@ -220,7 +220,7 @@ async fn lag_is_told_while_the_consumer_is_gone_and_after() {
     shop.consumer.kill();
     let ordered = shop.order(1, product, 1).await;
     let event = ordered.headers["x-event-id"].to_str().unwrap();
-    let stale = shop.get(&format!("/api/products?after={event}&wait=1")).await;
+    let stale = shop.get(&format!("/api/products?after={event}&wait=500")).await;
     assert_eq!(stale.headers["x-stale"], "true");
     eventually(async || {
         let lag = shop.query.metrics().await.value("shop_lag_seconds", &[]);
@@ -237,5 +237,10 @@ async fn lag_is_told_while_the_consumer_is_gone_and_after() {
         assert_eq!(metrics.value("shop_read_your_writes_total", &[&label]), value, "{result}");
     }
     assert_eq!(metrics.value("shop_read_your_writes_wait_seconds_count", &[]), 2.0);
+    // What was waited for is no time that the service took.
+    let waited = metrics.value("shop_read_your_writes_wait_seconds_sum", &[]);
+    let products = ["server=api", "route=/api/products"];
+    let took = metrics.value("shop_http_request_duration_seconds_sum", &products);
+    assert!(waited > 0.0 && took < waited, "waited {waited} s, took {took} s");
     shop.close().await;
 }

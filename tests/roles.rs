@@ -73,6 +73,7 @@ const ROUTES: &[(Port, &str, &str, Need)] = &[
     (Query, "GET", "/openapi.json", Open),
     (Query, "GET", "/docs", Open),
     (Query, "GET", "/docs/swagger-ui.css", Open),
+    (Query, "GET", "/docs/nothing.js", Open),
     (Query, "POST", "/api/orders", Any),
     (Query, "GET", "/api/nothing", Any),
     (Query, "GET", "/metrics", Any),

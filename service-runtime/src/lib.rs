@@ -20,7 +20,7 @@ pub mod parameters;
 pub mod path;
 pub mod postgres;
 pub mod problem;
-mod request_metrics;
+pub mod request_metrics;
 mod request_trace;
 pub mod retry;
 pub mod tasks;

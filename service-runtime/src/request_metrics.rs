@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The methods that are told apart. Anybody can make up more, and each would be a
 /// series that stays for ever.
@@ -54,6 +54,11 @@ struct Route {
     answers: RwLock<Vec<(StatusCode, Counter)>>,
 }
 
+/// In the extensions of an answer: how long it was held back as the client had asked
+/// for, which is no time that the service took.
+#[derive(Clone, Copy, Debug)]
+pub struct HeldBack(pub Duration);
+
 /// A request that is being answered, until it is dropped.
 struct UnderWay<'a>(&'a Gauge);
 
@@ -76,7 +81,8 @@ pub async fn measure(
     let _under_way = UnderWay::begin(&server.in_flight);
     let start = Instant::now();
     let response = next.run(request).await;
-    route.duration.record(start.elapsed());
+    let held_back = response.extensions().get().map_or(Duration::ZERO, |HeldBack(time)| *time);
+    route.duration.record(start.elapsed().saturating_sub(held_back));
     route.count(response.status());
     response
 }

@@ -44,7 +44,7 @@ pub static HTTP_REQUESTS: Metric<Counter> =
 /// Labels `server`, `method`, `route`.
 pub static HTTP_DURATION: Metric<Histogram> = Metric::by(
     "shop_http_request_duration_seconds",
-    "Time from a request's head to its answer's.",
+    "Time from a request's head to its answer's, without waiting that the client asked for.",
     "route",
     &[],
 );
