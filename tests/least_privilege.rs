@@ -89,6 +89,44 @@ async fn no_service_gets_into_the_other_sides_database() {
 }
 
 #[tokio::test]
+async fn who_watches_the_servers_sees_no_data() {
+    let shop = Shop::open().await;
+    shop.product("Tea", "5", 10).await;
+    shop.caught_up().await;
+    let [write, read] = shop.databases.monitoring_urls();
+    for (url, data) in [
+        (write, ["SELECT * FROM orders", "SELECT * FROM outbox", "DELETE FROM products"]),
+        (
+            read,
+            [
+                "SELECT * FROM live.users_read",
+                "SELECT * FROM live.orders_read",
+                "DELETE FROM live.products_read",
+            ],
+        ),
+    ] {
+        let mut connection = PgConnection::connect(&url).await.unwrap();
+        // What the exporter reads: sessions of other roles, and the sizes of databases.
+        let seen: i64 = sqlx::query_scalar(
+            "SELECT count(*) FILTER (WHERE query NOT LIKE '<insufficient privilege>')
+             FROM pg_stat_activity
+             WHERE datname = current_database() AND usename <> current_user
+               AND pg_database_size(datname) > 0",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        assert!(seen > 0);
+        for statement in data {
+            refused(&mut connection, statement).await;
+        }
+        refused(&mut connection, "CREATE TABLE mine (id INT)").await;
+        refused_to_any_service(&mut connection).await;
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
 async fn what_was_made_before_there_were_roles_becomes_theirs() {
     let mut shop = Shop::open().await;
     let product = shop.product("Tea", "5", 10).await;

@@ -14,6 +14,10 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'query_service') THEN
         CREATE ROLE query_service LOGIN;
     END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'monitoring') THEN
+        -- Sees the server's statistics, and no data of ours.
+        CREATE ROLE monitoring LOGIN IN ROLE pg_monitor;
+    END IF;
 END
 $$;
 
@@ -23,6 +27,7 @@ BEGIN
     EXECUTE format('ALTER DATABASE %I OWNER TO consumer_service', current_database());
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO query_service', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO monitoring', current_database());
 END
 $$;
 

@@ -11,6 +11,10 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'command_service') THEN
         CREATE ROLE command_service LOGIN;
     END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'monitoring') THEN
+        -- Sees the server's statistics, and no data of ours.
+        CREATE ROLE monitoring LOGIN IN ROLE pg_monitor;
+    END IF;
 END
 $$;
 
@@ -19,6 +23,7 @@ DO $$
 BEGIN
     EXECUTE format('ALTER DATABASE %I OWNER TO command_service', current_database());
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO monitoring', current_database());
 END
 $$;
 

@@ -100,11 +100,16 @@ impl Infrastructure {
             user: postgres,
         };
         Ok(Self {
-            write: cluster("db", "write_db", &["command_service"], Use::WriteDatabase),
+            write: cluster(
+                "db",
+                "write_db",
+                &["command_service", "monitoring"],
+                Use::WriteDatabase,
+            ),
             read: cluster(
                 "read_db",
                 "read_db",
-                &["consumer_service", "query_service"],
+                &["consumer_service", "query_service", "monitoring"],
                 Use::ReadDatabase,
             ),
             broker: Broker::new(&folder, plan.ports, servers.rabbitmq, rabbitmq),

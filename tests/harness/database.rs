@@ -62,6 +62,14 @@ impl Databases {
         self.url(&self.servers.read, Some("query_service"), port)
     }
 
+    /// The URLs of both for those who watch the servers.
+    pub fn monitoring_urls(&self) -> [String; 2] {
+        [
+            self.url(&self.servers.write, Some("monitoring"), self.servers.write_port()),
+            self.url(&self.servers.read, Some("monitoring"), self.servers.read_port()),
+        ]
+    }
+
     /// The URLs of both for people, who may do everything, at their servers' own ports.
     pub fn urls(&self) -> [String; 2] {
         [
