@@ -26,7 +26,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 
 /// Longest path and query of a request, in bytes: that of the gateway.
-const MAX_ADDRESS_BYTES: usize = 8 << 10;
+pub const MAX_ADDRESS_BYTES: usize = 8 << 10;
 
 /// A request that takes longer is answered 503.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);

@@ -102,7 +102,6 @@ impl Guard {
             if let Some(role) = pass.role.filter(|role| !caller.may(*role)) {
                 return Err(Refusal::Forbidden(role));
             }
-            tracing::Span::current().record("caller", &**caller.id());
             request.extensions_mut().insert(caller);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What operations have in common.
 
 use super::refusals::{add_refusals, always};
-use crate::http::MAX_BODY_BYTES;
+use crate::http::{MAX_ADDRESS_BYTES, MAX_BODY_BYTES};
 use crate::problem::{Body, Problem};
 use axum::http::StatusCode;
 use serde_json::json;
@@ -69,8 +69,9 @@ fn of_bodies() -> [Problem; 3] {
 }
 
 /// If the service wants to know who calls, and how often.
-fn of_callers() -> [Problem; 3] {
+fn of_callers() -> [Problem; 4] {
     [
+        Problem::bad_request("Ambiguous credentials").detail("There are two credentials."),
         Problem::new(StatusCode::UNAUTHORIZED, "Unauthorized")
             .detail("The service asks for credentials; there are none, or they are not valid."),
         Problem::new(StatusCode::FORBIDDEN, "Forbidden")
@@ -81,8 +82,10 @@ fn of_callers() -> [Problem; 3] {
     ]
 }
 
-fn of_all() -> [Problem; 4] {
+fn of_all() -> [Problem; 5] {
     [
+        Problem::new(StatusCode::URI_TOO_LONG, "Address too long")
+            .detail(format!("Path and query may have {MAX_ADDRESS_BYTES} bytes.")),
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
             .detail("A fault of the service, which has been logged."),
         Problem::unavailable("Service unavailable").detail(
@@ -107,7 +110,7 @@ pub(super) fn complete_responses(operation: &mut Operation) {
         add(REQUEST_ID);
         add(TRACE);
         match status.as_str() {
-            "401" => add(AUTHENTICATE),
+            "401" | "403" => add(AUTHENTICATE),
             // Health says 503 without it, too: then it is no problem.
             "429" | "503" => add(RETRY_AFTER),
             _ => {}
