@@ -244,6 +244,12 @@ async fn queries_are_refused_with_the_fixed_texts() {
         ("/api/orders?status=paid", 400, "Invalid query parameters"),
         ("/api/orders?customerId=0", 400, "Invalid query parameters"),
         ("/api/orders?createdFrom=soon", 400, "Invalid query parameters"),
+        (
+            "/api/orders?createdFrom=2026-02-01&createdTo=2026-01-01",
+            400,
+            "Invalid query parameters",
+        ),
+        ("/api/users?createdFrom=2026-02-01&createdTo=2026-01-01", 400, "Invalid query parameters"),
         ("/api/products?category=%00", 400, "Invalid query parameters"),
         ("/api/users?email=%00", 400, "Invalid query parameters"),
         ("/api/users/99", 404, "User not found"),

@@ -3,6 +3,7 @@
 //! orders and users, joined when asked for.
 
 pub mod category_metrics;
+mod created;
 pub mod customer_ltv;
 pub mod hourly_product_sales;
 pub mod invoices;

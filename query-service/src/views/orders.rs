@@ -1,17 +1,18 @@
 //! `orders_read`: each order as it stands.
 
+use super::created::Created;
 use super::{ByKey, money};
 use crate::database::Lists;
-use crate::document::{self, OrderId};
+use crate::document;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::documents::{Id, Time};
+use service_runtime::documents::Id;
 use service_runtime::json_body::integer;
 use service_runtime::paging::{self, PageOfIds, PageParameters};
-use service_runtime::parameters::{Parameters, time};
+use service_runtime::parameters::Parameters;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
@@ -101,12 +102,6 @@ pub struct OrderFilter {
     /// Only those of this customer.
     #[param(value_type = Id, required = false, example = 42)]
     customer_id: i64,
-    /// Only those placed then or later.
-    #[param(value_type = Time, inline, required = false, example = "2026-11-01")]
-    created_from: DateTime<Utc>,
-    /// Only those placed before that, which is not before `createdFrom`.
-    #[param(value_type = Time, inline, required = false, example = "2026-12-01")]
-    created_to: DateTime<Utc>,
 }
 
 /// Orders, without their lines
@@ -115,7 +110,7 @@ pub struct OrderFilter {
     path = "/api/orders",
     operation_id = "listOrders",
     tag = document::LISTS,
-    params(PageParameters, OrderFilter),
+    params(PageParameters, OrderFilter, Created),
     responses((status = 200, description = "A page of orders.", body = Vec<Order>))
 )]
 pub async fn list(
@@ -125,13 +120,7 @@ pub async fn list(
     let page = PageOfIds::read(&mut parameters);
     let status = parameters.optional("status", status).map(OrderStatus::as_str);
     let customer_id = parameters.optional("customerId", |text| integer(text, 1, i64::MAX));
-    let from = parameters.optional("createdFrom", time);
-    let to = parameters.optional("createdTo", time);
-    if let (Some(from), Some(to)) = (from, to)
-        && to < from
-    {
-        parameters.refuse("createdTo", "must not be before createdFrom");
-    }
+    let Created { created_from: from, created_to: to } = Created::read(&mut parameters);
     parameters.check()?;
     let (after, rows) = (page.after, page.limit + 1);
     let is_by_time_alone =
@@ -202,7 +191,7 @@ refusals! {
     path = "/api/orders/{id}",
     operation_id = "getOrder",
     tag = document::LISTS,
-    params(OrderId),
+    params(("id" = Id, Path, description = "The order.", example = 1)),
     responses((status = 200, description = "The order.", body = OrderWithItems), NotFound)
 )]
 pub async fn get(

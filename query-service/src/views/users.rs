@@ -1,16 +1,17 @@
 //! `users_read`: each user as they stand.
 
 use super::ByKey;
+use super::created::Created;
 use crate::database::Lists;
-use crate::document::{self, UserId};
+use crate::document;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::documents::{Id, Time};
+use service_runtime::documents::Id;
 use service_runtime::paging::{self, PageOfIds, PageParameters};
-use service_runtime::parameters::{Parameters, text, time};
+use service_runtime::parameters::{Parameters, text};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
@@ -116,12 +117,6 @@ pub struct UserFilter {
     /// The whole address, without regard to case.
     #[param(required = false, pattern = "^[^\\x00]*$", example = "ada@example.com")]
     email: String,
-    /// Only those who signed up then or later.
-    #[param(value_type = Time, inline, required = false, example = "2026-11-01")]
-    created_from: DateTime<Utc>,
-    /// Only those who signed up before that.
-    #[param(value_type = Time, inline, required = false, example = "2026-12-01")]
-    created_to: DateTime<Utc>,
 }
 
 /// Users, with their address
@@ -130,7 +125,7 @@ pub struct UserFilter {
     path = "/api/users",
     operation_id = "listUsers",
     tag = document::LISTS,
-    params(PageParameters, UserFilter),
+    params(PageParameters, UserFilter, Created),
     responses((status = 200, description = "A page of users.", body = Vec<User>))
 )]
 pub async fn list(
@@ -139,8 +134,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let page = PageOfIds::read(&mut parameters);
     let email = parameters.optional("email", text);
-    let created_from = parameters.optional("createdFrom", time);
-    let created_to = parameters.optional("createdTo", time);
+    let Created { created_from, created_to } = Created::read(&mut parameters);
     parameters.check()?;
     let rows = sqlx::query_file_as!(
         Row,
@@ -171,7 +165,7 @@ refusals! {
     path = "/api/users/{id}",
     operation_id = "getUser",
     tag = document::LISTS,
-    params(UserId),
+    params(("id" = Id, Path, description = "The user.", example = 1)),
     responses((status = 200, description = "The user.", body = User), NotFound)
 )]
 pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<User>, Problem> {
