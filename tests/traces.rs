@@ -76,7 +76,7 @@ async fn one_trace_goes_from_the_request_to_the_events_application() {
     let spans = whole(&collector, &trace_of(&created)).await;
     let product_tree = "\
 command-service: POST /api/products (server)
-  command-service: create product (internal)
+  command-service: create_product (internal)
     command-service: publish product-events (producer)
       consumer-service: process product-events (consumer)
 ";
@@ -89,7 +89,7 @@ command-service: POST /api/products (server)
     let spans = whole(&collector, CLIENT[0]).await;
     let order_tree = "\
 command-service: POST /api/orders (server)
-  command-service: place order (internal)
+  command-service: place_order (internal)
     command-service: transaction (internal)
     command-service: publish order-events (producer)
       consumer-service: process order-events (consumer)
@@ -121,7 +121,7 @@ command-service: POST /api/orders (server)
     assert!(batch.trace != CLIENT[0] && batch.links.contains(&processed.id), "{batch:?}");
     assert!(batch.attributes["messaging.batch.message_count"].parse::<usize>().unwrap() >= 1);
     // The event says by what it was caused.
-    let command = spans.iter().find(|span| span.name == "place order").unwrap();
+    let command = spans.iter().find(|span| span.name == "place_order").unwrap();
     let stored: String =
         sqlx::query_scalar("SELECT payload ->> 'traceparent' FROM outbox WHERE id = $1::uuid")
             .bind(event_id)
@@ -145,7 +145,7 @@ async fn orders_that_share_a_transaction_have_whole_traces() {
         let names: BTreeSet<&str> = spans.iter().map(|span| span.name.as_str()).collect();
         let expected = [
             "POST /api/orders",
-            "place order",
+            "place_order",
             "process order-events",
             "publish order-events",
             "transaction",

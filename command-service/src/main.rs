@@ -2,6 +2,7 @@
 //! entry in one transaction, and publishes the outbox to the broker.
 
 mod answer;
+mod command_kind;
 mod config;
 mod document;
 mod idempotency;

@@ -1,8 +1,8 @@
 //! What the command service measures, beside what every service does. The meaning of
 //! each is told to operators by `docs/metrics.md`.
 
+use crate::command_kind::CommandKind;
 use axum::Router;
-use axum::http::Method;
 use service_runtime::metrics::{self, Counter, Gauge, Histogram, Metric, Registered};
 use tokio_util::sync::CancellationToken;
 
@@ -35,57 +35,28 @@ const ALL: &[&dyn Registered] = &[
     &PUBLISHER_LEADER,
 ];
 
-const COMMANDS: [&str; 9] = [
-    "create_product",
-    "update_product",
-    "change_price",
-    "place_order",
-    "change_order_status",
-    "create_user",
-    "update_user",
-    "open_account",
-    OTHER,
-];
-
-const OTHER: &str = "other";
-
-/// What a route's command is called.
-pub fn command(method: &Method, route: &str) -> &'static str {
-    match (method.as_str(), route) {
-        ("POST", "/api/products") => "create_product",
-        ("PUT", "/api/products/{id}") => "update_product",
-        ("PUT", "/api/products/{id}/price") => "change_price",
-        ("POST", "/api/orders") => "place_order",
-        ("PUT", "/api/orders/{id}/status") => "change_order_status",
-        ("POST", "/api/users") => "create_user",
-        ("PATCH", "/api/users/{id}") => "update_user",
-        ("POST", "/api/accounts") => "open_account",
-        _ => OTHER,
-    }
-}
-
-/// By [`command`].
+/// By kind.
 pub static COMMANDS_ACCEPTED: Metric<Counter> = Metric::by(
     "shop_commands_accepted_total",
     "Commands answered 2xx, also from memory.",
     "command",
-    &COMMANDS,
+    &CommandKind::NAMES,
 );
 
-/// By [`command`].
+/// By kind.
 pub static COMMANDS_REFUSED: Metric<Counter> = Metric::by(
     "shop_commands_refused_total",
     "Commands refused for what they say (4xx).",
     "command",
-    &COMMANDS,
+    &CommandKind::NAMES,
 );
 
-/// By [`command`].
+/// By kind.
 pub static COMMANDS_FAILED: Metric<Counter> = Metric::by(
     "shop_commands_failed_total",
     "Commands not carried out, or of unknown outcome, for no fault of theirs (5xx).",
     "command",
-    &COMMANDS,
+    &CommandKind::NAMES,
 );
 
 /// Commands whose key was new, had an answer, or came with another body.
@@ -177,20 +148,3 @@ pub static PUBLISHER_LEADER: Metric<Gauge> = Metric::new(
     "shop_publisher_leader",
     "Whether this process publishes the outbox (1) or stands by (0).",
 );
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_route_has_a_command() {
-        let router = include_str!("router.rs");
-        let patterns = router.split('"').filter(|text| text.starts_with("/api/"));
-        for pattern in patterns {
-            let named = ["POST", "PUT", "PATCH"]
-                .map(|method| command(&Method::try_from(method).unwrap(), pattern));
-            assert!(named.iter().any(|name| *name != OTHER), "{pattern} has no command's name");
-            assert!(named.iter().all(|name| COMMANDS.contains(name)), "{named:?}");
-        }
-    }
-}

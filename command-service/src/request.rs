@@ -1,11 +1,11 @@
 //! A command's request, and how it is carried out.
 
 use crate::answer::Answer;
+use crate::command_kind::CommandKind;
 use crate::idempotency::{self, Key};
-use crate::metrics::{self, COMMANDS_ACCEPTED, COMMANDS_FAILED, COMMANDS_REFUSED};
 use crate::router::Commands;
 use crate::transactions::outcome_unknown;
-use axum::extract::{FromRequest, MatchedPath};
+use axum::extract::FromRequest;
 use service_runtime::json_body::{JsonBody, Members};
 use service_runtime::problem::Problem;
 use service_runtime::trace::{self, Description, Span, SpanKind};
@@ -30,8 +30,6 @@ static KEYED: Semaphore = Semaphore::const_new(1_024);
 pub struct Request {
     body: JsonBody,
     origin: Origin,
-    /// What the command is called in metrics.
-    command: &'static str,
 }
 
 /// Where a command came from: what goes with it beside its data.
@@ -52,12 +50,10 @@ impl FromRequest<Commands> for Request {
     ) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let trace = trace::current().unwrap_or_else(TraceParent::generate);
-        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-        let command = metrics::command(&parts.method, route);
         let whole = axum::extract::Request::from_parts(parts.clone(), body);
         let body = JsonBody::from_request(whole, commands).await?;
         let key = Key::read(&parts, body.bytes())?;
-        Ok(Self { body, origin: Origin { trace, key }, command })
+        Ok(Self { body, origin: Origin { trace, key } })
     }
 }
 
@@ -75,49 +71,31 @@ impl Request {
         self.origin
     }
 
-    /// Carries the command of that name out, once if it has a key.
+    /// Carries the command out, once if it has a key.
     ///
     /// # Errors
     /// Those of the command; 422 if its key was used with another body.
     pub async fn carry_out<F>(
         mut self,
-        name: &'static str,
+        kind: CommandKind,
         commands: Commands,
         command: impl FnOnce(Commands, Self) -> F,
     ) -> Result<Answer, Problem>
     where
         F: Future<Output = Result<Answer, Problem>> + Send + 'static,
     {
-        let describe = || Description::named(name);
+        let describe = || Description::named(kind.name());
         let mut span = Span::start(self.origin.trace, SpanKind::Internal, describe);
         self.origin.trace = span.context().unwrap_or(self.origin.trace);
-        let outcome = self.once(commands, command).await;
-        if outcome.as_ref().is_err_and(|problem| problem.status().is_server_error()) {
+        let answer = self.once(commands, command).await;
+        if answer.as_ref().is_err_and(|problem| problem.status().is_server_error()) {
             span.fail("");
         }
-        outcome
-    }
-
-    async fn once<F>(
-        self,
-        commands: Commands,
-        command: impl FnOnce(Commands, Self) -> F,
-    ) -> Result<Answer, Problem>
-    where
-        F: Future<Output = Result<Answer, Problem>> + Send + 'static,
-    {
-        let name = self.command;
-        let answer = self.carry_out_uncounted(commands, command).await;
-        let counter = match &answer {
-            Ok(_) => &COMMANDS_ACCEPTED,
-            Err(problem) if problem.status().is_client_error() => &COMMANDS_REFUSED,
-            Err(_) => &COMMANDS_FAILED,
-        };
-        counter.add_to(name, 1);
+        kind.count(&answer);
         answer
     }
 
-    async fn carry_out_uncounted<F>(
+    async fn once<F>(
         self,
         commands: Commands,
         command: impl FnOnce(Commands, Self) -> F,

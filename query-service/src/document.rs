@@ -1,7 +1,7 @@
 //! What the document says of queries, beside handlers and types.
 
 use axum::http::StatusCode;
-use service_runtime::documents::{self, Api, Id};
+use service_runtime::documents::{self, Api};
 use service_runtime::paging;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
@@ -32,46 +32,6 @@ pub const API: Api = Api {
     ],
     complete,
 };
-
-/// In the path.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it is a Segment when it is read")]
-pub struct ProductId {
-    /// The product.
-    #[param(value_type = Id, example = 1)]
-    id: i64,
-}
-
-/// In the path.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it is a Segment when it is read")]
-pub struct OrderId {
-    /// The order.
-    #[param(value_type = Id, example = 1)]
-    id: i64,
-}
-
-/// In the path.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it is a Segment when it is read")]
-pub struct CustomerId {
-    /// The customer.
-    #[param(value_type = Id, example = 42)]
-    id: i64,
-}
-
-/// In the path.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it is a Segment when it is read")]
-pub struct UserId {
-    /// The user.
-    #[param(value_type = Id, example = 1)]
-    id: i64,
-}
 
 refusals! {
     /// Why there is no answer about a product.

@@ -3,24 +3,12 @@
 use super::place;
 use super::status;
 use axum::http::StatusCode;
-use service_runtime::documents::Id;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
 use shared_events::OrderStatus;
-use utoipa::IntoParams;
 
 /// Groups of operations.
 pub const TAG: &str = "Orders";
-
-/// In the path.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it is a Segment when it is read")]
-pub struct OrderId {
-    /// The order.
-    #[param(value_type = Id, example = 1)]
-    id: i64,
-}
 
 refusals! {
     /// Why no order is placed.

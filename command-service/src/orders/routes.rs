@@ -1,15 +1,17 @@
 //! `/api/orders`.
 
 use super::answers::{self, Body};
-use super::document::{NotChanged, NotPlaced, OrderId, TAG};
+use super::document::{NotChanged, NotPlaced, TAG};
 use super::place::{INVALID, PlaceOrder};
 use super::status::{self, StatusChange};
 use super::status_change;
 use crate::answer::Answer;
+use crate::command_kind::CommandKind;
 use crate::metrics::{INVALID_ORDER, ORDERS_REFUSED};
 use crate::request::Request;
 use crate::router::Commands;
 use axum::extract::State;
+use service_runtime::documents::Id;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 
@@ -26,12 +28,16 @@ use service_runtime::problem::Problem;
 )]
 pub async fn place(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
     request
-        .carry_out("place order", commands, async move |commands: Commands, request: Request| {
-            let order = request.members(INVALID).and_then(|members| PlaceOrder::read(&members));
-            let order = order.inspect_err(|_| ORDERS_REFUSED.add_to(INVALID_ORDER, 1))?;
-            let placed = commands.lane.place(order, request.origin()).await?;
-            answers::placed(&placed)
-        })
+        .carry_out(
+            CommandKind::PlaceOrder,
+            commands,
+            async move |commands: Commands, request: Request| {
+                let order = request.members(INVALID).and_then(|members| PlaceOrder::read(&members));
+                let order = order.inspect_err(|_| ORDERS_REFUSED.add_to(INVALID_ORDER, 1))?;
+                let placed = commands.lane.place(order, request.origin()).await?;
+                answers::placed(&placed)
+            },
+        )
         .await
 }
 
@@ -44,7 +50,7 @@ pub async fn place(State(commands): State<Commands>, request: Request) -> Result
     path = "/api/orders/{id}/status",
     operation_id = "changeOrderStatus",
     tag = TAG,
-    params(OrderId),
+    params(("id" = Id, Path, description = "The order.", example = 1)),
     request_body = StatusChange,
     responses((status = 200, description = "The order.", body = Body), NotChanged)
 )]
@@ -56,7 +62,7 @@ pub async fn change_status(
     let id = id.id("Invalid order id")?;
     request
         .carry_out(
-            "change order status",
+            CommandKind::ChangeOrderStatus,
             commands,
             async move |commands: Commands, request: Request| {
                 let wanted = status::read(&request.members(status::INVALID)?)?;

@@ -3,6 +3,7 @@
 use super::answers;
 use super::rules::{NewProduct, Product, ProductChange};
 use crate::answer::Answer;
+use crate::command_kind::CommandKind;
 use crate::request::Origin;
 use crate::transactions::{begin, commit_with};
 use service_runtime::problem::Problem;
@@ -17,11 +18,11 @@ pub enum ChangeOf {
 }
 
 impl ChangeOf {
-    /// The command's name.
-    pub const fn name(self) -> &'static str {
+    /// What the command is called.
+    pub const fn kind(self) -> CommandKind {
         match self {
-            Self::Details => "change product",
-            Self::Price => "change price",
+            Self::Details => CommandKind::UpdateProduct,
+            Self::Price => CommandKind::ChangePrice,
         }
     }
 }

@@ -1,26 +1,15 @@
 //! What the document says of products, beside handlers and types.
 
 use super::rules::{INVALID, ProductChange};
-use service_runtime::documents::{AtLeastOne, Id};
+use service_runtime::documents::AtLeastOne;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
-use utoipa::IntoParams;
 
 /// Groups of operations.
 pub const TAG: &str = "Products";
 
 /// A change that names something.
 pub type SomeProductChange = AtLeastOne<ProductChange>;
-
-/// In the path.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it is a Segment when it is read")]
-pub struct ProductId {
-    /// The product.
-    #[param(value_type = Id, example = 1)]
-    id: i64,
-}
 
 refusals! {
     /// Why no product is created.

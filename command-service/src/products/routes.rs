@@ -2,12 +2,14 @@
 
 use super::answers::Body;
 use super::commands::{self, ChangeOf};
-use super::document::{NotChanged, NotCreated, ProductId, SomeProductChange, TAG};
+use super::document::{NotChanged, NotCreated, SomeProductChange, TAG};
 use super::rules::{INVALID, NewProduct, PriceChange, ProductChange};
 use crate::answer::Answer;
+use crate::command_kind::CommandKind;
 use crate::request::Request;
 use crate::router::Commands;
 use axum::extract::State;
+use service_runtime::documents::Id;
 use service_runtime::json_body::Members;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
@@ -23,11 +25,15 @@ use service_runtime::problem::Problem;
 )]
 pub async fn create(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
     request
-        .carry_out("create product", commands, async move |commands: Commands, request: Request| {
-            let new = NewProduct::read(&request.members(INVALID)?)?;
-            let creating = commands::create(commands.pool.clone(), new, request.origin());
-            commands.to_the_end(creating).await
-        })
+        .carry_out(
+            CommandKind::CreateProduct,
+            commands,
+            async move |commands: Commands, request: Request| {
+                let new = NewProduct::read(&request.members(INVALID)?)?;
+                let creating = commands::create(commands.pool.clone(), new, request.origin());
+                commands.to_the_end(creating).await
+            },
+        )
         .await
 }
 
@@ -39,7 +45,7 @@ pub async fn create(State(commands): State<Commands>, request: Request) -> Resul
     path = "/api/products/{id}",
     operation_id = "changeProduct",
     tag = TAG,
-    params(ProductId),
+    params(("id" = Id, Path, description = "The product.", example = 1)),
     request_body = SomeProductChange,
     responses((status = 200, description = "The product.", body = Body), NotChanged)
 )]
@@ -59,7 +65,7 @@ pub async fn update(
     path = "/api/products/{id}/price",
     operation_id = "changePrice",
     tag = TAG,
-    params(ProductId),
+    params(("id" = Id, Path, description = "The product.", example = 1)),
     request_body = PriceChange,
     responses((status = 200, description = "The product.", body = Body), NotChanged)
 )]
@@ -80,7 +86,7 @@ async fn change(
 ) -> Result<Answer, Problem> {
     let id = id.id(INVALID)?;
     request
-        .carry_out(of.name(), commands, async move |commands: Commands, request: Request| {
+        .carry_out(of.kind(), commands, async move |commands: Commands, request: Request| {
             let change = read(&request.members(INVALID)?)?;
             let changing =
                 commands::change(commands.pool.clone(), id, change, of, request.origin());

@@ -2,26 +2,15 @@
 
 use super::rules::{INVALID_ACCOUNT, INVALID_USER, UserChange};
 use axum::http::StatusCode;
-use service_runtime::documents::{AtLeastOne, Id};
+use service_runtime::documents::AtLeastOne;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
-use utoipa::IntoParams;
 
 /// Groups of operations.
 pub const TAG: &str = "Users";
 
 /// A change that names something.
 pub type SomeUserChange = AtLeastOne<UserChange>;
-
-/// In the path.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it is a Segment when it is read")]
-pub struct UserId {
-    /// The user.
-    #[param(value_type = Id, example = 1)]
-    id: i64,
-}
 
 refusals! {
     /// Why no user is created.

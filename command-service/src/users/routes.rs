@@ -2,12 +2,14 @@
 
 use super::answers::{AccountBody, UserBody};
 use super::commands;
-use super::document::{NotChanged, NotCreated, NotOpened, SomeUserChange, TAG, UserId};
+use super::document::{NotChanged, NotCreated, NotOpened, SomeUserChange, TAG};
 use super::rules::{INVALID_ACCOUNT, INVALID_USER, NewAccount, NewUser, UserChange};
 use crate::answer::Answer;
+use crate::command_kind::CommandKind;
 use crate::request::Request;
 use crate::router::Commands;
 use axum::extract::State;
+use service_runtime::documents::Id;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 
@@ -24,11 +26,15 @@ use service_runtime::problem::Problem;
 )]
 pub async fn create(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
     request
-        .carry_out("create user", commands, async move |commands: Commands, request: Request| {
-            let new = NewUser::read(&request.members(INVALID_USER)?)?;
-            let creating = commands::create(commands.pool.clone(), new, request.origin());
-            commands.to_the_end(creating).await
-        })
+        .carry_out(
+            CommandKind::CreateUser,
+            commands,
+            async move |commands: Commands, request: Request| {
+                let new = NewUser::read(&request.members(INVALID_USER)?)?;
+                let creating = commands::create(commands.pool.clone(), new, request.origin());
+                commands.to_the_end(creating).await
+            },
+        )
         .await
 }
 
@@ -40,7 +46,7 @@ pub async fn create(State(commands): State<Commands>, request: Request) -> Resul
     path = "/api/users/{id}",
     operation_id = "changeUser",
     tag = TAG,
-    params(UserId),
+    params(("id" = Id, Path, description = "The user.", example = 1)),
     request_body = SomeUserChange,
     responses((status = 200, description = "The user.", body = UserBody), NotChanged)
 )]
@@ -51,11 +57,16 @@ pub async fn update(
 ) -> Result<Answer, Problem> {
     let id = id.id(INVALID_USER)?;
     request
-        .carry_out("change user", commands, async move |commands: Commands, request: Request| {
-            let change = UserChange::read(&request.members(INVALID_USER)?)?;
-            let changing = commands::change(commands.pool.clone(), id, change, request.origin());
-            commands.to_the_end(changing).await
-        })
+        .carry_out(
+            CommandKind::UpdateUser,
+            commands,
+            async move |commands: Commands, request: Request| {
+                let change = UserChange::read(&request.members(INVALID_USER)?)?;
+                let changing =
+                    commands::change(commands.pool.clone(), id, change, request.origin());
+                commands.to_the_end(changing).await
+            },
+        )
         .await
 }
 
@@ -75,10 +86,14 @@ pub async fn open_account(
     request: Request,
 ) -> Result<Answer, Problem> {
     request
-        .carry_out("open account", commands, async move |commands: Commands, request: Request| {
-            let new = NewAccount::read(&request.members(INVALID_ACCOUNT)?)?;
-            let opening = commands::open_account(commands.pool.clone(), new, request.origin());
-            commands.to_the_end(opening).await
-        })
+        .carry_out(
+            CommandKind::OpenAccount,
+            commands,
+            async move |commands: Commands, request: Request| {
+                let new = NewAccount::read(&request.members(INVALID_ACCOUNT)?)?;
+                let opening = commands::open_account(commands.pool.clone(), new, request.origin());
+                commands.to_the_end(opening).await
+            },
+        )
         .await
 }

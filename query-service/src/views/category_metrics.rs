@@ -46,16 +46,6 @@ pub async fn find(pool: PgPool, categories: Vec<String>) -> sqlx::Result<HashMap
     Ok(rows.into_iter().map(|row| (row.asked.clone(), row)).collect())
 }
 
-/// In the path.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Path)]
-#[expect(dead_code, reason = "it is a Segment when it is read")]
-pub struct CategoryName {
-    /// The category.
-    #[param(min_length = 1, example = "Drinks")]
-    category: String,
-}
-
 refusals! {
     /// Why there is no answer.
     NotFound: not_found()
@@ -75,7 +65,7 @@ fn not_found() -> Problem {
     path = "/api/analytics/categories/{category}/revenue",
     operation_id = "getRevenueOfCategory",
     tag = document::ANALYTICS,
-    params(CategoryName),
+    params(("category" = String, Path, description = "The category.", min_length = 1, example = "Drinks")),
     responses((status = 200, description = "Zeros if nothing was sold.", body = CategoryRevenue), NotFound)
 )]
 pub async fn get(

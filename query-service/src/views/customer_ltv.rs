@@ -1,7 +1,7 @@
 //! `customer_ltv_view`: what a customer spent.
 
 use super::{ByKey, money};
-use crate::document::{self, CustomerId};
+use crate::document;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -70,7 +70,7 @@ refusals! {
     path = "/api/analytics/customers/{id}/lifetime-value",
     operation_id = "getLifetimeValue",
     tag = document::ANALYTICS,
-    params(CustomerId),
+    params(("id" = Id, Path, description = "The customer.", example = 42)),
     responses((status = 200, description = "Zeros if nothing was ordered.", body = LifetimeValue), NotFound)
 )]
 pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<LifetimeValue>, Problem> {

@@ -1,7 +1,7 @@
 //! `product_sales_view`: what a product sold.
 
 use super::{ByKey, money};
-use crate::document::{self, ProductId};
+use crate::document;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -70,7 +70,7 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i
     path = "/api/analytics/products/{id}/sales",
     operation_id = "getSalesOfProduct",
     tag = document::ANALYTICS,
-    params(ProductId),
+    params(("id" = Id, Path, description = "The product.", example = 1)),
     responses((status = 200, description = "Zeros if nothing was sold.", body = ProductSales), document::NoProduct)
 )]
 pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<ProductSales>, Problem> {

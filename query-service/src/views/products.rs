@@ -2,7 +2,7 @@
 
 use super::{ByKey, money};
 use crate::database::Lists;
-use crate::document::{self, ProductId};
+use crate::document;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -129,7 +129,7 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i
     path = "/api/products/{id}",
     operation_id = "getProduct",
     tag = document::LISTS,
-    params(ProductId),
+    params(("id" = Id, Path, description = "The product.", example = 1)),
     responses((status = 200, description = "The product.", body = Product), document::NoProduct)
 )]
 pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<Product>, Problem> {
