@@ -49,6 +49,16 @@ pub fn operations(document: &Value) -> impl Iterator<Item = (String, &str, &Valu
     })
 }
 
+/// Whether a path is of that pattern: `/api/orders/{id}` is that of
+/// `/api/orders/{{orderId}}`.
+pub fn is_of(pattern: &str, path: &str) -> bool {
+    let (pattern, path) = (pattern.split('/'), path.split('/'));
+    pattern.clone().count() == path.clone().count()
+        && pattern.zip(path).all(|(wanted, given)| {
+            wanted == given || (wanted.starts_with('{') && !given.is_empty())
+        })
+}
+
 fn members(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
     object.as_object().into_iter().flatten()
 }

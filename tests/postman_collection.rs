@@ -2,7 +2,7 @@
 //! documented has a request, and whatever is requested is documented. (That they are
 //! answered as they should be, `tests/postman/run` tells.)
 
-use crate::api_documents::{Api, operations};
+use crate::api_documents::{Api, is_of, operations};
 use crate::harness::Shop;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -53,7 +53,7 @@ async fn the_collection_and_the_documents_tell_of_the_same_calls() {
             *api == request.api
                 // What can be read can be asked for without its body.
                 && method == if request.method == "HEAD" { "GET" } else { request.method }
-                && matches(pattern, &request.path)
+                && is_of(pattern, &request.path)
         });
         let is_documented = call.is_some();
         assert_eq!(is_documented, !UNDOCUMENTED.contains(&request.name), "{request:?}");
@@ -101,14 +101,4 @@ fn destination(method: &str, url: &str) -> Option<(Api, bool, String)> {
         | "{{managementUrl}}" => None,
         unknown => panic!("where is {unknown}?"),
     }
-}
-
-/// Whether a path is of that pattern: `/api/orders/{id}` is that of
-/// `/api/orders/{{orderId}}`.
-fn matches(pattern: &str, path: &str) -> bool {
-    let (pattern, path) = (pattern.split('/'), path.split('/'));
-    pattern.clone().count() == path.clone().count()
-        && pattern.zip(path).all(|(wanted, given)| {
-            wanted == given || (wanted.starts_with('{') && !given.is_empty())
-        })
 }

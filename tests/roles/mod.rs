@@ -1,0 +1,102 @@
+//! With `AUTH=on` nobody gets anywhere without the role that it takes: a table of every
+//! route by every state of a credential.
+
+mod routes;
+mod states;
+mod tokens;
+
+use crate::harness::{Answer, Keys, Shop, client};
+use access::Role::Admin;
+use futures::future::join_all;
+use reqwest::Method;
+use routes::Need::{self, Any, One, Open};
+use routes::{Port, ROUTES};
+use states::Who;
+use std::collections::HashMap;
+use std::fs;
+use tokens::{AUDIENCE, ISSUER, SECRET, Signer};
+
+/// A shop with `AUTH=on`.
+async fn open(keys: &Keys, signer: &Signer) -> Shop {
+    let key_set = keys.folder().join("jwks.json");
+    fs::write(&key_set, serde_json::to_string(&signer.key_set()).unwrap()).unwrap();
+    Shop::open_with(&[
+        ("AUTH", "on"),
+        ("API_KEYS_FILE", &keys.setting()),
+        ("JWT_SECRET", SECRET),
+        ("JWT_JWKS_FILE", key_set.to_str().unwrap()),
+        ("JWT_ISSUER", ISSUER),
+        ("JWT_AUDIENCE", AUDIENCE),
+        // So that each state can come from an address of its own: bad credentials from
+        // one address are refused after a while whatever they are.
+        ("TRUSTED_PROXIES", "127.0.0.1"),
+    ])
+    .await
+}
+
+/// What is wrong with the answer to a request, if anything is.
+fn wrong(need: Need, who: &Who, answer: &Answer) -> Option<String> {
+    let challenge = answer.headers.get("www-authenticate").and_then(|value| value.to_str().ok());
+    let refused = |status, error, beginning: Option<&str>| {
+        let as_told = match (challenge, beginning) {
+            (Some(challenge), Some(beginning)) => challenge.starts_with(beginning),
+            (None, None) => true,
+            _ => false,
+        };
+        // The answer to HEAD has no body.
+        let named = answer.text.is_empty() || answer.error() == error;
+        answer.status == status && as_told && named
+    };
+    let fits = match (need, who) {
+        (One(_) | Any, Who::Nobody) => refused(401, "Unauthorized", Some("Bearer")),
+        (One(_) | Any, Who::Stranger) => {
+            refused(401, "Unauthorized", Some("Bearer error=\"invalid_token\""))
+        }
+        (One(_) | Any, Who::Two) => refused(400, "Ambiguous credentials", None),
+        (One(role), Who::Caller(roles)) if !roles.contains(&role) && !roles.contains(&Admin) => {
+            let scope = format!("Bearer error=\"insufficient_scope\", scope=\"{role}\"");
+            refused(403, "Forbidden", Some(&scope))
+        }
+        (Any, Who::Caller(_)) => matches!(answer.status, 404 | 405),
+        (Open, _) => answer.status == 200,
+        (One(_), Who::Caller(_)) => {
+            answer.status < 500 && !matches!(answer.status, 401 | 403 | 405 | 429)
+        }
+    };
+    (!fits).then(|| format!("{} {challenge:?} {}", answer.status, answer.text))
+}
+
+#[tokio::test]
+async fn every_route_by_every_state_of_a_credential() {
+    let (mut keys, signer) = (Keys::none(), Signer::new());
+    let states = states::all(&mut keys, &signer);
+    let shop = open(&keys, &signer).await;
+    let urls = join_all(Port::ALL.map(async |port| (port, port.url(&shop).await))).await;
+    let urls: HashMap<Port, String> = urls.into_iter().collect();
+    let client = client();
+    let faults = join_all(states.iter().enumerate().map(async |(index, state)| {
+        let mut faults = Vec::new();
+        for (port, method, path, need) in ROUTES {
+            let with = Method::from_bytes(method.as_bytes()).unwrap();
+            let mut request = client
+                .request(with, format!("{}{path}", urls[port]))
+                .header("x-forwarded-for", format!("10.0.0.{index}"))
+                .header("content-type", "application/json")
+                .body(if *method == "GET" { "" } else { "{}" });
+            for (name, value) in &state.headers {
+                request = request.header(*name, value);
+            }
+            let answer = Answer::to(request).await.unwrap();
+            if let Some(wrong) = wrong(*need, &state.who, &answer) {
+                faults.push(format!("{}: {port:?} {method} {path}: {wrong}", state.name));
+            }
+        }
+        faults
+    }))
+    .await;
+    let mut faults = faults.concat();
+    faults.extend(routes::missing(&shop).await);
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    println!("{} routes by {} states of a credential", ROUTES.len(), states.len());
+    shop.close().await;
+}
