@@ -17,14 +17,12 @@ use crate::{
     ports::Ports,
     project::Project,
     service_build::cargo_build,
+    services,
     test_run::run_to_end,
 };
 
-/// The package, and its program.
+/// The program that measures.
 const BENCH: &str = "bench";
-
-/// What is measured, and what measures.
-const PACKAGES: [&str; 4] = ["command-service", "consumer-service", "query-service", BENCH];
 
 /// The services' pools, pgbench and the bench's own connections.
 const MAX_CONNECTIONS: u16 = 200;
@@ -62,7 +60,7 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
 /// Has the bench tell about itself, for which it needs no servers.
 fn answer(project: &Project, arguments: &[String]) -> Result<ExitCode> {
     let nothing_else = AtomicBool::new(false);
-    let executables = cargo_build(project, "the bench", &["--package", BENCH], &nothing_else)?;
+    let executables = cargo_build(project, "the bench", &["--bin", BENCH], &nothing_else)?;
     let program = executables.get(BENCH).context("cargo has built no program `bench`")?;
     code_of(run_to_end(Command::new(program).args(arguments)))
 }
@@ -78,10 +76,11 @@ fn code_of(status: Result<ExitStatus>) -> Result<ExitCode> {
 /// bench's program, beside which the services are.
 fn build_and_start(plan: &Plan<'_>) -> Result<(PathBuf, Infrastructure)> {
     let failed = AtomicBool::new(false);
-    let packages = PACKAGES.map(|package| ["--package", package]).concat();
+    let services = services::programs().map(|program| ["--bin", program]).concat();
+    let programs = [&services[..], &["--bin", BENCH]].concat();
     thread::scope(|scope| {
         let build =
-            scope.spawn(|| cargo_build(plan.project, "services and bench", &packages, &failed));
+            scope.spawn(|| cargo_build(plan.project, "services and bench", &programs, &failed));
         let infrastructure =
             Infrastructure::start(plan).inspect_err(|_| failed.store(true, Ordering::Relaxed));
         let executables = build.join().map_err(|_| anyhow!("the build panicked"))?;

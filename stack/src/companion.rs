@@ -14,8 +14,8 @@ use crate::{project::Project, service_build::cargo_build, test_run::run_to_end};
 /// A program that runs beside the stack.
 #[derive(Debug, Clone, Copy)]
 pub struct Companion {
-    /// The package, and its program.
-    package: &'static str,
+    /// What its package is called as well.
+    program: &'static str,
     /// What people call it.
     title: &'static str,
     /// What it is to do, if it does several things.
@@ -38,26 +38,25 @@ pub const KEYS: Companion = of("admin", "the operator's client", Some("keys"));
 const KEYS_FILE: (&str, &str) = ("API_KEYS_FILE", "deploy/keys/api-keys.json");
 
 const fn of(
-    package: &'static str,
+    program: &'static str,
     title: &'static str,
     command: Option<&'static str>,
 ) -> Companion {
-    Companion { package, title, command }
+    Companion { program, title, command }
 }
 
 /// Builds the program, hands the arguments on, and gives its exit code.
 pub fn run(companion: Companion, arguments: &[String]) -> Result<ExitCode> {
-    let Companion { package, title, command } = companion;
+    let Companion { program, title, command } = companion;
     let project = Project::locate()?;
     let nothing_else = AtomicBool::new(false);
-    let executables = cargo_build(&project, title, &["--package", package], &nothing_else)?;
-    let program = executables
-        .get(package)
-        .with_context(|| format!("cargo has built no program `{package}`"))?;
+    let executables = cargo_build(&project, title, &["--bin", program], &nothing_else)?;
+    let path = executables
+        .get(program)
+        .with_context(|| format!("cargo has built no program `{program}`"))?;
     let (name, file) = KEYS_FILE;
     let keys_file = env::var_os(name).unwrap_or_else(|| project.root.join(file).into());
     // Ctrl-C is passed on, and the report of what was done until then awaited.
-    let status =
-        run_to_end(Command::new(program).args(command).args(arguments).env(name, keys_file))?;
+    let status = run_to_end(Command::new(path).args(command).args(arguments).env(name, keys_file))?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }

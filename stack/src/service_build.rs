@@ -37,12 +37,15 @@ struct Build {
     messages: Mutex<Vec<String>>,
 }
 
-/// Runs `cargo build` with these arguments and gives the programs it made (or
-/// found made). Gives up when a stop is asked for or `unwanted` becomes true.
+/// Runs `cargo build` for these targets of the workspace and gives the programs it made
+/// (or found made). Gives up when a stop is asked for or `unwanted` becomes true.
+///
+/// Whatever is built, features are those of the whole workspace: cargo would compile
+/// dependencies again for another choice of packages.
 pub fn cargo_build(
     project: &Project,
     what: &str,
-    arguments: &[&str],
+    targets: &[&str],
     unwanted: &AtomicBool,
 ) -> Result<Executables> {
     let step = Step::begin(&format!("build {what}"));
@@ -52,10 +55,11 @@ pub fn cargo_build(
     command.args([
         "build",
         "--release",
+        "--workspace",
         "--message-format=json-render-diagnostics",
         "--color=never",
     ]);
-    command.args(arguments);
+    command.args(targets);
     let build = Build::default();
     if !run(&mut command, &build, &step, unwanted)? {
         interrupt::check()?;

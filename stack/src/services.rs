@@ -57,8 +57,8 @@ const SERVICES: [Service; 3] = [
     },
 ];
 
-/// The packages to build.
-pub fn packages() -> [&'static str; 3] {
+/// The programs to build.
+pub fn programs() -> [&'static str; 3] {
     SERVICES.map(|service| service.name)
 }
 

@@ -28,9 +28,8 @@ use crate::{
 /// Every test has databases and connection pools of its own, and many run at
 /// once.
 const MAX_CONNECTIONS: u16 = 500;
-/// What is built. All at once: cargo would compile dependencies again for another
-/// choice of packages.
-pub const EVERYTHING: [&str; 3] = ["--workspace", "--bins", "--tests"];
+/// What is built: all that tests start and are.
+pub const EVERYTHING: [&str; 2] = ["--bins", "--tests"];
 /// How long cargo and the tests may take to end when a stop is asked for.
 const GRACE: Duration = Duration::from_secs(10);
 

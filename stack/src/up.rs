@@ -90,10 +90,10 @@ struct Started {
 /// on a new machine both take minutes.
 fn build_and_start(plan: &Plan<'_>, gateway: bool) -> Result<Started> {
     let failed = AtomicBool::new(false);
-    let packages = services::packages().map(|package| ["--package", package]);
+    let programs = services::programs().map(|program| ["--bin", program]);
     thread::scope(|scope| {
         let build = scope
-            .spawn(|| cargo_build(plan.project, "the services", packages.as_flattened(), &failed));
+            .spawn(|| cargo_build(plan.project, "the services", programs.as_flattened(), &failed));
         let servers =
             start_servers(plan, gateway).inspect_err(|_| failed.store(true, Ordering::Relaxed));
         let executables = build.join().map_err(|_| anyhow!("the build panicked"))?;
