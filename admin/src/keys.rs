@@ -3,10 +3,14 @@
 use crate::arguments::{Keys, KeysAction, NewKey};
 use crate::key_store::KeyStore;
 use crate::output::{note, print};
-use access::{ApiKey, KeyRecord, Role, State};
-use anyhow::{Context, Result};
+use access::{ApiKey, KeyFile, KeyRecord, MAX_FILE_BYTES, Role, State};
+use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::process::ExitCode;
+
+/// Largest file, in bytes, that a key is added to. It grows with each that is revoked, too,
+/// and whoever wants to revoke them all must be able to.
+const FULL: u64 = MAX_FILE_BYTES / 4 * 3;
 
 /// Makes, lists or revokes keys.
 pub fn run(arguments: &Keys) -> Result<ExitCode> {
@@ -23,10 +27,7 @@ fn create(store: &KeyStore, new: &NewKey) -> Result<()> {
     let (key, now) = (ApiKey::generate()?, Utc::now());
     let expires = new.expires_in.map(|lifetime| now + lifetime);
     let record = KeyRecord::new(&key, &new.name, new.roles.clone(), now, expires)?;
-    store.change(|file| {
-        file.keys.push(record);
-        Ok(())
-    })?;
+    store.change(|file| add(file, record))?;
     print(key.reveal());
     note(&format!(
         "This is key {}, for {}. It is shown this once: {} has only its hash.\nRunning services \
@@ -35,6 +36,16 @@ fn create(store: &KeyStore, new: &NewKey) -> Result<()> {
         names(&new.roles),
         store.path().display(),
     ));
+    Ok(())
+}
+
+fn add(file: &mut KeyFile, record: KeyRecord) -> Result<()> {
+    file.keys.push(record);
+    ensure!(
+        file.to_text()?.len() as u64 <= FULL,
+        "there are too many keys for the services to read: take those out of the file that were \
+         revoked or have expired"
+    );
     Ok(())
 }
 
@@ -85,4 +96,24 @@ fn names(roles: &[Role]) -> String {
 
 fn shown(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_file_takes_no_more_keys_and_all_can_be_revoked() {
+        let record = || {
+            let key = ApiKey::generate().unwrap();
+            KeyRecord::new(&key, "till", vec![Role::Reader], Utc::now(), None).unwrap()
+        };
+        let mut file = KeyFile::default();
+        while file.to_text().unwrap().len() < (FULL - 50_000) as usize {
+            file.keys.extend((0..100).map(|_| record()));
+        }
+        assert!((0..300).any(|_| add(&mut file, record()).is_err()));
+        file.keys.iter_mut().for_each(|key| key.revoked = Some(Utc::now()));
+        assert!(file.to_text().unwrap().len() as u64 <= MAX_FILE_BYTES);
+    }
 }
