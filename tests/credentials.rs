@@ -48,7 +48,7 @@ async fn a_key_counts_from_when_it_is_made_until_it_is_revoked() {
     let store = Keys::none();
     let shop = Shop::open_with(&[("AUTH", "on"), ("API_KEYS_FILE", &store.setting())]).await;
     let url = format!("http://{}/api/orders", shop.query.address("api").await);
-    told(&shop.query, "down", "cannot read API_KEYS_FILE").await;
+    told(&shop.query, "up", "").await;
     let create = ["create", "--name", "till", "--role", "reader", "--expires-in", "1h"];
     let key = keys(&store.path(), &create);
     answered(&url, &key, 200).await;
@@ -64,6 +64,12 @@ async fn a_key_counts_from_when_it_is_made_until_it_is_revoked() {
     told(&shop.query, "down", "API_KEYS_FILE is bad").await;
     answered(&url, &key, 200).await;
     fs::write(store.path(), text).unwrap();
+    told(&shop.query, "up", "").await;
+    let moved = store.folder().join("moved.json");
+    fs::rename(store.path(), &moved).unwrap();
+    told(&shop.query, "down", "cannot read API_KEYS_FILE").await;
+    answered(&url, &key, 200).await;
+    fs::rename(moved, store.path()).unwrap();
     told(&shop.query, "up", "").await;
 
     keys(&store.path(), &["revoke", list.split(' ').next().unwrap()]);

@@ -44,6 +44,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
         let wrong = || format!("{setting}: {}", path.display());
         let (text, value) = match (read(&path), stand_in) {
             (Err(error), Some(stand_in)) if error.kind() == io::ErrorKind::NotFound => {
+                info!("{setting}: there is no {} yet", path.display());
                 (None, stand_in)
             }
             (text, _) => {
@@ -87,8 +88,14 @@ impl<T: Send + Sync + 'static> Watched<T> {
     }
 
     fn changed(&self) -> anyhow::Result<bool> {
-        let text = read(&self.path).with_context(|| format!("cannot read {}", self.setting))?;
         let mut known = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = match read(&self.path) {
+            // It has not been made yet, and need not be.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && known.is_none() => {
+                return Ok(false);
+            }
+            text => text.with_context(|| format!("cannot read {}", self.setting))?,
+        };
         if known.as_ref() == Some(&text) {
             return Ok(false);
         }
@@ -143,6 +150,17 @@ mod tests {
         assert_eq!(*file.get(), 3);
         assert_eq!(says("4"), 4);
         fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn one_that_need_not_be_there_is_no_fault_until_it_was() {
+        let path = path("absent");
+        let file = Watched::open("FILE", path.clone(), number, Some(0)).unwrap();
+        assert!(!file.changed().unwrap());
+        fs::write(&path, "1").unwrap();
+        assert!(file.changed().unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(file.changed().is_err());
     }
 
     #[test]
