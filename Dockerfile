@@ -1,4 +1,5 @@
-# The three services' images: one build in one stage, a target per service.
+# The three services' images, and the operator's: one build in one stage, a target per
+# service.
 #
 #   docker build --target command-service .
 #
@@ -46,7 +47,7 @@ ENV SQLX_OFFLINE=true
 ARG PROFILE
 WORKDIR /workspace
 COPY --from=skeleton /skeleton ./
-# These packages and no others: the operator's tool and the system tests would
+# These packages and no others: the operator's client and the system tests would
 # bring an HTTP client and its TLS stack, and other features of what is shared.
 RUN cargo build --locked --profile "$PROFILE" \
       --package command-service --package consumer-service --package query-service
@@ -87,3 +88,16 @@ FROM service AS query-service
 COPY --from=build /binaries/query-service /usr/local/bin/
 EXPOSE 8081 9081
 ENTRYPOINT ["query-service"]
+
+# --- the operator's client: only for `deploy/operator` ---
+# After the services, so that no builder makes it for them.
+FROM dependencies AS operator-build
+ARG PROFILE
+COPY . .
+RUN find . -path ./target -prune -o -name '*.rs' -exec touch '{}' + \
+    && cargo build --locked --profile "$PROFILE" --package admin \
+    && cp "target/$PROFILE/admin" /admin
+
+FROM service AS operator
+COPY --from=operator-build /admin /usr/local/bin/
+ENTRYPOINT ["admin"]

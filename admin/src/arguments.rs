@@ -40,7 +40,13 @@ pub struct DeadLetters {
     pub action: Action,
 
     /// The consumer service's operations port.
-    #[arg(long, global = true, value_name = "URL", default_value = "http://localhost:9082")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "CONSUMER_OPERATIONS_URL",
+        default_value = "http://localhost:9082"
+    )]
     pub url: String,
 
     /// Added to the port of the default URL, as for `cargo stack up`.
@@ -121,7 +127,12 @@ pub struct Replay {
     pub topic: Option<String>,
 
     /// The command service's operations port.
-    #[arg(long, value_name = "URL", default_value = "http://localhost:9080")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "COMMAND_OPERATIONS_URL",
+        default_value = "http://localhost:9080"
+    )]
     pub url: String,
 
     /// Added to the port of the default URL, as for `cargo stack up`.
