@@ -89,6 +89,61 @@ async fn no_service_gets_into_the_other_sides_database() {
 }
 
 #[tokio::test]
+async fn an_owner_of_a_database_has_no_superuser_run_its_code() {
+    let shop = Shop::open().await;
+    let servers = Servers::of_environment();
+    let [write, read] = shop.databases.urls();
+    for (owner, people) in [
+        (shop.databases.command_url(servers.write_port()), write),
+        (shop.databases.consumer_url(servers.read_port()), read),
+    ] {
+        let mut connection = PgConnection::connect(&owner).await.unwrap();
+        sqlx::raw_sql(
+            r#"CREATE SCHEMA trap;
+            CREATE TABLE trap.caught (who TEXT);
+            CREATE FUNCTION trap.spring() RETURNS BOOL VOLATILE LANGUAGE plpgsql AS
+            $$ BEGIN INSERT INTO trap.caught VALUES (current_user); RETURN true; END $$;
+            CREATE VIEW trap.pg_roles AS SELECT * FROM pg_catalog.pg_roles WHERE trap.spring();
+            CREATE VIEW trap.pg_class AS SELECT * FROM pg_catalog.pg_class WHERE trap.spring();
+            DO $$ BEGIN EXECUTE format(
+                'ALTER DATABASE %I SET search_path = trap, pg_catalog, public',
+                current_database());
+            END $$"#,
+        )
+        .execute(&mut connection)
+        .await
+        .unwrap();
+        connection.close().await.unwrap();
+
+        shop.databases.grant().await;
+        let mut connection = PgConnection::connect(&people).await.unwrap();
+        let caught: Vec<String> = sqlx::query_scalar("SELECT who FROM trap.caught")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        assert!(caught.is_empty(), "{caught:?}");
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn nobody_holds_up_the_services_or_writes_beside_their_databases() {
+    let shop = Shop::open().await;
+    let [write, read] = shop.databases.monitoring_urls();
+    let query = shop.databases.query_url(Servers::of_environment().read_port());
+    for url in [&write, &read, &query] {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        refused(&mut connection, "SELECT pg_try_advisory_lock(1)").await;
+        refused(&mut connection, "SELECT pg_advisory_xact_lock_shared(1, 1)").await;
+        // It is on each server, whatever else is.
+        let elsewhere = format!("{}/postgres", url.rsplit_once('/').unwrap().0);
+        let error = PgConnection::connect(&elsewhere).await.err().unwrap();
+        assert_eq!(sqlstate(&error), "42501", "{error}");
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
 async fn who_watches_the_servers_sees_no_data() {
     let shop = Shop::open().await;
     shop.product("Tea", "5", 10).await;

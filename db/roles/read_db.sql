@@ -1,10 +1,14 @@
 -- Who may do what in the read database. Run by a superuser in that database, at every
--- start and as often as one likes: it ends in the same state, whatever it finds.
--- Passwords are set elsewhere, as they are not the same everywhere.
+-- start and as often as one likes. Passwords are set elsewhere, as they are not the same
+-- everywhere.
 --
 -- The consumer service makes the views by its migrations and exchanges whole schemas, so
 -- it owns the database. The query service can read the views and nothing else. Neither
 -- has a role in the write database.
+
+-- An owner may have names found in a schema of its own first, with views and functions
+-- that a superuser would run here.
+SET search_path = pg_catalog, pg_temp;
 
 DO $$
 BEGIN
@@ -16,7 +20,7 @@ BEGIN
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'monitoring') THEN
         -- Sees the server's statistics, and no data of ours.
-        CREATE ROLE monitoring LOGIN IN ROLE pg_monitor;
+        CREATE ROLE monitoring LOGIN CONNECTION LIMIT 10 IN ROLE pg_monitor;
     END IF;
 END
 $$;
@@ -28,6 +32,24 @@ BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO query_service', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO monitoring', current_database());
+END
+$$;
+
+-- By these the services agree on who publishes, and on what is remembered: whoever else
+-- could take them could have them wait for ever.
+DO $$
+DECLARE
+    lock REGPROCEDURE;
+BEGIN
+    FOR lock IN
+        SELECT oid
+        FROM pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace
+          AND proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', lock);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO consumer_service', lock);
+    END LOOP;
 END
 $$;
 

@@ -1,10 +1,14 @@
 -- Who may do what in the write database. Run by a superuser in that database, at every
--- start and as often as one likes: it ends in the same state, whatever it finds.
--- Passwords are set elsewhere, as they are not the same everywhere.
+-- start and as often as one likes. Passwords are set elsewhere, as they are not the same
+-- everywhere.
 --
 -- The command service makes and changes the tables by its migrations, so it owns the
 -- database. It is no superuser: it can neither read files and run programs of the
 -- server, nor make roles and databases.
+
+-- An owner may have names found in a schema of its own first, with views and functions
+-- that a superuser would run here.
+SET search_path = pg_catalog, pg_temp;
 
 DO $$
 BEGIN
@@ -13,7 +17,7 @@ BEGIN
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'monitoring') THEN
         -- Sees the server's statistics, and no data of ours.
-        CREATE ROLE monitoring LOGIN IN ROLE pg_monitor;
+        CREATE ROLE monitoring LOGIN CONNECTION LIMIT 10 IN ROLE pg_monitor;
     END IF;
 END
 $$;
@@ -24,6 +28,24 @@ BEGIN
     EXECUTE format('ALTER DATABASE %I OWNER TO command_service', current_database());
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO monitoring', current_database());
+END
+$$;
+
+-- By these the services agree on who publishes, and on what is remembered: whoever else
+-- could take them could have them wait for ever.
+DO $$
+DECLARE
+    lock REGPROCEDURE;
+BEGIN
+    FOR lock IN
+        SELECT oid
+        FROM pg_proc
+        WHERE pronamespace = 'pg_catalog'::regnamespace
+          AND proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', lock);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO command_service', lock);
+    END LOOP;
 END
 $$;
 

@@ -20,7 +20,13 @@ refuse_default_passwords() {
     done
 }
 
-query() { psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" "$@"; }
+# What is said here is neither shown to who watches the server nor logged: it has
+# passwords in it.
+unseen="-c track_activities=off -c log_statement=none -c log_min_error_statement=panic"
+query() {
+    PGOPTIONS=$unseen psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 \
+        --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" "$@"
+}
 
 # psql reads the password from the environment: a command line can be seen by others.
 set_password() {
@@ -31,6 +37,8 @@ ALTER ROLE $1 PASSWORD :'password';"
 apply_roles() {
     local name
     query --single-transaction --file="/etc/shop/roles/$POSTGRES_DB.sql" || return
+    # Beside ours there is nothing for anybody in this server.
+    query --command="REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC" || return
     for name in $(compgen -v ROLE_PASSWORD_); do
         set_password "${name#ROLE_PASSWORD_}" "$name" || return
     done

@@ -187,14 +187,15 @@ impl Cluster {
         }
     }
 
-    /// Gives the services' roles their rights, by a file in that folder, and passwords.
-    /// What was made before there were roles becomes theirs.
+    /// Gives the services' roles their rights, by a file in that folder, and passwords;
+    /// in other databases they have nothing to do. What was made before there were roles
+    /// becomes theirs.
     pub fn grant(&self, folder: &Path) -> Result<()> {
         self.run_file(self.database, &folder.join(format!("{}.sql", self.database)))?;
         for role in self.roles {
-            self.query(self.database, &format!("ALTER ROLE {role} PASSWORD '{PASSWORD}'"))?;
+            self.query("postgres", &format!("ALTER ROLE {role} PASSWORD '{PASSWORD}'"))?;
         }
-        Ok(())
+        self.query("postgres", "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC").map(drop)
     }
 
     /// Runs one statement and gives its rows, unaligned.

@@ -41,8 +41,10 @@ impl Databases {
 
     /// Gives the services' roles their rights, as the stack does at every start.
     pub async fn grant(&self) {
-        for (pool, rights) in [(&self.write, WRITE_RIGHTS), (&self.read, READ_RIGHTS)] {
-            sqlx::raw_sql(rights).execute(pool).await.unwrap();
+        for (url, rights) in self.urls().iter().zip([WRITE_RIGHTS, READ_RIGHTS]) {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            sqlx::raw_sql(rights).execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
         }
     }
 
