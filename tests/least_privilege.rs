@@ -274,8 +274,13 @@ async fn a_wrong_password_is_told_and_waited_for() {
         if health.status == 503 && told { Ok(()) } else { Err(health.text) }
     })
     .await;
-    let url = format!("http://{}/api/products", query.address("api").await);
-    assert_eq!(reqwest::get(url).await.unwrap().status(), 503);
+    // Everybody may see that, and operators why.
+    let api = query.address("api").await;
+    let health = reqwest::get(format!("http://{api}/health")).await.unwrap();
+    assert_eq!(health.status(), 503);
+    let health = health.text().await.unwrap();
+    assert!(health.contains("database") && !health.contains("password"), "{health}");
+    assert_eq!(reqwest::get(format!("http://{api}/api/products")).await.unwrap().status(), 503);
     shop.close().await;
 }
 

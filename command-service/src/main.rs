@@ -86,7 +86,7 @@ async fn run() -> anyhow::Result<()> {
 
     let api = document::API.serve(
         &guard,
-        health.documented_routes(),
+        health.public_routes(),
         Role::Writer,
         router::routes(commands),
     )?;

@@ -37,7 +37,7 @@ struct Part {
     /// `up` or `down`.
     #[schema(examples("up"))]
     status: &'static str,
-    /// Why it is down.
+    /// Why it is down; on operations ports only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, examples("connection refused"))]
     detail: Option<String>,
@@ -57,15 +57,24 @@ pub struct Reporter {
     name: &'static str,
 }
 
+/// What is told of it at a port.
+#[derive(Clone, Debug)]
+struct Told {
+    health: Health,
+    /// Whether it says why a part is down. That quotes databases, brokers and files, with
+    /// names that are not for everybody.
+    with_details: bool,
+}
+
 /// The health of a service, with a member for each part that it depends on.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Health)]
-struct Body<'a> {
+struct Body {
     /// `ok`, or `unavailable` while it cannot do its work.
     #[schema(examples("ok"))]
     status: &'static str,
     #[serde(flatten)]
-    parts: &'a BTreeMap<&'static str, Part>,
+    parts: BTreeMap<&'static str, Part>,
 }
 
 /// Whether the service can do its work
@@ -79,8 +88,8 @@ struct Body<'a> {
         (status = 503, description = "It cannot: a part is down without which it cannot.", body = Body),
     )
 )]
-async fn get(State(health): State<Health>) -> Response {
-    health.answer()
+async fn get(State(told): State<Told>) -> Response {
+    told.answer()
 }
 
 impl Health {
@@ -93,31 +102,40 @@ impl Health {
         Reporter { health: self.clone(), name }
     }
 
-    /// `GET /health`.
+    /// `GET /health` for operators.
     pub fn routes(&self) -> Router {
-        self.documented_routes().into()
+        self.routes_of(Told { health: self.clone(), with_details: true }).into()
     }
 
-    /// The same, with their document.
-    pub fn documented_routes(&self) -> OpenApiRouter {
-        OpenApiRouter::default().routes(routes!(get)).with_state(self.clone())
+    /// `GET /health` for anybody, with its document.
+    pub fn public_routes(&self) -> OpenApiRouter {
+        self.routes_of(Told { health: self.clone(), with_details: false })
     }
 
+    fn routes_of(&self, told: Told) -> OpenApiRouter {
+        OpenApiRouter::default().routes(routes!(get)).with_state(told)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Part>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Told {
     /// 200 `{"status":"ok", …}`, or 503 while a vital part is down; either way
     /// a member for each part.
     fn answer(&self) -> Response {
-        let parts = self.lock();
+        let mut parts = self.health.lock().clone();
         let well = parts.values().all(|part| part.status == "up" || part.need == Need::Useful);
+        if !self.with_details {
+            parts.values_mut().for_each(|part| part.detail = None);
+        }
         let (code, status) = if well {
             (StatusCode::OK, "ok")
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
         };
-        (code, Json(Body { status, parts: &parts })).into_response()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Part>> {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+        (code, Json(Body { status, parts })).into_response()
     }
 }
 
@@ -160,12 +178,13 @@ mod tests {
         let health = Health::default();
         let database = health.part("database", Need::Vital);
         let broker = health.part("broker", Need::Useful);
-        assert_eq!(health.answer().status(), StatusCode::SERVICE_UNAVAILABLE);
+        let status = || Told { health: health.clone(), with_details: true }.answer().status();
+        assert_eq!(status(), StatusCode::SERVICE_UNAVAILABLE);
         database.up();
-        assert_eq!(health.answer().status(), StatusCode::OK);
+        assert_eq!(status(), StatusCode::OK);
         broker.down("refused");
-        assert_eq!(health.answer().status(), StatusCode::OK);
+        assert_eq!(status(), StatusCode::OK);
         database.down("gone");
-        assert_eq!(health.answer().status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 }
