@@ -9,7 +9,8 @@ use crate::request_trace::trace_request;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use std::future::Future;
@@ -21,6 +22,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 /// Largest body of a request.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -62,10 +64,14 @@ pub async fn serve(
 /// given costs every request a copy of all within it.
 fn layered(name: &'static str, routes: Router, gate: &Gate) -> Router {
     let room = Arc::new(Semaphore::new(MAX_REQUESTS));
+    // A cache on the way knows that an answer to Authorization is for one caller, but not
+    // that one to X-Api-Key is.
+    let for_one_caller = HeaderValue::from_static("no-store");
     // Outermost first.
     let layers = ServiceBuilder::new()
         .layer(middleware::from_fn(trace_request))
         .layer(middleware::from_fn_with_state(Requests::of(name), request_metrics::measure))
+        .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, for_one_caller))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             PANICS.add(1);
             Problem::internal(&"a handler panicked").into_response()

@@ -23,6 +23,7 @@ pub(super) const SERVICE: (&str, &str) = (TAG, "The service itself: its health a
 /// Names of headers, as components.
 const REQUEST_ID: &str = "X-Request-Id";
 const TRACE: &str = "traceparent";
+const CACHE: &str = "Cache-Control";
 const RETRY_AFTER: &str = "Retry-After";
 const AUTHENTICATE: &str = "WWW-Authenticate";
 
@@ -109,6 +110,7 @@ pub(super) fn complete_responses(operation: &mut Operation) {
         };
         add(REQUEST_ID);
         add(TRACE);
+        add(CACHE);
         match status.as_str() {
             "401" | "403" => add(AUTHENTICATE),
             // Health says 503 without it, too: then it is no problem.
@@ -145,6 +147,7 @@ fn complete_headers(components: &mut Components) {
     let headers = [
         (REQUEST_ID, header(text(), "The request's, or a new one.").extensions(always())),
         (TRACE, header(text(), "W3C trace context.").example(Some(json!(TRACE_EXAMPLE)))),
+        (CACHE, header(text(), "`no-store`, save for files of the page.").extensions(always())),
         (
             RETRY_AFTER,
             header(seconds, "Seconds after which to come again.").example(Some(json!(1))),
