@@ -105,6 +105,8 @@ async fn who_guesses_is_stopped_and_holders_of_keys_are_not() {
         assert!(began.elapsed() < Duration::from_secs(60), "{guesses} guesses");
     };
     assert!(guesses > 100 && seconds >= 1, "{guesses} guesses, {seconds} s");
+    let basic = client.get(&url).header("authorization", "Basic YTpi");
+    assert_eq!(Answer::to(basic).await.unwrap().status, 429);
     assert_eq!(guess(&key).await.status, 200);
     assert_eq!(Answer::to(client.get(&url)).await.unwrap().status, 401);
     shop.close().await;

@@ -160,7 +160,10 @@ impl Credentials {
         request: &Request,
         network: impl Fn() -> Network,
     ) -> Result<Option<Caller>, Refusal> {
-        let Some(presented) = Presented::of(request.headers())? else { return Ok(None) };
+        let presented = Presented::of(request.headers());
+        let Some(presented) = presented.map_err(|refusal| self.counted(refusal, network()))? else {
+            return Ok(None);
+        };
         let identified = match presented {
             Presented::Key(key) => self.keys.get().identify(key, Utc::now()),
             Presented::Token(token) => {
@@ -178,10 +181,12 @@ impl Credentials {
         identified.map(Some).map_err(|why| {
             let network = network();
             debug!("a bad credential from {network}: {why}");
-            match self.failures.count(network) {
-                Ok(()) => Refusal::Bad(why),
-                Err(wait) => Refusal::TooManyBad(wait),
-            }
+            self.counted(Refusal::Bad(why), network)
         })
+    }
+
+    /// The refusal of a bad credential, or that of too many.
+    fn counted(&self, refusal: Refusal, network: Network) -> Refusal {
+        self.failures.count(network).map_or_else(Refusal::TooManyBad, |()| refusal)
     }
 }

@@ -32,13 +32,15 @@ pub struct Good {
 impl Remembered {
     /// Who shows a token, if it is known and still good.
     pub fn find(&self, token: &str, now: u64, keys: &Arc<KeySet>) -> Option<Caller> {
+        let name = name(token);
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let good = known.get(&name(token))?;
+        let good = known.get(&name)?;
         (now < good.until && Arc::ptr_eq(&good.keys, keys)).then(|| good.caller.clone())
     }
 
     /// Remembers a token.
     pub fn keep(&self, token: &str, good: Good, now: u64) {
+        let name = name(token);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MAX_TOKENS {
             known.retain(|_, other| now < other.until && Arc::ptr_eq(&other.keys, &good.keys));
@@ -46,7 +48,7 @@ impl Remembered {
         if known.len() >= MAX_TOKENS {
             known.clear();
         }
-        known.insert(name(token), good);
+        known.insert(name, good);
     }
 }
 

@@ -18,6 +18,7 @@ use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use serde::Deserialize;
 use std::sync::Arc;
+use tracing::warn;
 
 /// How far the clocks of an issuer and of this service may be apart, in seconds.
 const LEEWAY: u64 = 30;
@@ -74,6 +75,14 @@ impl Tokens {
         let key_set = settings.jwt_jwks_file.0.as_ref().map(|path| {
             Watched::open("JWT_JWKS_FILE", path.into(), KeySet::parse, None).map(Arc::new)
         });
+        if key_set.is_some()
+            && (settings.jwt_issuer.0.is_none() || settings.jwt_audience.0.is_none())
+        {
+            warn!(
+                "JWT_JWKS_FILE without JWT_ISSUER and JWT_AUDIENCE: tokens that its issuer made \
+                 for others are accepted as well"
+            );
+        }
         Ok(Self {
             secret: secret.map(|secret| DecodingKey::from_secret(secret.as_bytes())),
             key_set: key_set.transpose()?,
