@@ -49,7 +49,8 @@ async fn list(service: &Operations) -> Result<ExitCode> {
 
 /// A letter on two lines: what it is, and why it is here.
 fn line(letter: &Value) -> String {
-    let text = |member: &str| letter[member].as_str().unwrap_or("-").to_owned();
+    // One that quotes a stranger cannot look like a line of ours.
+    let text = |member: &str| letter[member].as_str().unwrap_or("-").replace('\n', " ");
     format!(
         "{id:>6}  {parked}  {queue:<14}  {event}  {bytes} bytes{ours}\n        {reason}",
         id = letter["id"],
