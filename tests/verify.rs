@@ -118,18 +118,19 @@ async fn one_wrong_row_of_each_view_is_named_with_column_and_values() {
     let shop = Shop::open().await;
     mixed_load(&shop).await;
     shop.caught_up().await;
-    let output = verify(&shop.databases, &[]).await;
-    let text = told(&output);
-    let events = shop.databases.written("SELECT count(*) FROM outbox").await;
-    assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(text.starts_with("verified: no difference in 8 views ("), "{text}");
-    assert!(text.ends_with(&format!(" rows) and {events} events\n")), "{text}");
-
     let views: Vec<String> = sqlx::query_scalar("SELECT DISTINCT view FROM projections ORDER BY 1")
         .fetch_all(&shop.databases.read)
         .await
         .unwrap();
-    assert_eq!(views.len(), 8);
+    let output = verify(&shop.databases, &[]).await;
+    let text = told(&output);
+    let events = shop.databases.written("SELECT count(*) FROM outbox").await;
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let agree = format!("verified: no difference in {} views (", views.len());
+    assert!(text.starts_with(&agree), "{text}");
+    assert!(text.ends_with(&format!(" rows) and {events} events\n")), "{text}");
+
+    assert!(!views.is_empty());
     for view in &views {
         let tampered = sqlx::query(tampering(view).0).execute(&shop.databases.read).await.unwrap();
         assert_eq!(tampered.rows_affected(), 1, "{view}");
