@@ -178,15 +178,12 @@ impl Credentials {
                 }
             }
         };
-        identified.map(Some).map_err(|why| {
-            let network = network();
-            debug!("a bad credential from {network}: {why}");
-            self.counted(Refusal::Bad(why), network)
-        })
+        identified.map(Some).map_err(|why| self.counted(Refusal::Bad(why), network()))
     }
 
     /// The refusal of a bad credential, or that of too many.
     fn counted(&self, refusal: Refusal, network: Network) -> Refusal {
+        debug!("a bad credential from {network}: {refusal:?}");
         self.failures.count(network).map_or_else(Refusal::TooManyBad, |()| refusal)
     }
 }
