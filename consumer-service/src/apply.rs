@@ -9,6 +9,9 @@
 //! alone; that one is parked. Any other failure is not the events' fault, and
 //! is for the caller to wait out.
 
+#[cfg(test)]
+pub mod database_tests;
+
 use crate::dead_letters::{self, Letter, Parked, refused_by_database};
 use crate::incoming::{Content, Incoming};
 use crate::metrics::{APPLIED, DUPLICATES};

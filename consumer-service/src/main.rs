@@ -3,8 +3,6 @@
 
 mod announcement;
 mod apply;
-#[cfg(test)]
-mod apply_tests;
 mod batch_spans;
 mod config;
 mod dead_letters;

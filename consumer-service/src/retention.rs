@@ -102,10 +102,10 @@ async fn forget_before(
 }
 
 #[cfg(test)]
-mod tests {
+mod database_tests {
     use super::*;
     use crate::apply::apply;
-    use crate::apply_tests::ours;
+    use crate::apply::database_tests::ours;
     use crate::projections::samples::{line, order};
     use chrono::TimeDelta;
     use shared_events::Event;

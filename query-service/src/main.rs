@@ -11,8 +11,6 @@ mod read_your_writes;
 mod router;
 mod topology;
 mod views;
-#[cfg(test)]
-mod views_tests;
 
 use arrivals::Arrivals;
 use config::Config;

@@ -141,7 +141,7 @@ async fn forget_some(pool: &PgPool) -> sqlx::Result<u64> {
 }
 
 #[cfg(test)]
-mod tests {
+mod database_tests {
     use super::*;
     use crate::outbox;
     use shared_events::{Envelope, Event, Payload, TraceParent, UserState, now};

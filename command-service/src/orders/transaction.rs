@@ -273,7 +273,7 @@ async fn lock_products(connection: &mut PgConnection, orders: &[Arrived<'_>]) ->
 }
 
 #[cfg(test)]
-mod tests {
+mod database_tests {
     use service_runtime::postgres::KEY_BY_KEY;
     use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Row};
 

@@ -111,7 +111,7 @@ pub async fn committed(connection: &mut PgConnection) -> sqlx::Result<Vec<Commit
 }
 
 #[cfg(test)]
-mod tests {
+mod database_tests {
     use super::*;
     use sqlx::PgPool;
     use sqlx::pool::PoolConnection;

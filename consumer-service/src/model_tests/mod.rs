@@ -6,7 +6,7 @@ mod shop;
 mod views;
 
 use crate::apply::apply;
-use crate::apply_tests::{clear, ours};
+use crate::apply::database_tests::{clear, ours};
 use crate::incoming::Incoming;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -45,25 +45,29 @@ async fn holds(pool: &PgPool, (commands, keys, batch): &Case) -> Result<(), Stri
     agree(pool, &shop).await
 }
 
-#[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn views_show_what_the_books_say_whatever_happened_and_however_it_came(pool: PgPool) {
-    let cases = (commands(), prop::collection::vec(any::<u16>(), 100), 1..30_usize);
-    let mut runner = TestRunner::deterministic();
-    for _ in 0..60 {
-        let mut tree = cases.new_tree(&mut runner).unwrap();
-        let Err(mut difference) = holds(&pool, &tree.current()).await else { continue };
-        // The simplest case that fails tells most.
-        let mut simplest = tree.current();
-        let mut shrinking = tree.simplify();
-        while shrinking {
-            shrinking = match holds(&pool, &tree.current()).await {
-                Ok(()) => tree.complicate(),
-                Err(other) => {
-                    (difference, simplest) = (other, tree.current());
-                    tree.simplify()
-                }
-            };
+mod database_tests {
+    use super::*;
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn views_show_what_the_books_say_whatever_happened_and_however_it_came(pool: PgPool) {
+        let cases = (commands(), prop::collection::vec(any::<u16>(), 100), 1..30_usize);
+        let mut runner = TestRunner::deterministic();
+        for _ in 0..60 {
+            let mut tree = cases.new_tree(&mut runner).unwrap();
+            let Err(mut difference) = holds(&pool, &tree.current()).await else { continue };
+            // The simplest case that fails tells most.
+            let mut simplest = tree.current();
+            let mut shrinking = tree.simplify();
+            while shrinking {
+                shrinking = match holds(&pool, &tree.current()).await {
+                    Ok(()) => tree.complicate(),
+                    Err(other) => {
+                        (difference, simplest) = (other, tree.current());
+                        tree.simplify()
+                    }
+                };
+            }
+            panic!("{difference}\nafter {:#?}", simplest.0);
         }
-        panic!("{difference}\nafter {:#?}", simplest.0);
     }
 }

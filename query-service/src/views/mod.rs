@@ -5,6 +5,8 @@
 pub mod category_metrics;
 mod created;
 pub mod customer_ltv;
+#[cfg(test)]
+mod database_tests;
 pub mod hourly_product_sales;
 pub mod invoices;
 pub mod orders;
