@@ -51,3 +51,14 @@ pub struct Config {
     #[command(flatten)]
     pub common: Common,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+    use clap::CommandFactory;
+
+    #[test]
+    fn flags_and_variables_do_not_clash() {
+        Config::command().debug_assert();
+    }
+}

@@ -51,3 +51,14 @@ impl Config {
         Some(hours).filter(|hours| !hours.is_zero())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+    use clap::CommandFactory;
+
+    #[test]
+    fn flags_and_variables_do_not_clash() {
+        Config::command().debug_assert();
+    }
+}

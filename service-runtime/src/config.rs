@@ -39,11 +39,11 @@ pub struct Common {
 
     /// Who may call.
     #[command(flatten)]
-    pub auth: crate::auth::Settings,
+    pub auth: crate::auth::AuthSettings,
 
     /// How much may come.
     #[command(flatten)]
-    pub traffic: crate::traffic::Settings,
+    pub traffic: crate::traffic::TrafficSettings,
 
     /// Where traces go.
     #[command(flatten)]

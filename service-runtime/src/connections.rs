@@ -144,7 +144,7 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::traffic::Settings;
+    use crate::traffic::TrafficSettings;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio_util::sync::DropGuard;
@@ -156,7 +156,7 @@ mod tests {
 
     /// Limits that no test reaches but for those that it changes.
     fn limits() -> Limits {
-        let settings = Settings {
+        let settings = TrafficSettings {
             rate_limit: 0,
             rate_limit_burst: 0,
             trusted_proxies: Default::default(),

@@ -4,7 +4,7 @@ use super::api_keys::ApiKeys;
 use super::caller::Caller;
 use super::presented::Presented;
 use super::refusal::Refusal;
-use super::settings::{Settings, Switch};
+use super::settings::{AuthSettings, Switch};
 use super::tokens::Tokens;
 use super::watched::Watched;
 use crate::health::{Health, Need};
@@ -53,8 +53,8 @@ impl Guard {
     /// # Errors
     /// If what is set makes no sense, or is of no use.
     pub fn open(
-        settings: &Settings,
-        traffic: &traffic::Settings,
+        settings: &AuthSettings,
+        traffic: &traffic::TrafficSettings,
         health: &Health,
         tasks: &mut Tasks,
     ) -> anyhow::Result<Self> {
@@ -121,7 +121,7 @@ impl Inner {
 }
 
 impl Credentials {
-    fn open(settings: &Settings, health: &Health, tasks: &mut Tasks) -> anyhow::Result<Self> {
+    fn open(settings: &AuthSettings, health: &Health, tasks: &mut Tasks) -> anyhow::Result<Self> {
         let keys = Arc::new(Watched::open(
             "API_KEYS_FILE",
             settings.api_keys_file.clone(),

@@ -31,4 +31,4 @@ pub use caller::Caller;
 pub use guard::Guard;
 pub(crate) use routes::Gate;
 pub use routes::Guarded;
-pub use settings::Settings;
+pub use settings::AuthSettings;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 /// Settings of who may call. What is empty counts as not set, as in a compose file.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Settings {
+pub struct AuthSettings {
     /// `on`: every call but /health and /metrics needs an API key or a token, and a
     /// role. `off`: anybody may do anything.
     #[arg(long, env = "AUTH", default_value = "off")]

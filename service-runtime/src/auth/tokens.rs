@@ -10,7 +10,7 @@
 use super::caller::Caller;
 use super::key_set::KeySet;
 use super::remembered::{Good, Remembered};
-use super::settings::Settings;
+use super::settings::AuthSettings;
 use super::watched::Watched;
 use access::{Role, Roles};
 use anyhow::{Context, bail, ensure};
@@ -70,7 +70,7 @@ impl Tokens {
     ///
     /// # Errors
     /// If they are of no use.
-    pub fn open(settings: &Settings) -> anyhow::Result<Self> {
+    pub fn open(settings: &AuthSettings) -> anyhow::Result<Self> {
         let secret = secret(settings)?;
         let key_set = settings.jwt_jwks_file.0.as_ref().map(|path| {
             Watched::open("JWT_JWKS_FILE", path.into(), KeySet::parse, None).map(Arc::new)
@@ -200,7 +200,7 @@ impl Claims {
     }
 }
 
-fn secret(settings: &Settings) -> anyhow::Result<Option<String>> {
+fn secret(settings: &AuthSettings) -> anyhow::Result<Option<String>> {
     let (setting, secret) = match (&settings.jwt_secret.0, &settings.jwt_secret_file.0) {
         (Some(_), Some(_)) => bail!("set JWT_SECRET or JWT_SECRET_FILE, not both"),
         (Some(secret), None) => ("JWT_SECRET", secret.clone()),

@@ -1,7 +1,7 @@
 //! Where requests and connections come from.
 
 use super::addresses::{Network, TrustedProxies};
-use super::settings::Settings;
+use super::settings::TrafficSettings;
 use axum::extract::{ConnectInfo, Request};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -31,7 +31,7 @@ pub struct Place {
 
 impl Clients {
     /// As it is set.
-    pub fn of(settings: &Settings) -> Self {
+    pub fn of(settings: &TrafficSettings) -> Self {
         Self {
             proxies: settings.trusted_proxies.clone(),
             most_connections: settings.connections_per_address,

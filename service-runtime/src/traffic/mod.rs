@@ -10,7 +10,7 @@ pub use addresses::{Network, TrustedProxies};
 pub use clients::{Clients, Connected, Place};
 pub use failures::Failures;
 pub use rate_limit::RateLimit;
-pub use settings::Settings;
+pub use settings::TrafficSettings;
 
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;

@@ -1,7 +1,7 @@
 //! How often a caller may come.
 
 use super::addresses::Network;
-use super::settings::Settings;
+use super::settings::TrafficSettings;
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::hash::Hash;
@@ -23,7 +23,7 @@ enum Who {
 
 impl RateLimit {
     /// As it is set; none if there is no limit.
-    pub fn of(settings: &Settings) -> Option<Self> {
+    pub fn of(settings: &TrafficSettings) -> Option<Self> {
         let rate = NonZeroU32::new(settings.rate_limit)?;
         let burst = NonZeroU32::new(settings.rate_limit_burst).unwrap_or(rate);
         Some(Self(RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst))))
@@ -72,7 +72,7 @@ mod tests {
 
     fn limit(rate_limit: u32, rate_limit_burst: u32) -> Option<RateLimit> {
         let (trusted_proxies, connections_per_address) = (Default::default(), 1);
-        RateLimit::of(&Settings {
+        RateLimit::of(&TrafficSettings {
             rate_limit,
             rate_limit_burst,
             trusted_proxies,

@@ -4,7 +4,7 @@ use super::addresses::TrustedProxies;
 
 /// Settings of how much may come, and from whom.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Settings {
+pub struct TrafficSettings {
     /// Requests per second of one caller: of an API key or a token's subject, else of
     /// a client's address. 0: as many as they like.
     #[arg(long, env = "RATE_LIMIT", default_value_t = 0)]
