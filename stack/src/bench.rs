@@ -7,18 +7,18 @@ use std::{
     thread,
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 
 use crate::{
+    cargo_build::cargo_build,
+    foreground::run_to_end,
     infrastructure::{Infrastructure, Plan},
     instance_lock::InstanceLock,
     interrupt,
     leftovers::Record,
     ports::Ports,
     project::Project,
-    service_build::cargo_build,
     services,
-    test_run::run_to_end,
 };
 
 /// The program that measures.
@@ -60,9 +60,12 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
 /// Has the bench tell about itself, for which it needs no servers.
 fn answer(project: &Project, arguments: &[String]) -> Result<ExitCode> {
     let nothing_else = AtomicBool::new(false);
-    let executables = cargo_build(project, "the bench", &["--bin", BENCH], &nothing_else)?;
-    let program = executables.get(BENCH).context("cargo has built no program `bench`")?;
-    code_of(run_to_end(Command::new(program).args(arguments)))
+    let programs = cargo_build(
+        project.cargo().args(["build", "--release", "--bin", BENCH]),
+        "the bench",
+        &nothing_else,
+    )?;
+    code_of(run_to_end(Command::new(programs.path(BENCH)?).args(arguments)))
 }
 
 /// The exit code of the bench; that of the signal if it was stopped.
@@ -77,16 +80,15 @@ fn code_of(status: Result<ExitStatus>) -> Result<ExitCode> {
 fn build_and_start(plan: &Plan<'_>) -> Result<(PathBuf, Infrastructure)> {
     let failed = AtomicBool::new(false);
     let services = services::programs().map(|program| ["--bin", program]).concat();
-    let programs = [&services[..], &["--bin", BENCH]].concat();
+    let mut cargo = plan.project.cargo();
+    cargo.args(["build", "--release"]).args(services).args(["--bin", BENCH]);
     thread::scope(|scope| {
-        let build =
-            scope.spawn(|| cargo_build(plan.project, "services and bench", &programs, &failed));
+        let build = scope.spawn(|| cargo_build(&mut cargo, "services and bench", &failed));
         let infrastructure =
             Infrastructure::start(plan).inspect_err(|_| failed.store(true, Ordering::Relaxed));
-        let executables = build.join().map_err(|_| anyhow!("the build panicked"))?;
+        let programs = build.join().map_err(|_| anyhow!("the build panicked"))?;
         let infrastructure = infrastructure?;
-        let program = executables?.remove(BENCH).context("cargo has built no program `bench`")?;
-        Ok((program, infrastructure))
+        Ok((programs?.path(BENCH)?.to_owned(), infrastructure))
     })
 }
 

@@ -1,10 +1,10 @@
 //! Building with cargo, visibly.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     io::{BufRead, BufReader, Read},
     os::unix::process::CommandExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         Mutex, PoisonError,
@@ -19,49 +19,77 @@ use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
+use serde::Deserialize;
 
 use crate::{
     interrupt, process,
-    project::Project,
     terminal::{self, Step},
 };
 
-/// The programs that a build has made, by name.
-pub type Executables = BTreeMap<String, PathBuf>;
+/// An executable that cargo has built, or found up to date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The name of its target: `command-service`, `system`.
+    pub name: String,
+    /// The name of its package.
+    pub package: String,
+    /// The folder of its package.
+    pub folder: PathBuf,
+    /// Whether it runs the target's tests.
+    pub is_test: bool,
+    /// The executable.
+    pub path: PathBuf,
+}
 
-/// What is known of a build under way.
+impl Program {
+    /// What people call it: its package, and the target where that has another name.
+    pub fn title(&self) -> String {
+        if self.name.replace('_', "-") == self.package {
+            self.package.clone()
+        } else {
+            format!("{} ({})", self.package, self.name)
+        }
+    }
+}
+
+/// The executables of one build.
+#[derive(Debug, Clone, Default)]
+pub struct Programs(pub Vec<Program>);
+
+impl Programs {
+    /// The program of that name; not its tests.
+    pub fn path(&self, name: &str) -> Result<&Path> {
+        let program = self.0.iter().find(|program| !program.is_test && program.name == name);
+        program.map(|program| program.path.as_path()).with_context(|| {
+            format!("cargo has built no program {name}: has the package been renamed?")
+        })
+    }
+
+    /// The test programs.
+    pub fn tests(&self) -> impl Iterator<Item = &Program> {
+        self.0.iter().filter(|program| program.is_test)
+    }
+}
+
+/// The state of a running build.
 #[derive(Debug, Default)]
 struct Build {
-    executables: Mutex<Executables>,
-    crates: Mutex<u32>,
+    programs: Mutex<Vec<Program>>,
+    crates: Mutex<BTreeSet<String>>,
     messages: Mutex<Vec<String>>,
 }
 
-/// Runs `cargo build` for these targets of the workspace and gives the programs it made
-/// (or found made). Gives up when a stop is asked for or `unwanted` becomes true.
+/// Runs cargo, which was given a subcommand, a profile and targets, for the whole workspace
+/// and returns the executables. Gives up when a stop is asked for or `unwanted` becomes
+/// true.
 ///
-/// Whatever is built, features are those of the whole workspace: cargo would compile
-/// dependencies again for another choice of packages.
-pub fn cargo_build(
-    project: &Project,
-    what: &str,
-    targets: &[&str],
-    unwanted: &AtomicBool,
-) -> Result<Executables> {
+/// `--workspace` unifies the features of dependencies over all packages, whatever the
+/// targets are. With another choice of packages cargo would compile dependencies again.
+pub fn cargo_build(cargo: &mut Command, what: &str, unwanted: &AtomicBool) -> Result<Programs> {
     let step = Step::begin(&format!("build {what}"));
-    let mut command = project.cargo();
-    // Where the programs are is asked of cargo, so any way to set the target
-    // folder works.
-    command.args([
-        "build",
-        "--release",
-        "--workspace",
-        "--message-format=json-render-diagnostics",
-        "--color=never",
-    ]);
-    command.args(targets);
+    cargo.args(["--workspace", "--message-format=json-render-diagnostics", "--color=never"]);
     let build = Build::default();
-    if !run(&mut command, &build, &step, unwanted)? {
+    if !run(cargo, &build, &step, unwanted)? {
         interrupt::check()?;
         if unwanted.load(Ordering::Relaxed) {
             bail!("the build was given up");
@@ -72,12 +100,12 @@ pub fn cargo_build(
         }
         bail!("building {what} failed: see the compiler's messages above");
     }
-    let crates = *lock(&build.crates);
+    let crates = lock(&build.crates).len();
     step.done(&if crates == 0 { "up to date".to_owned() } else { format!("{crates} crates") });
-    Ok(build.executables.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(Programs(build.programs.into_inner().unwrap_or_else(PoisonError::into_inner)))
 }
 
-/// Says whether cargo succeeded.
+/// Returns whether cargo succeeded.
 fn run(command: &mut Command, build: &Build, step: &Step, unwanted: &AtomicBool) -> Result<bool> {
     let mut cargo = command
         .stdin(Stdio::null())
@@ -116,26 +144,23 @@ fn wait(cargo: &mut Child, unwanted: &AtomicBool) -> Result<bool> {
 
 impl Build {
     fn artifact(&self, line: &str) {
-        if let Some(path) = text_member(line, "executable") {
-            let path = PathBuf::from(path);
-            // A test program is an executable too, with a hash in its name.
-            if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
-                lock(&self.executables).insert(name.to_owned(), path);
-            }
+        if let Some(program) = Artifact::parse(line).and_then(Artifact::program) {
+            lock(&self.programs).push(program);
         }
     }
 
     fn message(&self, line: &str, step: &Step) {
         let words = line.trim_start();
         if let Some(name) = words.strip_prefix("Compiling ") {
+            let name = name.split(' ').next().unwrap_or(name);
             let mut crates = lock(&self.crates);
-            *crates += 1;
-            step.detail(&format!("crate {crates}: {}", name.split(' ').next().unwrap_or(name)));
+            crates.insert(name.to_owned());
+            step.detail(&format!("crate {}: {name}", crates.len()));
         } else if words.starts_with("Blocking waiting") {
             step.detail("waiting for another cargo to finish");
         } else if let Some(what) = words.strip_prefix("Downloading ") {
             step.detail(&format!("downloading {what}"));
-        } else if !["Downloaded ", "Updating ", "Locking ", "Adding "]
+        } else if !["Downloaded ", "Updating ", "Locking ", "Adding ", "Executable "]
             .iter()
             .any(|word| words.starts_with(word))
         {
@@ -155,35 +180,84 @@ fn for_each_line(output: Option<impl Read>, mut take: impl FnMut(&str)) {
     }
 }
 
-/// A text member of a flat JSON object as cargo writes it: enough for a path,
-/// in which only quotes and backslashes are escaped.
-fn text_member(json: &str, name: &str) -> Option<String> {
-    let (_, rest) = json.split_once(&format!("\"{name}\":\""))?;
-    let mut text = String::new();
-    let mut characters = rest.chars();
-    loop {
-        match characters.next()? {
-            '"' => return Some(text),
-            '\\' => text.push(characters.next()?),
-            character => text.push(character),
-        }
+/// A message of the reason `compiler-artifact`, as far as it is used:
+/// <https://doc.rust-lang.org/cargo/reference/external-tools.html#artifact-messages>.
+#[derive(Debug, Deserialize)]
+struct Artifact {
+    package_id: String,
+    manifest_path: PathBuf,
+    target: Target,
+    profile: Profile,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+impl Artifact {
+    /// Other messages lack some of the properties.
+    fn parse(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok()
     }
+
+    fn program(self) -> Option<Program> {
+        Some(Program {
+            name: self.target.name,
+            package: package_name(&self.package_id)?.to_owned(),
+            folder: self.manifest_path.parent()?.to_owned(),
+            is_test: self.profile.test,
+            path: self.executable?,
+        })
+    }
+}
+
+/// The name in a package id: `path+file:///shop/tests#system-tests@0.1.0`, or
+/// `path+file:///shop/load#0.1.0` where the folder has the package's name.
+fn package_name(id: &str) -> Option<&str> {
+    let (url, fragment) = id.rsplit_once('#')?;
+    fragment.split_once('@').map(|(name, _)| name).or_else(|| url.rsplit('/').next())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn artifact(package_id: &str, name: &str, test: bool, executable: &str) -> String {
+        format!(
+            r#"{{"reason":"compiler-artifact","package_id":"{package_id}","manifest_path":"/s/x/Cargo.toml",
+            "target":{{"kind":["bin"],"name":"{name}"}},"profile":{{"opt_level":"0","test":{test}}},
+            "executable":{executable},"fresh":true}}"#
+        )
+    }
+
     #[test]
-    fn programs_are_found_in_cargos_messages() {
+    fn programs_and_test_programs_are_told_apart() -> Result<()> {
         let build = Build::default();
-        build.artifact(r#"{"reason":"compiler-artifact","target":{"name":"query-service"},"executable":"/t/a \"b\"/query-service"}"#);
-        build.artifact(r#"{"reason":"compiler-artifact","target":{"name":"serde"},"executable":null,"fresh":true}"#);
-        let executables = build.executables.into_inner().unwrap_or_default();
-        assert_eq!(executables.len(), 1);
-        assert_eq!(
-            executables.get("query-service"),
-            Some(&PathBuf::from("/t/a \"b\"/query-service"))
-        );
+        let id = "path+file:///s/query-service#0.1.0";
+        build.artifact(&artifact(id, "query-service", false, r#""/t/a \"b\"/query-service""#));
+        build.artifact(&artifact(id, "query-service", true, r#""/t/deps/query_service-1""#));
+        build.artifact(&artifact(id, "lib", false, "null"));
+        build.artifact(r#"{"reason":"build-finished","success":true}"#);
+        let programs = Programs(build.programs.into_inner()?);
+        assert_eq!(programs.0.len(), 2);
+        assert_eq!(programs.path("query-service")?, Path::new("/t/a \"b\"/query-service"));
+        assert!(programs.path("lib").is_err());
+        let tests: Vec<_> = programs.tests().map(|program| &*program.package).collect();
+        assert_eq!(tests, ["query-service"]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_package_has_the_name_of_its_folder_unless_its_id_has_another() {
+        assert_eq!(package_name("path+file:///s/load#0.1.0"), Some("load"));
+        assert_eq!(package_name("path+file:///s/tests#system-tests@0.1.0"), Some("system-tests"));
+        assert_eq!(package_name("nothing"), None);
     }
 }

@@ -7,14 +7,9 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::{
-    interrupt,
-    project::Project,
-    service_build::cargo_build,
-    test_run::{EVERYTHING, run_to_end},
-};
+use crate::{cargo_build::cargo_build, foreground::run_to_end, interrupt, project::Project};
 
 /// The program.
 const CHAOS: &str = "chaos";
@@ -23,8 +18,12 @@ const CHAOS: &str = "chaos";
 pub fn run(arguments: &[String]) -> Result<ExitCode> {
     let project = Project::locate()?;
     let nothing_else = AtomicBool::new(false);
-    let executables = cargo_build(&project, "services and scenarios", &EVERYTHING, &nothing_else)?;
-    let program = executables.get(CHAOS).context("cargo has built no program `chaos`")?;
+    let programs = cargo_build(
+        project.cargo().args(["build", "--release", "--bins"]),
+        "services and scenarios",
+        &nothing_else,
+    )?;
+    let program = programs.path(CHAOS)?;
     let mut chaos = Command::new(program);
     chaos.args(arguments).env("SERVICE_BINARIES", program.parent().unwrap_or(Path::new("")));
     // Ctrl-C is passed on, and the table of what was done until then awaited.

@@ -22,7 +22,10 @@ pub enum Command {
     Up(UpArgs),
     /// Start only the databases and the broker, for working on a service.
     Infra(InfraArgs),
-    /// Run the tests against databases and a broker of their own.
+    /// Run the tests, with the databases and the broker that they need.
+    ///
+    /// Starts only the servers that the chosen tests need, and stops them. If
+    /// `cargo stack infra` runs for this checkout, its servers are used instead.
     Test(TestArgs),
     /// Put load on a running stack and verify every sum: see
     /// `cargo stack load --help`.
@@ -51,9 +54,9 @@ pub enum Command {
     /// `cargo stack chaos --help`.
     #[command(disable_help_flag = true)]
     Chaos(ProgramArgs),
-    /// Write the query data in `.sqlx` anew, after a query or a migration
-    /// changed.
-    Prepare,
+    /// Write the query data in the folders `.sqlx`, after a query or a migration
+    /// has changed.
+    Prepare(PrepareArgs),
 }
 
 /// Arguments of the commands that listen on well-known ports.
@@ -100,12 +103,10 @@ pub struct UpArgs {
     /// deleted at the next start of this sort.
     #[arg(long)]
     pub throw_away: bool,
-}
-
-/// Everything on the command line after that word, as it was given: the parser
-/// would swallow the first `--`, which cargo wants to see.
-pub fn arguments_after(word: &str) -> Vec<String> {
-    std::env::args().skip_while(|argument| argument != word).skip(1).collect()
+    /// Build the services in the dev profile, as the tests do: in seconds after an edit.
+    /// They are slower than in the release profile.
+    #[arg(long)]
+    pub dev: bool,
 }
 
 /// Arguments of the commands that are programs of their own.
@@ -119,8 +120,34 @@ pub struct ProgramArgs {
 /// Arguments of `cargo stack test`.
 #[derive(Debug, Args)]
 pub struct TestArgs {
-    /// Passed to `cargo test --release --workspace`, for example
-    /// `-p query-service` or `oversell -- --nocapture`.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
-    pub cargo_args: Vec<String>,
+    /// Run only tests whose path contains one of these: `oversell`, `apply::`.
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// Run only the tests of this package. Can be given several times.
+    #[arg(short, long = "package", value_name = "PACKAGE")]
+    pub packages: Vec<String>,
+    /// Run all chosen test programs, even if one fails.
+    #[arg(long)]
+    pub no_fail_fast: bool,
+    /// Passed to the test programs: `--nocapture`, `--exact`, `--skip chaos`.
+    #[arg(last = true, value_name = "ARGS")]
+    pub program_args: Vec<String>,
+}
+
+impl TestArgs {
+    /// Whether these may choose some of the tests.
+    pub fn chooses(&self) -> bool {
+        !(self.filters.is_empty() && self.packages.is_empty() && self.program_args.is_empty())
+    }
+}
+
+/// Arguments of `cargo stack prepare`.
+#[derive(Debug, Args)]
+pub struct PrepareArgs {
+    /// Change nothing; fail if the query data is out of date.
+    #[arg(long)]
+    pub check: bool,
+    /// Prepare all crates, even those whose queries and migrations have not changed.
+    #[arg(long)]
+    pub all: bool,
 }

@@ -7,9 +7,9 @@ use std::{
     sync::atomic::AtomicBool,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::{project::Project, service_build::cargo_build, test_run::run_to_end};
+use crate::{cargo_build::cargo_build, foreground::run_to_end, project::Project};
 
 /// A program that runs beside the stack.
 #[derive(Debug, Clone, Copy)]
@@ -50,13 +50,15 @@ pub fn run(companion: Companion, arguments: &[String]) -> Result<ExitCode> {
     let Companion { program, title, command } = companion;
     let project = Project::locate()?;
     let nothing_else = AtomicBool::new(false);
-    let executables = cargo_build(&project, title, &["--bin", program], &nothing_else)?;
-    let path = executables
-        .get(program)
-        .with_context(|| format!("cargo has built no program `{program}`"))?;
+    // As fast as the services that it runs beside, and with the same dependencies.
+    let mut cargo = project.cargo();
+    cargo.args(["build", "--release", "--bin", program]);
+    let programs = cargo_build(&mut cargo, title, &nothing_else)?;
     let (name, file) = KEYS_FILE;
     let keys_file = env::var_os(name).unwrap_or_else(|| project.root.join(file).into());
     // Ctrl-C is passed on, and the report of what was done until then awaited.
-    let status = run_to_end(Command::new(path).args(command).args(arguments).env(name, keys_file))?;
+    let status = run_to_end(
+        Command::new(programs.path(program)?).args(command).args(arguments).env(name, keys_file),
+    )?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }

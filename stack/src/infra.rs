@@ -1,19 +1,24 @@
 //! `cargo stack infra`: databases and broker only.
 
-use std::process::ExitCode;
+use std::{fs, path::Path, process::ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::{
     cli::InfraArgs,
-    infrastructure::{Infrastructure, Plan},
-    instance_lock::InstanceLock,
+    infrastructure::{Infrastructure, MAX_CONNECTIONS_OF_TESTS, Plan},
+    instance_lock::{self, InstanceLock},
     leftovers::Record,
     ports::Ports,
     project::Project,
     supervisor::{self, Supervised},
     terminal,
 };
+
+/// The instance's folder in the project's.
+const FOLDER: &str = "infra";
+/// The file there with the servers' addresses, while they run.
+const ADDRESSES: &str = "addresses.env";
 
 /// Starts databases and broker, prints their addresses as shell exports, and
 /// runs until a stop is asked for.
@@ -28,12 +33,15 @@ pub fn run(args: &InfraArgs) -> Result<ExitCode> {
         project: &project,
         folder: &folder,
         ports: &ports,
-        max_connections: 200,
+        max_connections: MAX_CONNECTIONS_OF_TESTS,
         record: &record,
         throw_away: args.throw_away.is_some(),
     };
+    let addresses = folder.join(ADDRESSES);
+    remove_if_there(&addresses)?;
     let mut infrastructure = Infrastructure::start(&plan)?;
     print_exports(&infrastructure, &record);
+    write_addresses(&addresses, &infrastructure)?;
     terminal::note(&format!(
         "Logs and data are in {}; Ctrl-C stops.",
         infrastructure.folder.display()
@@ -43,14 +51,46 @@ pub fn run(args: &InfraArgs) -> Result<ExitCode> {
     }
     let mut all: Vec<_> = infrastructure.processes.iter_mut().collect();
     supervisor::tend_until_interrupted(&mut all, &record)?;
+    remove_if_there(&addresses)?;
     infrastructure.stop();
     record.clear();
     Ok(ExitCode::SUCCESS)
 }
 
+/// The addresses of the servers that a `cargo stack infra` of this project, without
+/// `--throw-away`, runs now; as environment variables.
+pub fn running(project: &Project) -> Option<Vec<(String, String)>> {
+    let folder = project.private_folder().join(FOLDER);
+    if !instance_lock::is_held(&folder) {
+        return None;
+    }
+    let text = fs::read_to_string(folder.join(ADDRESSES)).ok()?;
+    let variables = text.lines().filter_map(|line| line.split_once('='));
+    Some(variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+/// Lets [`running`] find the servers.
+fn write_addresses(path: &Path, infrastructure: &Infrastructure) -> Result<()> {
+    let lines = infrastructure.environment().map(|(name, value)| format!("{name}={value}\n"));
+    // In one step, so that no half of it is read.
+    let unfinished = path.with_extension("unfinished");
+    fs::write(&unfinished, lines.concat())
+        .and_then(|()| fs::rename(&unfinished, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Throw-away servers have a folder for each name.
 fn folder_name(args: &InfraArgs) -> String {
-    args.throw_away.as_ref().map_or_else(|| "infra".to_owned(), |name| format!("throw-away-{name}"))
+    args.throw_away.as_ref().map_or_else(|| FOLDER.to_owned(), |name| format!("throw-away-{name}"))
 }
 
 fn ports(args: &InfraArgs) -> Result<Ports> {

@@ -23,6 +23,10 @@ use crate::{
     terminal::Step,
 };
 
+/// How many clients each cluster takes if tests use it: each test has databases and
+/// connection pools of its own, and many run at once.
+pub const MAX_CONNECTIONS_OF_TESTS: u16 = 500;
+
 /// Both databases and the broker, running. Dropping it stops them.
 #[derive(Debug)]
 pub struct Infrastructure {

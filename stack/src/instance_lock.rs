@@ -13,6 +13,12 @@ use anyhow::{Context, Result, bail};
 #[derive(Debug)]
 pub struct InstanceLock(#[allow(dead_code, reason = "held, never read")] File);
 
+/// Whether an instance runs in that folder now.
+pub fn is_held(folder: &Path) -> bool {
+    File::open(folder.join("lock"))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 impl InstanceLock {
     /// Takes the lock, or says who has it.
     pub fn acquire(folder: &Path, command: &str) -> Result<Self> {
@@ -56,10 +62,13 @@ mod tests {
     #[test]
     fn the_second_run_is_told_of_the_first() -> Result<()> {
         let folder = std::env::temp_dir().join(format!("stack-lock-{}", std::process::id()));
+        assert!(!is_held(&folder));
         let first = InstanceLock::acquire(&folder, "up")?;
+        assert!(is_held(&folder));
         let refusal = InstanceLock::acquire(&folder, "up").err().map(|error| error.to_string());
         assert!(refusal.is_some_and(|text| text.contains(&std::process::id().to_string())));
         drop(first);
+        assert!(!is_held(&folder));
         InstanceLock::acquire(&folder, "up")?;
         fs::remove_dir_all(&folder)?;
         Ok(())

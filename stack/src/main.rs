@@ -7,11 +7,13 @@
 //! not started itself, but for what it is asked for.
 
 mod bench;
+mod cargo_build;
 mod chaos;
 mod cli;
 mod companion;
 mod data_folder;
 mod debian_packages;
+mod foreground;
 mod gateway;
 mod http;
 mod infra;
@@ -26,15 +28,19 @@ mod postgres;
 mod prepare;
 mod process;
 mod project;
+mod query_crates;
 mod rabbitmq;
 mod rabbitmq_setup;
 mod server_binaries;
-mod service_build;
 mod services;
+mod single_database;
 mod supervisor;
 mod system_user;
 mod terminal;
+mod test_leftovers;
+mod test_programs;
 mod test_run;
+mod test_servers;
 mod up;
 
 use std::process::ExitCode;
@@ -59,7 +65,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up(args) => up::run(&args),
         Command::Infra(args) => infra::run(&args),
-        Command::Test(_) => test_run::run(&cli::arguments_after("test")),
+        Command::Test(args) => test_run::run(&args),
         Command::Load(args) => companion::run(companion::LOAD, &args.arguments),
         Command::Verify(args) => companion::run(companion::VERIFY, &args.arguments),
         Command::DeadLetters(args) => companion::run(companion::DEAD_LETTERS, &args.arguments),
@@ -67,6 +73,6 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Keys(args) => companion::run(companion::KEYS, &args.arguments),
         Command::Bench(args) => bench::run(&args.arguments),
         Command::Chaos(args) => chaos::run(&args.arguments),
-        Command::Prepare => prepare::run(),
+        Command::Prepare(args) => prepare::run(&args),
     }
 }

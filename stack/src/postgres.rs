@@ -74,7 +74,16 @@ impl Cluster {
 
     /// The address for one of the roles.
     pub fn url_as(&self, role: &str) -> String {
-        format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{}", self.port, self.database)
+        self.address(role, self.database)
+    }
+
+    /// The address of one of its databases for people.
+    pub fn url_of(&self, database: &str) -> String {
+        self.address(ROLE, database)
+    }
+
+    fn address(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
     /// The file with the server's log.
@@ -200,32 +209,15 @@ impl Cluster {
 
     /// Runs one statement and gives its rows, unaligned.
     pub fn query(&self, database: &str, statement: &str) -> Result<String> {
-        run(self.psql(database).args(["--command", statement]))
+        query_by_url(&self.binaries, &self.url_of(database), statement)
     }
 
     /// Runs the statements of a file as one transaction.
     pub fn run_file(&self, database: &str, path: &Path) -> Result<()> {
-        run(self.psql(database).args(["--single-transaction", "--file"]).arg(path))
+        let mut psql = psql(&self.binaries, &self.url_of(database));
+        run(psql.args(["--single-transaction", "--file"]).arg(path))
             .with_context(|| format!("cannot apply {}", path.display()))
             .map(drop)
-    }
-
-    fn psql(&self, database: &str) -> Command {
-        let mut command = Command::new(self.binaries.folder.join("psql"));
-        without_foreign_settings(&mut command);
-        command
-            .env("PGPASSWORD", PASSWORD)
-            .env("PGCONNECT_TIMEOUT", "5")
-            .args([
-                "--no-psqlrc",
-                "--quiet",
-                "--tuples-only",
-                "--no-align",
-                "--set=ON_ERROR_STOP=1",
-            ])
-            .args(["--host=127.0.0.1", &format!("--port={}", self.port)])
-            .args([&format!("--username={ROLE}"), &format!("--dbname={database}")]);
-        command
     }
 
     fn tool(&self, name: &str) -> Command {
@@ -237,6 +229,21 @@ impl Cluster {
         }
         command
     }
+}
+
+/// Runs one statement on a running server and gives its rows, unaligned.
+pub fn query_by_url(binaries: &PostgresBinaries, url: &str, statement: &str) -> Result<String> {
+    run(psql(binaries, url).args(["--command", statement]))
+}
+
+fn psql(binaries: &PostgresBinaries, url: &str) -> Command {
+    let mut command = Command::new(binaries.folder.join("psql"));
+    without_foreign_settings(&mut command);
+    command
+        .env("PGCONNECT_TIMEOUT", "5")
+        .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
+        .args(["--dbname", url]);
+    command
 }
 
 /// UTF-8 with character classes, so that names compare regardless of case

@@ -1,212 +1,191 @@
-//! `cargo stack prepare`: the query data in `.sqlx`.
+//! `cargo stack prepare`: the query data in the crates' folders `.sqlx`.
 //!
 //! The services' SQL is checked when they are compiled, against descriptions of
-//! every query that are kept in `.sqlx`. They are written by the query macros
-//! themselves, when these are expanded with a database at hand. So all crates
-//! are checked once more here, with fresh databases, into a folder of its own;
-//! `.sqlx` changes only when all of it has succeeded.
+//! every query that are kept in `.sqlx`. The query macros write these themselves if
+//! they are expanded with a database at hand. So each crate whose queries or
+//! migrations have changed is compiled here once with fresh databases, and writes into
+//! another folder; its `.sqlx` changes only if that has succeeded. What is compiled is
+//! the crate's unit tests, in the usual target folder: the next test run needs them
+//! anyway.
 
 use std::{
     collections::BTreeSet,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::ExitCode,
+    sync::atomic::AtomicBool,
     time::SystemTime,
 };
 
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    data_folder,
-    debian_packages::ensure_postgres,
+    cargo_build::cargo_build,
+    cli::PrepareArgs,
     instance_lock::InstanceLock,
     leftovers::Record,
     migrations,
-    ports::{Ports, Use},
-    postgres::Cluster,
     project::Project,
-    supervisor::Supervised,
-    system_user::SystemUser,
+    query_crates::{DATABASES, QueryCrate},
+    single_database::SingleDatabase,
     terminal::{self, Step},
-    test_run,
+    test_programs,
 };
 
-/// Writes `.sqlx` anew.
-pub fn run() -> Result<ExitCode> {
+/// Writes the query data of the crates that need it, or checks it.
+pub fn run(args: &PrepareArgs) -> Result<ExitCode> {
     let project = Project::locate()?;
     let folder = project.private_folder().join("prepare");
     let _lock = InstanceLock::acquire(&folder, "prepare")?;
     let record = Record::of(&folder);
     record.stop_leftovers()?;
 
-    let cluster = lay_out(&project, &folder)?;
-    let step = Step::begin("databases with the migrations applied");
-    cluster.create()?;
-    cluster.forget_dead_server();
-    let mut server = Supervised::start(cluster.process(), &record)?;
-    cluster.wait_until_ready(|| server.ended().is_some())?;
-    let count = create_databases(&cluster, &project.root)?;
-    step.done(&format!("{count} migrations"));
-
-    let queries = folder.join("queries");
-    let status = check_all_crates(&project, &cluster, &folder, &queries);
-    server.stop();
+    let crates = QueryCrate::all(&project.root)?;
+    let due = if args.all { crates } else { out_of_date(crates, &project, &folder)? };
+    if due.is_empty() {
+        terminal::print("No query and no migration has changed since the last time.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut database = SingleDatabase::start(&project, &folder, &record)?;
+    create_databases(&database, &project.root)?;
+    let mut stale = Vec::new();
+    for query_crate in &due {
+        let described = describe(query_crate, &project, &folder, &database)?;
+        if args.check {
+            stale.extend(differences(&described, &query_crate.data())?);
+        } else {
+            write(query_crate, &described)?;
+        }
+    }
+    database.stop();
     record.clear();
-    if !status? {
+    if !stale.is_empty() {
+        let paths: Vec<_> = stale.iter().map(|path| path.display().to_string()).collect();
         bail!(
-            "the crates do not compile against the migrated databases (see above); .sqlx was not changed"
+            "the query data is out of date: run `cargo stack prepare` and commit `.sqlx`\n  {}",
+            paths.join("\n  ")
         );
     }
-    let changed = replace(&queries, &project.root.join(".sqlx"))?;
-    if changed > 0 {
-        // cargo does not know that the macros read these files.
-        touch_crates_with_queries(&project.root)?;
+    for query_crate in &due {
+        fs::write(seen(query_crate, &folder), query_crate.fingerprint(&project.root)?)?;
     }
-    terminal::print(&format!(
-        ".sqlx: {} queries, {changed} files changed",
-        entries(&queries)?.len()
-    ));
     Ok(ExitCode::SUCCESS)
 }
 
-/// One cluster is enough for both databases.
-fn lay_out(project: &Project, folder: &Path) -> Result<Cluster> {
-    let binaries = ensure_postgres(&project.private_folder())?;
-    let user = SystemUser::for_server("postgres")?;
-    Ok(Cluster {
-        name: "db",
-        database: "write_db",
-        roles: &[],
-        port: Ports::free_for_infrastructure()?.of(Use::WriteDatabase),
-        max_connections: 100,
-        folder: data_folder::prepare(folder, &[user])?,
-        binaries,
-        user,
-    })
+/// The file with the fingerprint of the crate when its query data was last up to date.
+fn seen(query_crate: &QueryCrate, folder: &Path) -> PathBuf {
+    folder.join(format!("{}.fingerprint", query_crate.name))
 }
 
-fn create_databases(cluster: &Cluster, root: &Path) -> Result<usize> {
-    let mut count = 0;
-    for (database, migrations) in [("write_db", "db/write"), ("read_db", "db/read")] {
-        cluster.query("postgres", &format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"))?;
-        cluster.query("postgres", &format!("CREATE DATABASE {database}"))?;
-        count += migrations::apply(cluster, database, &root.join(migrations))?;
-    }
-    Ok(count)
-}
-
-/// Checks every crate with the macros writing to `queries`; says whether all
-/// compiled.
-fn check_all_crates(
+fn out_of_date(
+    mut crates: Vec<QueryCrate>,
     project: &Project,
-    cluster: &Cluster,
     folder: &Path,
-    queries: &Path,
-) -> Result<bool> {
-    if queries.exists() {
-        fs::remove_dir_all(queries)?;
+) -> Result<Vec<QueryCrate>> {
+    let mut fingerprints = Vec::new();
+    for query_crate in &crates {
+        fingerprints.push(query_crate.fingerprint(&project.root)?);
     }
-    fs::create_dir_all(queries)?;
-    // A target folder of its own: in the usual one, crates would count as
-    // checked and their macros would not be expanded; and its next build would
-    // find everything changed.
-    let target = folder.join("target");
-    let members = crates_with_queries(&project.root)?;
-    if members.is_empty() {
-        bail!("no crate of the workspace depends on sqlx");
-    }
-    let mut clean = project.cargo();
-    clean.env("CARGO_TARGET_DIR", &target).args(["clean", "--quiet"]);
-    for member in &members {
-        clean.arg("--package").arg(package_name(member)?);
-    }
-    run_quietly(&mut clean)?;
+    let mut fingerprints = fingerprints.iter();
+    crates.retain(|query_crate| {
+        fs::read_to_string(seen(query_crate, folder)).ok().as_ref() != fingerprints.next()
+    });
+    Ok(crates)
+}
 
-    terminal::note("  … cargo check (the first time, all dependencies are checked as well)");
-    let mut check = project.cargo();
-    check
-        .args(["check", "--workspace", "--exclude", "stack", "--all-targets"])
-        .env("CARGO_TARGET_DIR", &target)
+/// One server is enough for both databases.
+fn create_databases(server: &SingleDatabase, root: &Path) -> Result<()> {
+    let step = Step::begin("apply the migrations");
+    let cluster = &server.cluster;
+    let mut count = 0;
+    for database in DATABASES {
+        let name = database.name;
+        cluster.query("postgres", &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
+        cluster.query("postgres", &format!("CREATE DATABASE {name}"))?;
+        count += migrations::apply(cluster, name, &root.join(database.migrations))?;
+    }
+    step.done(&format!("{count} migrations"));
+    Ok(())
+}
+
+/// Compiles the crate with the databases at hand and returns the folder into which its
+/// macros have described its queries.
+fn describe(
+    query_crate: &QueryCrate,
+    project: &Project,
+    folder: &Path,
+    server: &SingleDatabase,
+) -> Result<PathBuf> {
+    let described = folder.join(format!("{}.queries", query_crate.name));
+    if described.exists() {
+        fs::remove_dir_all(&described)?;
+    }
+    fs::create_dir_all(&described)?;
+    // cargo does not know that the macros depend on databases.
+    touch_root(query_crate)?;
+    let name = &query_crate.name;
+    let targets = test_programs::unit_test_targets(project, std::slice::from_ref(name))?
+        .with_context(|| format!("{name} has no unit tests"))?;
+    let mut cargo = project.cargo();
+    cargo
+        .args(["test", "--no-run"])
+        .args(targets)
         .env("SQLX_OFFLINE", "false")
-        .env("SQLX_OFFLINE_DIR", queries)
-        .env("DATABASE_URL", cluster.url())
-        .env("READ_DATABASE_URL", cluster.url().replace("write_db", "read_db"));
-    Ok(test_run::run_to_end(&mut check)?.success())
+        .env("SQLX_OFFLINE_DIR", &described)
+        .envs(DATABASES.map(|database| (database.variable, server.cluster.url_of(database.name))));
+    cargo_build(&mut cargo, &format!("{name} with the databases"), &AtomicBool::new(false))?;
+    Ok(described)
 }
 
-fn run_quietly(command: &mut Command) -> Result<()> {
-    let output = command.output().context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
-}
-
-/// The folders of the crates that depend on sqlx.
-fn crates_with_queries(root: &Path) -> Result<Vec<PathBuf>> {
-    let folders = fs::read_dir(root)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    Ok(folders
-        .into_iter()
-        .filter(|folder| {
-            fs::read_to_string(folder.join("Cargo.toml"))
-                .is_ok_and(|manifest| manifest.lines().any(|line| line.starts_with("sqlx")))
-        })
-        .collect())
-}
-
-/// The name in the folder's manifest.
-fn package_name(folder: &Path) -> Result<String> {
-    let manifest = fs::read_to_string(folder.join("Cargo.toml"))?;
-    manifest
-        .lines()
-        .find_map(|line| line.strip_prefix("name = ")?.trim().split('"').nth(1))
-        .map(str::to_owned)
-        .with_context(|| format!("{} has no package name", folder.join("Cargo.toml").display()))
-}
-
-fn touch_crates_with_queries(root: &Path) -> Result<()> {
-    for folder in crates_with_queries(root)? {
-        for source in ["src/main.rs", "src/lib.rs"].map(|name| folder.join(name)) {
-            if let Ok(file) = fs::File::options().append(true).open(&source) {
-                file.set_modified(SystemTime::now())?;
-            }
+fn touch_root(query_crate: &QueryCrate) -> Result<()> {
+    for root in ["src/main.rs", "src/lib.rs"].map(|root| query_crate.folder.join(root)) {
+        if let Ok(file) = fs::File::options().append(true).open(&root) {
+            file.set_modified(SystemTime::now())?;
         }
     }
     Ok(())
 }
 
-/// Makes the second folder like the first and says how many files differed.
-fn replace(new: &Path, old: &Path) -> Result<usize> {
-    fs::create_dir_all(old)?;
-    let (new_names, old_names) = (entries(new)?, entries(old)?);
-    let mut changed = 0;
-    for stale in old_names.difference(&new_names) {
-        fs::remove_file(old.join(stale))?;
-        changed += 1;
+/// Makes the crate's query data what its macros have described.
+fn write(query_crate: &QueryCrate, described: &Path) -> Result<()> {
+    let data = query_crate.data();
+    let changed = differences(described, &data)?;
+    fs::create_dir_all(&data)?;
+    for path in &changed {
+        let new = described.join(path.file_name().unwrap_or_default());
+        if new.exists() { fs::copy(&new, path).map(drop) } else { fs::remove_file(path) }
+            .with_context(|| format!("cannot change {}", path.display()))?;
     }
-    for name in &new_names {
-        let text = fs::read(new.join(name))?;
-        if fs::read(old.join(name)).ok().as_ref() != Some(&text) {
-            fs::write(old.join(name), text)?;
-            changed += 1;
-        }
-    }
-    Ok(changed)
+    terminal::print(&format!(
+        "{}/.sqlx: {} queries, {} files changed",
+        query_crate.name,
+        entries(&data)?.len(),
+        changed.len()
+    ));
+    Ok(())
 }
 
-/// The names of a folder's query files.
+/// The files of the second folder that differ from those of the first, or that only one
+/// of them has.
+fn differences(new: &Path, old: &Path) -> Result<Vec<PathBuf>> {
+    let names = &entries(new)? | &entries(old)?;
+    let differ = |name: &OsString| fs::read(new.join(name)).ok() != fs::read(old.join(name)).ok();
+    Ok(names.into_iter().filter(differ).map(|name| old.join(name)).collect())
+}
+
+/// The names of the query files in a folder; none if it is not there.
 fn entries(folder: &Path) -> Result<BTreeSet<OsString>> {
-    let names = fs::read_dir(folder)?
-        .map(|entry| Ok(entry?.file_name()))
-        .collect::<Result<BTreeSet<_>>>()?;
-    Ok(names
-        .into_iter()
-        .filter(|name| {
-            let name = name.to_string_lossy();
-            name.starts_with("query-") && name.ends_with(".json")
-        })
-        .collect())
+    if !folder.exists() {
+        return Ok(BTreeSet::new());
+    }
+    let names = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name()));
+    let names = names.collect::<Result<BTreeSet<_>>>()?;
+    let is_query = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("query-") && name.ends_with(".json")
+    };
+    Ok(names.into_iter().filter(is_query).collect())
 }
 
 #[cfg(test)]
@@ -216,18 +195,26 @@ mod tests {
     #[test]
     fn stale_queries_go_and_other_files_stay() -> Result<()> {
         let folder = std::env::temp_dir().join(format!("stack-prepare-{}", std::process::id()));
-        let (new, old) = (folder.join("new"), folder.join("old"));
+        let new = folder.join("new");
+        let query_crate = QueryCrate {
+            name: "shop".to_owned(),
+            folder: folder.join("shop"),
+            database: DATABASES[0],
+        };
+        let data = query_crate.data();
         fs::create_dir_all(&new)?;
-        fs::create_dir_all(&old)?;
+        fs::create_dir_all(&data)?;
         fs::write(new.join("query-1.json"), "1")?;
         fs::write(new.join("query-2.json"), "2")?;
-        fs::write(old.join("query-2.json"), "2")?;
-        fs::write(old.join("query-3.json"), "3")?;
-        fs::write(old.join("README"), "")?;
-        assert_eq!(replace(&new, &old)?, 2);
-        assert_eq!(entries(&old)?, entries(&new)?);
-        assert!(old.join("README").exists());
-        assert_eq!(replace(&new, &old)?, 0);
+        fs::write(data.join("query-2.json"), "2")?;
+        fs::write(data.join("query-3.json"), "3")?;
+        fs::write(data.join("README"), "")?;
+        let changed = ["query-1.json", "query-3.json"].map(|name| data.join(name));
+        assert_eq!(differences(&new, &data)?, changed);
+        write(&query_crate, &new)?;
+        assert_eq!(entries(&data)?, entries(&new)?);
+        assert!(data.join("README").exists());
+        assert!(differences(&new, &data)?.is_empty());
         fs::remove_dir_all(&folder)?;
         Ok(())
     }

@@ -2,15 +2,15 @@
 
 use std::{
     ffi::OsString,
-    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use nix::sys::signal::Signal;
 
 use crate::{
+    cargo_build::Programs,
     http::Request,
     infrastructure::Infrastructure,
     interrupt,
@@ -19,7 +19,6 @@ use crate::{
     ports::{Ports, Use},
     process::{Output, ProcessSpec},
     project::Project,
-    service_build::Executables,
     supervisor::Supervised,
     terminal::{self, Colour, Step},
 };
@@ -73,7 +72,7 @@ impl Services {
     /// Starts all services and waits until each says that it is well.
     pub fn start(
         project: &Project,
-        executables: &Executables,
+        programs: &Programs,
         infrastructure: &Infrastructure,
         ports: &Ports,
         record: &Record,
@@ -83,7 +82,7 @@ impl Services {
         for service in SERVICES {
             let spec = ProcessSpec {
                 name: service.name.to_owned(),
-                program: executable(executables, service.name)?,
+                program: programs.path(service.name)?.to_owned(),
                 arguments: Vec::new(),
                 environment: service.environment(infrastructure, ports),
                 directory: project.root.clone(),
@@ -173,12 +172,6 @@ impl Drop for Services {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-fn executable(executables: &Executables, name: &str) -> Result<PathBuf> {
-    executables.get(name).cloned().with_context(|| {
-        format!("cargo has built no program {name}: has the package another name now?")
-    })
 }
 
 impl Service {

@@ -1,40 +1,30 @@
-//! `cargo stack test`: the tests, with servers of their own.
+//! `cargo stack test`: the tests, and the servers that they need.
 
 use std::{
-    os::unix::process::CommandExt,
-    process::{Command, ExitCode, ExitStatus, Stdio},
+    process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow};
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
-};
+use anyhow::{Result, anyhow};
 
 use crate::{
-    infrastructure::{Infrastructure, Plan},
+    cargo_build::Programs,
+    cli::TestArgs,
+    foreground::run_to_end,
+    infrastructure::{MAX_CONNECTIONS_OF_TESTS, Plan},
     instance_lock::InstanceLock,
     interrupt,
     leftovers::Record,
     ports::Ports,
-    process,
     project::Project,
-    service_build::{Executables, cargo_build},
+    terminal,
+    test_programs::{self, Chosen, Needs},
+    test_servers::TestServers,
 };
 
-/// Every test has databases and connection pools of its own, and many run at
-/// once.
-const MAX_CONNECTIONS: u16 = 500;
-/// What is built: all that tests start and are.
-pub const EVERYTHING: [&str; 2] = ["--bins", "--tests"];
-/// How long cargo and the tests may take to end when a stop is asked for.
-const GRACE: Duration = Duration::from_secs(10);
-
-/// Runs `cargo test` and gives its exit code.
-pub fn run(arguments: &[String]) -> Result<ExitCode> {
+/// Builds the tests, runs those that are chosen, and returns 0 if all have passed.
+pub fn run(args: &TestArgs) -> Result<ExitCode> {
     let project = Project::locate()?;
     let folder = project.private_folder().join("test");
     let _lock = InstanceLock::acquire(&folder, "test")?;
@@ -45,94 +35,85 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
         project: &project,
         folder: &folder,
         ports: &ports,
-        max_connections: MAX_CONNECTIONS,
+        max_connections: MAX_CONNECTIONS_OF_TESTS,
         record: &record,
         throw_away: true,
     };
-    let (executables, mut infrastructure) = build_and_start(&plan)?;
-
-    let mut test = project.cargo();
-    test.args(["test", "--release"]);
-    if !selects_packages(arguments) {
-        // All but the examples in documentation, which `.ci/run` tries: their
-        // summaries, most of them empty, would be the last thing to read.
-        test.args(["--workspace", "--tests"]);
-    }
-    test.args(arguments).envs(infrastructure.environment());
-    // System tests start the services; where cargo has put them is known here.
-    if let Some(folder) = executables.get("command-service").and_then(|path| path.parent()) {
-        test.env("SERVICE_BINARIES", folder);
-    }
-    let status = run_to_end(&mut test);
-    infrastructure.stop();
+    let (programs, chosen, mut servers) =
+        if args.chooses() { build_then_start(&plan, args)? } else { build_and_start(&plan, args)? };
+    let outcome = run_all(&programs, &chosen, &servers, args);
+    servers.stop();
     record.clear();
-    let code = status?.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(101);
+    let failed = outcome?;
     interrupt::check()?;
-    Ok(ExitCode::from(code))
+    report(&chosen, &failed);
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(101) })
 }
 
-/// Builds services and tests while databases and broker start.
-fn build_and_start(plan: &Plan<'_>) -> Result<(Executables, Infrastructure)> {
+/// Builds services and all tests while the servers start.
+fn build_and_start(
+    plan: &Plan<'_>,
+    args: &TestArgs,
+) -> Result<(Programs, Vec<Chosen>, TestServers)> {
     let failed = AtomicBool::new(false);
     thread::scope(|scope| {
-        let build =
-            scope.spawn(|| cargo_build(plan.project, "services and tests", &EVERYTHING, &failed));
-        let infrastructure =
-            Infrastructure::start(plan).inspect_err(|_| failed.store(true, Ordering::Relaxed));
-        let executables = build.join().map_err(|_| anyhow!("the build panicked"))?;
-        let infrastructure = infrastructure?;
-        Ok((executables?, infrastructure))
+        let build = scope.spawn(|| test_programs::build(plan.project, &[], &failed));
+        let servers = TestServers::start(Needs::Everything, plan)
+            .inspect_err(|_| failed.store(true, Ordering::Relaxed));
+        let programs = build.join().map_err(|_| anyhow!("the build panicked"))?;
+        let servers = servers?;
+        let programs = programs?;
+        let chosen = test_programs::choose(&programs, args)?;
+        Ok((programs, chosen, servers))
     })
 }
 
-/// Whether the caller chose packages; cargo would ignore that after
-/// `--workspace`.
-fn selects_packages(arguments: &[String]) -> bool {
-    arguments
-        .iter()
-        .take_while(|argument| *argument != "--")
-        .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"))
+/// Builds the chosen tests, then starts the servers that these need.
+fn build_then_start(
+    plan: &Plan<'_>,
+    args: &TestArgs,
+) -> Result<(Programs, Vec<Chosen>, TestServers)> {
+    let programs = test_programs::build(plan.project, &args.packages, &AtomicBool::new(false))?;
+    let chosen = test_programs::choose(&programs, args)?;
+    let needs = chosen.iter().map(|chosen| chosen.needs).max().unwrap_or(Needs::Nothing);
+    let servers = TestServers::start(needs, plan)?;
+    Ok((programs, chosen, servers))
 }
 
-/// Runs a command that writes to the terminal itself. When a stop is asked for,
-/// it is interrupted with everything that it has started.
-pub fn run_to_end(command: &mut Command) -> Result<ExitStatus> {
-    interrupt::check()?;
-    let mut child =
-        command.stdin(Stdio::null()).process_group(0).spawn().context("cannot run a program")?;
-    let group = child.id();
-    process::register_group(group);
-    let pid = Pid::from_raw(i32::try_from(group).unwrap_or(i32::MAX));
-    let mut asked: Option<Instant> = None;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
+/// Runs one program after the other and returns the names of those that failed: one at
+/// most, unless all are to be run.
+fn run_all(
+    programs: &Programs,
+    chosen: &[Chosen],
+    servers: &TestServers,
+    args: &TestArgs,
+) -> Result<Vec<String>> {
+    let mut failed = Vec::new();
+    for Chosen { program, .. } in chosen {
+        terminal::note(&format!("\n{}", program.title()));
+        let mut test = test_programs::command(program, args);
+        test.envs(servers.environment());
+        // System tests start the services.
+        if let Some(folder) = programs.path("command-service").ok().and_then(|path| path.parent()) {
+            test.env("SERVICE_BINARIES", folder);
         }
-        match asked {
-            None if interrupt::requested() => {
-                asked = Some(Instant::now());
-                let _ = killpg(pid, Signal::SIGINT);
+        if !run_to_end(&mut test)?.success() {
+            failed.push(program.title());
+            if !args.no_fail_fast {
+                break;
             }
-            Some(since) if since.elapsed() > GRACE => {
-                let _ = killpg(pid, Signal::SIGKILL);
-            }
-            _ => {}
         }
-        thread::sleep(Duration::from_millis(50));
-    };
-    process::forget_group(group);
-    Ok(status)
+    }
+    Ok(failed)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_choice_of_packages_is_noticed() {
-        let arguments = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert!(selects_packages(&arguments("-p query-service")));
-        assert!(selects_packages(&arguments("--package=query-service")));
-        assert!(!selects_packages(&arguments("oversell -- -p")));
+fn report(chosen: &[Chosen], failed: &[String]) {
+    let tests: usize = chosen.iter().map(|chosen| chosen.tests).sum();
+    if !failed.is_empty() {
+        terminal::note(&format!("Failed, see above: {}", failed.join(", ")));
+    } else if tests == 0 {
+        terminal::note("No test has such a name.");
+    } else {
+        terminal::print(&format!("{tests} passed, 0 failed"));
     }
 }

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Result, anyhow};
 
 use crate::{
+    cargo_build::{Programs, cargo_build},
     cli::UpArgs,
     debian_packages::ensure_nginx,
     gateway,
@@ -20,7 +21,6 @@ use crate::{
     ports::{Ports, Use},
     project::Project,
     server_binaries::NginxBinary,
-    service_build::{Executables, cargo_build},
     services::{self, Services},
     supervisor,
     terminal::{self, GREEN, paint},
@@ -49,9 +49,9 @@ pub fn run(args: &UpArgs) -> Result<ExitCode> {
         record: &record,
         throw_away: args.throw_away,
     };
-    let Started { executables, mut infrastructure, nginx } = build_and_start(&plan, args.gateway)?;
+    let Started { programs, mut infrastructure, nginx } = build_and_start(&plan, args)?;
     logs::hold();
-    let mut services = Services::start(&project, &executables, &infrastructure, &ports, &record)?;
+    let mut services = Services::start(&project, &programs, &infrastructure, &ports, &record)?;
     let mut gateway =
         nginx.map(|nginx| gateway::start(&plan, nginx, &infrastructure.folder)).transpose()?;
     print_addresses(&ports, &infrastructure.folder, args.throw_away);
@@ -80,7 +80,7 @@ fn ports(args: &UpArgs) -> Result<Ports> {
 
 /// What the services and the gateway need to be started.
 struct Started {
-    executables: Executables,
+    programs: Programs,
     infrastructure: Infrastructure,
     /// For the gateway, if there is to be one.
     nginx: Option<NginxBinary>,
@@ -88,19 +88,20 @@ struct Started {
 
 /// Builds the services while databases and broker are installed and started:
 /// on a new machine both take minutes.
-fn build_and_start(plan: &Plan<'_>, gateway: bool) -> Result<Started> {
+fn build_and_start(plan: &Plan<'_>, args: &UpArgs) -> Result<Started> {
     let failed = AtomicBool::new(false);
-    let programs = services::programs().map(|program| ["--bin", program]);
+    let mut cargo = plan.project.cargo();
+    cargo.args(["build", if args.dev { "--profile=dev" } else { "--release" }]);
+    cargo.args(services::programs().map(|program| ["--bin", program]).as_flattened());
     thread::scope(|scope| {
-        let build = scope
-            .spawn(|| cargo_build(plan.project, "the services", programs.as_flattened(), &failed));
-        let servers =
-            start_servers(plan, gateway).inspect_err(|_| failed.store(true, Ordering::Relaxed));
-        let executables = build.join().map_err(|_| anyhow!("the build panicked"))?;
+        let build = scope.spawn(|| cargo_build(&mut cargo, "the services", &failed));
+        let servers = start_servers(plan, args.gateway)
+            .inspect_err(|_| failed.store(true, Ordering::Relaxed));
+        let programs = build.join().map_err(|_| anyhow!("the build panicked"))?;
         // Why the servers did not start is told before that the build was then
         // given up.
         let (nginx, infrastructure) = servers?;
-        Ok(Started { executables: executables?, infrastructure, nginx })
+        Ok(Started { programs: programs?, infrastructure, nginx })
     })
 }
 

@@ -1,0 +1,57 @@
+//! What failed or interrupted system tests leave on servers that go on running.
+//!
+//! Each test has databases and a virtual host of its own, and deletes them if it
+//! succeeds. Those of a failed test stay until the next run, so that they can be
+//! inspected.
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::{
+    debian_packages::ensure_postgres, http::Request, postgres, project::Project,
+    rabbitmq_setup::AUTHORIZATION,
+};
+
+/// The names that the test harness gives: `tests/harness/database.rs`.
+const DATABASES: &str = "SELECT datname FROM pg_database WHERE datname ~ '^test_[0-9a-f]{32}$'";
+/// The beginning of such names: `tests/harness/broker.rs`.
+const VIRTUAL_HOST: &str = "test-";
+
+/// Deletes the databases and virtual hosts of earlier tests that nothing is connected to.
+pub fn remove(project: &Project, environment: &[(String, String)]) -> Result<()> {
+    let binaries = ensure_postgres(&project.private_folder())?;
+    for url in
+        ["DATABASE_URL", "READ_DATABASE_URL"].iter().filter_map(|name| get(environment, name))
+    {
+        for database in postgres::query_by_url(&binaries, url, DATABASES)?.lines() {
+            // PostgreSQL refuses to drop a database that is in use.
+            let _ = postgres::query_by_url(&binaries, url, &format!("DROP DATABASE {database}"));
+        }
+    }
+    get(environment, "BROKER_MANAGEMENT_URL").map_or(Ok(()), remove_virtual_hosts)
+}
+
+fn get<'a>(environment: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
+    environment.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
+}
+
+#[derive(Debug, Deserialize)]
+struct VirtualHost {
+    name: String,
+}
+
+fn remove_virtual_hosts(management_url: &str) -> Result<()> {
+    let port = management_url.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let port = port.with_context(|| format!("{management_url} has no port"))?;
+    let send = |method, path: &str| {
+        Request { method, port, path, authorization: Some(AUTHORIZATION), body: "" }.send()
+    };
+    let hosts = send("GET", "/api/vhosts?columns=name")?.body;
+    let hosts: Vec<VirtualHost> = serde_json::from_str(&hosts).context("unexpected vhosts")?;
+    for VirtualHost { name } in hosts.iter().filter(|host| host.name.starts_with(VIRTUAL_HOST)) {
+        if send("GET", &format!("/api/vhosts/{name}/connections"))?.body == "[]" {
+            send("DELETE", &format!("/api/vhosts/{name}"))?;
+        }
+    }
+    Ok(())
+}

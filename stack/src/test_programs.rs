@@ -1,0 +1,241 @@
+//! The test programs of the workspace: which are built, which of their tests are
+//! chosen, and which servers these need.
+
+use std::{
+    collections::BTreeSet,
+    process::{Command, Stdio},
+    sync::atomic::AtomicBool,
+};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::{
+    cargo_build::{Program, Programs, cargo_build},
+    cli::TestArgs,
+    project::Project,
+};
+
+/// The test program whose tests run the services. All others are unit tests.
+const SYSTEM: &str = "system";
+
+/// The modules of unit tests that use a database have this name.
+const DATABASE_TESTS: &str = "database_tests";
+
+/// The servers that tests need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// None.
+    Nothing,
+    /// One database server, which `DATABASE_URL` names.
+    Database,
+    /// Both database servers and the broker.
+    Everything,
+}
+
+/// A test program with at least one chosen test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// The program.
+    pub program: Program,
+    /// How many of its tests are chosen.
+    pub tests: usize,
+    /// What these need.
+    pub needs: Needs,
+}
+
+/// Builds the test programs of the chosen packages, and the services for system tests.
+pub fn build(project: &Project, packages: &[String], unwanted: &AtomicBool) -> Result<Programs> {
+    match unit_test_targets(project, packages)? {
+        Some(targets) => {
+            let mut cargo = project.cargo();
+            cargo_build(cargo.args(["test", "--no-run"]).args(targets), "unit tests", unwanted)
+        }
+        None => {
+            let mut cargo = project.cargo();
+            cargo_build(cargo.args(["build", "--bins", "--tests"]), "services and tests", unwanted)
+        }
+    }
+}
+
+/// The options by which cargo builds the unit tests of these packages: `--bin=load`. None
+/// if no package is named, or if one has system tests.
+pub fn unit_test_targets(
+    project: &Project,
+    packages: &[String],
+) -> Result<Option<BTreeSet<String>>> {
+    if packages.is_empty() {
+        return Ok(None);
+    }
+    Metadata::of(project)?.unit_test_targets(packages)
+}
+
+/// Lists the chosen tests of each program: the quickest programs first, and the system
+/// tests last. Programs without a chosen test are left out.
+pub fn choose(programs: &Programs, args: &TestArgs) -> Result<Vec<Chosen>> {
+    let packages: BTreeSet<&str> = args.packages.iter().map(String::as_str).collect();
+    let mut chosen = Vec::new();
+    for program in programs.tests() {
+        if packages.is_empty() || packages.contains(&*program.package) {
+            let names = list(program, args)?;
+            if !names.is_empty() {
+                let needs = needs(program, &names);
+                chosen.push(Chosen { program: program.clone(), tests: names.len(), needs });
+            }
+        }
+    }
+    chosen.sort_by_cached_key(|chosen| (chosen.needs, chosen.program.package.clone()));
+    Ok(chosen)
+}
+
+/// The names of a program's chosen tests, as the program itself lists them.
+fn list(program: &Program, args: &TestArgs) -> Result<Vec<String>> {
+    let output = command(program, args)
+        .args(["--list", "--format", "terse"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot run {}", program.path.display()))?;
+    if !output.status.success() {
+        bail!("the tests of {} cannot be listed", program.package);
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
+}
+
+/// How to run a program's chosen tests: like cargo, in the folder of its package.
+pub fn command(program: &Program, args: &TestArgs) -> Command {
+    let mut command = Command::new(&program.path);
+    command
+        .current_dir(&program.folder)
+        .env("CARGO_MANIFEST_DIR", &program.folder)
+        .args(&args.filters)
+        .args(&args.program_args);
+    command
+}
+
+fn needs(program: &Program, tests: &[String]) -> Needs {
+    let uses_database = |test: &String| test.split("::").any(|part| part == DATABASE_TESTS);
+    if program.name == SYSTEM {
+        Needs::Everything
+    } else if tests.iter().any(uses_database) {
+        Needs::Database
+    } else {
+        Needs::Nothing
+    }
+}
+
+/// The workspace's packages, as `cargo metadata` describes them.
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Package {
+    name: String,
+    targets: Vec<Target>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    kind: Vec<String>,
+    name: String,
+    test: bool,
+}
+
+impl Metadata {
+    fn of(project: &Project) -> Result<Self> {
+        let output = project
+            .cargo()
+            .args(["metadata", "--no-deps", "--format-version=1"])
+            .stderr(Stdio::inherit())
+            .output()
+            .context("cannot run cargo")?;
+        if !output.status.success() {
+            bail!("cargo cannot read the workspace, see above");
+        }
+        serde_json::from_slice(&output.stdout).context("unexpected output of cargo metadata")
+    }
+
+    /// `--lib` stands for all libraries, as cargo has no option for one of several.
+    fn unit_test_targets(&self, packages: &[String]) -> Result<Option<BTreeSet<String>>> {
+        let mut options = BTreeSet::new();
+        for name in packages {
+            let Some(package) = self.packages.iter().find(|package| package.name == *name) else {
+                let names: Vec<&str> = self.packages.iter().map(|package| &*package.name).collect();
+                bail!("there is no package `{name}`: use one of {}", names.join(", "));
+            };
+            for target in package.targets.iter().filter(|target| target.test) {
+                match target.kind.first().map(String::as_str) {
+                    Some("bin") => options.insert(format!("--bin={}", target.name)),
+                    Some("lib") => options.insert("--lib".to_owned()),
+                    _ => return Ok(None),
+                };
+            }
+        }
+        Ok(Some(options))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn program(package: &str, name: &str) -> Program {
+        Program {
+            name: name.to_owned(),
+            package: package.to_owned(),
+            folder: PathBuf::new(),
+            is_test: true,
+            path: PathBuf::new(),
+        }
+    }
+
+    #[test]
+    fn only_the_servers_that_tests_need_are_started() {
+        let of = |name, tests: &[&str]| {
+            let tests: Vec<String> = tests.iter().map(|&test| test.to_owned()).collect();
+            needs(&program("p", name), &tests)
+        };
+        assert_eq!(of("load", &["plan::tests::a"]), Needs::Nothing);
+        assert_eq!(of("q", &["rules::tests::a", "views::database_tests::b"]), Needs::Database);
+        assert_eq!(of("q", &["rules::tests::no_database_tests"]), Needs::Nothing);
+        assert_eq!(of("system", &["oversell::a"]), Needs::Everything);
+    }
+
+    #[test]
+    fn unit_tests_of_one_package_are_built_without_the_rest() -> Result<()> {
+        let target = |kind: &str, name: &str, test| Target {
+            kind: vec![kind.to_owned()],
+            name: name.to_owned(),
+            test,
+        };
+        let package = |name: &str, targets| Package { name: name.to_owned(), targets };
+        let metadata = Metadata {
+            packages: vec![
+                package(
+                    "command-service",
+                    vec![
+                        target("bin", "command-service", true),
+                        target("custom-build", "b", false),
+                    ],
+                ),
+                package("access", vec![target("lib", "access", true)]),
+                package("system-tests", vec![target("test", "system", true)]),
+            ],
+        };
+        let options = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            metadata.unit_test_targets(&names)
+        };
+        let expected = ["--bin=command-service", "--lib"].map(str::to_owned);
+        assert_eq!(options(&["access", "command-service"])?, Some(expected.into()));
+        assert_eq!(options(&["access", "system-tests"])?, None);
+        let refusal = options(&["acess"]).err().map(|error| error.to_string());
+        assert!(refusal.is_some_and(|text| text.contains("use one of command-service, access")));
+        Ok(())
+    }
+}
