@@ -112,3 +112,19 @@ pub mod checks {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router;
+    use service_runtime::health::Health;
+
+    #[test]
+    fn openapi_json_is_up_to_date() -> anyhow::Result<()> {
+        let document = API.document(
+            Health::default().public_routes().into_openapi(),
+            router::documented_routes().into_openapi(),
+        );
+        documents::check_openapi_json(env!("CARGO_MANIFEST_DIR"), &document)
+    }
+}

@@ -28,6 +28,11 @@ pub struct Commands {
 
 /// The API, without `/health`.
 pub fn routes(commands: Commands) -> OpenApiRouter {
+    documented_routes().with_state(commands)
+}
+
+/// The same before handlers have what they need: enough for the OpenAPI document.
+pub fn documented_routes() -> OpenApiRouter<Commands> {
     OpenApiRouter::default()
         .routes(routes!(products::routes::create))
         .routes(routes!(products::routes::update))
@@ -37,5 +42,4 @@ pub fn routes(commands: Commands) -> OpenApiRouter {
         .routes(routes!(users::routes::create))
         .routes(routes!(users::routes::update))
         .routes(routes!(users::routes::open_account))
-        .with_state(commands)
 }

@@ -126,3 +126,19 @@ fn stale_header() -> Header {
         .example(Some("true".into()))
         .build()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::router;
+    use service_runtime::health::Health;
+
+    #[test]
+    fn openapi_json_is_up_to_date() -> anyhow::Result<()> {
+        let document = API.document(
+            Health::default().public_routes().into_openapi(),
+            router::documented_routes().into_openapi(),
+        );
+        documents::check_openapi_json(env!("CARGO_MANIFEST_DIR"), &document)
+    }
+}

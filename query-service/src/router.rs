@@ -13,6 +13,13 @@ use utoipa_axum::routes;
 
 /// The API, without `/health`.
 pub fn routes(database: Database, arrivals: Arrivals) -> OpenApiRouter {
+    documented_routes()
+        .with_state(database)
+        .layer(middleware::from_fn_with_state(arrivals, read_your_writes::wait))
+}
+
+/// The same before handlers have what they need: enough for the OpenAPI document.
+pub fn documented_routes() -> OpenApiRouter<Database> {
     OpenApiRouter::default()
         .routes(routes!(product_sales::get))
         .routes(routes!(category_metrics::get))
@@ -28,6 +35,4 @@ pub fn routes(database: Database, arrivals: Arrivals) -> OpenApiRouter {
         .routes(routes!(users::list))
         .routes(routes!(users::get))
         .routes(routes!(invoices::get))
-        .with_state(database)
-        .layer(middleware::from_fn_with_state(arrivals, read_your_writes::wait))
 }

@@ -6,12 +6,14 @@
 //! and the refusals that any of them may get. The text is made at the start, not at
 //! each request, and the router is the plain one of axum.
 
+mod checked_in;
 mod common;
 mod page;
 mod refusals;
 mod schemas;
 mod shared;
 
+pub use checked_in::check_openapi_json;
 pub use common::TAG;
 pub use refusals::{add_refusals, always, noted};
 pub use schemas::{AtLeastOne, Id, Time};
@@ -47,14 +49,21 @@ impl Api {
         role: Role,
         routes: OpenApiRouter,
     ) -> serde_json::Result<Guarded> {
-        let (routes, mut document) = routes.split_for_parts();
         let (open, of_open) = open.split_for_parts();
-        let (page, of_page) = page::routes().split_for_parts();
-        document.merge(of_open);
-        document.merge(of_page);
-        self.complete(&mut document);
-        let page = page.with_state(page::Document(serde_json::to_vec(&document)?.into()));
+        let (routes, of_routes) = routes.split_for_parts();
+        let text = serde_json::to_vec(&self.document(of_open, of_routes))?;
+        let (page, _) = page::routes().split_for_parts();
+        let page = page.with_state(page::Document(text.into()));
         Ok(Guarded::api(guard).open(open).open(page).needing(role, routes))
+    }
+
+    /// The OpenAPI document of these routes and of those that serve it.
+    pub fn document(&self, open: OpenApi, routes: OpenApi) -> OpenApi {
+        let mut document = routes;
+        document.merge(open);
+        document.merge(page::routes().into_openapi());
+        self.complete(&mut document);
+        document
     }
 
     fn complete(&self, document: &mut OpenApi) {
