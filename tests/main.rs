@@ -32,7 +32,6 @@ mod mixed_orders;
 mod order_life;
 mod oversell;
 mod parking;
-mod postman_collection;
 mod rate_limit;
 mod read_your_writes;
 mod remembered;

@@ -1,7 +1,5 @@
-//! Every route, and what it asks for.
+//! Every route of every port, and the role that it requires.
 
-use crate::api_documents::{Api, is_of, operations};
-use crate::harness::{Service, Shop};
 use Need::{Any, One, Open};
 use Port::{Command, CommandOperations, ConsumerOperations, Query, QueryOperations};
 use access::Role::{self, Admin, Reader, Writer};
@@ -9,24 +7,36 @@ use access::Role::{self, Admin, Reader, Writer};
 /// A port of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Port {
+    /// The API of the command service.
     Command,
+    /// The API of the query service.
     Query,
+    /// The operations port of the command service.
     CommandOperations,
+    /// The operations port of the query service.
     QueryOperations,
+    /// The operations port of the consumer service.
     ConsumerOperations,
 }
 
-/// What a route asks for.
+impl Port {
+    /// All.
+    pub const ALL: [Self; 5] =
+        [Command, Query, CommandOperations, QueryOperations, ConsumerOperations];
+}
+
+/// What a route requires.
 #[derive(Clone, Copy, Debug)]
 pub enum Need {
     /// Nothing.
     Open,
-    /// Any credential, only to be told that there is nothing.
+    /// Any valid credential, although the path or the method does not exist.
     Any,
     /// A role.
     One(Role),
 }
 
+/// Ports, methods, paths, and what they require.
 pub const ROUTES: &[(Port, &str, &str, Need)] = &[
     (Command, "POST", "/api/products", One(Writer)),
     (Command, "PUT", "/api/products/1", One(Writer)),
@@ -86,43 +96,3 @@ pub const ROUTES: &[(Port, &str, &str, Need)] = &[
     (ConsumerOperations, "POST", "/admin/dead-letters/1/redrive", One(Admin)),
     (ConsumerOperations, "PUT", "/admin/dead-letters/1", Any),
 ];
-
-impl Port {
-    /// All.
-    pub const ALL: [Self; 5] =
-        [Command, Query, CommandOperations, QueryOperations, ConsumerOperations];
-
-    /// Where a shop has it.
-    pub async fn url(self, shop: &Shop) -> String {
-        let (service, server): (&Service, _) = match self {
-            Command => (&shop.command, "api"),
-            Query => (&shop.query, "api"),
-            CommandOperations => (&shop.command, "operations"),
-            QueryOperations => (&shop.query, "operations"),
-            ConsumerOperations => (&shop.consumer, "operations"),
-        };
-        format!("http://{}", service.address(server).await)
-    }
-}
-
-/// What the APIs document and the table above does not have. (Operations ports have no
-/// document; what they serve to operators is behind one role as a whole.)
-pub async fn missing(shop: &Shop) -> Vec<String> {
-    let mut missing = Vec::new();
-    for api in Api::ALL {
-        let port = match api {
-            Api::Command => Command,
-            Api::Query => Query,
-        };
-        let document = api.document(shop).await;
-        for (method, pattern, _) in operations(&document) {
-            let is_listed = |(at, with, path, need): &(Port, &str, &str, Need)| {
-                *at == port && *with == method && !matches!(need, Any) && is_of(pattern, path)
-            };
-            if !ROUTES.iter().any(is_listed) {
-                missing.push(format!("{port:?} {method} {pattern} is not in the table"));
-            }
-        }
-    }
-    missing
-}

@@ -1,0 +1,10 @@
+//! Checks of files in the repository. They need no servers, unlike the system tests:
+//! `cargo test -p system-tests --test documents`.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod metrics;
+mod openapi;
+mod postman_collection;
+mod routes;
+mod test_modules;

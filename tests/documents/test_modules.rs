@@ -1,0 +1,42 @@
+//! `cargo stack test` starts a database for tests below modules named `database_tests`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[test]
+fn tests_that_need_a_database_are_below_modules_named_so() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut sources = sources(root);
+    sources.retain(|(_, text)| need_database(text.lines()));
+    assert!(!sources.is_empty(), "no tests found below {}", root.display());
+    sources.retain(|(file, text)| {
+        let module = file.strip_prefix(root).unwrap().with_extension("");
+        let outside = text.lines().take_while(|line| line.trim() != "mod database_tests {");
+        module.iter().all(|part| part != "database_tests") && need_database(outside)
+    });
+    let misplaced: Vec<_> = sources.into_iter().map(|(file, _)| file).collect();
+    assert!(misplaced.is_empty(), "tests outside of a module database_tests: {misplaced:#?}");
+}
+
+fn need_database<'a>(mut lines: impl Iterator<Item = &'a str>) -> bool {
+    lines.any(|line| line.trim_start().starts_with("#[sqlx::test"))
+}
+
+/// All Rust files in a folder and the folders in it, with their texts.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut sources = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let (path, name) = (entry.path(), entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            let is_skipped = name == "target" || name.to_string_lossy().starts_with('.');
+            if !is_skipped {
+                sources.extend(self::sources(&path));
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            sources.push((path, text));
+        }
+    }
+    sources
+}
