@@ -126,6 +126,10 @@ pub struct TestArgs {
     /// Run only the tests of this package. Can be given several times.
     #[arg(short, long = "package", value_name = "PACKAGE")]
     pub packages: Vec<String>,
+    /// Run only this test program of the system tests: `system`, or `documents`, which
+    /// needs no server. Can be given several times.
+    #[arg(long = "test", value_name = "NAME")]
+    pub targets: Vec<String>,
     /// Run all chosen test programs, even if one fails.
     #[arg(long)]
     pub no_fail_fast: bool,
@@ -137,7 +141,9 @@ pub struct TestArgs {
 impl TestArgs {
     /// Whether these may choose some of the tests.
     pub fn chooses(&self) -> bool {
-        !(self.filters.is_empty() && self.packages.is_empty() && self.program_args.is_empty())
+        ![&self.filters, &self.packages, &self.targets, &self.program_args]
+            .iter()
+            .all(|arguments| arguments.is_empty())
     }
 }
 

@@ -44,18 +44,25 @@ pub struct Chosen {
     pub needs: Needs,
 }
 
-/// Builds the test programs of the chosen packages, and the services for system tests.
-pub fn build(project: &Project, packages: &[String], unwanted: &AtomicBool) -> Result<Programs> {
-    match unit_test_targets(project, packages)? {
-        Some(targets) => {
-            let mut cargo = project.cargo();
-            cargo_build(cargo.args(["test", "--no-run"]).args(targets), "unit tests", unwanted)
-        }
-        None => {
-            let mut cargo = project.cargo();
-            cargo_build(cargo.args(["build", "--bins", "--tests"]), "services and tests", unwanted)
-        }
-    }
+/// Builds the services and all test programs.
+pub fn build_all(project: &Project, unwanted: &AtomicBool) -> Result<Programs> {
+    let mut cargo = project.cargo();
+    cargo_build(cargo.args(["build", "--bins", "--tests"]), "services and tests", unwanted)
+}
+
+/// Builds the chosen test programs, or everything if system tests may be among them.
+pub fn build_chosen(project: &Project, args: &TestArgs) -> Result<Programs> {
+    let nothing_else = AtomicBool::new(false);
+    let targets = if args.targets.is_empty() {
+        unit_test_targets(project, &args.packages)?
+    } else if args.targets.iter().any(|name| name == SYSTEM) {
+        None
+    } else {
+        Some(args.targets.iter().map(|name| format!("--test={name}")).collect())
+    };
+    let Some(targets) = targets else { return build_all(project, &nothing_else) };
+    let mut cargo = project.cargo();
+    cargo_build(cargo.args(["test", "--no-run"]).args(targets), "tests", &nothing_else)
 }
 
 /// The options by which cargo builds the unit tests of these packages: `--bin=load`. None
@@ -73,10 +80,10 @@ pub fn unit_test_targets(
 /// Lists the chosen tests of each program: the quickest programs first, and the system
 /// tests last. Programs without a chosen test are left out.
 pub fn choose(programs: &Programs, args: &TestArgs) -> Result<Vec<Chosen>> {
-    let packages: BTreeSet<&str> = args.packages.iter().map(String::as_str).collect();
+    let is_chosen = |names: &[String], name: &String| names.is_empty() || names.contains(name);
     let mut chosen = Vec::new();
     for program in programs.tests() {
-        if packages.is_empty() || packages.contains(&*program.package) {
+        if is_chosen(&args.packages, &program.package) && is_chosen(&args.targets, &program.name) {
             let names = list(program, args)?;
             if !names.is_empty() {
                 let needs = needs(program, &names);

@@ -57,7 +57,7 @@ fn build_and_start(
 ) -> Result<(Programs, Vec<Chosen>, TestServers)> {
     let failed = AtomicBool::new(false);
     thread::scope(|scope| {
-        let build = scope.spawn(|| test_programs::build(plan.project, &[], &failed));
+        let build = scope.spawn(|| test_programs::build_all(plan.project, &failed));
         let servers = TestServers::start(Needs::Everything, plan)
             .inspect_err(|_| failed.store(true, Ordering::Relaxed));
         let programs = build.join().map_err(|_| anyhow!("the build panicked"))?;
@@ -73,7 +73,7 @@ fn build_then_start(
     plan: &Plan<'_>,
     args: &TestArgs,
 ) -> Result<(Programs, Vec<Chosen>, TestServers)> {
-    let programs = test_programs::build(plan.project, &args.packages, &AtomicBool::new(false))?;
+    let programs = test_programs::build_chosen(plan.project, args)?;
     let chosen = test_programs::choose(&programs, args)?;
     let needs = chosen.iter().map(|chosen| chosen.needs).max().unwrap_or(Needs::Nothing);
     let servers = TestServers::start(needs, plan)?;

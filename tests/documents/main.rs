@@ -1,5 +1,5 @@
 //! Checks of files in the repository. They need no servers, unlike the system tests:
-//! `cargo test -p system-tests --test documents`.
+//! `cargo stack test --test documents`.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
