@@ -1,7 +1,8 @@
 //! What tests are made with. For tests of the whole system: shops of real processes,
 //! brokers and databases ([`harness`]), and the faults that they must survive ([`faults`]).
-//! For these and for tests without servers: the OpenAPI documents ([`openapi`]), the table
-//! of routes ([`routes`]) and the documented metrics ([`documented_metrics`]).
+//! For these and for tests without servers: the OpenAPI documents ([`openapi`]), the
+//! Postman collection ([`postman`]), the table of routes ([`routes`]) and the documented
+//! metrics ([`documented_metrics`]).
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,4 +10,5 @@ pub mod documented_metrics;
 pub mod faults;
 pub mod harness;
 pub mod openapi;
+pub mod postman;
 pub mod routes;
