@@ -32,6 +32,7 @@ mod mixed_orders;
 mod order_life;
 mod oversell;
 mod parking;
+mod postman_run;
 mod rate_limit;
 mod read_your_writes;
 mod remembered;

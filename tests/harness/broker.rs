@@ -51,6 +51,11 @@ impl Broker {
         broker
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The URL of this virtual host for a service, at that port of the broker or of a
     /// link.
     pub fn url_as(&self, service: &str, port: u16) -> String {
