@@ -1,7 +1,7 @@
 //! Keys count as soon as they are made, and not any more when they are revoked, with no
 //! restart; and whoever calls has commands of their own.
 
-use crate::harness::{Answer, Keys, Service, Shop, client, eventually, free_port, json, program};
+use crate::harness::{Answer, Keys, Service, Shop, client, eventually, json, program};
 use access::Role::{Admin, Reader, Writer};
 use reqwest::Method;
 use std::fs;
@@ -129,35 +129,4 @@ async fn operators_tools_call_with_a_key() {
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
     assert!(!admin(&letters).status.success());
     shop.close().await;
-}
-
-#[tokio::test]
-async fn services_do_not_start_on_settings_that_are_of_no_use() {
-    let store = Keys::none();
-    fs::write(store.path(), "{}").unwrap();
-    let absent = store.folder().join("absent").to_str().unwrap().to_owned();
-    let secret = "x".repeat(32);
-    let cases: [(&str, &[(&str, &str)]); 6] = [
-        ("not a file of API keys", &[("API_KEYS_FILE", &store.setting())]),
-        ("JWT_SECRET must have at least 32 bytes", &[("JWT_SECRET", "x")]),
-        ("cannot read JWT_SECRET_FILE", &[("JWT_SECRET_FILE", &absent)]),
-        ("JWT_JWKS_FILE", &[("JWT_JWKS_FILE", &absent)]),
-        (
-            "JWT_SECRET or JWT_SECRET_FILE, not both",
-            &[("JWT_SECRET", &secret), ("JWT_SECRET_FILE", &absent)],
-        ),
-        ("neither an address nor a network", &[("TRUSTED_PROXIES", "everybody")]),
-    ];
-    for (complaint, settings) in cases {
-        let output = Command::new(program("query-service"))
-            .env("QUERY_SERVICE_PORT", free_port().to_string())
-            .env("QUERY_OPERATIONS_PORT", free_port().to_string())
-            .envs([("AUTH", "on"), ("API_KEYS_FILE", &absent)])
-            .envs(settings.iter().copied())
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && text.contains(complaint), "{complaint}: {text}");
-        assert!(!text.contains(&secret), "{text}");
-    }
 }

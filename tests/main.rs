@@ -17,6 +17,7 @@ mod absence;
 mod api_documents;
 mod backpressure;
 mod bad_input;
+mod bad_settings;
 mod credentials;
 mod dead_letters;
 mod dropped_requests;

@@ -41,8 +41,7 @@ pub fn run(args: &PrepareArgs) -> Result<ExitCode> {
     let record = Record::of(&folder);
     record.stop_leftovers()?;
 
-    let crates = QueryCrate::all(&project.root)?;
-    let due = if args.all { crates } else { out_of_date(crates, &project, &folder)? };
+    let due = due(args, &project, &folder)?;
     if due.is_empty() {
         terminal::print("No query and no migration has changed since the last time.");
         return Ok(ExitCode::SUCCESS);
@@ -50,13 +49,15 @@ pub fn run(args: &PrepareArgs) -> Result<ExitCode> {
     let mut database = SingleDatabase::start(&project, &folder, &record)?;
     create_databases(&database, &project.root)?;
     let mut stale = Vec::new();
-    for query_crate in &due {
+    for (query_crate, inputs) in &due {
         let described = describe(query_crate, &project, &folder, &database)?;
-        if args.check {
-            stale.extend(differences(&described, &query_crate.data())?);
-        } else {
-            write(query_crate, &described)?;
+        let changed = differences(&described, &query_crate.data())?;
+        if args.check && !changed.is_empty() {
+            stale.extend(changed);
+            continue;
         }
+        write(query_crate, &described, &changed)?;
+        fs::write(fingerprint_file(query_crate, &folder), fingerprint(query_crate, *inputs)?)?;
     }
     database.stop();
     record.clear();
@@ -67,31 +68,30 @@ pub fn run(args: &PrepareArgs) -> Result<ExitCode> {
             paths.join("\n  ")
         );
     }
-    for query_crate in &due {
-        fs::write(seen(query_crate, &folder), query_crate.fingerprint(&project.root)?)?;
-    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The file with the fingerprint of the crate when its query data was last up to date.
-fn seen(query_crate: &QueryCrate, folder: &Path) -> PathBuf {
-    folder.join(format!("{}.fingerprint", query_crate.name))
+/// The crates to prepare, each with the hash of its inputs from before it is compiled: an
+/// edit in the meantime counts as a change.
+fn due(args: &PrepareArgs, project: &Project, folder: &Path) -> Result<Vec<(QueryCrate, u64)>> {
+    let mut due = Vec::new();
+    for query_crate in QueryCrate::all(&project.root)? {
+        let inputs = query_crate.hash_of_inputs(&project.root)?;
+        let seen = fs::read_to_string(fingerprint_file(&query_crate, folder)).unwrap_or_default();
+        if args.all || fingerprint(&query_crate, inputs)? != seen {
+            due.push((query_crate, inputs));
+        }
+    }
+    Ok(due)
 }
 
-fn out_of_date(
-    mut crates: Vec<QueryCrate>,
-    project: &Project,
-    folder: &Path,
-) -> Result<Vec<QueryCrate>> {
-    let mut fingerprints = Vec::new();
-    for query_crate in &crates {
-        fingerprints.push(query_crate.fingerprint(&project.root)?);
-    }
-    let mut fingerprints = fingerprints.iter();
-    crates.retain(|query_crate| {
-        fs::read_to_string(seen(query_crate, folder)).ok().as_ref() != fingerprints.next()
-    });
-    Ok(crates)
+fn fingerprint(query_crate: &QueryCrate, inputs: u64) -> Result<String> {
+    Ok(format!("{inputs:x} {:x}", query_crate.hash_of_data()?))
+}
+
+/// The file with the crate's fingerprint from when its query data was last up to date.
+fn fingerprint_file(query_crate: &QueryCrate, folder: &Path) -> PathBuf {
+    folder.join(format!("{}.fingerprint", query_crate.name))
 }
 
 /// One server is enough for both databases.
@@ -147,12 +147,11 @@ fn touch_root(query_crate: &QueryCrate) -> Result<()> {
     Ok(())
 }
 
-/// Makes the crate's query data what its macros have described.
-fn write(query_crate: &QueryCrate, described: &Path) -> Result<()> {
+/// Makes the crate's query data what its macros have described: these files differ.
+fn write(query_crate: &QueryCrate, described: &Path, changed: &[PathBuf]) -> Result<()> {
     let data = query_crate.data();
-    let changed = differences(described, &data)?;
     fs::create_dir_all(&data)?;
-    for path in &changed {
+    for path in changed {
         let new = described.join(path.file_name().unwrap_or_default());
         if new.exists() { fs::copy(&new, path).map(drop) } else { fs::remove_file(path) }
             .with_context(|| format!("cannot change {}", path.display()))?;
@@ -211,7 +210,7 @@ mod tests {
         fs::write(data.join("README"), "")?;
         let changed = ["query-1.json", "query-3.json"].map(|name| data.join(name));
         assert_eq!(differences(&new, &data)?, changed);
-        write(&query_crate, &new)?;
+        write(&query_crate, &new, &changed)?;
         assert_eq!(entries(&data)?, entries(&new)?);
         assert!(data.join("README").exists());
         assert!(differences(&new, &data)?.is_empty());

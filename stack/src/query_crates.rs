@@ -64,24 +64,36 @@ impl QueryCrate {
         self.folder.join(".sqlx")
     }
 
-    /// A hash of everything that its query data depends on, and of the data itself.
-    pub fn fingerprint(&self, root: &Path) -> Result<String> {
+    /// A hash of everything that its query data depends on.
+    pub fn hash_of_inputs(&self, root: &Path) -> Result<u64> {
         let mut hasher = DefaultHasher::new();
         sqlx_version(root)?.hash(&mut hasher);
-        for folder in [self.folder.join("src"), root.join(self.database.migrations), self.data()] {
-            for path in files(&folder)? {
-                let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
-                let is_rust = path.extension().is_some_and(|extension| extension == "rs");
-                let inputs = if is_rust { queries(&text) } else { vec![&*text] };
-                if !inputs.is_empty() {
-                    path.strip_prefix(root).unwrap_or(&path).hash(&mut hasher);
-                    inputs.hash(&mut hasher);
-                }
-            }
-        }
         fs::read(self.folder.join("sqlx.toml"))?.hash(&mut hasher);
-        Ok(format!("{:016x}", hasher.finish()))
+        hash_files(&self.folder.join("src"), &mut hasher)?;
+        hash_files(&root.join(self.database.migrations), &mut hasher)?;
+        Ok(hasher.finish())
     }
+
+    /// A hash of its query data.
+    pub fn hash_of_data(&self) -> Result<u64> {
+        let mut hasher = DefaultHasher::new();
+        hash_files(&self.data(), &mut hasher)?;
+        Ok(hasher.finish())
+    }
+}
+
+/// Hashes the files in a folder with their paths. Of Rust files only the queries count.
+fn hash_files(folder: &Path, hasher: &mut DefaultHasher) -> Result<()> {
+    for path in files(folder)? {
+        let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+        let is_rust = path.extension().is_some_and(|extension| extension == "rs");
+        let inputs = if is_rust { queries(&text) } else { vec![&*text] };
+        if !inputs.is_empty() {
+            path.strip_prefix(folder).unwrap_or(&path).hash(hasher);
+            inputs.hash(hasher);
+        }
+    }
+    Ok(())
 }
 
 /// The version in the lock file: another one may describe queries in another way.
@@ -194,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fingerprint_changes_with_what_the_query_data_depends_on() -> Result<()> {
+    fn the_hashes_change_with_the_queries_and_all_that_they_depend_on() -> Result<()> {
         let root = std::env::temp_dir().join(format!("stack-queries-{}", std::process::id()));
         let write = |path: &str, text: &str| -> Result<()> {
             let path = root.join(path);
@@ -208,10 +220,12 @@ mod tests {
         let [shop] = crates.as_slice() else { bail!("{crates:?}") };
         assert_eq!((&*shop.name, shop.database.name), ("shop", "read_db"));
 
-        let mut seen = vec![shop.fingerprint(&root)?];
+        let hashes = || -> Result<_> { Ok((shop.hash_of_inputs(&root)?, shop.hash_of_data()?)) };
+        let before = hashes()?;
+        let mut seen = vec![before];
         write("shop/src/a.rs", "query!(\"SELECT 1\"); g()")?;
         write("db/write/1.sql", "SELECT 1")?;
-        assert_eq!(seen, [shop.fingerprint(&root)?]);
+        assert_eq!(hashes()?, before);
         for (path, text) in [
             ("shop/src/a.rs", "query!(\"SELECT 2\"); g()"),
             ("shop/src/b/c.sql", "SELECT 3"),
@@ -221,11 +235,10 @@ mod tests {
             ("Cargo.lock", "[[package]]\nname = \"sqlx\"\nversion = \"2\"\n"),
         ] {
             write(path, text)?;
-            let now = shop.fingerprint(&root)?;
+            let now = hashes()?;
             assert!(!seen.contains(&now), "{path}");
             seen.push(now);
         }
-        fs::remove_dir_all(&root)?;
-        Ok(())
+        Ok(fs::remove_dir_all(&root)?)
     }
 }

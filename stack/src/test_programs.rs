@@ -22,6 +22,9 @@ const SYSTEM: &str = "system";
 /// The modules of unit tests that use a database have this name.
 const DATABASE_TESTS: &str = "database_tests";
 
+/// The modules of system tests that use no servers have this name.
+const WITHOUT_SERVERS: &str = "without_servers";
+
 /// The servers that tests need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Needs {
@@ -122,14 +125,14 @@ pub fn command(program: &Program, args: &TestArgs) -> Command {
 }
 
 fn needs(program: &Program, tests: &[String]) -> Needs {
-    let uses_database = |test: &String| test.split("::").any(|part| part == DATABASE_TESTS);
-    if program.name == SYSTEM {
-        Needs::Everything
-    } else if tests.iter().any(uses_database) {
-        Needs::Database
-    } else {
-        Needs::Nothing
-    }
+    let is_below = |test: &str, module: &str| test.split("::").any(|part| part == module);
+    let need = |test: &String| match program.name == SYSTEM {
+        true if is_below(test, WITHOUT_SERVERS) => Needs::Nothing,
+        true => Needs::Everything,
+        false if is_below(test, DATABASE_TESTS) => Needs::Database,
+        false => Needs::Nothing,
+    };
+    tests.iter().map(need).max().unwrap_or(Needs::Nothing)
 }
 
 /// The workspace's packages, as `cargo metadata` describes them.
@@ -211,6 +214,7 @@ mod tests {
         assert_eq!(of("q", &["rules::tests::a", "views::database_tests::b"]), Needs::Database);
         assert_eq!(of("q", &["rules::tests::no_database_tests"]), Needs::Nothing);
         assert_eq!(of("system", &["oversell::a"]), Needs::Everything);
+        assert_eq!(of("system", &["bad_settings::without_servers::a"]), Needs::Nothing);
     }
 
     #[test]
