@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
 use crate::{
     cargo_build::Programs,
@@ -75,6 +75,12 @@ fn build_then_start(
 ) -> Result<(Programs, Vec<Chosen>, TestServers)> {
     let programs = test_programs::build_chosen(plan.project, args)?;
     let chosen = test_programs::choose(&programs, args)?;
+    if chosen.is_empty() {
+        bail!(
+            "no test has such a name: a filter is a part of a test's path, such as `oversell` \
+             or `rules::`"
+        );
+    }
     let needs = chosen.iter().map(|chosen| chosen.needs).max().unwrap_or(Needs::Nothing);
     let servers = TestServers::start(needs, plan)?;
     Ok((programs, chosen, servers))
@@ -109,11 +115,9 @@ fn run_all(
 
 fn report(chosen: &[Chosen], failed: &[String]) {
     let tests: usize = chosen.iter().map(|chosen| chosen.tests).sum();
-    if !failed.is_empty() {
-        terminal::note(&format!("Failed, see above: {}", failed.join(", ")));
-    } else if tests == 0 {
-        terminal::note("No test has such a name.");
-    } else {
+    if failed.is_empty() {
         terminal::print(&format!("{tests} passed, 0 failed"));
+    } else {
+        terminal::note(&format!("Failed, see above: {}", failed.join(", ")));
     }
 }

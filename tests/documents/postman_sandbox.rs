@@ -195,6 +195,8 @@ async fn exceptions_fail_with_script_and_line() {
     let failed = failure("setTimeout(() => missing(), 0)").await;
     assert!(failed.starts_with("ReferenceError: "), "{failed}");
     assert_eq!(failure("throw 'a text'").await, "a text");
+    let endless = failure("while (true) {}").await;
+    assert!(endless.contains("interrupted"), "{endless}");
     assert!(failure("const a = ;").await.starts_with("SyntaxError: "));
     let both =
         failures("pm.test('one', () => { throw 1 }); pm.test('two', () => { throw 2 })").await;

@@ -5,9 +5,12 @@ use rquickjs::context::EvalOptions;
 use rquickjs::{Context, Ctx, Error, FromJs, Function, Object, Runtime};
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SANDBOX: &str = include_str!("sandbox.js");
+
+/// A script that computes for so long is in an endless loop.
+const LIMIT: Duration = Duration::from_secs(3);
 
 /// An engine. Variables and globals last from script to script.
 pub struct Sandbox {
@@ -15,6 +18,8 @@ pub struct Sandbox {
     runtime: Runtime,
     /// Whether a promise has been rejected.
     rejected: Rc<Cell<bool>>,
+    /// When the engine was called last.
+    called: Rc<Cell<Instant>>,
 }
 
 /// What a script did.
@@ -37,9 +42,12 @@ impl Sandbox {
         runtime.set_host_promise_rejection_tracker(Some(Box::new(move |_, _, _, _| {
             seen.set(true);
         })));
+        let called = Rc::new(Cell::new(Instant::now()));
+        let since = Rc::clone(&called);
+        runtime.set_interrupt_handler(Some(Box::new(move || since.get().elapsed() > LIMIT)));
         let context = Context::full(&runtime).unwrap();
         context.with(|ctx| evaluate::<()>(&ctx, SANDBOX, "sandbox.js", true).unwrap());
-        let sandbox = Self { context, runtime, rejected };
+        let sandbox = Self { context, runtime, rejected, called };
         for (name, value) in environment {
             let set = sandbox.with(|_, sandbox| {
                 function(&sandbox, "setEnvironment")?.call::<_, ()>((*name, value))
@@ -100,6 +108,7 @@ impl Sandbox {
         &self,
         action: impl for<'js> FnOnce(&Ctx<'js>, Object<'js>) -> rquickjs::Result<T>,
     ) -> Result<T, String> {
+        self.called.set(Instant::now());
         self.context.with(|ctx| {
             let sandbox: Object = ctx.globals().get("sandbox").unwrap();
             action(&ctx, sandbox.clone()).map_err(|error| match error {
