@@ -20,12 +20,11 @@ async fn the_query_service_can_only_read() {
     let mut connection = PgConnection::connect(&url).await.unwrap();
     for statement in [
         "DELETE FROM products_read",
-        "UPDATE product_sales SET gross_revenue = 0",
+        "UPDATE product_sales_view SET total_revenue = 0",
         "INSERT INTO processed_events (event_id) VALUES (gen_random_uuid())",
         "TRUNCATE users_read",
         "DO $$ BEGIN LOCK TABLE orders_read IN EXCLUSIVE MODE; END $$",
         "CREATE TABLE mine (id INT)",
-        "CREATE TABLE live.mine (id INT)",
         "CREATE TEMPORARY TABLE mine (id INT)",
         "CREATE SCHEMA mine",
         "SELECT lo_create(0)",
@@ -153,11 +152,7 @@ async fn who_watches_the_servers_sees_no_data() {
         (write, ["SELECT * FROM orders", "SELECT * FROM outbox", "DELETE FROM products"]),
         (
             read,
-            [
-                "SELECT * FROM live.users_read",
-                "SELECT * FROM live.orders_read",
-                "DELETE FROM live.products_read",
-            ],
+            ["SELECT * FROM users_read", "SELECT * FROM orders_read", "DELETE FROM products_read"],
         ),
     ] {
         let mut connection = PgConnection::connect(&url).await.unwrap();
@@ -195,16 +190,12 @@ async fn what_was_made_before_there_were_roles_becomes_theirs() {
             BEGIN
                 FOR object IN
                     SELECT oid::regclass AS name FROM pg_class
-                    WHERE relnamespace IN ('public'::regnamespace, to_regnamespace('live'))
-                      AND relkind IN ('r', 'v')
+                    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')
                 LOOP
                     EXECUTE format('ALTER TABLE %s OWNER TO CURRENT_USER', object.name);
                 END LOOP;
-                IF to_regnamespace('live') IS NOT NULL THEN
-                    ALTER SCHEMA live OWNER TO CURRENT_USER;
-                    REVOKE ALL ON ALL TABLES IN SCHEMA live FROM query_service, consumer_service;
-                    REVOKE ALL ON SCHEMA live FROM query_service, consumer_service;
-                END IF;
+                REVOKE ALL ON ALL TABLES IN SCHEMA public
+                FROM query_service, consumer_service, command_service;
             END
             $$"#,
         )

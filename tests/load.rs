@@ -37,11 +37,11 @@ async fn a_ten_thousandth_that_is_wrong_in_one_view_is_found() {
     sqlx::raw_sql(
         "CREATE FUNCTION overstate() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN
-             NEW.gross_revenue := NEW.gross_revenue + 0.0001;
+             NEW.total_revenue := NEW.total_revenue + 0.0001;
              RETURN NEW;
          END
          $$;
-         CREATE TRIGGER overstate BEFORE INSERT ON product_sales
+         CREATE TRIGGER overstate BEFORE INSERT ON product_sales_view
          FOR EACH ROW WHEN (NEW.product_id = 5) EXECUTE FUNCTION overstate()",
     )
     .execute(&shop.databases.read)

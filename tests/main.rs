@@ -30,6 +30,7 @@ mod load;
 mod logs;
 mod metrics;
 mod mixed_orders;
+mod old_data;
 mod order_life;
 mod oversell;
 mod parking;

@@ -76,25 +76,25 @@ async fn mixed_load(shop: &Shop) {
 fn tampering(view: &str) -> (&'static str, &'static str) {
     match view {
         "product_sales_view" => (
-            "UPDATE product_sales SET gross_revenue = gross_revenue + 0.0001 WHERE product_id = 1",
-            "product_sales_view, product_id 1: gross_revenue: expected 81.0000, found 81.0001",
+            "UPDATE product_sales_view SET total_revenue = total_revenue + 0.0001 WHERE product_id = 1",
+            "product_sales_view, product_id 1: total_revenue: expected 45.0000, found 45.0001",
         ),
         "category_metrics_view" => (
-            "DELETE FROM category_metrics WHERE category_name = 'Ätherisches'",
+            "DELETE FROM category_metrics_view WHERE category_name = 'Ätherisches'",
             "category_metrics_view, category_name \"Ätherisches\": not there, expected \
-             {\"category_name\":\"Ätherisches\",\"gross_revenue\":0.0000,",
+             {\"category_name\":\"Ätherisches\",\"cancelled_revenue\":0.0000,",
         ),
         "customer_ltv_view" => (
-            "UPDATE customer_ltv SET refunded_orders = 2 WHERE customer_id = 71",
+            "UPDATE customer_ltv_view SET refunded_orders = 2 WHERE customer_id = 71",
             "customer_ltv_view, customer_id 71: refunded_orders: expected 1, found 2",
         ),
         "hourly_sales_view" => (
-            "INSERT INTO hourly_sales (hour_timestamp) VALUES ('2001-01-01 05:00:00Z')",
+            "INSERT INTO hourly_sales_view (hour_timestamp) VALUES ('2001-01-01 05:00:00Z')",
             "hourly_sales_view, hour_timestamp \"2001-01-01T05:00:00+00:00\": not expected, found {",
         ),
         "hourly_product_sales_view" => (
-            "UPDATE hourly_product_sales SET gross_quantity = -1 WHERE product_id = 2",
-            "product_id 2: gross_quantity: expected 16, found -1",
+            "UPDATE hourly_product_sales_view SET total_quantity = -1 WHERE product_id = 2",
+            "product_id 2: total_quantity: expected 6, found -1",
         ),
         "products_read_view" => (
             "UPDATE products_read SET stock_put_in = stock_put_in + 1 WHERE product_id = 1",

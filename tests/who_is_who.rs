@@ -19,7 +19,7 @@ async fn the_flow_is_drawn_with_every_view() {
     let views: Vec<String> = sqlx::query_scalar(
         r"SELECT table_name::text
           FROM information_schema.tables
-          WHERE table_schema = 'live' AND table_name ~ '_(view|read)$'",
+          WHERE table_schema = 'public' AND table_name ~ '_(view|read)$'",
     )
     .fetch_all(&shop.databases.read)
     .await

@@ -40,7 +40,7 @@ pub async fn run() -> Result<ExitCode> {
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .test_before_acquire(false)
-        .connect_with(options.options([("search_path", "live,public")]))
+        .connect_with(options)
         .await?;
     let routes = Router::new().route("/{id}", get(find)).with_state(pool);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;

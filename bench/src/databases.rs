@@ -44,10 +44,8 @@ impl Database {
         let name = format!("bench_{what}_{number}");
         administer(cluster, format!("CREATE DATABASE {name}")).await?;
         let options = cluster.clone().database(&name);
-        // On the read side set here as well, for connections made before the
-        // migrations have set it for the database.
-        let pooled = options.clone().options([("search_path", "live,public")]);
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect_lazy_with(pooled);
+        let pool =
+            PgPoolOptions::new().max_connections(CONNECTIONS).connect_lazy_with(options.clone());
         Ok(Self { options, pool })
     }
 

@@ -1,4 +1,4 @@
 \set id random(1, :customers)
 SELECT customer_id, total_spent, order_count, last_order_date
-FROM live.customer_ltv_view
+FROM customer_ltv_view
 WHERE customer_id = :id::bigint;

@@ -227,7 +227,7 @@ impl Shop {
     /// # Errors
     /// If the database does not tell.
     pub async fn applied(&self) -> Result<i64> {
-        one(&self.databases.read, "SELECT events_applied FROM live.sync_status").await
+        one(&self.databases.read, "SELECT events_applied FROM sync_status").await
     }
 
     /// Waits until every event is published and applied.

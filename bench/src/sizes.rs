@@ -12,8 +12,8 @@ const TABLES: [&str; 12] = [
     "order_items",
     "products",
     "products_read",
-    "product_sales",
-    "customer_ltv",
+    "product_sales_view",
+    "customer_ltv_view",
     "sync_status",
     "topic_progress",
     "watermarks",
@@ -22,8 +22,14 @@ const TABLES: [&str; 12] = [
 ];
 
 /// Tables that do not grow with the number of orders.
-const CONSTANT: [&str; 6] =
-    ["products", "products_read", "product_sales", "sync_status", "topic_progress", "watermarks"];
+const CONSTANT: [&str; 6] = [
+    "products",
+    "products_read",
+    "product_sales_view",
+    "sync_status",
+    "topic_progress",
+    "watermarks",
+];
 
 /// One table's size.
 #[derive(Clone, Debug, PartialEq)]

@@ -100,7 +100,7 @@ fn watch(
 }
 
 async fn highest(connection: &mut PgConnection) -> sqlx::Result<i64> {
-    sqlx::query_scalar("SELECT coalesce(max(order_id), 0) FROM live.orders_read")
+    sqlx::query_scalar("SELECT coalesce(max(order_id), 0) FROM orders_read")
         .fetch_one(connection)
         .await
 }

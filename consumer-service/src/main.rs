@@ -73,7 +73,7 @@ async fn main() -> anyhow::Result<()> {
         {
             let watch = postgres::watch(
                 config.database,
-                "SELECT FROM live.sync_status",
+                "SELECT FROM public.sync_status",
                 database,
                 shutdown.clone(),
             );

@@ -65,15 +65,10 @@ DECLARE
     object TEXT;
 BEGIN
     FOR kind, object IN
-        SELECT 'SCHEMA', quote_ident(nspname)
-        FROM pg_namespace
-        WHERE nspname = 'live'
-          AND nspowner <> 'consumer_service'::regrole
-        UNION ALL
         SELECT 'TABLE', format('%I.%I', nspname, relname)
         FROM pg_class
         JOIN pg_namespace ON pg_namespace.oid = relnamespace
-        WHERE nspname IN ('live', 'public')
+        WHERE nspname = 'public'
           AND relkind IN ('r', 'p', 'v')
           AND relowner <> 'consumer_service'::regrole
     LOOP
@@ -82,15 +77,8 @@ BEGIN
 END
 $$;
 
--- Whatever the consumer service will have made can be read, in which schema ever, and
--- what it has made already.
+-- The query service reads whatever the consumer service will create, in any schema, and
+-- what it has created already.
 ALTER DEFAULT PRIVILEGES FOR ROLE consumer_service GRANT USAGE ON SCHEMAS TO query_service;
 ALTER DEFAULT PRIVILEGES FOR ROLE consumer_service GRANT SELECT ON TABLES TO query_service;
-DO $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'live') THEN
-        GRANT USAGE ON SCHEMA live TO query_service;
-        GRANT SELECT ON ALL TABLES IN SCHEMA live TO query_service;
-    END IF;
-END
-$$;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO query_service;

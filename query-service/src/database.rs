@@ -9,8 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 /// Connections for lists.
 const LIST_CONNECTIONS: u32 = 5;
 
-/// Connections that can only read, and that find the views even if they were
-/// made before the schema was.
+/// Connections that can only read.
 #[derive(Clone, Debug)]
 pub struct Database {
     /// For all but lists, with plans that are kept.
@@ -30,7 +29,6 @@ impl Database {
     pub fn new(options: &PgConnectOptions, connections: u32) -> Self {
         let options = options.clone().options([
             ("default_transaction_read_only", "on"),
-            ("search_path", "live,public"),
             // Every answer is short; compiling its statement would take longer.
             ("jit", "off"),
             // Nobody waits longer than that for an answer.

@@ -65,7 +65,8 @@ async fn main() -> anyhow::Result<()> {
     let database = health.part("database", Need::Vital);
     tasks.spawn("database", async move {
         // Fails until the consumer service has made the schema.
-        postgres::watch(config.database, "SELECT FROM live.sync_status", database, shutdown).await;
+        postgres::watch(config.database, "SELECT FROM public.sync_status", database, shutdown)
+            .await;
         Ok(())
     });
     tasks.run().await

@@ -4,7 +4,7 @@ use crate::health::Reporter;
 use crate::metrics::pools;
 use crate::retry::Pauses;
 use anyhow::Context;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use std::time::Duration;
@@ -79,6 +79,15 @@ pub fn named(options: &PgConnectOptions, name: &str) -> PgConnectOptions {
         .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1))
 }
 
+/// Why a database of a version before the present schema is left alone, and what to do.
+const OUTDATED: &str = "cannot migrate: this database was created by a version before the \
+    present schema, and its data cannot be migrated. Start with empty databases: \
+    `docker compose down -v` with Docker Compose; with `cargo stack up`, delete its data folder";
+
+/// Why a database of a newer version is left alone, and what to do.
+const NEWER: &str = "cannot migrate: a newer version has migrated this database. Start a service \
+    of that version";
+
 /// Applies what is missing of the migrations, as soon as the database is
 /// there. Several processes may do so at once: sqlx takes a lock.
 ///
@@ -105,12 +114,31 @@ async fn migrate_once(options: &PgConnectOptions, migrator: &Migrator) -> anyhow
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(named(options, "migrations"))
+        // Whatever is set for the database or the role.
+        .connect_with(named(options, "migrations").options([("search_path", "public")]))
         .await
         .context("cannot connect")?;
-    migrator.run(&pool).await.context("cannot migrate")?;
+    if let Err(error) = migrator.run(&pool).await {
+        let why = match error {
+            MigrateError::VersionMismatch(_) => OUTDATED,
+            MigrateError::VersionMissing(_) if differs(&pool, migrator).await? => OUTDATED,
+            MigrateError::VersionMissing(_) => NEWER,
+            _ => "cannot migrate",
+        };
+        return Err(anyhow::Error::new(error).context(why));
+    }
     pool.close().await;
     Ok(())
+}
+
+/// Whether a migration that the database has had is another one in this version.
+async fn differs(pool: &PgPool, migrator: &Migrator) -> anyhow::Result<bool> {
+    let mut connection = pool.acquire().await?;
+    let applied = connection.list_applied_migrations(&migrator.table_name).await?;
+    let is_ours = |version, checksum: &[u8]| {
+        migrator.iter().all(|own| own.version != version || *own.checksum == *checksum)
+    };
+    Ok(!applied.iter().all(|applied| is_ours(applied.version, &applied.checksum)))
 }
 
 /// Reports the health of a database until shutdown. It is well when `probe`,

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -33,6 +34,7 @@ struct Service {
     label: &'static str,
     colour: Colour,
     health: Use,
+    operations: Use,
 }
 
 const SERVICES: [Service; 3] = [
@@ -41,18 +43,21 @@ const SERVICES: [Service; 3] = [
         label: "command  |",
         colour: Colour(36),
         health: Use::CommandApi,
+        operations: Use::CommandOperations,
     },
     Service {
         name: "consumer-service",
         label: "consumer |",
         colour: Colour(35),
         health: Use::ConsumerOperations,
+        operations: Use::ConsumerOperations,
     },
     Service {
         name: "query-service",
         label: "query    |",
         colour: Colour(33),
         health: Use::QueryApi,
+        operations: Use::QueryOperations,
     },
 ];
 
@@ -66,6 +71,8 @@ pub fn programs() -> [&'static str; 3] {
 pub struct Services {
     /// Their programs.
     pub processes: Vec<Supervised>,
+    /// Where the servers keep their data.
+    folder: PathBuf,
 }
 
 impl Services {
@@ -78,7 +85,8 @@ impl Services {
         record: &Record,
     ) -> Result<Self> {
         let step = Step::begin("services");
-        let mut services = Self { processes: Vec::new() };
+        let folder = infrastructure.folder.clone();
+        let mut services = Self { processes: Vec::new(), folder };
         for service in SERVICES {
             let spec = ProcessSpec {
                 name: service.name.to_owned(),
@@ -109,6 +117,7 @@ impl Services {
                 if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
                     break;
                 }
+                self.refuse_outdated_data(service, ports)?;
                 if Instant::now() >= deadline {
                     self.show_last_words(service.name);
                     match answer {
@@ -125,6 +134,21 @@ impl Services {
                 }
                 interrupt::sleep(Duration::from_millis(250))?;
             }
+        }
+        Ok(())
+    }
+
+    /// A database that the service cannot migrate stays so.
+    fn refuse_outdated_data(&self, service: Service, ports: &Ports) -> Result<()> {
+        let Ok(health) = Request::get(ports.of(service.operations), "/health").send() else {
+            return Ok(());
+        };
+        if health.body.contains("cannot be migrated") {
+            self.show_last_words(service.name);
+            bail!(
+                "the data is of an older version: delete {} to start with empty databases",
+                self.folder.display()
+            );
         }
         Ok(())
     }

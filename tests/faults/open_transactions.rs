@@ -11,7 +11,7 @@ pub async fn held(stage: &mut Stage) {
         .await
         .unwrap();
     let mut reading = databases.read.begin().await.unwrap();
-    sqlx::query("SELECT FROM product_sales FOR UPDATE").execute(&mut *reading).await.unwrap();
+    sqlx::query("SELECT FROM product_sales_view FOR UPDATE").execute(&mut *reading).await.unwrap();
     stage.for_a_while(3_000..9_000).await;
     writing.rollback().await.unwrap();
     stage.for_a_while(0..2_000).await;

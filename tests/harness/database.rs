@@ -28,9 +28,7 @@ impl Databases {
             administer(server, format!("CREATE DATABASE {name}")).await;
         }
         let pool = |server| {
-            // On the read side set here as well, for connections made before
-            // the migrations have set it for the database.
-            let options = options(server).database(&name).options([("search_path", "live,public")]);
+            let options = options(server).database(&name);
             PgPoolOptions::new().max_connections(4).connect_lazy_with(options)
         };
         let (write, read) = (pool(&servers.write), pool(&servers.read));

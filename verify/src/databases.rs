@@ -41,10 +41,9 @@ impl Databases {
     /// # Errors
     /// If one of them is not reachable.
     pub async fn connect(write: &PgConnectOptions, read: &PgConnectOptions) -> Result<Self> {
-        let read = read.clone().options([("search_path", "live,public")]);
         Ok(Self {
             write: connect(write, "write", "--database-url").await?,
-            read: connect(&read, "read", "--read-database-url").await?,
+            read: connect(read, "read", "--read-database-url").await?,
             looked: false,
         })
     }

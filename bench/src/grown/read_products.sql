@@ -1,7 +1,7 @@
 -- The products of insert_products.sql, as the views know them.
 --
 -- $1 how many; $2 how many categories; $3 stock of each.
-INSERT INTO live.products_read
+INSERT INTO products_read
     (product_id, name, category, price, state_version, stock_tracked, stock_put_in, updated_at)
 SELECT
     id,

@@ -25,7 +25,7 @@ pub const WRITE: Kind = Kind {
 
 /// The read database.
 pub const READ: Kind = Kind {
-    tables: &["orders_read", "processed_events", "hourly_product_sales"],
+    tables: &["orders_read", "processed_events", "hourly_product_sales_view"],
     batch: include_str!("read_batch.sql"),
     rest: include_str!("read_rest.sql"),
 };
@@ -46,7 +46,6 @@ impl Side {
     /// If the database does not do it.
     pub async fn begin(database: &Database, kind: &'static Kind, filling: Filling) -> Result<Self> {
         let options = database.options.clone().options([
-            ("search_path", "live,public"),
             // Foreign keys hold by construction; checking them would take most
             // of the time.
             ("session_replication_role", "replica"),

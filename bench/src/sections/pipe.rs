@@ -31,21 +31,21 @@ const SUMS: [(&str, bool, &str); 4] = [
     (
         "revenue of products",
         true,
-        "SELECT trim_scale(sum(gross_revenue))::text FROM live.product_sales_view",
+        "SELECT trim_scale(sum(total_revenue))::text FROM product_sales_view",
     ),
     (
         "spend of customers",
         true,
-        "SELECT trim_scale(sum(gross_spent))::text FROM live.customer_ltv_view",
+        "SELECT trim_scale(sum(total_spent))::text FROM customer_ltv_view",
     ),
-    ("total of orders_read", true, "SELECT trim_scale(sum(total))::text FROM live.orders_read"),
+    ("total of orders_read", true, "SELECT trim_scale(sum(total))::text FROM orders_read"),
 ];
 
 /// The stock of every product, as one text.
 const STOCK: [&str; 2] = [
     "SELECT md5(string_agg(id || ' ' || stock, ',' ORDER BY id)) FROM products",
     "SELECT md5(string_agg(product_id || ' ' || stock, ',' ORDER BY product_id))
-     FROM live.products_read_view",
+     FROM products_read_view",
 ];
 
 /// Places orders for a while, then waits for the views and compares them.
@@ -137,7 +137,7 @@ fn compare_with_limit(report: &mut Report, speeds: &[Speed]) {
 }
 
 async fn orders_read(shop: &Shop) -> Result<i64> {
-    one(&shop.databases.read, "SELECT count(*) FROM live.orders_read").await
+    one(&shop.databases.read, "SELECT count(*) FROM orders_read").await
 }
 
 async fn compare_views(report: &mut Report, shop: &Shop) -> Result<()> {

@@ -1,22 +1,22 @@
 -- What is read by key: rows of customers, products and orders, as many as ids
 -- are asked for. Those that are there already stay as they are.
-INSERT INTO live.customer_ltv (customer_id, gross_spent, gross_orders, last_order_date)
+INSERT INTO customer_ltv_view (customer_id, total_spent, order_count, last_order_date)
 SELECT id, id * 1.25, 1 + id % 20, now()
 FROM generate_series(1, 100000) AS customer (id)
 ON CONFLICT DO NOTHING;
 
-INSERT INTO live.products_read
+INSERT INTO products_read
     (product_id, name, category, price, state_version, stock_tracked, stock_put_in, updated_at)
 SELECT id, 'Product ' || id, 'Category ' || (id % 100), 9.99, 1, TRUE, 1000, now()
 FROM generate_series(1, 10000) AS product (id)
 ON CONFLICT DO NOTHING;
 
-INSERT INTO live.product_sales (product_id, gross_quantity, gross_revenue, gross_orders)
+INSERT INTO product_sales_view (product_id, total_quantity_sold, total_revenue, order_count)
 SELECT id, 3 * id, id * 29.97, id
 FROM generate_series(1, 10000) AS product (id)
 ON CONFLICT DO NOTHING;
 
-INSERT INTO live.orders_read
+INSERT INTO orders_read
     (order_id, customer_id, total, status, items, state_version, state_event, created_at,
      updated_at)
 SELECT

@@ -108,7 +108,7 @@ async fn measure_mixed(session: &mut Session, shop: &Shop) -> Result<()> {
 /// Makes every customer known to the view.
 async fn know_customers(shop: &Shop) -> Result<()> {
     sqlx::query(
-        "INSERT INTO live.customer_ltv (customer_id)
+        "INSERT INTO customer_ltv_view (customer_id)
          SELECT generate_series(1, $1)
          ON CONFLICT DO NOTHING",
     )

@@ -72,9 +72,9 @@ async fn dump(pool: &PgPool) -> String {
 
 pub async fn clear(pool: &PgPool) {
     sqlx::raw_sql(
-        "TRUNCATE products_read, orders_read, users_read, product_sales, category_metrics,
-             customer_ltv, hourly_sales, hourly_product_sales, topic_progress, sync_status,
-             processed_events;
+        "TRUNCATE products_read, orders_read, users_read, product_sales_view,
+             category_metrics_view, customer_ltv_view, hourly_sales_view,
+             hourly_product_sales_view, topic_progress, sync_status, processed_events;
          INSERT INTO sync_status (id) VALUES (1);
          INSERT INTO topic_progress (topic)
          VALUES ('order-events'), ('product-events'), ('user-events')",
@@ -205,7 +205,7 @@ async fn what_cannot_be_read_is_parked_once_and_its_neighbours_are_applied(pool:
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
 async fn an_event_that_the_database_refuses_stands_alone(pool: PgPool) {
     // The view's sum has room for cups of tea, and no more.
-    let nearly_full = "INSERT INTO product_sales_view (product_id, gross_revenue)
+    let nearly_full = "INSERT INTO product_sales_view (product_id, total_revenue)
                        VALUES (1, 99999999999999999000)";
     sqlx::query(nearly_full).execute(&pool).await.unwrap();
     let mut batch: Vec<Incoming> = (1..=9).map(|id| ours(tea(id))).collect();
@@ -337,10 +337,10 @@ async fn what_is_registered_is_the_list_of_this_version(pool: PgPool) {
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
 async fn a_missing_table_is_no_fault_of_the_events(pool: PgPool) {
-    sqlx::raw_sql("ALTER TABLE hourly_sales RENAME TO away").execute(&pool).await.unwrap();
+    sqlx::raw_sql("ALTER TABLE hourly_sales_view RENAME TO away").execute(&pool).await.unwrap();
     assert!(apply(&pool, &[ours(tea(1))]).await.is_err());
     assert_eq!(letters(&pool).await, 0);
-    sqlx::raw_sql("ALTER TABLE away RENAME TO hourly_sales").execute(&pool).await.unwrap();
+    sqlx::raw_sql("ALTER TABLE away RENAME TO hourly_sales_view").execute(&pool).await.unwrap();
     apply(&pool, &[ours(tea(1))]).await.unwrap();
     assert_eq!(seen(&pool, "order-events").await, 1);
 }

@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-/// Gross, cancelled and refunded, of one figure.
+/// In total, cancelled and refunded, of one figure.
 type Sums<T> = [T; 3];
 
 /// What a sales view shows in a row: quantity (none where a view has none),
@@ -24,21 +24,19 @@ pub struct Sales {
 fn sales<K: Ord + Clone>(shop: &Shop, key: impl Fn(&Order, &OrderLine) -> K) -> BTreeMap<K, Sales> {
     let mut sales: BTreeMap<K, Sales> = BTreeMap::new();
     for order in &shop.orders {
-        let columns: &[usize] = match order.status {
-            OrderStatus::Cancelled => &[0, 1],
-            OrderStatus::Refunded => &[0, 2],
-            _ => &[0],
+        let column = match order.status {
+            OrderStatus::Cancelled => 1,
+            OrderStatus::Refunded => 2,
+            _ => 0,
         };
         let keys: BTreeSet<K> = order.lines.iter().map(|line| key(order, line)).collect();
-        for column in columns {
-            for line in &order.lines {
-                let row = sales.entry(key(order, line)).or_default();
-                row.quantity[*column] += i64::from(line.quantity);
-                row.revenue[*column] += line.amount().unwrap().as_decimal();
-            }
-            for key in &keys {
-                sales.entry(key.clone()).or_default().orders[*column] += 1;
-            }
+        for line in &order.lines {
+            let row = sales.entry(key(order, line)).or_default();
+            row.quantity[column] += i64::from(line.quantity);
+            row.revenue[column] += line.amount().unwrap().as_decimal();
+        }
+        for key in keys {
+            sales.entry(key).or_default().orders[column] += 1;
         }
     }
     sales
@@ -49,23 +47,11 @@ fn hour(order: &Order) -> DateTime<Utc> {
     order.ordered_at.duration_trunc(chrono::TimeDelta::hours(1)).unwrap()
 }
 
-/// Reads a sales view; `key` are its key's columns, `names` those of its
-/// figures.
+/// Reads a sales view: `key` is an expression, the others are the columns of its figures.
 macro_rules! sales_view {
-    ($pool:expr, $view:literal, $key:literal, $quantity:literal, $revenue:literal) => {{
+    ($pool:expr, $view:literal, $key:literal, $quantity:literal, $revenue:literal, $orders:literal) => {{
         let sql = concat!(
-            "SELECT ",
-            $key,
-            ", ",
-            $quantity,
-            ", gross_",
-            $revenue,
-            ", cancelled_",
-            $revenue,
-            ", refunded_",
-            $revenue,
-            ", gross_orders, cancelled_orders, refunded_orders FROM ",
-            $view
+            "SELECT ", $key, ", ", $quantity, ", ", $revenue, ", ", $orders, " FROM ", $view
         );
         sqlx::query_as(sql)
             .fetch_all($pool)
@@ -105,8 +91,9 @@ async fn agree_on_sales(pool: &PgPool, shop: &Shop) -> Result<(), String> {
         pool,
         "product_sales_view",
         "product_id",
-        "gross_quantity, cancelled_quantity, refunded_quantity",
-        "revenue"
+        "total_quantity_sold, cancelled_quantity, refunded_quantity",
+        "total_revenue, cancelled_revenue, refunded_revenue",
+        "order_count, cancelled_orders, refunded_orders"
     );
     compare("product_sales_view", &shown, &sales(shop, |_, line| line.product_id))?;
 
@@ -114,8 +101,9 @@ async fn agree_on_sales(pool: &PgPool, shop: &Shop) -> Result<(), String> {
         pool,
         "hourly_product_sales_view",
         "hour_timestamp || ' ' || product_id",
-        "gross_quantity, cancelled_quantity, refunded_quantity",
-        "revenue"
+        "total_quantity, cancelled_quantity, refunded_quantity",
+        "total_revenue, cancelled_revenue, refunded_revenue",
+        "total_orders, cancelled_orders, refunded_orders"
     );
     let expected = sales(shop, |order, line| {
         format!("{} {}", hour(order).format("%Y-%m-%d %H:%M:%S+00"), line.product_id)
@@ -127,7 +115,8 @@ async fn agree_on_sales(pool: &PgPool, shop: &Shop) -> Result<(), String> {
         "category_metrics_view",
         "category_name",
         "0::bigint, 0::bigint, 0::bigint",
-        "revenue"
+        "total_revenue, cancelled_revenue, refunded_revenue",
+        "total_orders, cancelled_orders, refunded_orders"
     );
     let mut expected = without_quantity(sales(shop, |_, line| line.category.clone()));
     for category in &shop.categories {
@@ -140,7 +129,8 @@ async fn agree_on_sales(pool: &PgPool, shop: &Shop) -> Result<(), String> {
         "hourly_sales_view",
         "hour_timestamp",
         "0::bigint, 0::bigint, 0::bigint",
-        "revenue"
+        "total_revenue, cancelled_revenue, refunded_revenue",
+        "total_orders, cancelled_orders, refunded_orders"
     );
     compare("hourly_sales_view", &shown, &without_quantity(sales(shop, |order, _| hour(order))))?;
 
@@ -149,7 +139,8 @@ async fn agree_on_sales(pool: &PgPool, shop: &Shop) -> Result<(), String> {
         "customer_ltv_view",
         "customer_id",
         "0::bigint, 0::bigint, 0::bigint",
-        "spent"
+        "total_spent, cancelled_spent, refunded_spent",
+        "order_count, cancelled_orders, refunded_orders"
     );
     let mut expected = without_quantity(sales(shop, |order, _| order.customer));
     for user in &shop.users {

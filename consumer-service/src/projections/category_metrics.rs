@@ -26,8 +26,8 @@ async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()
     sqlx::query_file!(
         "src/projections/category_metrics.sql",
         &deltas.keys().cloned().collect::<Vec<_>>(),
-        &columns.gross.revenue,
-        &columns.gross.orders,
+        &columns.total.revenue,
+        &columns.total.orders,
         &columns.cancelled.revenue,
         &columns.cancelled.orders,
         &columns.refunded.revenue,

@@ -31,8 +31,8 @@ async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()
     sqlx::query_file!(
         "src/projections/customer_ltv.sql",
         &deltas.keys().copied().collect::<Vec<_>>(),
-        &columns.gross.revenue,
-        &columns.gross.orders,
+        &columns.total.revenue,
+        &columns.total.orders,
         &columns.cancelled.revenue,
         &columns.cancelled.orders,
         &columns.refunded.revenue,

@@ -1,13 +1,13 @@
 -- Adds to what products sold in each hour. Parameters: arrays, column by column; those that are
 -- zero for all rows may be empty.
-INSERT INTO hourly_product_sales AS view (
-    hour_timestamp, product_id, gross_quantity, gross_revenue, gross_orders,
+INSERT INTO hourly_product_sales_view AS view (
+    hour_timestamp, product_id, total_quantity, total_revenue, total_orders,
     cancelled_quantity, cancelled_revenue, cancelled_orders, refunded_quantity,
     refunded_revenue, refunded_orders
 )
 SELECT
-    hour_timestamp, product_id, coalesce(gross_quantity, 0), coalesce(gross_revenue, 0),
-    coalesce(gross_orders, 0), coalesce(cancelled_quantity, 0),
+    hour_timestamp, product_id, coalesce(total_quantity, 0), coalesce(total_revenue, 0),
+    coalesce(total_orders, 0), coalesce(cancelled_quantity, 0),
     coalesce(cancelled_revenue, 0), coalesce(cancelled_orders, 0),
     coalesce(refunded_quantity, 0), coalesce(refunded_revenue, 0),
     coalesce(refunded_orders, 0)
@@ -15,15 +15,15 @@ FROM unnest(
     $1::timestamptz[], $2::bigint[], $3::bigint[], $4::numeric[], $5::bigint[],
     $6::bigint[], $7::numeric[], $8::bigint[], $9::bigint[], $10::numeric[], $11::bigint[]
 ) AS delta (
-    hour_timestamp, product_id, gross_quantity, gross_revenue, gross_orders,
+    hour_timestamp, product_id, total_quantity, total_revenue, total_orders,
     cancelled_quantity, cancelled_revenue, cancelled_orders, refunded_quantity,
     refunded_revenue, refunded_orders
 )
 ON CONFLICT (hour_timestamp, product_id) DO UPDATE
 SET
-    gross_quantity = view.gross_quantity + excluded.gross_quantity,
-    gross_revenue = view.gross_revenue + excluded.gross_revenue,
-    gross_orders = view.gross_orders + excluded.gross_orders,
+    total_quantity = view.total_quantity + excluded.total_quantity,
+    total_revenue = view.total_revenue + excluded.total_revenue,
+    total_orders = view.total_orders + excluded.total_orders,
     cancelled_quantity = view.cancelled_quantity + excluded.cancelled_quantity,
     cancelled_revenue = view.cancelled_revenue + excluded.cancelled_revenue,
     cancelled_orders = view.cancelled_orders + excluded.cancelled_orders,

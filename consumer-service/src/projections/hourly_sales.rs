@@ -22,8 +22,8 @@ async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()
     sqlx::query_file!(
         "src/projections/hourly_sales.sql",
         &deltas.keys().copied().collect::<Vec<_>>(),
-        &columns.gross.revenue,
-        &columns.gross.orders,
+        &columns.total.revenue,
+        &columns.total.orders,
         &columns.cancelled.revenue,
         &columns.cancelled.orders,
         &columns.refunded.revenue,

@@ -1,24 +1,24 @@
 -- Adds to what was sold in each hour. Parameters: arrays, column by column; those that are
 -- zero for all rows may be empty.
-INSERT INTO hourly_sales AS view (
-    hour_timestamp, gross_revenue, gross_orders, cancelled_revenue, cancelled_orders,
+INSERT INTO hourly_sales_view AS view (
+    hour_timestamp, total_revenue, total_orders, cancelled_revenue, cancelled_orders,
     refunded_revenue, refunded_orders
 )
 SELECT
-    hour_timestamp, coalesce(gross_revenue, 0), coalesce(gross_orders, 0),
+    hour_timestamp, coalesce(total_revenue, 0), coalesce(total_orders, 0),
     coalesce(cancelled_revenue, 0), coalesce(cancelled_orders, 0),
     coalesce(refunded_revenue, 0), coalesce(refunded_orders, 0)
 FROM unnest(
     $1::timestamptz[], $2::numeric[], $3::bigint[], $4::numeric[], $5::bigint[],
     $6::numeric[], $7::bigint[]
 ) AS delta (
-    hour_timestamp, gross_revenue, gross_orders, cancelled_revenue, cancelled_orders,
+    hour_timestamp, total_revenue, total_orders, cancelled_revenue, cancelled_orders,
     refunded_revenue, refunded_orders
 )
 ON CONFLICT (hour_timestamp) DO UPDATE
 SET
-    gross_revenue = view.gross_revenue + excluded.gross_revenue,
-    gross_orders = view.gross_orders + excluded.gross_orders,
+    total_revenue = view.total_revenue + excluded.total_revenue,
+    total_orders = view.total_orders + excluded.total_orders,
     cancelled_revenue = view.cancelled_revenue + excluded.cancelled_revenue,
     cancelled_orders = view.cancelled_orders + excluded.cancelled_orders,
     refunded_revenue = view.refunded_revenue + excluded.refunded_revenue,

@@ -36,9 +36,9 @@ async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()
     sqlx::query_file!(
         "src/projections/product_sales.sql",
         &deltas.keys().copied().collect::<Vec<_>>(),
-        &columns.gross.quantity,
-        &columns.gross.revenue,
-        &columns.gross.orders,
+        &columns.total.quantity,
+        &columns.total.revenue,
+        &columns.total.orders,
         &columns.cancelled.quantity,
         &columns.cancelled.revenue,
         &columns.cancelled.orders,

@@ -1,14 +1,14 @@
 -- Adds to what products sold, and to what that took from their stock.
 -- Parameters: arrays, column by column; those that are zero for all rows may be
 -- empty.
-INSERT INTO product_sales AS view (
-    product_id, gross_quantity, gross_revenue, gross_orders, cancelled_quantity,
+INSERT INTO product_sales_view AS view (
+    product_id, total_quantity_sold, total_revenue, order_count, cancelled_quantity,
     cancelled_revenue, cancelled_orders, refunded_quantity, refunded_revenue,
     refunded_orders, stock_taken, stock_moved_at
 )
 SELECT
-    product_id, coalesce(gross_quantity, 0), coalesce(gross_revenue, 0),
-    coalesce(gross_orders, 0), coalesce(cancelled_quantity, 0),
+    product_id, coalesce(total_quantity_sold, 0), coalesce(total_revenue, 0),
+    coalesce(order_count, 0), coalesce(cancelled_quantity, 0),
     coalesce(cancelled_revenue, 0), coalesce(cancelled_orders, 0),
     coalesce(refunded_quantity, 0), coalesce(refunded_revenue, 0),
     coalesce(refunded_orders, 0), coalesce(stock_taken, 0), stock_moved_at
@@ -17,15 +17,15 @@ FROM unnest(
     $7::bigint[], $8::bigint[], $9::numeric[], $10::bigint[], $11::bigint[],
     $12::timestamptz[]
 ) AS delta (
-    product_id, gross_quantity, gross_revenue, gross_orders, cancelled_quantity,
+    product_id, total_quantity_sold, total_revenue, order_count, cancelled_quantity,
     cancelled_revenue, cancelled_orders, refunded_quantity, refunded_revenue,
     refunded_orders, stock_taken, stock_moved_at
 )
 ON CONFLICT (product_id) DO UPDATE
 SET
-    gross_quantity = view.gross_quantity + excluded.gross_quantity,
-    gross_revenue = view.gross_revenue + excluded.gross_revenue,
-    gross_orders = view.gross_orders + excluded.gross_orders,
+    total_quantity_sold = view.total_quantity_sold + excluded.total_quantity_sold,
+    total_revenue = view.total_revenue + excluded.total_revenue,
+    order_count = view.order_count + excluded.order_count,
     cancelled_quantity = view.cancelled_quantity + excluded.cancelled_quantity,
     cancelled_revenue = view.cancelled_revenue + excluded.cancelled_revenue,
     cancelled_orders = view.cancelled_orders + excluded.cancelled_orders,

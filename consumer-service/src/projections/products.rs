@@ -1,5 +1,5 @@
 //! `products_read_view`: the catalogue. What orders took from the stock is counted
-//! by `product_sales`.
+//! by `product_sales_view`.
 
 use super::Projection;
 use super::newest::Newest;

@@ -54,7 +54,7 @@ async fn all_pages(pool: &PgPool, path: &str, id: &str) -> Vec<Vec<i64>> {
 async fn a_category_is_found_exactly_or_else_without_regard_to_case(pool: PgPool) {
     fill(
         &pool,
-        "INSERT INTO category_metrics_view (category_name, gross_revenue, gross_orders)
+        "INSERT INTO category_metrics_view (category_name, total_revenue, total_orders)
          VALUES ('Books', 10.50, 2), ('BOOKS', 0.25, 1), ('Tea', 3, 1)",
     )
     .await;
@@ -79,7 +79,7 @@ async fn windows_start_within_start_and_end_and_come_in_pages(pool: PgPool) {
     fill(
         &pool,
         "INSERT INTO hourly_product_sales_view
-             (hour_timestamp, product_id, gross_quantity, gross_revenue, gross_orders)
+             (hour_timestamp, product_id, total_quantity, total_revenue, total_orders)
          SELECT timestamptz '2026-01-01Z' + hour * interval '1 hour', product, 1, 1.25, 1
          FROM generate_series(0, 4) AS hour, generate_series(1, 3) AS product",
     )
@@ -88,9 +88,9 @@ async fn windows_start_within_start_and_end_and_come_in_pages(pool: PgPool) {
         &pool,
         "-- All that was ordered has been cancelled.
          INSERT INTO hourly_product_sales_view
-             (hour_timestamp, product_id, gross_quantity, gross_revenue, gross_orders,
+             (hour_timestamp, product_id, total_quantity, total_revenue, total_orders,
               cancelled_quantity, cancelled_revenue, cancelled_orders)
-         VALUES ('2026-01-01T02:00:00Z', 9, 1, 1.25, 1, 1, 1.25, 1)",
+         VALUES ('2026-01-01T02:00:00Z', 9, 0, 0, 0, 1, 1.25, 1)",
     )
     .await;
     let between = "/api/analytics/hourly-sales?start=2026-01-01T01:00:00Z&end=2026-01-01T03:00:00Z";
@@ -119,7 +119,7 @@ async fn lists_come_by_id_in_both_directions(pool: PgPool) {
         "INSERT INTO products_read (product_id, name, category, price, updated_at)
          SELECT id, 'Tea', 'Food', 1.5, now() FROM generate_series(1, 5) AS id;
          -- Only orders have told of this one.
-         INSERT INTO product_sales (product_id, stock_taken) VALUES (6, 2)",
+         INSERT INTO product_sales_view (product_id, stock_taken) VALUES (6, 2)",
     )
     .await;
     let pages = all_pages(&pool, "/api/products?limit=2", "id").await;

@@ -61,7 +61,7 @@ seen_orders AS NOT MATERIALIZED (
     WHERE orders.version > coalesce(unseen.steps_on_top, 0)
 ),
 
--- Those that count in sales: gross if placed, cancelled or refunded by status.
+-- Those that count in sales: as placed, and as cancelled or refunded by status.
 sales AS NOT MATERIALIZED (
     SELECT
         id AS order_id,

@@ -1,22 +1,20 @@
 -- What each customer spent. A user is there, with zeros, before any order.
 SELECT
     customer_id,
-    gross_spent,
     cancelled_spent,
     refunded_spent,
-    (gross_spent - cancelled_spent - refunded_spent)::numeric(24, 4) AS total_spent,
-    gross_orders,
+    (placed_spent - cancelled_spent - refunded_spent)::numeric(24, 4) AS total_spent,
     cancelled_orders,
     refunded_orders,
-    gross_orders - cancelled_orders - refunded_orders AS order_count,
+    placed_orders - cancelled_orders - refunded_orders AS order_count,
     last_order_date
 FROM (
     SELECT
         customer_id,
-        coalesce(sum(total) FILTER (WHERE placed), 0)::numeric(24, 4) AS gross_spent,
+        coalesce(sum(total) FILTER (WHERE placed), 0)::numeric(24, 4) AS placed_spent,
         coalesce(sum(total) FILTER (WHERE cancelled), 0)::numeric(24, 4) AS cancelled_spent,
         coalesce(sum(total) FILTER (WHERE refunded), 0)::numeric(24, 4) AS refunded_spent,
-        count(*) FILTER (WHERE placed) AS gross_orders,
+        count(*) FILTER (WHERE placed) AS placed_orders,
         count(*) FILTER (WHERE cancelled) AS cancelled_orders,
         count(*) FILTER (WHERE refunded) AS refunded_orders,
         -- The last order placed, cancelled or not.

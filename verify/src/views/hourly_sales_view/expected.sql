@@ -1,21 +1,19 @@
 -- What was sold in each hour. Sales belong to the hour of the order, in UTC.
 SELECT
     hour AS hour_timestamp,
-    gross_revenue,
     cancelled_revenue,
     refunded_revenue,
-    (gross_revenue - cancelled_revenue - refunded_revenue)::numeric(24, 4) AS total_revenue,
-    gross_orders,
+    (placed_revenue - cancelled_revenue - refunded_revenue)::numeric(24, 4) AS total_revenue,
     cancelled_orders,
     refunded_orders,
-    gross_orders - cancelled_orders - refunded_orders AS total_orders
+    placed_orders - cancelled_orders - refunded_orders AS total_orders
 FROM (
     SELECT
         hour,
-        coalesce(sum(total) FILTER (WHERE placed), 0)::numeric(24, 4) AS gross_revenue,
+        coalesce(sum(total) FILTER (WHERE placed), 0)::numeric(24, 4) AS placed_revenue,
         coalesce(sum(total) FILTER (WHERE cancelled), 0)::numeric(24, 4) AS cancelled_revenue,
         coalesce(sum(total) FILTER (WHERE refunded), 0)::numeric(24, 4) AS refunded_revenue,
-        count(*) FILTER (WHERE placed) AS gross_orders,
+        count(*) FILTER (WHERE placed) AS placed_orders,
         count(*) FILTER (WHERE cancelled) AS cancelled_orders,
         count(*) FILTER (WHERE refunded) AS refunded_orders
     FROM sales
