@@ -19,12 +19,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 }
 
 impl Segment {
-    /// Reads the segment as an id, a whole number from 1.
+    /// Reads the segment as an id, a whole number from 1. It has one spelling, without
+    /// leading zeros: an Idempotency-Key belongs to the path as it was sent.
     ///
     /// # Errors
     /// 400 with the text `error`.
     pub fn id(&self, error: &'static str) -> Result<i64, Problem> {
-        let is_number = !self.0.is_empty() && self.0.bytes().all(|b| b.is_ascii_digit());
+        let is_number = !self.0.starts_with('0') && self.0.bytes().all(|b| b.is_ascii_digit());
         match self.0.parse() {
             Ok(id) if is_number && id >= 1 => Ok(id),
             _ => {
@@ -46,7 +47,20 @@ mod tests {
         let id = |text: &str| Segment(text.to_owned()).id("Invalid id").ok();
         assert_eq!(id("1"), Some(1));
         assert_eq!(id("9223372036854775807"), Some(i64::MAX));
-        for bad in ["", "0", "-1", "+1", "1.0", "abc", "null", "9223372036854775808", " 1"] {
+        for bad in [
+            "",
+            "0",
+            "-1",
+            "+1",
+            "1.0",
+            "abc",
+            "null",
+            "9223372036854775808",
+            " 1",
+            "01",
+            "+0",
+            "0108",
+        ] {
             assert_eq!(id(bad), None, "{bad:?}");
         }
     }

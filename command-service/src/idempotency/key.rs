@@ -1,6 +1,7 @@
 //! The key of a command.
 
 use axum::http::request::Parts;
+use percent_encoding::percent_decode_str;
 use service_runtime::auth::Caller;
 use service_runtime::problem::{FieldError, Problem};
 use sha2::{Digest, Sha256};
@@ -45,7 +46,12 @@ impl Key {
             return Err(invalid());
         }
         Ok(Some(Self {
-            scope: format!("{} {}", parts.method, parts.uri.path()),
+            // Decoded: `/api/products/%37` is the same resource as `/api/products/7`.
+            scope: format!(
+                "{} {}",
+                parts.method,
+                percent_decode_str(parts.uri.path()).decode_utf8_lossy()
+            ),
             caller: parts.extensions.get().map(|caller: &Caller| caller.id().clone()),
             key: text.to_owned(),
             body_sha256: Sha256::digest(body).into(),
@@ -105,6 +111,15 @@ mod tests {
         let key = read(&["k-1"], b"{}").unwrap().unwrap();
         assert_eq!((key.scope.as_str(), key.key.as_str()), ("POST /api/orders", "k-1"));
         assert_ne!(key, read(&["k-1"], b"{ }").unwrap().unwrap());
+    }
+
+    #[test]
+    fn a_path_is_one_however_it_is_encoded() {
+        let scope = |path: &str| {
+            let request = Request::put(path).header(HEADER, "k").body(()).unwrap();
+            Key::read(&request.into_parts().0, b"").unwrap().unwrap().scope
+        };
+        assert_eq!(scope("/api/products/%37"), scope("/api/products/7"));
     }
 
     #[test]
