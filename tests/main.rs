@@ -19,6 +19,7 @@ mod backpressure;
 mod bad_input;
 mod bad_settings;
 mod credentials;
+mod database_failures;
 mod dead_letters;
 mod dropped_requests;
 mod held_locks;

@@ -15,6 +15,7 @@ mod request;
 mod router;
 mod transactions;
 mod users;
+mod write_probe;
 
 use config::Config;
 use idempotency::InFlight;
@@ -24,7 +25,7 @@ use router::Commands;
 use service_runtime::auth::{Guard, Guarded, Role};
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, postgres, telemetry};
+use service_runtime::{health_check, http, postgres, recovery, telemetry};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use tokio::runtime::Builder;
@@ -113,6 +114,7 @@ async fn run() -> anyhow::Result<()> {
     );
     let database = health.part("database", Need::Vital);
     let outbox = health.part("outbox", Need::Vital);
+    let able = health.part("commands", Need::Vital);
     tasks.spawn("database", async move {
         if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await {
             let probe = "SELECT FROM outbox LIMIT 0";
@@ -120,6 +122,7 @@ async fn run() -> anyhow::Result<()> {
             let watch = postgres::watch(config.database, probe, database, shutdown);
             tokio::join!(
                 watch,
+                recovery::watch(pool.clone(), write_probe::try_to_write, able, ending.clone()),
                 publisher.run(),
                 room.watch(pool.clone(), outbox, ending.clone()),
                 idempotency::forget_old(pool, ending),

@@ -6,8 +6,11 @@ use crate::idempotency::{self, Key};
 use crate::router::Commands;
 use crate::transactions::outcome_unknown;
 use axum::extract::FromRequest;
+use axum::http::HeaderValue;
 use service_runtime::json_body::{JsonBody, Members};
+use service_runtime::postgres::no_answer;
 use service_runtime::problem::Problem;
+use service_runtime::request_id;
 use service_runtime::trace::{self, Description, Span, SpanKind};
 use shared_events::TraceParent;
 use std::time::Duration;
@@ -37,6 +40,8 @@ pub struct Request {
 pub struct Origin {
     /// The trace that it belongs to, with the command as the cause of what follows.
     pub trace: TraceParent,
+    /// The id of the request, for the log.
+    pub request_id: Option<HeaderValue>,
     /// Its key, if it may be sent again.
     pub key: Option<Key>,
 }
@@ -53,7 +58,8 @@ impl FromRequest<Commands> for Request {
         let whole = axum::extract::Request::from_parts(parts.clone(), body);
         let body = JsonBody::from_request(whole, commands).await?;
         let key = Key::read(&parts, body.bytes())?;
-        Ok(Self { body, origin: Origin { trace, key } })
+        let origin = Origin { trace, request_id: request_id::current(), key };
+        Ok(Self { body, origin })
     }
 }
 
@@ -154,7 +160,7 @@ async fn within(
     let command = trace::spawn(timeout(deadline, command)).await;
     match command {
         Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err(outcome_unknown()),
+        Ok(Err(_)) => Err(outcome_unknown(&no_answer(deadline))),
         // Why was logged where it did.
         Err(_) => Err(Problem::internal(&"a command panicked")),
     }

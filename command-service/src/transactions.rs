@@ -3,9 +3,15 @@
 use crate::answer::Answer;
 use crate::idempotency::{KeptAnswer, Key, is_clash};
 use crate::outbox;
+use service_runtime::log_limit::LogLimit;
+use service_runtime::postgres::{is_no_answer, may_have_committed};
 use service_runtime::problem::Problem;
 use shared_events::Event;
 use sqlx::{PgPool, Postgres, Transaction};
+use tracing::warn;
+
+/// Unknown outcomes that were logged.
+static LOGGED: LogLimit = LogLimit::new();
 
 /// How a command's transaction begins. Whoever holds a lock for longer is an
 /// operator, or in trouble; waiting on would only take connections from others.
@@ -20,8 +26,8 @@ pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>
 /// the command has a key, and commits. Gives the answer.
 ///
 /// # Errors
-/// 503 if the answer to COMMIT was lost or is an error: then nobody here knows
-/// whether the transaction took effect, and it must not be run again.
+/// 503 if COMMIT failed. If its response was lost nobody here knows whether the
+/// transaction took effect, and it must not be run again.
 pub async fn commit_with(
     mut transaction: Transaction<'_, Postgres>,
     event: Event,
@@ -31,13 +37,12 @@ pub async fn commit_with(
     let kept = key.as_ref().and_then(|key| KeptAnswer::new(key, &answer));
     outbox::append(&mut transaction, &event, kept).await.map_err(refused)?;
     transaction.commit().await.map_err(|error| {
-        tracing::warn!("outcome of a commit unknown: {error}");
-        outcome_unknown()
+        if may_have_committed(&error) { outcome_unknown(&error) } else { refused(error) }
     })?;
     Ok(answer)
 }
 
-/// What a failure before COMMIT is to the client: nothing was changed.
+/// What a failure is to the client after which nothing was changed.
 pub fn refused(error: sqlx::Error) -> Problem {
     if is_clash(&error) {
         // Its answer is looked for next, and given in place of this.
@@ -48,11 +53,17 @@ pub fn refused(error: sqlx::Error) -> Problem {
     }
 }
 
-/// 503: the command may have taken effect or not.
-pub fn outcome_unknown() -> Problem {
+/// 503: the command may have taken effect or not. Why is logged, at most once in
+/// [10 s](service_runtime::log_limit::INTERVAL) for lost connections and for responses
+/// that did not come in time.
+pub fn outcome_unknown(error: &sqlx::Error) -> Problem {
+    let key = if is_no_answer(error) { "no answer" } else { "lost" };
+    if let Some(suppressed) = LOGGED.admit(key) {
+        warn!(suppressed, "the outcome of a command is unknown: {error}");
+    }
     Problem::unavailable("Outcome unknown").detail(
-        "The database was lost while it committed: the request took effect wholly or not at \
-         all. If it had an Idempotency-Key, send it again with the same key: it takes effect \
-         once. Otherwise look whether it did before you repeat it.",
+        "The database was lost while it committed, or did not answer in time: the request took \
+         effect wholly or not at all. If it had an Idempotency-Key, send it again with the same \
+         key: it takes effect once. Otherwise look whether it did before you repeat it.",
     )
 }

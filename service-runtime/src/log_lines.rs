@@ -6,6 +6,7 @@
 //! all.
 
 use crate::config::LogFormat;
+use crate::request_id;
 use crate::trace;
 use chrono::{SecondsFormat, Utc};
 use shared_events::is_active;
@@ -45,6 +46,9 @@ where
     ) -> fmt::Result {
         let mut content = Content::new(self.format);
         event.record(&mut content);
+        if let Some(id) = request_id::current() {
+            content.text("request_id", id.to_str().unwrap_or_default());
+        }
         if let Some(trace) = trace::current() {
             content.text("trace_id", &format!("{:032x}", trace.trace()));
         }

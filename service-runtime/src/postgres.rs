@@ -10,6 +10,11 @@ use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+pub use crate::database_failure::{
+    Failure, for_log, is_absence, is_cancelled, is_contention, is_no_answer, log,
+    may_have_committed, no_answer, report, sqlstate,
+};
+
 /// How long a request waits for a connection before it is told 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -157,7 +162,9 @@ pub async fn watch(
         let answer = tokio::time::timeout(ACQUIRE_TIMEOUT, asking).await;
         match &answer {
             Ok(Ok(())) => reporter.up(),
-            Ok(Err(error)) if is_unmigrated(error) => reporter.down("not migrated yet"),
+            Ok(Err(error)) if Failure::of(error) == Failure::NotMigrated => {
+                reporter.down("not migrated yet");
+            }
             Ok(Err(error)) => reporter.down(error),
             Err(_) => reporter.down("no answer within 3 s"),
         }
@@ -181,76 +188,6 @@ async fn ask(
         None => connection.insert(PgConnection::connect_with(options).await?),
     };
     sqlx::query(probe).execute(connection).await.map(|_| ())
-}
-
-/// Whether an error means that the database is away, starting, stopping, not migrated,
-/// or not open to us yet: something to wait for, rather than a fault of ours.
-pub fn is_absence(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        // A peer that takes the connection and hangs up, as a proxy whose server is
-        // away does, makes sqlx complain of a protocol that it has not spoken.
-        | sqlx::Error::Protocol(_) => true,
-        // https://www.postgresql.org/docs/current/errcodes-appendix.html
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            let class = code.get(..2).unwrap_or_default();
-            // 08 connection, 28 authorization (a role is made, or gets another password,
-            // while the database is up already), 53 resources, 57 operator
-            // intervention, 58 system.
-            UNDEFINED.contains(&code.as_ref())
-                || code == UNPERMITTED
-                || matches!(class, "08" | "28" | "53" | "57" | "58")
-        }),
-        _ => false,
-    }
-}
-
-/// Whether an error means that the migrations have not made the schema yet.
-fn is_unmigrated(error: &sqlx::Error) -> bool {
-    sqlstate(error).is_some_and(|code| UNDEFINED.contains(&code.as_str()))
-}
-
-/// Insufficient privilege: the role's rights were not granted yet.
-const UNPERMITTED: &str = "42501";
-
-/// Undefined table, schema, database.
-const UNDEFINED: [&str; 3] = ["42P01", "3F000", "3D000"];
-
-/// Whether an error means that a statement was ended, as it took too long or somebody
-/// asked for that. It had no effect: PostgreSQL does not end what it is committing.
-pub fn is_cancelled(error: &sqlx::Error) -> bool {
-    sqlstate(error).is_some_and(|code| code == "57014")
-}
-
-/// Whether an error means that a lock was not to be had in time.
-pub fn is_contention(error: &sqlx::Error) -> bool {
-    // Lock not available, deadlock detected.
-    sqlstate(error).is_some_and(|code| matches!(code.as_str(), "55P03" | "40P01"))
-}
-
-/// An error for the log. What a database says of data that it refuses may quote the
-/// data, which may be a person's: of that only code and constraint are told.
-pub fn for_log(error: &sqlx::Error) -> String {
-    match error.as_database_error() {
-        // 22 data exception, 23 integrity constraint violation.
-        Some(refused)
-            if refused.code().is_some_and(|code| matches!(code.get(..2), Some("22" | "23"))) =>
-        {
-            let code = refused.code().unwrap_or_default();
-            let constraint = refused.constraint().map(|name| format!(", constraint {name}"));
-            format!("the database refuses data: {code}{}", constraint.unwrap_or_default())
-        }
-        _ => error.to_string(),
-    }
-}
-
-/// The SQLSTATE of an error that the database reported.
-pub fn sqlstate(error: &sqlx::Error) -> Option<String> {
-    error.as_database_error()?.code().map(|code| code.into_owned())
 }
 
 #[cfg(test)]

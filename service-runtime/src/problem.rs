@@ -1,7 +1,9 @@
 //! Refusals: RFC 9457 problem bodies that also carry the plain `error` text
 //! that clients compare.
 
+use crate::log_limit::LogLimit;
 use crate::metrics::common::{DATABASE_TIMEOUTS, INTERNAL_ERRORS};
+use crate::postgres::{self, Failure};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -9,10 +11,14 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::panic::Location;
 use tracing::error;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
+
+/// Faults of ours that were logged.
+static LOGGED: LogLimit = LogLimit::new();
 
 /// A refused or failed request.
 #[derive(Clone, Debug)]
@@ -104,9 +110,18 @@ impl Problem {
         self
     }
 
-    /// 500: our fault. The cause is logged and not told.
+    /// 500: our fault. The cause is logged, at most once per caller of this function in
+    /// [10 s](crate::log_limit::INTERVAL), and not told.
+    #[track_caller]
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
-        error!("internal error: {cause}");
+        Self::fault(&Location::caller().to_string(), cause)
+    }
+
+    /// The same; of causes with the same key one is logged.
+    fn fault(key: &str, cause: &dyn std::fmt::Display) -> Self {
+        if let Some(suppressed) = LOGGED.admit(key) {
+            error!(suppressed, "internal error: {cause}");
+        }
         INTERNAL_ERRORS.add(1);
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
             .detail("The request failed by a fault of ours, which has been logged.")
@@ -183,24 +198,25 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A failed database call, as clients see it: 503 while the database is away,
-/// not yet migrated, or held up by somebody's lock; otherwise 500.
+/// A failed database call that had no effect, as clients see it: 503 while the database
+/// cannot do its part, or another transaction holds what the request needs; otherwise
+/// 500.
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
-        if matches!(error, sqlx::Error::PoolTimedOut) {
+        let failure = Failure::of(&error);
+        if failure == Failure::Other {
+            let key = postgres::sqlstate(&error).unwrap_or_default();
+            return Self::fault(&key, &postgres::for_log(&error));
+        }
+        postgres::report(&error);
+        if failure == Failure::PoolExhausted || postgres::is_no_answer(&error) {
             DATABASE_TIMEOUTS.add(1);
         }
-        if crate::postgres::is_absence(&error) {
-            tracing::debug!("the database is away: {error}");
-            Self::unavailable("Service unavailable").detail(
-                "The database cannot be reached, or is overloaded. The request had no effect.",
-            )
-        } else if crate::postgres::is_contention(&error) {
-            tracing::warn!("given up on a lock: {error}");
-            Self::unavailable("Service busy")
-                .detail("Somebody else holds what the request needs. It had no effect; try again.")
-        } else {
-            Self::internal(&crate::postgres::for_log(&error))
+        if failure == Failure::Contention {
+            return Self::unavailable("Service busy")
+                .detail(format!("{} The request had no effect; try again.", failure.message()));
         }
+        Self::unavailable("Service unavailable")
+            .detail(format!("{} The request had no effect.", failure.message()))
     }
 }

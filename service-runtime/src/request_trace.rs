@@ -1,5 +1,7 @@
 //! What is told of each request: its trace, its id and a log line.
 
+use crate::log_limit::LogLimit;
+use crate::request_id;
 use crate::trace::{self, Description, KeyValue, Span};
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -18,6 +20,9 @@ const MAX_ID_BYTES: usize = 128;
 /// Asked every few seconds, by machines: no traces are begun for these.
 const PROBES: [&str; 2] = ["/health", "/metrics"];
 
+/// Requests that failed by our fault and were logged at `info`.
+static LOGGED: LogLimit = LogLimit::new();
+
 /// Where log lines of requests come from, for `RUST_LOG`.
 const TARGET: &str = "access";
 
@@ -25,7 +30,7 @@ const TARGET: &str = "access";
 /// name both. It is logged under the pattern of its path: a path and its parameters may
 /// name persons.
 pub async fn trace_request(request: Request, next: Next) -> Response {
-    let id = request_id(request.headers());
+    let id = id_of(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let method = method_name(request.method());
@@ -36,7 +41,8 @@ pub async fn trace_request(request: Request, next: Next) -> Response {
         Span::of_request(client, || describe(method, route))
     };
     let start = Instant::now();
-    let mut response = trace::scope(trace, next.run(request)).await;
+    let work = request_id::scope(Some(id.clone()), next.run(request));
+    let mut response = trace::scope(trace, work).await;
     let status = response.status();
     span.set("http.response.status_code", i64::from(status.as_u16()));
     if status.is_server_error() {
@@ -65,8 +71,9 @@ fn describe(method: &'static str, route: &str) -> Description {
 }
 
 /// A line for each request would take a twentieth of the time of an order, and hide all
-/// others: at `info` there is one for each that failed by our fault. 503 is told by
-/// health.
+/// others: at `info` there is one for each status and route that failed by our fault, at
+/// most one in [10 s](crate::log_limit::INTERVAL). The reason of a 503 is logged where it
+/// is found.
 fn log(
     trace: TraceParent,
     method: &str,
@@ -76,11 +83,16 @@ fn log(
     id: &HeaderValue,
 ) {
     let is_fault = status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE;
+    let key = || format!("{method} {route} {}", status.as_u16());
+    let suppressed = if is_fault { LOGGED.admit(&key()) } else { None };
     let duration_ms = start.elapsed().as_micros() as f64 / 1000.0;
     let (status, request_id) = (status.as_u16(), id.to_str().unwrap_or_default());
     trace::with(Some(trace), || {
-        if is_fault {
-            info!(target: TARGET, method, route, status, duration_ms, request_id, "request");
+        if let Some(suppressed) = suppressed {
+            info!(
+                target: TARGET, method, route, status, duration_ms, request_id, suppressed,
+                "request"
+            );
         } else {
             debug!(target: TARGET, method, route, status, duration_ms, request_id, "request");
         }
@@ -89,7 +101,7 @@ fn log(
 
 /// The client's id of the request, or a new one. Of few characters, as the gateway has
 /// it: it is logged, and sent back.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
+fn id_of(headers: &HeaderMap) -> HeaderValue {
     let is_id = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
         let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:-".contains(byte);

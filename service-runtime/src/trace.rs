@@ -6,6 +6,7 @@
 //! [`trace_export`](crate::trace_export)), and only of traces whose sampled flag is
 //! set. Any other [`Span`] is nothing, and costs nothing.
 
+use crate::request_id;
 use opentelemetry::trace::{
     Link, Span as _, SpanBuilder, SpanContext, Status, TraceContextExt, TraceFlags, TraceState,
     Tracer,
@@ -50,11 +51,12 @@ pub fn with<T>(trace: Option<TraceParent>, work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Spawns a task that belongs to the trace of the work at hand.
+/// Spawns a task that belongs to the trace and the request of the work at hand.
 pub fn spawn<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
+    let work = request_id::scope(request_id::current(), work);
     match current() {
         Some(trace) => tokio::spawn(CURRENT.scope(trace, work)),
         None => tokio::spawn(work),

@@ -8,7 +8,6 @@ use service_runtime::problem::Problem;
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 use uuid::Uuid;
 
 /// How often old answers are looked for. They are kept for a day, and until then.
@@ -110,9 +109,8 @@ pub async fn forget_old(pool: PgPool, shutdown: CancellationToken) {
                 Ok(some) if some == FORGET_BATCH as u64 => {}
                 Ok(_) => break,
                 // It is tried again in a minute; what is kept longer harms nobody.
-                Err(error) if service_runtime::postgres::is_absence(&error) => break,
                 Err(error) => {
-                    warn!("cannot forget old idempotency keys: {error}");
+                    service_runtime::postgres::report(&error);
                     break;
                 }
             }

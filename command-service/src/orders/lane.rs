@@ -19,9 +19,10 @@ use super::transaction_spans::TransactionSpans;
 use crate::metrics::{ORDER_BATCH_DURATION, ORDER_BATCH_SIZE, ORDERS_ACCEPTED, ORDERS_REFUSED};
 use crate::request::Origin;
 use crate::transactions::{outcome_unknown, refused};
-use service_runtime::postgres::{self, is_absence, is_cancelled, is_contention};
+use service_runtime::postgres::{self, is_absence, is_contention, no_answer};
 use service_runtime::problem::Problem;
-use service_runtime::trace;
+use service_runtime::{request_id, trace};
+use shared_events::limits::MAX_ORDER_LINES;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
 use std::collections::BTreeSet;
@@ -30,10 +31,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::debug;
 
 /// Most orders of one transaction.
 const MAX_BATCH: usize = 256;
+
+/// Most lines of one transaction of several orders: those of two of the largest.
+const MAX_BATCH_LINES: usize = 2 * MAX_ORDER_LINES;
 
 /// Orders that may wait for the lane before clients wait for a place.
 const QUEUE: usize = 1024;
@@ -137,40 +141,51 @@ impl Driver {
         mut arrivals: mpsc::Receiver<Placement>,
         closing: CancellationToken,
     ) -> anyhow::Result<()> {
-        let mut batch = Vec::with_capacity(MAX_BATCH);
+        // Orders that were more than a transaction may have stay for the next one.
+        let mut waiting = Vec::with_capacity(MAX_BATCH);
         loop {
-            tokio::select! {
-                arrived = arrivals.recv_many(&mut batch, MAX_BATCH) => {
-                    if arrived == 0 {
-                        return Ok(());
+            if waiting.is_empty() {
+                tokio::select! {
+                    arrived = arrivals.recv_many(&mut waiting, MAX_BATCH) => {
+                        if arrived == 0 {
+                            return Ok(());
+                        }
+                    }
+                    () = closing.cancelled(), if !arrivals.is_closed() => {
+                        arrivals.close();
+                        continue;
                     }
                 }
-                () = closing.cancelled(), if !arrivals.is_closed() => {
-                    arrivals.close();
-                    continue;
-                }
             }
-            // Whoever left before the lane came to his order does not want it.
-            batch.retain(|placement: &Placement| !placement.answer.is_closed());
+            while waiting.len() < MAX_BATCH
+                && let Ok(placement) = arrivals.try_recv()
+            {
+                waiting.push(placement);
+            }
+            // Drop orders whose client is known to have disconnected.
+            waiting.retain(|placement: &Placement| !placement.answer.is_closed());
+            let batch = next_batch(&mut waiting);
             ORDER_BATCH_SIZE.record(batch.len() as f64);
-            let batch = std::mem::take(&mut batch);
-            // What is logged meanwhile tells of the first of them.
-            if let Some(first) = batch.first().map(|placement| placement.origin.trace) {
-                trace::scope(first, self.serve(batch)).await;
+            // What is logged meanwhile names the first of them.
+            if let Some(Origin { trace, request_id, .. }) =
+                batch.first().map(|placement| placement.origin.clone())
+            {
+                let serving = trace::scope(trace, self.serve(batch));
+                request_id::scope(request_id, serving).await;
             }
         }
     }
 
     /// Places a batch, and sees to those that cannot go together.
     async fn serve(&mut self, batch: Vec<Placement>) {
-        let Some((batch, Failure::BeforeCommit(error))) = self.place_together(batch).await else {
+        let Some((batch, Failure::NotCommitted(error))) = self.place_together(batch).await else {
             return;
         };
-        debug!("a batch was not placed: {error}");
+        debug!("orders of a batch are placed one by one: {error}");
         let held = if is_contention(&error) { self.held_products(&batch).await } else { None };
         let is_held = |placement: &Placement| {
-            let names = |id| placement.order.lines.iter().any(|line| line.product_id == id);
-            held.as_ref().is_none_or(|held| held.iter().any(|id| names(*id)))
+            let mut lines = placement.order.lines.iter();
+            held.as_ref().is_none_or(|held| lines.any(|line| held.contains(&line.product_id)))
         };
         let (alone, together): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_held);
         self.place_each(alone);
@@ -211,11 +226,10 @@ impl Driver {
                 }
                 None
             }
-            Err(Failure::BeforeCommit(error)) if !is_absence(&error) => {
-                Some((batch, Failure::BeforeCommit(error)))
+            Err(Failure::NotCommitted(error)) if !is_absence(&error) => {
+                Some((batch, Failure::NotCommitted(error)))
             }
             Err(failure) => {
-                debug!("a batch failed: {failure}");
                 for (placement, problem) in batch.into_iter().zip(failure.problems()) {
                     let _ = placement.answer.send(Err(problem));
                 }
@@ -231,14 +245,13 @@ impl Driver {
             && (used.elapsed() < RESTED || is_alive(&mut connection).await)
         {
             match self.transaction_on(connection, orders).await {
-                Err(Failure::BeforeCommit(error))
-                    if is_absence(&error) && !is_cancelled(&error) => {}
+                Err(Failure::NotCommitted(error))
+                    if postgres::Failure::of(&error) == postgres::Failure::Unreachable => {}
                 outcome => return outcome,
             }
         }
         let connecting = PgConnection::connect_with(&self.database);
-        let connection =
-            timeout(DEADLINE, connecting).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        let connection = timeout(DEADLINE, connecting).await.map_err(|_| no_answer(DEADLINE))??;
         // It may be another database now, one restored from a backup, say.
         self.remembered = Remembered::default();
         self.transaction_on(connection, orders).await
@@ -255,10 +268,10 @@ impl Driver {
             transaction::place(&mut connection, orders, self.policy, &mut self.remembered);
         let outcome = timeout(DEADLINE, placing)
             .await
-            .unwrap_or(Err(Failure::CommitUnknown(sqlx::Error::PoolTimedOut)));
+            .unwrap_or(Err(Failure::CommitUnknown(no_answer(DEADLINE))));
         let is_well = match &outcome {
             Ok(_) => true,
-            Err(Failure::BeforeCommit(error)) => {
+            Err(Failure::NotCommitted(error)) => {
                 // It may lie in what is remembered: of a database that was emptied
                 // under way, say.
                 if !is_contention(error) {
@@ -278,11 +291,23 @@ impl Driver {
     fn place_each(&self, batch: Vec<Placement>) {
         for placement in batch {
             let (pool, committed) = (self.alone.clone(), self.committed.clone());
-            let trace = placement.origin.trace;
+            let Origin { trace, request_id, .. } = placement.origin.clone();
             let placing = place_alone(pool, placement, self.policy, committed);
-            tokio::spawn(trace::scope(trace, placing));
+            tokio::spawn(request_id::scope(request_id, trace::scope(trace, placing)));
         }
     }
+}
+
+/// The orders of the next transaction: the first ones that together have no more lines
+/// than it may have, at least one.
+fn next_batch(waiting: &mut Vec<Placement>) -> Vec<Placement> {
+    let mut lines = 0;
+    let fits = |placement: &&Placement| {
+        lines += placement.order.lines.len();
+        lines <= MAX_BATCH_LINES
+    };
+    let orders = waiting.iter().take_while(fits).count().max(1);
+    waiting.drain(..orders.min(waiting.len())).collect()
 }
 
 async fn is_alive(connection: &mut PgConnection) -> bool {
@@ -305,7 +330,7 @@ async fn place_alone(
         if placed.is_err() {
             connection.close_on_drop();
         }
-        placed.unwrap_or(Err(Failure::CommitUnknown(sqlx::Error::PoolTimedOut)))
+        placed.unwrap_or(Err(Failure::CommitUnknown(no_answer(DEADLINE))))
     };
     let outcome = placing.await;
     spans.end(outcome.as_ref().err().map(Failure::summary));
@@ -334,7 +359,7 @@ impl Failure {
     /// What traces say.
     fn summary(&self) -> &'static str {
         match self {
-            Self::BeforeCommit(_) => "not placed",
+            Self::NotCommitted(_) => "not placed",
             Self::CommitUnknown(_) => "outcome unknown",
         }
     }
@@ -342,11 +367,16 @@ impl Failure {
     /// What a client is told.
     fn problem(self) -> Problem {
         match self {
-            Self::BeforeCommit(error) => refused(error),
-            Self::CommitUnknown(error) => {
-                warn!("the outcome of a commit is unknown: {error}");
-                outcome_unknown()
+            // Of the connections beside the batcher: other commands have theirs.
+            Self::NotCommitted(error @ sqlx::Error::PoolTimedOut) => {
+                postgres::log(&error);
+                Problem::unavailable("Service busy").detail(
+                    "Too many orders wait for products that other transactions hold. The request \
+                     had no effect; try again.",
+                )
             }
+            Self::NotCommitted(error) => refused(error),
+            Self::CommitUnknown(error) => outcome_unknown(&error),
         }
     }
 

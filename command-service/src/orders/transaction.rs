@@ -11,7 +11,7 @@ use crate::metrics::ORDER_BATCHES_REPEATED;
 use crate::outbox;
 use crate::request::Origin;
 use chrono::{DateTime, Utc};
-use service_runtime::postgres::{is_absence, is_cancelled};
+use service_runtime::postgres::may_have_committed;
 use shared_events::{
     Envelope, Event, OrderCreated, OrderLine, OrderStatus, Payload, TraceParent, now,
 };
@@ -32,10 +32,10 @@ pub type Outcomes = Vec<Result<Placed, Refusal>>;
 /// Why a transaction placed none of its orders.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Before COMMIT: certainly nothing was changed.
+    /// Certainly nothing was changed.
     #[error(transparent)]
-    BeforeCommit(#[from] sqlx::Error),
-    /// The answer to COMMIT was lost: nobody knows.
+    NotCommitted(#[from] sqlx::Error),
+    /// The response to COMMIT was lost: nobody knows.
     #[error("the outcome of the commit is unknown: {0}")]
     CommitUnknown(sqlx::Error),
 }
@@ -70,7 +70,7 @@ pub async fn place(
         Some(draft) => draft,
         None => Draft::by_reading(connection, orders, policy, remembered).await?,
     };
-    if draft.write(connection, remembered).await.map_err(Failure::of_write)? {
+    if draft.write(connection, remembered).await.map_err(Failure::of_commit)? {
         return Ok(draft.outcomes);
     }
     ORDER_BATCHES_REPEATED.add(1);
@@ -80,20 +80,18 @@ pub async fn place(
     if !draft.write(&mut transaction, remembered).await? {
         return Err(sqlx::Error::Decode("locked products have changed".into()).into());
     }
-    transaction.commit().await.map_err(Failure::CommitUnknown)?;
+    transaction.commit().await.map_err(Failure::of_commit)?;
     Ok(draft.outcomes)
 }
 
 impl Failure {
-    /// Of the statement that writes and, being a transaction by itself, commits.
-    /// What the database refuses was not done; without an answer nobody knows.
-    fn of_write(error: sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::Database(_) if !is_absence(&error) || is_cancelled(&error) => {
-                Self::BeforeCommit(error)
-            }
-            sqlx::Error::Encode(_) => Self::BeforeCommit(error),
-            _ => Self::CommitUnknown(error),
+    /// Of COMMIT, or of the statement that writes and, being a transaction by itself,
+    /// commits.
+    fn of_commit(error: sqlx::Error) -> Self {
+        if may_have_committed(&error) {
+            Self::CommitUnknown(error)
+        } else {
+            Self::NotCommitted(error)
         }
     }
 }
@@ -138,7 +136,7 @@ impl Draft {
         };
         let mut order_ids = remembered.order_ids().iter().copied();
         let placed_at = now();
-        for (order, Origin { trace, key }) in orders {
+        for (order, Origin { trace, key, .. }) in orders {
             let outcome = match decide(order, &mut draft.shelves, policy) {
                 Ok(accepted) => {
                     let id = order_ids.next().ok_or(sqlx::Error::RowNotFound)?;

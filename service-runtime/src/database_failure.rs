@@ -1,0 +1,251 @@
+//! What a failed call of the database means: for the client, for the log, for health.
+
+use crate::log_limit::LogLimit;
+use crate::recovery;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+use std::io;
+use std::time::Duration;
+use tracing::warn;
+
+/// At most one line per SQLSTATE, or kind of failure, in a while.
+static LOGGED: LogLimit = LogLimit::new();
+
+/// Kinds of failures, by what can be done about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// There is no connection, or it broke; or the server starts or stops.
+    Unreachable,
+    /// No connection of the pool was free in time: all are in use, or none can be made.
+    PoolExhausted,
+    /// The server has as many connections as it may.
+    NoConnection,
+    /// The role or its password is wrong, or it may not connect.
+    LoginRefused,
+    /// A table, a schema or the database is not there.
+    NotMigrated,
+    /// The role may not do what the statement does.
+    NoRight,
+    /// The server is a standby, or was made read-only.
+    ReadOnly,
+    /// The disk is full.
+    NoSpace,
+    /// Memory, or a limit of the server's configuration.
+    OutOfResources,
+    /// The server cannot read or write a file.
+    SystemError,
+    /// The statement took too long, or somebody cancelled it.
+    Cancelled,
+    /// Lock timeout, deadlock, or serialization failure.
+    Contention,
+    /// Anything else: refused data, or a fault of ours.
+    Other,
+}
+
+impl Failure {
+    /// The kind of an error.
+    pub fn of(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolTimedOut => Self::PoolExhausted,
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            // A peer that takes the connection and hangs up, as a proxy whose server is
+            // away does, makes sqlx complain of a protocol that it has not spoken.
+            | sqlx::Error::Protocol(_) => Self::Unreachable,
+            sqlx::Error::Database(error) => {
+                error.code().map_or(Self::Other, |code| Self::of_sqlstate(&code))
+            }
+            _ => Self::Other,
+        }
+    }
+
+    /// See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    fn of_sqlstate(code: &str) -> Self {
+        match (code, code.get(..2).unwrap_or_default()) {
+            ("42501", _) => Self::NoRight,
+            // Undefined table, schema, database.
+            ("42P01" | "3F000" | "3D000", _) => Self::NotMigrated,
+            ("25006", _) => Self::ReadOnly,
+            ("53100", _) => Self::NoSpace,
+            ("53300", _) => Self::NoConnection,
+            // Query canceled; idle in transaction for too long, transaction timeout.
+            ("57014" | "25P03" | "25P04", _) => Self::Cancelled,
+            // Lock not available, deadlock detected, serialization failure.
+            ("55P03" | "40P01" | "40001", _) => Self::Contention,
+            (_, "08" | "57") => Self::Unreachable,
+            (_, "28") => Self::LoginRefused,
+            (_, "53") => Self::OutOfResources,
+            (_, "58") => Self::SystemError,
+            _ => Self::Other,
+        }
+    }
+
+    /// What clients and operators are told.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::Unreachable => "The database cannot be reached.",
+            Self::PoolExhausted => "No connection to the database was free within 3 s.",
+            Self::NoConnection => "The database has no free connection.",
+            Self::LoginRefused => "The database refuses the login of the service.",
+            Self::NotMigrated => "The database is not migrated.",
+            Self::NoRight => "The database role lacks a right.",
+            Self::ReadOnly => "The database is read-only.",
+            Self::NoSpace => "The database has no space left.",
+            Self::OutOfResources => "The database is out of memory or at a configured limit.",
+            Self::SystemError => "The database cannot read or write its files.",
+            Self::Cancelled => "The database cancelled the statement (statement timeout).",
+            Self::Contention => "Another transaction holds what the request needs.",
+            Self::Other => "The database refuses the statement.",
+        }
+    }
+
+    /// Whether requests fail because of the database rather than because of what they
+    /// say.
+    pub const fn is_absence(self) -> bool {
+        !matches!(self, Self::Contention | Self::Other)
+    }
+
+    /// Whether other requests fail as well until somebody mends the database, although
+    /// it can be reached.
+    const fn lasts(self) -> bool {
+        self.is_absence() && !matches!(self, Self::Unreachable | Self::Cancelled)
+    }
+}
+
+/// Logs a failure that is not the client's, at most once per SQLSTATE in
+/// [10 s](crate::log_limit::INTERVAL); if others will fail like it, health says so until
+/// the service has [tried](crate::recovery). Gives its kind.
+pub fn report(error: &sqlx::Error) -> Failure {
+    let failure = log(error);
+    if failure.lasts() {
+        recovery::begin(failure.message());
+    }
+    failure
+}
+
+/// Only the log line.
+pub fn log(error: &sqlx::Error) -> Failure {
+    let failure = Failure::of(error);
+    let sqlstate = sqlstate(error).unwrap_or_default();
+    let key = if sqlstate.is_empty() { format!("{failure:?}") } else { sqlstate.clone() };
+    if let Some(suppressed) = LOGGED.admit(&key) {
+        warn!(sqlstate, suppressed, "{} {}", failure.message(), for_log(error));
+    }
+    failure
+}
+
+/// Whether an error means that the database cannot do its part for now: something to
+/// wait for, rather than a fault of the request or of the service.
+pub fn is_absence(error: &sqlx::Error) -> bool {
+    Failure::of(error).is_absence()
+}
+
+/// Whether an error means that a statement was ended, as it took too long or somebody
+/// asked for that. It had no effect: PostgreSQL does not end what it is committing.
+pub fn is_cancelled(error: &sqlx::Error) -> bool {
+    Failure::of(error) == Failure::Cancelled
+}
+
+/// Whether an error means that a lock was not to be had in time.
+pub fn is_contention(error: &sqlx::Error) -> bool {
+    Failure::of(error) == Failure::Contention
+}
+
+/// Whether a transaction may have been committed although its COMMIT, or the statement
+/// that is a transaction by itself, failed like this.
+///
+/// An error response of severity ERROR says that the transaction was rolled back: what
+/// fails before the commit record is written aborts it, deferred constraints and a full
+/// disk included, and later failures are none of an ERROR (they are a PANIC). FATAL and
+/// PANIC end the session; a server that is told to stop (57P01) may end it between the
+/// commit record and its response. Without a response nobody knows.
+///
+/// - <https://www.postgresql.org/docs/current/protocol-error-fields.html>
+/// - <https://www.postgresql.org/docs/current/runtime-config-logging.html#RUNTIME-CONFIG-SEVERITY-LEVELS>
+pub fn may_have_committed(error: &sqlx::Error) -> bool {
+    let response = error
+        .as_database_error()
+        .and_then(|response| response.try_downcast_ref::<PgDatabaseError>());
+    match response {
+        // 40003 statement completion unknown; 08 comes from a proxy whose server is gone.
+        Some(response) => {
+            response.severity() != PgSeverity::Error
+                || response.code() == "40003"
+                || matches!(response.code(), "57P01" | "57P02" | "57P03")
+                || response.code().starts_with("08")
+        }
+        // A parameter that could not be encoded was not sent.
+        None => !matches!(error, sqlx::Error::Encode(_)),
+    }
+}
+
+/// The error of a database that has not answered within `deadline`.
+pub fn no_answer(deadline: Duration) -> sqlx::Error {
+    let message = format!("no answer within {} s", deadline.as_secs());
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message))
+}
+
+/// Whether an error is one of [`no_answer`].
+pub fn is_no_answer(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut)
+}
+
+/// An error for the log. What a database says of data that it refuses may quote the
+/// data, which may be a person's: of that only code and constraint are told.
+pub fn for_log(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        // 22 data exception, 23 integrity constraint violation.
+        Some(refused)
+            if refused.code().is_some_and(|code| matches!(code.get(..2), Some("22" | "23"))) =>
+        {
+            let code = refused.code().unwrap_or_default();
+            let constraint = refused.constraint().map(|name| format!(", constraint {name}"));
+            format!("the database refuses data: {code}{}", constraint.unwrap_or_default())
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// The SQLSTATE of an error that the database reported.
+pub fn sqlstate(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error()?.code().map(|code| code.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_told_from_the_others() {
+        for (code, failure) in [
+            ("08006", Failure::Unreachable),
+            ("57P01", Failure::Unreachable),
+            ("57P03", Failure::Unreachable),
+            ("28P01", Failure::LoginRefused),
+            ("42P01", Failure::NotMigrated),
+            ("42501", Failure::NoRight),
+            ("25006", Failure::ReadOnly),
+            ("53100", Failure::NoSpace),
+            ("53200", Failure::OutOfResources),
+            ("53300", Failure::NoConnection),
+            ("58030", Failure::SystemError),
+            ("57014", Failure::Cancelled),
+            ("40001", Failure::Contention),
+            ("55P03", Failure::Contention),
+            ("23505", Failure::Other),
+            ("42703", Failure::Other),
+        ] {
+            assert_eq!(Failure::of_sqlstate(code), failure, "{code}");
+        }
+        assert_eq!(Failure::of(&sqlx::Error::PoolTimedOut), Failure::PoolExhausted);
+        assert_eq!(Failure::of(&no_answer(Duration::from_secs(5))), Failure::Unreachable);
+    }
+
+    #[test]
+    fn without_a_response_nobody_knows() {
+        assert!(may_have_committed(&no_answer(Duration::from_secs(5))));
+        assert!(may_have_committed(&sqlx::Error::WorkerCrashed));
+        assert!(!may_have_committed(&sqlx::Error::Encode("no".into())));
+    }
+}

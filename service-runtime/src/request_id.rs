@@ -1,0 +1,21 @@
+//! The id of the request that the work at hand belongs to: it stands in its log lines.
+
+use axum::http::HeaderValue;
+use std::future::Future;
+
+tokio::task_local! {
+    static CURRENT: Option<HeaderValue>;
+}
+
+/// The id of the request; none outside of requests. Plain ASCII.
+pub fn current() -> Option<HeaderValue> {
+    CURRENT.try_with(Clone::clone).ok().flatten()
+}
+
+/// Does work that belongs to a request, if there is one.
+pub fn scope<F: Future>(
+    id: Option<HeaderValue>,
+    work: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    CURRENT.scope(id, work)
+}
