@@ -82,19 +82,47 @@ async fn an_address_has_so_many_connections() {
     shop.close().await;
 }
 
+/// The head of a command with a body of so many bytes.
+fn command_head(path: &str, bytes: usize) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+         connection: close\r\ncontent-length: {bytes}\r\n\r\n"
+    )
+}
+
 #[tokio::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn a_body_that_does_not_come_is_refused_and_had_no_effect() {
     let shop = Shop::open().await;
     let address = shop.command.address("api").await;
     let began = Instant::now();
-    let answer = said(
-        &address,
-        "POST /api/products HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
-         connection: close\r\ncontent-length: 10\r\n\r\n{",
-    )
-    .await;
-    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("Timed out"), "{answer}");
+    let answer = said(&address, &format!("{}{{", command_head("/api/products", 10))).await;
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("Body timed out"), "{answer}");
+    assert!(answer.contains("had no effect"), "{answer}");
     assert!(began.elapsed() > Duration::from_secs(14));
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn a_client_that_only_stops_sending_gets_its_response() {
+    let shop = Shop::open().await;
+    let address = shop.command.address("api").await;
+    let body = r#"{"name":"Half","category":"Tea","price":1}"#;
+    let sent_by_halves = async |bytes: &str| {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        stream.write_all(bytes.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let whole = format!("{}{body}", command_head("/api/products", body.len()));
+    let created = sent_by_halves(&whole).await;
+    assert!(created.starts_with("HTTP/1.1 201"), "{created}");
+    // One that stops in the middle of its body.
+    let cut = sent_by_halves(&whole[..whole.len() - 1]).await;
+    assert!(cut.starts_with("HTTP/1.1 400") && cut.contains("Unreadable body"), "{cut}");
+    assert!(cut.contains("had no effect"), "{cut}");
+    assert_eq!(shop.databases.written("SELECT count(*) FROM products").await, 1);
     shop.close().await;
 }
 

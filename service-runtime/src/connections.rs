@@ -78,6 +78,10 @@ pub async fn serve(
     let under_way = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(MAX_HEAD_BYTES);
+    // A client that has sent its request and shut down its write side, as `nc -N` does, is
+    // still waiting for the response. One that has closed the connection looks the same
+    // until something is written to it: its request is carried out, within its deadline.
+    http.half_close(true);
     let next = || accept(&listener, &room, &connected, &limits);
     while let Some(accepted) = shutdown.run_until_cancelled(next()).await {
         let Some(Accepted { stream, peer, places }) = accepted else { continue };
@@ -198,6 +202,17 @@ mod tests {
         while read < 20 << 20 {
             read += timeout(DEADLINE, client.read(&mut part)).await.unwrap().unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_shuts_down_its_write_side_gets_its_response() {
+        let (address, _guard) = server(limits()).await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(REQUEST).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut response = Vec::new();
+        timeout(DEADLINE, client.read_to_end(&mut response)).await.unwrap().unwrap();
+        assert!(response.starts_with(b"HTTP/1.1 200") && response.len() > 1 << 20);
     }
 
     #[tokio::test]

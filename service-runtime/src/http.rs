@@ -2,15 +2,16 @@
 
 use crate::auth::{Gate, Guarded};
 use crate::connections::{self, Limits};
+use crate::log_limit::LogLimit;
 use crate::metrics::common::PANICS;
 use crate::problem::Problem;
 use crate::request_metrics::{self, Requests};
 use crate::request_trace::trace_request;
 use anyhow::Context;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use std::future::Future;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
+use tracing::warn;
 
 /// Largest body of a request.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
@@ -30,8 +32,14 @@ pub const MAX_BODY_BYTES: usize = 1 << 20;
 /// Longest path and query of a request, in bytes: that of the gateway.
 pub const MAX_ADDRESS_BYTES: usize = 8 << 10;
 
-/// A request that takes longer is answered 503.
+/// A body that takes longer to arrive is refused with 408.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A request that takes longer, after its body has arrived, is answered 503.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Requests that timed out and were logged.
+static LOGGED: LogLimit = LogLimit::new();
 
 /// Most requests of a server that are under way at once. More are told to come
 /// again: they would wait for the database longer than is of use.
@@ -99,12 +107,21 @@ async fn admit(State(room): State<Arc<Semaphore>>, request: Request, next: Next)
             .detail("Too many requests are under way. This one had no effect; try again.")
             .into_response();
     };
-    tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
-        Problem::unavailable("Timed out")
-            .detail(
-                "There was no answer within 15 s; whether the request took effect is unknown. With \
-                 an Idempotency-Key it can simply be sent again.",
-            )
-            .into_response()
+    let is_query = matches!(*request.method(), Method::GET | Method::HEAD);
+    // Bodies have a timeout of their own; a request without one does not wait for it.
+    let deadline = if is_query { REQUEST_TIMEOUT } else { BODY_TIMEOUT + REQUEST_TIMEOUT };
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(|_| {
+        let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+        if let Some(suppressed) = LOGGED.admit(route) {
+            warn!(route, suppressed, "no response within {} s", deadline.as_secs());
+        }
+        let detail = if is_query {
+            "There was no response in time; try again."
+        } else {
+            "There was no response in time; whether the request took effect is unknown. With an \
+             Idempotency-Key it can be sent again."
+        };
+        Problem::unavailable("Timed out").detail(detail).into_response()
     })
 }

@@ -1,6 +1,7 @@
 //! Request bodies: JSON objects of which every member is checked, so that a
 //! client learns of all that is wrong at once.
 
+use crate::http::{BODY_TIMEOUT, MAX_BODY_BYTES};
 use crate::problem::{FieldError, Problem};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -8,6 +9,7 @@ use axum::http::{StatusCode, header};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use tokio::time::timeout;
 
 /// The members of a JSON object, as text. Exact numbers stay exact.
 pub type Members = BTreeMap<String, Box<RawValue>>;
@@ -51,14 +53,21 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
                     "Send the body as JSON, with the header `Content-Type: application/json`.",
                 ));
         }
-        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Body too large")
-                    .detail(format!("A body may have {} bytes.", crate::http::MAX_BODY_BYTES))
-            } else {
-                Problem::bad_request("Unreadable body").detail("The body ended early.")
+        match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
+            Ok(Ok(body)) => Ok(Self(body)),
+            Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Body too large")
+                    .detail(format!("A body may have {MAX_BODY_BYTES} bytes.")))
             }
-        })
+            Ok(Err(_)) => Err(Problem::bad_request("Unreadable body")
+                .detail("The body ended early. The request had no effect.")),
+            Err(_) => {
+                Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "Body timed out").detail(format!(
+                    "The body did not arrive within {} s. The request had no effect.",
+                    BODY_TIMEOUT.as_secs()
+                )))
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What operations have in common.
 
 use super::refusals::{add_refusals, always};
-use crate::http::{MAX_ADDRESS_BYTES, MAX_BODY_BYTES};
+use crate::http::{BODY_TIMEOUT, MAX_ADDRESS_BYTES, MAX_BODY_BYTES};
 use crate::problem::{Body, Problem};
 use axum::http::StatusCode;
 use serde_json::json;
@@ -59,9 +59,13 @@ pub(super) fn complete(operation: &mut Operation) {
     add_refusals(operation, &of_all());
 }
 
-fn of_bodies() -> [Problem; 3] {
+fn of_bodies() -> [Problem; 4] {
     [
         Problem::bad_request("Unreadable body").detail("The body ended early."),
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "Body timed out").detail(format!(
+            "The body did not arrive within {} s. Nothing was changed.",
+            BODY_TIMEOUT.as_secs()
+        )),
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Body too large")
             .detail(format!("A body may have {MAX_BODY_BYTES} bytes.")),
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
@@ -90,13 +94,14 @@ fn of_all() -> [Problem; 5] {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
             .detail("A fault of the service, which has been logged."),
         Problem::unavailable("Service unavailable").detail(
-            "The database cannot be reached, or the service is stopping. Nothing was changed.",
+            "The database cannot do its part, or the service is stopping. Nothing was changed; \
+             `detail` has the reason.",
         ),
         Problem::unavailable("Service busy").detail(
             "Too much is under way, or somebody holds what is needed. Nothing was changed.",
         ),
         Problem::unavailable("Timed out")
-            .detail("There was no answer within 15 s; the outcome is unknown."),
+            .detail("There was no response in time; the outcome of a command is unknown."),
     ]
 }
 
