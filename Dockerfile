@@ -8,8 +8,8 @@
 
 # As in rust-toolchain.toml; any newer one does, too.
 ARG RUST_IMAGE=rust:1.95.0-slim-bookworm
-# `dist` gives the smallest and fastest binaries. `release`, cargo's usual
-# profile, builds a change of the code in less than half the time.
+# `dist` gives the smallest and fastest binaries. `release` builds in half the time:
+# docker-compose.yml uses it, and deploy/production uses `dist`.
 ARG PROFILE=dist
 
 # --- skeleton: the workspace without its code ---

@@ -3,6 +3,7 @@
 use crate::orders::PricePolicy;
 use service_runtime::broker::BrokerConfig;
 use service_runtime::config::Common;
+use service_runtime::database_login::DatabaseLogin;
 use sqlx::postgres::PgConnectOptions;
 use std::net::IpAddr;
 
@@ -17,6 +18,9 @@ pub struct Config {
         default_value = "postgres://user:password@localhost:5432/write_db"
     )]
     pub database: PgConnectOptions,
+
+    #[command(flatten)]
+    pub login: DatabaseLogin,
 
     #[command(flatten)]
     pub broker: BrokerConfig,

@@ -47,7 +47,8 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run() -> anyhow::Result<()> {
-    let config: Config = service_runtime::config::read();
+    let mut config: Config = service_runtime::config::read();
+    config.database = config.login.apply(config.database);
     if config.common.health_check {
         return health_check::ask(config.operations_port).await;
     }

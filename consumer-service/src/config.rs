@@ -2,6 +2,7 @@
 
 use service_runtime::broker::BrokerConfig;
 use service_runtime::config::Common;
+use service_runtime::database_login::DatabaseLogin;
 use sqlx::postgres::PgConnectOptions;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ pub struct Config {
         default_value = "postgres://user:password@localhost:5433/read_db"
     )]
     pub database: PgConnectOptions,
+
+    #[command(flatten)]
+    pub login: DatabaseLogin,
 
     #[command(flatten)]
     pub broker: BrokerConfig,

@@ -32,7 +32,8 @@ const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "60s");
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config: Config = service_runtime::config::read();
+    let mut config: Config = service_runtime::config::read();
+    config.database = config.login.apply(config.database);
     if config.common.health_check {
         return health_check::ask(config.operations_port).await;
     }

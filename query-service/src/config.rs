@@ -1,6 +1,7 @@
 //! Settings of the query service.
 
 use service_runtime::config::Common;
+use service_runtime::database_login::DatabaseLogin;
 use sqlx::postgres::PgConnectOptions;
 use std::net::IpAddr;
 
@@ -15,6 +16,9 @@ pub struct Config {
         default_value = "postgres://user:password@localhost:5433/read_db"
     )]
     pub database: PgConnectOptions,
+
+    #[command(flatten)]
+    pub login: DatabaseLogin,
 
     /// Address on which the API listens.
     #[arg(long, env = "QUERY_SERVICE_ADDRESS", default_value = "0.0.0.0")]

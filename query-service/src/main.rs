@@ -22,7 +22,8 @@ use service_runtime::{health_check, http, postgres, telemetry};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let config: Config = service_runtime::config::read();
+    let mut config: Config = service_runtime::config::read();
+    config.database = config.login.apply(config.database);
     if config.common.health_check {
         return health_check::ask(config.operations_port).await;
     }

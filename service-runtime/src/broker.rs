@@ -21,40 +21,33 @@ pub struct BrokerConfig {
     )]
     url: GivenUrl,
 
-    /// The user, unless the URL names one.
-    #[arg(long = "broker-user", env = "BROKER_USER", default_value = "guest")]
-    user: String,
+    /// The user, instead of the one that the URL names.
+    #[arg(long = "broker-user", env = "BROKER_USER")]
+    user: Option<String>,
 
-    /// The password, unless the URL has one. As it is: in a URL, some characters need
-    /// to be written as `%xx`.
-    #[arg(
-        long = "broker-password",
-        env = "BROKER_PASSWORD",
-        hide_env_values = true,
-        default_value = "guest"
-    )]
-    password: String,
+    /// The password of that user. As it is: in a URL, some characters need to be written
+    /// as `%xx`.
+    #[arg(long = "broker-password", env = "BROKER_PASSWORD", hide_env_values = true)]
+    password: Option<String>,
 }
 
 impl BrokerConfig {
     /// The whole address.
     pub fn url(&self) -> BrokerUrl {
-        let GivenUrl { mut uri, names_user } = self.url.clone();
-        if !names_user {
-            uri.authority.userinfo.username.clone_from(&self.user);
-            uri.authority.userinfo.password.clone_from(&self.password);
+        let GivenUrl(mut uri) = self.url.clone();
+        if let Some(user) = self.user.clone().filter(|user| !user.is_empty()) {
+            uri.authority.userinfo.username = user;
+            uri.authority.userinfo.password = self.password.clone().unwrap_or_default();
         }
         BrokerUrl(uri)
     }
 }
 
-/// An address with or without a user: `amqp://user:password@host:5672`. An empty
-/// virtual host means the default one, `/`, as most people expect it to.
+/// An address with or without a user: `amqp://user:password@host:5672`. Without one, the
+/// user is `guest`. An empty virtual host means the default one, `/`, as most people
+/// expect it to.
 #[derive(Clone)]
-struct GivenUrl {
-    uri: AMQPUri,
-    names_user: bool,
-}
+struct GivenUrl(AMQPUri);
 
 impl FromStr for GivenUrl {
     type Err = String;
@@ -65,13 +58,13 @@ impl FromStr for GivenUrl {
             uri.vhost = "/".to_owned();
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
-        Ok(Self { uri, names_user: text.contains('@') })
+        Ok(Self(uri))
     }
 }
 
 impl fmt::Debug for GivenUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        BrokerUrl(self.uri.clone()).fmt(f)
+        BrokerUrl(self.0.clone()).fmt(f)
     }
 }
 
@@ -98,9 +91,13 @@ impl fmt::Debug for BrokerUrl {
 mod tests {
     use super::*;
 
+    fn url_as(user: Option<&str>, text: &str) -> BrokerUrl {
+        let (user, password) = (user.map(str::to_owned), Some("p@ss/word".to_owned()));
+        BrokerConfig { url: text.parse().unwrap(), user, password }.url()
+    }
+
     fn url(text: &str) -> BrokerUrl {
-        let url = text.parse().unwrap();
-        BrokerConfig { url, user: "shop".to_owned(), password: "p@ss/word".to_owned() }.url()
+        url_as(None, text)
     }
 
     #[test]
@@ -112,14 +109,19 @@ mod tests {
     }
 
     #[test]
-    fn a_user_in_the_url_comes_first() {
-        let user = |text| {
-            let userinfo = url(text).uri().authority.userinfo;
+    fn a_user_that_is_set_wins_over_the_url() {
+        let login = |user, text| {
+            let userinfo = url_as(user, text).uri().authority.userinfo;
             (userinfo.username, userinfo.password)
         };
         let pair = |user: &str, password: &str| (user.to_owned(), password.to_owned());
-        assert_eq!(user("amqp://guest:secret@h"), pair("guest", "secret"));
-        assert_eq!(user("amqp://h:5672/%2f"), pair("shop", "p@ss/word"));
+        for text in ["amqp://ada:secret@h", "amqp://h:5672/%2f"] {
+            assert_eq!(login(Some("shop"), text), pair("shop", "p@ss/word"), "{text}");
+        }
+        for unset in [None, Some("")] {
+            assert_eq!(login(unset, "amqp://ada:secret@h"), pair("ada", "secret"));
+            assert_eq!(login(unset, "amqp://h:5672/%2f"), pair("guest", "guest"));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod broker;
 pub mod config;
 mod connections;
 mod database_failure;
+pub mod database_login;
 pub mod documents;
 pub mod health;
 pub mod health_check;

@@ -113,14 +113,17 @@ impl ProcessSpec {
     }
 }
 
-/// Keeps the caller's settings for PostgreSQL and RabbitMQ clients and servers
-/// (`PGHOST`, `RABBITMQ_NODENAME` …) away from a private server: they are meant
-/// for another one.
+/// How the names of settings for databases and brokers begin.
+const FOREIGN: [&str; 5] = ["PG", "DATABASE_", "RABBITMQ_", "BROKER_", "ERL_"];
+
+/// Keeps the caller's settings for databases and brokers (`PGHOST`, `DATABASE_USER`,
+/// `RABBITMQ_NODENAME` …) away from private servers and the services that use them: they
+/// are meant for other servers.
 pub fn without_foreign_settings(command: &mut Command) {
     let given: BTreeSet<OsString> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        let foreign = ["PG", "RABBITMQ_", "ERL_"].iter().any(|prefix| text.starts_with(prefix));
+        let foreign = FOREIGN.iter().any(|prefix| text.starts_with(prefix));
         if foreign && !given.contains(&name) {
             command.env_remove(&name);
         }
