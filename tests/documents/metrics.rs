@@ -1,6 +1,7 @@
 //! The metrics in `docs/metrics.md` follow the naming conventions, and alerts, dashboard
 //! and runbook name no other metrics. Every alert has a test and a section in the runbook.
 
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use system_tests::documented_metrics::documented;
 
@@ -70,10 +71,30 @@ fn every_alert_is_tested_and_has_a_runbook() {
         let (_, anchor) = alert.split_once("runbook: docs/alerts.md#").expect(name);
         let anchor = anchor.lines().next().unwrap();
         assert!(anchors.iter().any(|known| known == anchor), "{name}: no section #{anchor}");
-        // At least one test in which it fires, and one in which it does not.
-        let asked = format!("alertname=\"{name}\", alertstate=\"firing\"}}) or vector(0)");
-        let values = tests.split(&asked).skip(1).filter_map(|test| test.split("value: ").nth(1));
-        let values: BTreeSet<char> = values.filter_map(|value| value.chars().next()).collect();
-        assert_eq!(values, BTreeSet::from(['0', '1']), "{name}");
+        // At least one test in which it fires, with its labels and texts, and one in which
+        // it does not.
+        assert!(tests.contains(&format!("- {{alertname: {name}, ")), "{name} is never silent");
+        let firing = tests.split_once(&format!("- alertname: {name}\n"));
+        let (_, firing) = firing.unwrap_or_else(|| panic!("{name} never fires"));
+        let (firing, _) = firing.split_once("- alertname").unwrap_or((firing, ""));
+        for member in ["exp_labels: ", "summary: ", "description: ", "runbook: "] {
+            assert!(firing.contains(member), "the test of {name} has no {member}");
+        }
     }
+    assert!(!tests.contains("ALERTS{"), "counts of alerts show no label and no text");
+}
+
+/// A service without instances is red, however many the others have.
+#[test]
+fn the_dashboard_shows_each_service_that_is_down() {
+    let dashboard: Value = serde_json::from_str(USERS[2].1).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let panel = panels.iter().find(|panel| panel["title"] == "Instances up").unwrap();
+    let targets = panel["targets"].as_array().unwrap().iter();
+    let shown: Vec<&str> = targets.map(|target| target["expr"].as_str().unwrap()).collect();
+    let service = |name| format!(r#"sum(up{{job="{name}-service"}}) or vector(0)"#);
+    assert_eq!(shown, ["command", "query", "consumer"].map(service));
+    let steps = &panel["fieldConfig"]["defaults"]["thresholds"]["steps"];
+    let expected = json!([{"color": "red", "value": null}, {"color": "green", "value": 1}]);
+    assert_eq!(*steps, expected);
 }
