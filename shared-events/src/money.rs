@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::value::RawValue;
 use std::fmt;
+use std::str::FromStr;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -58,27 +59,27 @@ impl Money {
         }
     }
 
-    /// Reads a JSON value's text, a number in any of JSON's forms.
+    /// Reads the text of a JSON number, in any of JSON's forms.
+    ///
+    /// A number that differs from one with four decimals by less than 10^-9 of itself is
+    /// taken as that one: programs that calculate in binary floats write 0.3 as
+    /// 0.30000000000000004.
     ///
     /// # Errors
-    /// If it is no JSON number, has more than four decimals that matter, or is
-    /// beyond `NUMERIC(24,4)`.
+    /// If it is no number, has more than four decimals that matter, or is beyond
+    /// `NUMERIC(24,4)`.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
-        let of_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
-        if !text.chars().all(of_number) {
+        let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        if !is_decimal(digits) || !is_whole(exponent.trim_start_matches(['+', '-'])) {
             return Err(MoneyError::NotANumber);
         }
-        let (digits, exponent) = match text.split_once(['e', 'E']) {
-            Some((digits, exponent)) => {
-                (digits, exponent.parse().map_err(|_| MoneyError::TooLarge)?)
-            }
-            None => (text, 0),
-        };
-        let digits = Decimal::from_str_exact(digits).map_err(|error| match error {
-            rust_decimal::Error::Underflow => MoneyError::TooPrecise,
-            _ => MoneyError::TooLarge,
-        })?;
-        Self::from_decimal(shift(digits, exponent)?)
+        let exponent = exponent.parse().map_err(|_| MoneyError::TooLarge)?;
+        // Rounds at the 28th digit, far below what counts as noise.
+        let amount = Decimal::from_str(digits).map_err(|_| MoneyError::TooLarge)?;
+        if amount.is_zero() && digits.contains(|c| matches!(c, '1'..='9')) {
+            return Err(MoneyError::TooPrecise);
+        }
+        Self::from_decimal(shift(amount, exponent)?)
     }
 
     /// The amount as PostgreSQL takes it.
@@ -104,23 +105,46 @@ impl Money {
     }
 }
 
-/// `digits` × 10^`exponent`, exactly.
+/// Whether a text is digits, with a sign and a fraction perhaps.
+fn is_decimal(text: &str) -> bool {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    is_whole(whole) && is_whole(fraction)
+}
+
+fn is_whole(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `digits` × 10^`exponent`, exactly but for noise beyond the fourth decimal.
 fn shift(digits: Decimal, exponent: i32) -> Result<Decimal, MoneyError> {
     let digits = digits.normalize();
     let scale = i64::from(digits.scale()) - i64::from(exponent);
     if digits.is_zero() {
-        Ok(Decimal::ZERO)
-    } else if scale > i64::from(MONEY_DECIMALS) {
-        Err(MoneyError::TooPrecise)
-    } else {
-        let (scale, zeros) = (scale.max(0).unsigned_abs(), scale.min(0).unsigned_abs());
-        u32::try_from(zeros)
-            .ok()
-            .and_then(|zeros| 10_i128.checked_pow(zeros))
-            .and_then(|factor| digits.mantissa().checked_mul(factor))
-            .and_then(|units| Decimal::try_from_i128_with_scale(units, scale as u32).ok())
-            .ok_or(MoneyError::TooLarge)
+        return Ok(Decimal::ZERO);
     }
+    if scale > i64::from(MONEY_DECIMALS) {
+        let units = without_noise(digits.mantissa(), scale - i64::from(MONEY_DECIMALS))
+            .ok_or(MoneyError::TooPrecise)?;
+        return Ok(Decimal::from_i128_with_scale(units, MONEY_DECIMALS));
+    }
+    let (scale, zeros) = (scale.max(0).unsigned_abs(), scale.min(0).unsigned_abs());
+    u32::try_from(zeros)
+        .ok()
+        .and_then(|zeros| 10_i128.checked_pow(zeros))
+        .and_then(|factor| digits.mantissa().checked_mul(factor))
+        .and_then(|units| Decimal::try_from_i128_with_scale(units, scale as u32).ok())
+        .ok_or(MoneyError::TooLarge)
+}
+
+/// `mantissa` without its last `excess` digits, if they are less than 10^-9 of it.
+fn without_noise(mantissa: i128, excess: i64) -> Option<i128> {
+    let factor = 10_i128.checked_pow(u32::try_from(excess).ok()?)?;
+    let half = if mantissa < 0 { -factor / 2 } else { factor / 2 };
+    let rounded = mantissa.checked_add(half)? / factor;
+    let noise = (mantissa - rounded.checked_mul(factor)?).abs();
+    // A mantissa has 96 bits: times 10^9 it still fits.
+    (noise.checked_mul(1_000_000_000)? < mantissa.abs()).then_some(rounded)
 }
 
 impl fmt::Display for Money {
@@ -180,6 +204,14 @@ mod tests {
             ("100e-2", "1"),
             ("0e999999999", "0"),
             ("-3.0001", "-3.0001"),
+            // Noise of binary floats, and their exact values.
+            ("0.30000000000000004", "0.3"),
+            ("-0.30000000000000004", "-0.3"),
+            ("3.0000000000000004e-1", "0.3"),
+            ("44.97999999999999", "44.98"),
+            ("0.1000000000000000055511151231257827021181583404541015625", "0.1"),
+            ("19.989999999999998436805981327779591083526611328125", "19.99"),
+            ("1.0000000009", "1"),
         ] {
             assert_eq!(money(text).to_string(), shown, "{text}");
         }
@@ -198,6 +230,15 @@ mod tests {
             ("\"1\"", MoneyError::NotANumber),
             ("null", MoneyError::NotANumber),
             ("1_000", MoneyError::NotANumber),
+            ("", MoneyError::NotANumber),
+            ("-", MoneyError::NotANumber),
+            ("1.2.3", MoneyError::NotANumber),
+            ("1e", MoneyError::NotANumber),
+            // No noise: a billionth or more of the amount.
+            ("1.000000002", MoneyError::TooPrecise),
+            ("0.00001", MoneyError::TooPrecise),
+            ("0.000000000001", MoneyError::TooPrecise),
+            ("0.30001", MoneyError::TooPrecise),
         ] {
             assert_eq!(Money::parse(text), Err(error), "{text}");
         }
