@@ -194,8 +194,9 @@ async fn what_was_made_before_there_were_roles_becomes_theirs() {
                 LOOP
                     EXECUTE format('ALTER TABLE %s OWNER TO CURRENT_USER', object.name);
                 END LOOP;
-                REVOKE ALL ON ALL TABLES IN SCHEMA public
-                FROM query_service, consumer_service, command_service;
+                IF to_regclass('orders_read') IS NOT NULL THEN
+                    REVOKE ALL ON ALL TABLES IN SCHEMA public FROM query_service, consumer_service;
+                END IF;
             END
             $$"#,
         )

@@ -37,6 +37,7 @@ mod oversell;
 mod parking;
 mod postman_run;
 mod rate_limit;
+mod read_tables;
 mod read_your_writes;
 mod remembered;
 mod replay;

@@ -3,16 +3,24 @@
 -- $1 topic; $2 newest event time, may be null; $3 events applied; $4 events of
 -- our own outbox dealt with for the first time; $5 and $6 watermarks: when
 -- taken, and how many events were committed then.
+--
+-- The rows are there unless somebody has emptied the tables; then they begin anew.
 WITH status AS (
-    UPDATE sync_status
-    SET last_processed_event_timestamp = greatest(last_processed_event_timestamp, $2),
-        events_applied = events_applied + $3,
-        updated_at = clock_timestamp()
-    WHERE id = 1 AND $3 > 0
+    INSERT INTO sync_status AS status
+        (id, last_processed_event_timestamp, events_applied, updated_at)
+    SELECT 1, $2::timestamptz, $3::bigint, clock_timestamp()
+    WHERE $3 > 0
+    ON CONFLICT (id) DO UPDATE
+    SET last_processed_event_timestamp = greatest(
+            status.last_processed_event_timestamp, excluded.last_processed_event_timestamp
+        ),
+        events_applied = status.events_applied + excluded.events_applied,
+        updated_at = excluded.updated_at
 ), progress AS (
-    UPDATE topic_progress
-    SET seen = seen + $4
-    WHERE topic = $1
+    INSERT INTO topic_progress AS progress (topic, seen)
+    VALUES ($1, $4)
+    ON CONFLICT (topic) DO UPDATE
+    SET seen = progress.seen + excluded.seen
     RETURNING seen
 ), arrived AS (
     INSERT INTO watermarks (topic, taken_at, committed)
