@@ -41,6 +41,7 @@ mod read_tables;
 mod read_your_writes;
 mod remembered;
 mod replay;
+mod restore;
 mod retention;
 mod roles;
 mod standby;

@@ -18,6 +18,7 @@ use crate::{
     leftovers::Record,
     ports::Ports,
     project::Project,
+    server_binaries::find_postgres,
     terminal,
     test_programs::{self, Chosen, Needs},
     test_servers::TestServers,
@@ -99,6 +100,10 @@ fn run_all(
         terminal::note(&format!("\n{}", program.title()));
         let mut test = test_programs::command(program, args);
         test.envs(servers.environment());
+        // A system test runs the client programs that the docs name.
+        if let Some(postgres) = find_postgres() {
+            test.env("POSTGRES_PROGRAMS", postgres.folder);
+        }
         // System tests start the services.
         if let Some(folder) = programs.path("command-service").ok().and_then(|path| path.parent()) {
             test.env("SERVICE_BINARIES", folder);
