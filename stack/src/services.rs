@@ -117,7 +117,7 @@ impl Services {
                 if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
                     break;
                 }
-                self.refuse_outdated_data(service, ports)?;
+                self.refuse_other_data(service, ports)?;
                 if Instant::now() >= deadline {
                     self.show_last_words(service.name);
                     match answer {
@@ -138,15 +138,17 @@ impl Services {
         Ok(())
     }
 
-    /// A database that the service cannot migrate stays so.
-    fn refuse_outdated_data(&self, service: Service, ports: &Ports) -> Result<()> {
+    /// Data of another version stays so.
+    fn refuse_other_data(&self, service: Service, ports: &Ports) -> Result<()> {
         let Ok(health) = Request::get(ports.of(service.operations), "/health").send() else {
             return Ok(());
         };
-        if health.body.contains("cannot be migrated") {
+        // As `service-runtime/src/postgres.rs` says it.
+        let reasons = ["its data cannot be migrated", "a newer version has migrated"];
+        if reasons.iter().any(|reason| health.body.contains(reason)) {
             self.show_last_words(service.name);
             bail!(
-                "the data is of an older version: delete {} to start with empty databases",
+                "the data is of another version: delete {} to start with empty databases",
                 self.folder.display()
             );
         }
