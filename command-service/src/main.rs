@@ -16,6 +16,8 @@ mod router;
 mod transactions;
 mod users;
 mod write_probe;
+#[cfg(test)]
+mod wire_checks;
 
 use config::Config;
 use idempotency::InFlight;
