@@ -25,6 +25,7 @@ use orders::Lane;
 use outbox::{Publisher, Replays, Room};
 use router::Commands;
 use service_runtime::auth::{Guard, Guarded, Role};
+use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, recovery, telemetry};
@@ -116,13 +117,14 @@ async fn run() -> anyhow::Result<()> {
         shutdown.clone(),
     );
     let database = health.part("database", Need::Vital);
+    let clock = Clock::new(&health);
     let outbox = health.part("outbox", Need::Vital);
     let able = health.part("commands", Need::Vital);
     tasks.spawn("database", async move {
         if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await {
             let probe = "SELECT FROM outbox LIMIT 0";
             let ending = shutdown.clone();
-            let watch = postgres::watch(config.database, probe, database, shutdown);
+            let watch = postgres::watch(config.database, probe, database, clock, shutdown);
             tokio::join!(
                 watch,
                 recovery::watch(pool.clone(), write_probe::try_to_write, able, ending.clone()),

@@ -13,6 +13,7 @@
 pub mod database_tests;
 
 use crate::dead_letters::{self, Letter, Parked, refused_by_database};
+use crate::external;
 use crate::incoming::{Content, Incoming};
 use crate::metrics::{APPLIED, DUPLICATES};
 use crate::progress;
@@ -33,6 +34,9 @@ pub const LOCK: i64 = 4_187_301;
 /// How such a transaction begins, in one round trip. If the lock is not to be had, a
 /// transaction stays open, so the connection is to be closed after any failure.
 pub const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(4187301)";
+
+/// How a transaction begins that no other one may run beside.
+pub const BEGIN_ALONE: &str = "BEGIN; SELECT pg_advisory_xact_lock(4187301)";
 
 /// A database that has not taken a batch by then is taken for lost: of a connection
 /// that was forgotten on the way nobody would ever tell.
@@ -104,7 +108,8 @@ async fn apply_together(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
 }
 
 async fn apply_on(connection: &mut PgConnection, batch: &[Incoming]) -> sqlx::Result<Settled> {
-    let mut transaction = connection.begin_with(BEGIN).await?;
+    let begin = if external::any(batch) { BEGIN_ALONE } else { BEGIN };
+    let mut transaction = connection.begin_with(begin).await?;
     let settled = apply_in(&mut transaction, batch, Memory::Respected).await?;
     transaction.commit().await?;
     Ok(settled)
@@ -116,6 +121,7 @@ pub async fn apply_in(
     batch: &[Incoming],
     memory: Memory,
 ) -> sqlx::Result<Settled> {
+    let batch = &*external::settle(connection, batch).await?;
     let Fresh { events, counted, forgotten, since } = take_fresh(connection, batch, memory).await?;
     if !events.is_empty() {
         for projection in PROJECTIONS {
@@ -157,12 +163,15 @@ async fn take_fresh(
     batch: &[Incoming],
     memory: Memory,
 ) -> sqlx::Result<Fresh> {
-    // An event may be in a batch twice, also as our copy and as a stranger's.
-    let mut events: BTreeMap<Uuid, (&Event, bool)> = BTreeMap::new();
+    // An event may be in a batch twice, also as our copy, which counts then, and as another
+    // publisher's.
+    let mut events: BTreeMap<Uuid, (&Event, &Incoming)> = BTreeMap::new();
     for incoming in batch {
-        if let Content::Event(event) = &incoming.content {
-            let entry = events.entry(event.envelope.event_id).or_insert((event, false));
-            entry.1 |= incoming.ours;
+        if let Some(event) = incoming.event() {
+            let known = events.entry(event.envelope.event_id).or_insert((event, incoming));
+            if incoming.ours {
+                *known = (event, incoming);
+            }
         }
     }
     if events.is_empty() {
@@ -171,9 +180,13 @@ async fn take_fresh(
     let rows = sqlx::query_file!(
         "src/take_fresh.sql",
         &events.keys().copied().collect::<Vec<_>>(),
-        &events.values().map(|(_, ours)| *ours).collect::<Vec<_>>(),
+        &events.values().map(|(_, incoming)| incoming.ours).collect::<Vec<_>>(),
         &events.values().map(|(event, _)| event.envelope.timestamp).collect::<Vec<_>>(),
         memory == Memory::Ignored,
+        &events
+            .values()
+            .map(|(_, incoming)| incoming.digest.map(|digest| digest.to_vec()))
+            .collect::<Vec<_>>() as _,
     )
     .fetch_all(connection)
     .await?;
@@ -183,8 +196,12 @@ async fn take_fresh(
         if row.forgotten_since.is_some() {
             fresh.since = row.forgotten_since;
             fresh.forgotten.insert(row.event_id);
-        } else if row.fresh {
-            fresh.events.extend(events.get(&row.event_id).map(|(event, _)| (*event).clone()));
+        } else if let Some((event, incoming)) = events.get(&row.event_id) {
+            // An external event had taken the id of ours for another content.
+            let is_other = |digest: &Vec<u8>| digest[..] != external::digest_of(event);
+            if row.fresh || (incoming.ours && row.digest.as_ref().is_some_and(is_other)) {
+                fresh.events.push((*event).clone());
+            }
         }
     }
     Ok(fresh)

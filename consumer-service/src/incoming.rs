@@ -1,32 +1,43 @@
 //! What a delivery turns out to be.
 
-use crate::dead_letters::{Watermarks, too_large, unreadable, wrong_watermark};
-use chrono::{DateTime, TimeDelta, Utc};
+use crate::dead_letters::{too_large, unreadable as reason};
+use crate::watermarks;
+use chrono::{DateTime, Utc};
 use lapin::message::Delivery;
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use service_runtime::clock;
+use sha2::{Digest, Sha256};
 use shared_events::limits::MAX_EVENT_BYTES;
 use shared_events::topology::{EXCHANGE, PUBLISHER};
-use shared_events::{Attributes, Event, Topic, TraceParent, Watermark};
+use shared_events::{Attributes, Event, External, Topic, TraceParent, Watermark};
 use uuid::Uuid;
-
-/// A watermark may be this far ahead of our clock, as events may.
-const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
 /// A message, as far as it matters: as it came, or as a dead letter has kept it.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// Whether our publisher sent it, by our exchange.
     pub is_from_publisher: bool,
-    /// The AMQP message type.
-    pub kind: Option<String>,
-    /// The AMQP message id.
-    pub message_id: Option<String>,
-    /// The AMQP timestamp.
-    pub sent_at: Option<DateTime<Utc>>,
+    /// What it says beside its body.
+    pub properties: Properties,
     /// The trace that its header names.
     pub trace: Option<TraceParent>,
     /// The bytes.
     pub body: Vec<u8>,
+}
+
+/// The AMQP properties of a message.
+#[derive(Clone, Debug, Default)]
+pub struct Properties {
+    /// The message type.
+    pub kind: Option<String>,
+    /// The application that sent it.
+    pub app_id: Option<String>,
+    /// How the bytes are encoded.
+    pub content_encoding: Option<String>,
+    /// The message id.
+    pub message_id: Option<String>,
+    /// The timestamp.
+    pub sent_at: Option<DateTime<Utc>>,
 }
 
 /// A delivery, read.
@@ -36,16 +47,16 @@ pub struct Incoming {
     pub topic: Topic,
     /// Whether it is a copy from our own outbox, which watermarks count.
     pub ours: bool,
-    /// The AMQP message id.
-    pub message_id: Option<String>,
-    /// The AMQP timestamp.
-    pub sent_at: Option<DateTime<Utc>>,
+    /// The AMQP properties of the message.
+    pub properties: Properties,
     /// The trace that it belongs to: by its header, else by the event.
     pub trace: Option<TraceParent>,
     /// The bytes as they came.
     pub body: Vec<u8>,
     /// What they say.
     pub content: Content,
+    /// Of an external event: SHA-256 of what it says.
+    pub digest: Option<[u8; 32]>,
 }
 
 /// What the bytes of a delivery say.
@@ -55,6 +66,8 @@ pub enum Content {
     Event(Event),
     /// How far the outbox had come.
     Watermark(Watermark),
+    /// A watermark that is wrong. Another one comes within a second.
+    Dropped,
     /// Nothing that can be applied.
     Unreadable {
         /// The event's id, as far as it can be made out.
@@ -66,17 +79,21 @@ pub enum Content {
 
 impl From<Delivery> for Message {
     fn from(delivery: Delivery) -> Self {
-        let properties = &delivery.properties;
-        let sender = properties.app_id().as_ref().map(|id| id.as_str());
-        let text = |text: &lapin::types::ShortString| text.as_str().to_owned();
+        let said = &delivery.properties;
+        let text = |text: &Option<ShortString>| text.as_ref().map(|text| text.as_str().to_owned());
+        let seconds = said.timestamp().and_then(|seconds| i64::try_from(seconds).ok());
+        let properties = Properties {
+            kind: text(said.kind()),
+            app_id: text(said.app_id()),
+            content_encoding: text(said.content_encoding()),
+            message_id: text(said.message_id()),
+            sent_at: seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
+        };
         Self {
-            is_from_publisher: delivery.exchange.as_str() == EXCHANGE && sender == Some(PUBLISHER),
-            kind: properties.kind().as_ref().map(text),
-            message_id: properties.message_id().as_ref().map(text),
-            sent_at: properties
-                .timestamp()
-                .and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)),
-            trace: properties.headers().as_ref().and_then(trace),
+            is_from_publisher: delivery.exchange.as_str() == EXCHANGE
+                && properties.app_id.as_deref() == Some(PUBLISHER),
+            trace: said.headers().as_ref().and_then(trace),
+            properties,
             body: delivery.data,
         }
     }
@@ -92,63 +109,79 @@ fn trace(headers: &FieldTable) -> Option<TraceParent> {
 }
 
 impl Incoming {
-    /// Reads a message that is at hand at `now`, from the queue of `topic`.
+    /// Reads a message that is at hand at `now`, by our clock, from the queue of `topic`.
     pub fn read(topic: Topic, message: Message, now: DateTime<Utc>) -> Self {
-        let Message { is_from_publisher, kind, message_id, sent_at, trace, body } = message;
-        let is_watermark = is_from_publisher && kind.as_deref() == Some(Watermark::TYPE);
-        let content = if is_watermark {
-            watermark(topic, &body, now)
-        } else {
-            event(&body, Attributes { message_id: message_id.as_deref(), timestamp: sent_at }, now)
-        };
+        let Message { is_from_publisher, properties, trace, body } = message;
+        let now = clock::corrected(now);
+        let is_watermark = is_from_publisher && properties.kind.as_deref() == Some(Watermark::TYPE);
         let ours = is_from_publisher && !is_watermark;
+        let attributes = Attributes {
+            queue: topic.name(),
+            app_id: properties.app_id.as_deref(),
+            kind: properties.kind.as_deref(),
+            content_encoding: properties.content_encoding.as_deref(),
+            message_id: properties.message_id.as_deref(),
+            timestamp: properties.sent_at,
+        };
+        let (content, digest) = if is_watermark {
+            (watermarks::read(topic, &body, now).map_or(Content::Dropped, Content::Watermark), None)
+        } else {
+            event(&body, ours, attributes, now)
+        };
         let trace = trace.or(match &content {
             Content::Event(event) => event.envelope.traceparent,
-            Content::Watermark(_) | Content::Unreadable { .. } => None,
+            Content::Watermark(_) | Content::Dropped | Content::Unreadable { .. } => None,
         });
-        Self { topic, ours, message_id, sent_at, trace, body, content }
+        Self { topic, ours, properties, trace, body, content, digest }
+    }
+
+    /// The event, if it could be read.
+    pub fn event(&self) -> Option<&Event> {
+        match &self.content {
+            Content::Event(event) => Some(event),
+            Content::Watermark(_) | Content::Dropped | Content::Unreadable { .. } => None,
+        }
     }
 
     /// The event's type, if it is one that is known.
     pub fn event_type(&self) -> Option<&'static str> {
-        match &self.content {
-            Content::Event(event) => Some(event.payload.event_type().name()),
-            Content::Watermark(_) | Content::Unreadable { .. } => None,
-        }
+        self.event().map(|event| event.payload.event_type().name())
     }
 
     /// The event's id, as far as it can be made out.
     pub fn event_id(&self) -> Option<Uuid> {
         match &self.content {
             Content::Event(event) => Some(event.envelope.event_id),
-            Content::Watermark(_) => None,
+            Content::Watermark(_) | Content::Dropped => None,
             Content::Unreadable { event_id, .. } => *event_id,
         }
     }
 }
 
-fn watermark(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Content {
-    let wrong = |what| Content::Unreadable { event_id: None, reason: wrong_watermark(what) };
-    match serde_json::from_slice::<Watermark>(body) {
-        Ok(Watermark { topic: other, .. }) if other != topic => wrong(Watermarks::OfAnotherTopic),
-        // One from the future would make a dead pipe look alive until then.
-        Ok(Watermark { taken_at, committed, .. })
-            if committed < 0 || taken_at - now > CLOCK_TOLERANCE =>
-        {
-            wrong(Watermarks::OutOfRange)
-        }
-        Ok(watermark) => Content::Watermark(watermark),
-        Err(_) => wrong(Watermarks::Unreadable),
-    }
-}
-
-fn event(body: &[u8], attributes: Attributes<'_>, now: DateTime<Utc>) -> Content {
-    let event_id = || Event::id_of(body, attributes.message_id);
+fn event(
+    body: &[u8],
+    ours: bool,
+    attributes: Attributes<'_>,
+    now: DateTime<Utc>,
+) -> (Content, Option<[u8; 32]>) {
+    let unreadable = |reason| {
+        let event_id = Event::id_of(body, attributes);
+        (Content::Unreadable { event_id, reason }, None)
+    };
     if body.len() > MAX_EVENT_BYTES {
-        return Content::Unreadable { event_id: event_id(), reason: too_large(body.len()) };
+        return unreadable(too_large(body.len()));
     }
-    match Event::decode(body, attributes, now) {
-        Ok(event) => Content::Event(event),
-        Err(error) => Content::Unreadable { event_id: event_id(), reason: unreadable(&error) },
+    if ours {
+        return Event::decode(body, attributes.content_encoding).map_or_else(
+            |error| unreadable(reason(&error)),
+            |event| (Content::Event(event), None),
+        );
+    }
+    match External::decode(body, attributes, now) {
+        Ok(external) => {
+            let digest = Sha256::digest(external.content()).into();
+            (Content::Event(external.event), Some(digest))
+        }
+        Err(error) => unreadable(reason(&error)),
     }
 }

@@ -7,6 +7,7 @@ mod batch_spans;
 mod config;
 mod dead_letters;
 mod delivery;
+mod external;
 mod incoming;
 mod metrics;
 #[cfg(test)]
@@ -15,11 +16,13 @@ mod progress;
 mod projections;
 mod registration;
 mod retention;
+mod watermarks;
 
 use announcement::Announcer;
 use config::Config;
 use delivery::Consumer;
 use service_runtime::auth::{Guard, Guarded, Role};
+use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, telemetry};
@@ -68,6 +71,7 @@ async fn main() -> anyhow::Result<()> {
         shutdown.clone(),
     );
     let database = health.part("database", Need::Vital);
+    let clock = Clock::new(&health);
     tasks.spawn("database", async move {
         if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await
             && registration::register(&pool, &database, &shutdown).await
@@ -76,14 +80,21 @@ async fn main() -> anyhow::Result<()> {
                 config.database,
                 "SELECT FROM public.sync_status",
                 database,
+                clock.clone(),
                 shutdown.clone(),
             );
             tokio::join!(
                 watch,
-                consumer.run(),
+                async {
+                    // Times are read by the database's clock.
+                    if shutdown.run_until_cancelled(clock.known()).await.is_some() {
+                        consumer.run().await;
+                    }
+                },
                 announcer.run(pool.clone(), shutdown.clone()),
                 dead_letters::count(pool.clone(), shutdown.clone()),
-                retention::forget_old(pool, dedupe_memory, shutdown),
+                watermarks::watch(&clock, shutdown.clone()),
+                retention::forget_old(pool, dedupe_memory, shutdown.clone()),
             );
         }
         Ok(())

@@ -25,6 +25,7 @@ const ALL: &[&dyn Registered] = &[
     &DEAD_LETTERS,
     &REDRIVES,
     &DISCARDED,
+    &WATERMARKS_DROPPED,
 ];
 
 const TOPICS: [&str; 3] = [Topic::Products.name(), Topic::Orders.name(), Topic::Users.name()];
@@ -52,8 +53,9 @@ pub static DUPLICATES: Metric<Counter> = Metric::by(
 /// By why.
 pub static PARKED: Metric<Counter> = Metric::by(
     "shop_events_parked_total",
-    "Messages that became dead letters: unreadable, refused by the database, or forgotten \
-     (older than the memory of processed events).",
+    "Messages that became dead letters: unreadable (also external events that contradict what \
+     is known), refused by the database, or forgotten (older than the memory of processed \
+     events).",
     "reason",
     &["unreadable", "refused", "forgotten"],
 );
@@ -98,3 +100,11 @@ pub static REDRIVES: Metric<Counter> = Metric::by(
 /// Dead letters that an operator dropped.
 pub static DISCARDED: Metric<Counter> =
     Metric::new("shop_dead_letters_discarded_total", "Dead letters dropped by operators.");
+
+/// By what is wrong.
+pub static WATERMARKS_DROPPED: Metric<Counter> = Metric::by(
+    "shop_watermarks_dropped_total",
+    "Watermarks that were wrong: of another topic, out of range or unreadable.",
+    "reason",
+    &["another_topic", "out_of_range", "unreadable"],
+);

@@ -24,9 +24,10 @@ WITH status AS (
     RETURNING seen
 ), arrived AS (
     INSERT INTO watermarks (topic, taken_at, committed)
-    SELECT $1, taken_at, max(committed)
+    -- One from the future would make a dead pipe look alive until then.
+    SELECT $1, least(taken_at, now()), max(committed)
     FROM unnest($5::timestamptz[], $6::bigint[]) AS watermark (taken_at, committed)
-    GROUP BY taken_at
+    GROUP BY least(taken_at, now())
     ON CONFLICT DO NOTHING
 )
 -- What has been reached tells nothing more, save the newest: its age shows that

@@ -20,7 +20,7 @@ pub async fn note(
         .iter()
         .filter_map(|incoming| match &incoming.content {
             Content::Watermark(watermark) => Some((watermark.taken_at, watermark.committed)),
-            Content::Event(_) | Content::Unreadable { .. } => None,
+            Content::Event(_) | Content::Dropped | Content::Unreadable { .. } => None,
         })
         .unzip();
     if newest.is_some() || counted > 0 || !taken_at.is_empty() {

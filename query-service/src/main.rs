@@ -16,6 +16,7 @@ use arrivals::Arrivals;
 use config::Config;
 use database::Database;
 use service_runtime::auth::{Guard, Guarded, Role};
+use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, telemetry};
@@ -64,10 +65,11 @@ async fn main() -> anyhow::Result<()> {
     );
 
     let database = health.part("database", Need::Vital);
+    let clock = Clock::new(&health);
     tasks.spawn("database", async move {
         // Fails until the consumer service has made the schema.
-        postgres::watch(config.database, "SELECT FROM public.sync_status", database, shutdown)
-            .await;
+        let probe = "SELECT FROM public.sync_status";
+        postgres::watch(config.database, probe, database, clock, shutdown).await;
         Ok(())
     });
     tasks.run().await

@@ -6,6 +6,7 @@
 pub mod amqp;
 pub mod auth;
 pub mod broker;
+pub mod clock;
 pub mod config;
 mod connections;
 mod database_failure;

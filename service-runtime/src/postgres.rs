@@ -1,13 +1,15 @@
 //! PostgreSQL: pools, migrations, and databases that are away for a while.
 
+use crate::clock::Clock;
 use crate::health::Reporter;
 use crate::metrics::pools;
 use crate::retry::Pauses;
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 pub use crate::database_failure::{
@@ -27,6 +29,9 @@ const RESTED: Duration = Duration::from_millis(1);
 
 /// How often a database that answers is asked whether it still does.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A slower answer tells too little of the database's clock.
+const CLOCK_ROUND_TRIP: Duration = Duration::from_secs(1);
 
 /// Options of connections whose statements are given arrays of keys, and find
 /// every row by its key.
@@ -146,19 +151,21 @@ async fn differs(pool: &PgPool, migrator: &Migrator) -> anyhow::Result<bool> {
     Ok(!applied.iter().all(|applied| is_ours(applied.version, &applied.checksum)))
 }
 
-/// Reports the health of a database until shutdown. It is well when `probe`,
-/// a statement, succeeds; on a connection of its own, as a pool in full use is
-/// no database that is away.
+/// Reports the health of a database until shutdown, and compares its clock with that of
+/// this process. The database is healthy when the statement `probe` succeeds. The probe
+/// has a connection of its own: a pool whose connections are all in use does not make the
+/// database unhealthy.
 pub async fn watch(
     options: PgConnectOptions,
     probe: &'static str,
     reporter: Reporter,
+    clock: Clock,
     shutdown: CancellationToken,
 ) {
     let options = named(&options, "health");
     let mut connection = None;
     loop {
-        let asking = ask(&options, &mut connection, probe);
+        let asking = ask(&options, &mut connection, probe, &clock);
         let answer = tokio::time::timeout(ACQUIRE_TIMEOUT, asking).await;
         match &answer {
             Ok(Ok(())) => reporter.up(),
@@ -182,12 +189,22 @@ async fn ask(
     options: &PgConnectOptions,
     connection: &mut Option<PgConnection>,
     probe: &'static str,
+    clock: &Clock,
 ) -> sqlx::Result<()> {
     let connection = match connection {
         Some(connection) => connection,
         None => connection.insert(PgConnection::connect_with(options).await?),
     };
-    sqlx::query(probe).execute(connection).await.map(|_| ())
+    sqlx::query(probe).execute(&mut *connection).await?;
+    let (began, started) = (Utc::now(), Instant::now());
+    let theirs: DateTime<Utc> =
+        sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(connection).await?;
+    let round_trip = started.elapsed();
+    // It was read halfway, give or take as much.
+    if round_trip < CLOCK_ROUND_TRIP || !clock.is_known() {
+        clock.compared(began + round_trip / 2, theirs);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

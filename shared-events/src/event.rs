@@ -47,6 +47,19 @@ impl Payload {
         }
     }
 
+    /// The id of the order, product or user that the event is about; with the topic it
+    /// names the aggregate.
+    pub const fn aggregate_id(&self) -> i64 {
+        match self {
+            Self::ProductCreated(product) | Self::ProductUpdated(product) => product.product_id,
+            Self::PriceChanged(change) => change.product.product_id,
+            Self::OrderCreated(order) => order.order_id,
+            Self::OrderStatusUpdated(update) => update.order_id,
+            Self::UserCreated(user) | Self::UserUpdated(user) => user.user_id,
+            Self::AccountCreated(account) => account.user_id,
+        }
+    }
+
     /// The topic on which the event is published.
     pub const fn topic(&self) -> Topic {
         self.event_type().topic()
@@ -86,5 +99,13 @@ impl Event {
     /// None in practice: every member has a JSON form.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
+    }
+
+    /// What the event says, as text: the same of every copy of it, whatever trace brings
+    /// it and however its JSON is written.
+    pub fn content(&self) -> String {
+        let mut event = self.clone();
+        event.envelope.traceparent = None;
+        event.to_json().unwrap_or_default()
     }
 }

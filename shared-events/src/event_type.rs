@@ -56,6 +56,11 @@ impl EventType {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// Whether an event of the kind creates the product, order or user that it is about.
+    pub const fn creates(self) -> bool {
+        matches!(self, Self::ProductCreated | Self::OrderCreated | Self::UserCreated)
+    }
+
     /// The topic on which events of the kind are published.
     pub const fn topic(self) -> Topic {
         match self {

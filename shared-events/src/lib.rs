@@ -5,14 +5,17 @@
 //! of its [`Payload`] side by side. Every shape ever written has a golden file
 //! in `golden/`, and must be readable for ever.
 
+mod body;
 mod decode;
 mod envelope;
 mod event;
 mod event_type;
+mod external;
 pub mod limits;
 mod money;
 mod order;
 mod product;
+mod properties;
 mod shown;
 pub mod topology;
 mod trace_context;
@@ -23,6 +26,7 @@ pub use decode::{Attributes, DecodeError};
 pub use envelope::{Envelope, lowest_event_id, now};
 pub use event::{Event, Payload};
 pub use event_type::EventType;
+pub use external::External;
 pub use money::{Money, MoneyError};
 pub use order::{OrderCreated, OrderLine, OrderStatus, OrderStatusUpdated, order_total};
 pub use product::{PriceChanged, PriceStep, ProductState};

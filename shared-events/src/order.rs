@@ -1,9 +1,9 @@
 //! What happens to orders.
 
+use crate::decode::YEARS;
 use crate::envelope::to_the_microsecond;
-use crate::limits::{
-    MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_ORDER_LINES, MAX_ORDER_TOTAL, is_name,
-};
+use crate::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_ORDER_LINES, MAX_ORDER_TOTAL};
+use crate::properties::check_name;
 use crate::{DecodeError, Money};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,20 @@ impl OrderStatus {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
+    /// The aggregate version of the event that brings an order here, if the event does
+    /// not say it: later in an order's life it is higher. Part of the wire contract, as
+    /// views keep it: never change a number.
+    pub(crate) const fn likely_version(self) -> i64 {
+        match self {
+            Self::Created => 1,
+            Self::Paid => 2,
+            Self::Shipped => 3,
+            Self::Delivered => 4,
+            Self::Cancelled => 5,
+            Self::Refunded => 6,
+        }
+    }
+
     /// The life of an order: which statuses may follow. Some clients are told
     /// of payments elsewhere and go straight from CREATED to SHIPPED.
     pub const fn successors(self) -> &'static [Self] {
@@ -112,6 +126,12 @@ pub struct OrderLine {
 }
 
 impl OrderLine {
+    /// Whether the catalogue is to tell name or category: only of external events, until
+    /// they are applied.
+    pub fn lacks_product(&self) -> bool {
+        self.product_name.is_empty() || self.category.is_empty()
+    }
+
     /// Price of the line; none beyond what money can be.
     pub fn amount(&self) -> Option<Money> {
         self.price.checked_times(self.quantity)
@@ -176,7 +196,7 @@ impl OrderCreated {
     /// Checks what types do not say.
     pub(crate) fn check(self) -> Result<Self, DecodeError> {
         if self.status != OrderStatus::Created {
-            return Err(DecodeError::Member("status of OrderCreated must be CREATED"));
+            return Err(DecodeError::property("status", "must be CREATED in OrderCreated"));
         }
         check_order(self.order_id, self.customer_id, &self.items, self.total)?;
         Ok(self)
@@ -187,11 +207,12 @@ impl OrderStatusUpdated {
     /// Checks what types do not say.
     pub(crate) fn check(mut self) -> Result<Self, DecodeError> {
         if !self.old_status.successors().contains(&self.new_status) {
-            return Err(DecodeError::Member("newStatus may not follow oldStatus"));
+            let (old, new) = (self.old_status, self.new_status);
+            return Err(DecodeError::property("newStatus", format!("{new} may not follow {old}")));
         }
         check_order(self.order_id, self.customer_id, &self.items, self.total)?;
         self.ordered_at = to_the_microsecond(self.ordered_at)
-            .ok_or(DecodeError::Member("orderedAt is out of range"))?;
+            .ok_or_else(|| DecodeError::property("orderedAt", YEARS))?;
         Ok(self)
     }
 }
@@ -202,28 +223,59 @@ fn check_order(
     items: &[OrderLine],
     total: Money,
 ) -> Result<(), DecodeError> {
-    Err(DecodeError::Member(if order_id < 1 || customer_id < 1 {
-        "orderId and customerId must be at least 1"
-    } else if items.is_empty() || items.len() > MAX_ORDER_LINES {
-        "items is empty or has too many lines"
-    } else if !items.iter().all(line_is_sound) {
-        "a line of items has a member out of range"
-    } else if order_total(items) != Some(total) {
-        // Otherwise customers' spend and products' revenue would differ.
-        "total is not the sum of quantity × price, or is too large"
-    } else {
-        return Ok(());
-    }))
+    for (name, id) in [("orderId", order_id), ("customerId", customer_id)] {
+        if id < 1 {
+            return Err(DecodeError::property(name, "must be at least 1"));
+        }
+    }
+    if items.is_empty() || items.len() > MAX_ORDER_LINES {
+        let problem = format!("must have 1 to {MAX_ORDER_LINES} lines");
+        return Err(DecodeError::property("items", problem));
+    }
+    for (index, line) in items.iter().enumerate() {
+        if let Some((name, problem)) = fault(line) {
+            return Err(DecodeError::property(format!("items[{index}].{name}"), problem));
+        }
+    }
+    // Otherwise customers' spend and products' revenue would differ.
+    let Some(sum) = order_total(items) else {
+        let problem = format!("sum of quantity × price must be at most {MAX_ORDER_TOTAL}");
+        return Err(DecodeError::property("items", problem));
+    };
+    if sum != total {
+        let problem = format!("must be the sum of quantity × price, {sum}, not {total}");
+        return Err(DecodeError::property("total", problem));
+    }
+    Ok(())
 }
 
-fn line_is_sound(line: &OrderLine) -> bool {
-    line.product_id >= 1
-        && line.quantity >= 1
-        && line.price.is_price()
-        && (0..=line.quantity).contains(&line.stock_taken())
-        && (0..=line.stock_taken()).contains(&line.stock_returned())
-        && is_name(&line.product_name, MAX_NAME_CHARS)
-        && is_name(&line.category, MAX_CATEGORY_CHARS)
+/// What is wrong with a line, names aside: the property, and what it must be.
+fn fault(line: &OrderLine) -> Option<(&'static str, &'static str)> {
+    if line.product_id < 1 {
+        Some(("productId", "must be at least 1"))
+    } else if line.quantity < 1 {
+        Some(("quantity", "must be at least 1"))
+    } else if !line.price.is_price() {
+        Some(("price", "must be from 0 to 999999999999.9999"))
+    } else if !(0..=line.quantity).contains(&line.stock_taken()) {
+        Some(("stockTaken", "must be from 0 to the quantity"))
+    } else if !(0..=line.stock_taken()).contains(&line.stock_returned()) {
+        Some(("stockReturned", "must be from 0 to stockTaken"))
+    } else {
+        None
+    }
+}
+
+/// Checks name and category of lines.
+pub(crate) fn check_names(items: &[OrderLine]) -> Result<(), DecodeError> {
+    for (index, line) in items.iter().enumerate() {
+        let named = |name| format!("items[{index}].{name}");
+        check_name(&line.product_name, MAX_NAME_CHARS)
+            .map_err(|problem| DecodeError::property(named("productName"), problem))?;
+        check_name(&line.category, MAX_CATEGORY_CHARS)
+            .map_err(|problem| DecodeError::property(named("category"), problem))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

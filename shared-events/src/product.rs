@@ -1,6 +1,7 @@
 //! What happens to products.
 
-use crate::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, is_name};
+use crate::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS};
+use crate::properties::check_name;
 use crate::{DecodeError, Money};
 use serde::{Deserialize, Serialize};
 
@@ -49,18 +50,20 @@ pub struct PriceStep {
 impl ProductState {
     /// Checks what types do not say.
     pub(crate) fn check(self) -> Result<Self, DecodeError> {
-        let stock_fits = self.stock.is_none_or(|stock| stock >= 0);
-        let delta_fits = i32::try_from(self.stock_delta.unsigned_abs()).is_ok();
+        let refused = |name, problem| Err(DecodeError::property(name, problem));
         if self.product_id < 1 {
-            Err(DecodeError::Member("productId must be at least 1"))
-        } else if !is_name(&self.name, MAX_NAME_CHARS) {
-            Err(DecodeError::Member("name is blank, too long or has control characters"))
-        } else if !is_name(&self.category, MAX_CATEGORY_CHARS) {
-            Err(DecodeError::Member("category is blank, too long or has control characters"))
-        } else if !self.price.is_price() {
-            Err(DecodeError::Member("price is negative or too large"))
-        } else if !stock_fits || !delta_fits {
-            Err(DecodeError::Member("stock or stockDelta is out of range"))
+            return refused("productId", "must be at least 1");
+        }
+        check_name(&self.name, MAX_NAME_CHARS)
+            .map_err(|problem| DecodeError::property("name", problem))?;
+        check_name(&self.category, MAX_CATEGORY_CHARS)
+            .map_err(|problem| DecodeError::property("category", problem))?;
+        if !self.price.is_price() {
+            refused("price", "must be from 0 to 999999999999.9999")
+        } else if self.stock.is_some_and(|stock| stock < 0) {
+            refused("stock", "must be at least 0")
+        } else if i32::try_from(self.stock_delta.unsigned_abs()).is_err() {
+            refused("stockDelta", "is out of range")
         } else {
             Ok(self)
         }

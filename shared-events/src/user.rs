@@ -1,7 +1,8 @@
 //! What happens to users and their accounts.
 
 use crate::DecodeError;
-use crate::limits::{MAX_ADDRESS_CHARS, MAX_EMAIL_CHARS, MAX_NAME_CHARS, is_name};
+use crate::limits::{MAX_ADDRESS_CHARS, MAX_EMAIL_CHARS, MAX_NAME_CHARS};
+use crate::properties::check_name;
 use serde::{Deserialize, Serialize};
 
 /// Payload of `UserCreated` and `UserUpdated`: the full state after the change.
@@ -38,28 +39,34 @@ pub struct AccountCreated {
 impl UserState {
     /// Checks what types do not say.
     pub(crate) fn check(self) -> Result<Self, DecodeError> {
-        if self.user_id < 1 {
-            Err(DecodeError::Member("userId must be at least 1"))
-        } else if !is_name(&self.name, MAX_NAME_CHARS) {
-            Err(DecodeError::Member("name is blank, too long or has control characters"))
-        } else if !is_name(&self.email, MAX_EMAIL_CHARS) {
-            Err(DecodeError::Member("email is blank, too long or has control characters"))
-        } else {
-            Ok(self)
-        }
+        check_id("userId", self.user_id)?;
+        check_text("name", &self.name, MAX_NAME_CHARS)?;
+        check_text("email", &self.email, MAX_EMAIL_CHARS)?;
+        Ok(self)
     }
 }
 
 impl AccountCreated {
     /// Checks what types do not say.
     pub(crate) fn check(self) -> Result<Self, DecodeError> {
-        let parts = [&self.address1, &self.city, &self.state, &self.zip];
-        if self.account_id < 1 || self.user_id < 1 {
-            Err(DecodeError::Member("accountId and userId must be at least 1"))
-        } else if !parts.into_iter().all(|part| is_name(part, MAX_ADDRESS_CHARS)) {
-            Err(DecodeError::Member("a part of the address is out of range"))
-        } else {
-            Ok(self)
+        check_id("accountId", self.account_id)?;
+        check_id("userId", self.user_id)?;
+        for (name, part) in [
+            ("address1", &self.address1),
+            ("city", &self.city),
+            ("state", &self.state),
+            ("zip", &self.zip),
+        ] {
+            check_text(name, part, MAX_ADDRESS_CHARS)?;
         }
+        Ok(self)
     }
+}
+
+fn check_id(name: &str, id: i64) -> Result<(), DecodeError> {
+    if id < 1 { Err(DecodeError::property(name, "must be at least 1")) } else { Ok(()) }
+}
+
+fn check_text(name: &str, text: &str, max: usize) -> Result<(), DecodeError> {
+    check_name(text, max).map_err(|problem| DecodeError::property(name, problem))
 }

@@ -41,6 +41,7 @@ enum Server {
     Postgres,
     Rabbitmq,
     Nginx,
+    Faketime,
 }
 
 /// Finds both servers, after installing what is missing.
@@ -62,6 +63,11 @@ pub fn ensure_postgres(private_folder: &Path) -> Result<PostgresBinaries> {
 pub fn ensure_nginx(private_folder: &Path) -> Result<NginxBinary> {
     install_missing(private_folder, &[Server::Nginx])?;
     found(Server::Nginx, find_nginx())
+}
+
+/// Sees to libfaketime, with which tests give services a wrong clock.
+pub fn ensure_faketime(private_folder: &Path) -> Result<()> {
+    install_missing(private_folder, &[Server::Faketime])
 }
 
 fn found<T>(server: Server, programs: Option<T>) -> Result<T> {
@@ -166,6 +172,7 @@ impl Server {
             Self::Postgres => "PostgreSQL",
             Self::Rabbitmq => "RabbitMQ",
             Self::Nginx => "nginx",
+            Self::Faketime => "libfaketime",
         }
     }
 
@@ -174,6 +181,7 @@ impl Server {
             Self::Postgres => find_postgres().is_none(),
             Self::Rabbitmq => find_rabbitmq().is_none(),
             Self::Nginx => find_nginx().is_none(),
+            Self::Faketime => !has_faketime(),
         }
     }
 
@@ -189,6 +197,7 @@ impl Server {
                 "RabbitMQ 3.10 or newer up to 4.x with its management plugin".to_owned()
             }
             Self::Nginx => "nginx".to_owned(),
+            Self::Faketime => "libfaketime".to_owned(),
         }
     }
 
@@ -197,8 +206,15 @@ impl Server {
             Self::Postgres => "postgresql@17",
             Self::Rabbitmq => "rabbitmq",
             Self::Nginx => "nginx",
+            Self::Faketime => "libfaketime",
         }
     }
+}
+
+/// Whether libfaketime is where Debian puts it, whatever the processor.
+fn has_faketime() -> bool {
+    let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    folders.into_iter().any(|entry| entry.path().join("faketime/libfaketime.so.1").exists())
 }
 
 /// `PostgreSQL`, `PostgreSQL and RabbitMQ`.
@@ -236,7 +252,7 @@ fn sudo_works() -> bool {
 /// What `apt-cache policy` says of every package that could be wanted.
 fn candidates() -> Result<String> {
     let mut command = Command::new("apt-cache");
-    command.env("LC_ALL", "C").args(["policy", "rabbitmq-server", "nginx"]);
+    command.env("LC_ALL", "C").args(["policy", "rabbitmq-server", "nginx", "faketime"]);
     command.args(POSTGRES_MAJOR.map(|major| format!("postgresql-{major}")));
     let output = command.output().context("cannot run apt-cache")?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -249,7 +265,8 @@ fn choose(missing: &[Server], policy: &str) -> Result<Vec<String>> {
         .map(|server| match server {
             Server::Postgres => choose_postgres(policy),
             Server::Rabbitmq => choose_rabbitmq(policy),
-            Server::Nginx => choose_nginx(policy),
+            Server::Nginx => choose_plain(policy, "nginx"),
+            Server::Faketime => choose_plain(policy, "faketime"),
         })
         .collect()
 }
@@ -277,10 +294,11 @@ fn choose_rabbitmq(policy: &str) -> Result<String> {
     }
 }
 
-fn choose_nginx(policy: &str) -> Result<String> {
-    candidate(policy, "nginx")
-        .map(|_| "nginx".to_owned())
-        .context("this system's packages have no nginx: install it yourself and run this again")
+/// A package of which any version will do.
+fn choose_plain(policy: &str, package: &str) -> Result<String> {
+    candidate(policy, package).map(|_| package.to_owned()).with_context(|| {
+        format!("this system's packages have no {package}: install it yourself and run this again")
+    })
 }
 
 /// The version that would be installed, from the text of `apt-cache policy`.

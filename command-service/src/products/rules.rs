@@ -254,6 +254,12 @@ mod tests {
     }
 
     #[test]
+    fn float_noise_is_taken_for_the_price_that_is_meant() {
+        let json = r#"{"name":"Tea","category":"Food","price":0.30000000000000004}"#;
+        assert_eq!(NewProduct::read(&members(json)).unwrap().price.to_string(), "0.3");
+    }
+
+    #[test]
     fn every_bad_member_is_refused() {
         for bad in [
             r#"{"category":"Food","price":5,"stock":1}"#,

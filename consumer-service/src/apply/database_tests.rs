@@ -1,14 +1,15 @@
 //! What [`apply`](crate::apply::apply) promises, on a real database.
 
 use crate::apply::apply;
-use crate::incoming::{Content, Incoming};
+use crate::external;
+use crate::incoming::{Content, Incoming, Properties};
 use crate::projections::PROJECTIONS;
 use crate::projections::samples::{account, line, moved, order, product, user};
 use crate::registration;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use shared_events::{Event, OrderStatus, Topic, Watermark};
+use shared_events::{Attributes, Event, OrderStatus, Topic, Watermark};
 use sqlx::{AssertSqlSafe, PgPool};
 
 /// Everything that must come out the same, wall-clock columns aside.
@@ -27,7 +28,8 @@ const VIEWS: [(&str, &str); 11] = [
 ];
 
 fn incoming(topic: Topic, ours: bool, body: Vec<u8>, content: Content) -> Incoming {
-    Incoming { topic, ours, message_id: None, sent_at: None, trace: None, body, content }
+    let properties = Properties::default();
+    Incoming { topic, ours, properties, trace: None, body, content, digest: None }
 }
 
 pub fn ours(event: Event) -> Incoming {
@@ -37,17 +39,18 @@ pub fn ours(event: Event) -> Incoming {
 }
 
 fn strangers(event: Event) -> Incoming {
-    Incoming { ours: false, ..ours(event) }
+    let digest = Some(external::digest_of(&event));
+    Incoming { ours: false, digest, ..ours(event) }
 }
 
 fn unreadable(body: &[u8], ours: bool) -> Incoming {
-    let event_id = Event::id_of(body, None);
+    let event_id = Event::id_of(body, Attributes::default());
     let content = Content::Unreadable { event_id, reason: "bad\0ly written".to_owned() };
     incoming(Topic::Orders, ours, body.to_vec(), content)
 }
 
 fn watermark(committed: i64, second: i64) -> Incoming {
-    let taken_at = chrono::DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap();
+    let taken_at = chrono::DateTime::from_timestamp(1_750_000_000 + second, 0).unwrap();
     let watermark = Watermark { topic: Topic::Orders, taken_at, committed };
     let content = Content::Watermark(watermark);
     incoming(Topic::Orders, true, Vec::new(), content)
@@ -283,6 +286,8 @@ async fn watermarks_that_are_reached_go_save_the_newest(pool: PgPool) {
         .await
         .unwrap()
     };
+    // Those that the schema begins with are the oldest.
+    sqlx::query("UPDATE watermarks SET taken_at = '2025-01-01'").execute(&pool).await.unwrap();
     // Overtaken by its watermarks, an event of ours is still missing.
     apply(&pool, &[ours(tea(1)), watermark(1, 1), watermark(2, 2)]).await.unwrap();
     apply(&pool, &[watermark(2, 3)]).await.unwrap();
@@ -292,6 +297,20 @@ async fn watermarks_that_are_reached_go_save_the_newest(pool: PgPool) {
     assert_eq!(left().await, [2, 2]);
     apply(&pool, &[watermark(2, 6)]).await.unwrap();
     assert_eq!(left().await.len(), 2);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn a_watermark_from_the_future_is_stored_as_taken_now(pool: PgPool) {
+    let century = 100 * 365 * 24 * 3600;
+    apply(&pool, &[watermark(1, century), watermark(3, 2 * century)]).await.unwrap();
+    let stored: (bool, i64) = sqlx::query_as(
+        "SELECT max(taken_at) <= now(), max(committed) FROM watermarks
+         WHERE topic = 'order-events'",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!(stored, (true, 3));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]

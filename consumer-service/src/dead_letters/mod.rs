@@ -11,4 +11,7 @@ mod redrive;
 pub use admin::routes;
 pub use count::count;
 pub use park::{Letter, Parked, park};
-pub use reason::{Watermarks, refused_by_database, too_large, unreadable, wrong_watermark};
+pub use reason::{
+    created_by_event, created_by_shop, other_content, refused_by_database, too_large,
+    unknown_product, unreadable,
+};

@@ -67,7 +67,7 @@ impl<'a> Letter<'a> {
                 let (reason, counts) = (reason.clone(), incoming.ours);
                 Some(Self { incoming, reason, counts, why: Why::Unreadable })
             }
-            Content::Event(_) | Content::Watermark(_) => None,
+            Content::Event(_) | Content::Watermark(_) | Content::Dropped => None,
         }
     }
 
@@ -97,6 +97,7 @@ pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx
         let event_id: Option<Uuid> = incoming.event_id();
         let digest: [u8; 32] = Sha256::digest(&incoming.body).into();
         let reason = storable(reason);
+        let properties = &incoming.properties;
         let row = sqlx::query_file!(
             "src/dead_letters/park.sql",
             event_id,
@@ -106,9 +107,12 @@ pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx
             incoming.body,
             counts,
             incoming.ours,
-            incoming.message_id.as_deref().map(storable),
-            incoming.sent_at,
+            properties.message_id.as_deref().map(storable),
+            properties.sent_at,
             *why == Why::Forgotten,
+            properties.kind.as_deref().map(storable),
+            properties.app_id.as_deref().map(storable),
+            properties.content_encoding.as_deref().map(storable),
         )
         .fetch_optional(&mut *connection)
         .await?;

@@ -1,8 +1,9 @@
 //! Why an event is a dead letter: what is wrong, and what an operator can do.
 
 use chrono::{DateTime, Utc};
-use shared_events::DecodeError;
 use shared_events::limits::MAX_EVENT_BYTES;
+use shared_events::{DecodeError, EventType};
+use uuid::Uuid;
 
 const SEND_AGAIN: &str = "Have its sender correct it and send it again; discard this one";
 
@@ -13,21 +14,19 @@ pub fn unreadable(error: &DecodeError) -> String {
             "Its sender is newer than this consumer service: deploy one that knows it, then \
              redrive. If nobody should send such events, discard it"
         }
-        DecodeError::InTheFuture(_) => {
+        DecodeError::InTheFuture(..) => {
             "Set the sender's clock right. Redrive when that time has come, or discard it"
         }
         DecodeError::NoEventId => {
             "Without an id nobody can tell it from a repetition. Have its sender give one and \
              send it again; discard this one"
         }
-        DecodeError::Json(_) | DecodeError::NoTimestamp | DecodeError::Member(_) => SEND_AGAIN,
+        DecodeError::Body(_)
+        | DecodeError::Json(_)
+        | DecodeError::NoTimestamp
+        | DecodeError::Property { .. } => SEND_AGAIN,
     };
-    let what = match error {
-        DecodeError::Json(error) if error.is_syntax() || error.is_eof() => "not JSON: ",
-        DecodeError::Json(_) => "not the shape of its event type: ",
-        _ => "",
-    };
-    format!("{what}{error}. {advice}.")
+    format!("{error}. {advice}.")
 }
 
 /// More bytes than an event may have.
@@ -37,27 +36,38 @@ pub fn too_large(bytes: usize) -> String {
     )
 }
 
-/// What is wrong with a watermark.
-#[derive(Clone, Copy, Debug)]
-pub enum Watermarks {
-    /// It came by the queue of another topic.
-    OfAnotherTopic,
-    /// It counts below zero, or was taken in the future.
-    OutOfRange,
-    /// It is none.
-    Unreadable,
+/// An external event whose id stands for another content.
+pub fn other_content(id: Uuid) -> String {
+    format!(
+        "Event id {id} was used before for another content. Have its sender give each event an \
+         id of its own and send this one again; discard this one."
+    )
 }
 
-/// A message that says that it is a watermark of our publisher.
-pub fn wrong_watermark(what: Watermarks) -> String {
-    let what = match what {
-        Watermarks::OfAnotherTopic => "a watermark of another topic",
-        Watermarks::OutOfRange => "a watermark out of range",
-        Watermarks::Unreadable => "a watermark that cannot be read",
-    };
+/// An external event that creates what the shop has.
+pub fn created_by_shop(kind: EventType, id: i64) -> String {
     format!(
-        "{what}. Look whether the clocks of both databases' servers are right, and whether \
-         somebody else publishes as `command-service`. Discard it: a new one comes every second."
+        "{kind} {id}: the shop has one with this id, or had it from an older version. Have its \
+         sender use ids that the shop does not use, and send it again; discard this one.",
+        kind = kind.name(),
+    )
+}
+
+/// An external event that creates what another one has created.
+pub fn created_by_event(kind: EventType, id: i64, other: Uuid) -> String {
+    format!(
+        "{kind} {id}: event {other} created it before. If this is the same under another event \
+         id, discard it; else have its sender use another id and send it again.",
+        kind = kind.name(),
+    )
+}
+
+/// A line without name and category, of a product that the catalogue does not have.
+pub fn unknown_product(index: usize, product_id: i64) -> String {
+    format!(
+        "items[{index}].productId: product {product_id} is not known, so productName and \
+         category cannot be added. Redrive it when the product is there; or have its sender \
+         give both and send it again, and discard this one."
     )
 }
 
@@ -80,22 +90,23 @@ pub fn older_than_memory(since: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared_events::{Attributes, Event};
+    use shared_events::{Attributes, External};
 
     #[test]
     fn every_reason_says_what_to_do() {
         let golden = include_str!("../../../shared-events/golden/OrderCreated.v1.json");
         let reason = |body: &str| {
             let now = "2026-01-01T12:00:00Z".parse().unwrap();
-            unreadable(&Event::decode(body.as_bytes(), Attributes::default(), now).unwrap_err())
+            let read = External::decode(body.as_bytes(), Attributes::default(), now);
+            unreadable(&read.unwrap_err())
         };
         let changed = |from: &str, to: &str| reason(&golden.replace(from, to));
         for (reason, beginning, end) in [
             (reason("nonsense"), "not JSON: ", "discard this one."),
             (reason("{\"eventType\":"), "not JSON: ", "discard this one."),
-            (changed("\"quantity\": 2", "\"quantity\": \"2\""), "not the shape", "this one."),
+            (changed("\"quantity\": 2", "\"quantity\": \"2\""), "items[0].quantity", "this one."),
             (changed("\"OrderCreated\"", "\"Eaten\""), "unknown event type", "discard it."),
-            (changed("2026-01-01", "2226-01-01"), "the time 2226", "or discard it."),
+            (changed("2026-01-01", "2226-01-01"), "timestamp: 2226", "or discard it."),
         ] {
             assert!(reason.starts_with(beginning) && reason.ends_with(end), "{reason}");
         }

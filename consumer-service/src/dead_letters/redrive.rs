@@ -3,7 +3,8 @@
 use super::park::storable;
 use crate::apply::{self, Memory};
 use crate::dead_letters::refused_by_database;
-use crate::incoming::{Content, Incoming, Message};
+use crate::external;
+use crate::incoming::{Content, Incoming, Message, Properties};
 use crate::metrics::REDRIVES;
 use shared_events::{Topic, now};
 use sqlx::{Connection, PgConnection, PgPool};
@@ -64,9 +65,10 @@ async fn try_to_apply(pool: &PgPool, id: i64, anyway: bool) -> sqlx::Result<Outc
 }
 
 async fn apply_on(connection: &mut PgConnection, id: i64, anyway: bool) -> sqlx::Result<Outcome> {
-    let mut transaction = connection.begin_with(apply::BEGIN).await?;
+    let mut transaction = connection.begin_with(apply::BEGIN_ALONE).await?;
     let letter = sqlx::query!(
-        "SELECT event_id, queue, reason, body, ours, forgotten, message_id, sent_at
+        "SELECT event_id, queue, reason, body, ours, forgotten, message_id, sent_at, kind, app_id,
+                content_encoding
          FROM dead_letters
          WHERE id = $1
          FOR UPDATE",
@@ -80,22 +82,27 @@ async fn apply_on(connection: &mut PgConnection, id: i64, anyway: bool) -> sqlx:
     };
     let message = Message {
         is_from_publisher: letter.ours,
-        kind: None,
-        // Letters from before message ids were kept have the event's.
-        message_id: letter.message_id.or(letter.event_id.map(|id| id.to_string())),
-        sent_at: letter.sent_at,
+        properties: Properties {
+            kind: letter.kind,
+            app_id: letter.app_id,
+            content_encoding: letter.content_encoding,
+            // Letters from before message ids were kept have the event's.
+            message_id: letter.message_id.or(letter.event_id.map(|id| id.to_string())),
+            sent_at: letter.sent_at,
+        },
         trace: None,
         body: letter.body,
     };
-    let incoming = Incoming::read(topic, message, now());
-    if let Content::Unreadable { reason, .. } = incoming.content {
-        return Ok(Outcome::Refused(reason));
+    let batch = [Incoming::read(topic, message, now())];
+    let batch = external::settle(&mut transaction, &batch).await?;
+    if let [Incoming { content: Content::Unreadable { reason, .. }, .. }] = &*batch {
+        return Ok(Outcome::Refused(reason.clone()));
     }
     if letter.forgotten && !anyway {
         return Ok(Outcome::Refused(letter.reason));
     }
     // Any other letter is known not to have been applied: it would be gone.
-    let settled = apply::apply_in(&mut transaction, &[incoming], Memory::Ignored).await?;
+    let settled = apply::apply_in(&mut transaction, &batch, Memory::Ignored).await?;
     sqlx::query!("DELETE FROM dead_letters WHERE id = $1", id).execute(&mut *transaction).await?;
     transaction.commit().await?;
     settled.count(topic);

@@ -6,6 +6,7 @@ use super::{Counter, Gauge, Histogram, Metric, Registered, process};
 pub const ALL: &[&dyn Registered] = &[
     &BUILD_INFO,
     &PART_UP,
+    &CLOCK_SKEW,
     &INTERNAL_ERRORS,
     &PANICS,
     &HTTP_REQUESTS,
@@ -28,6 +29,14 @@ pub static BUILD_INFO: Metric<Gauge> =
 /// Label `part`.
 pub static PART_UP: Metric<Gauge> =
     Metric::by("shop_part_up", "Whether a part of /health is up (1) or down (0).", "part", &[]);
+
+/// Label `of`.
+pub static CLOCK_SKEW: Metric<Gauge> = Metric::by(
+    "shop_clock_skew_seconds",
+    "By how much a clock is ahead of the database's: this machine's, and the write database's.",
+    "of",
+    &[],
+);
 
 /// Faults of ours.
 pub static INTERNAL_ERRORS: Metric<Counter> =

@@ -1,0 +1,93 @@
+//! An order, a product or a user is created once.
+
+use crate::dead_letters::{created_by_event, created_by_shop};
+use shared_events::{Event, Topic};
+use sqlx::PgConnection;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+type Key = (&'static str, i64);
+
+/// What is known of the aggregates of a batch's external events.
+pub struct Aggregates {
+    states: BTreeMap<Key, State>,
+    /// Those of which this batch tells first, or which it creates.
+    news: BTreeMap<Key, Option<Uuid>>,
+}
+
+/// Who told of an aggregate first.
+#[derive(Clone, Copy)]
+enum State {
+    /// Nobody.
+    Unknown,
+    /// The shop.
+    Ours,
+    /// An external event; the one that created it, if that has come.
+    External(Option<Uuid>),
+}
+
+impl Aggregates {
+    /// Those of these events.
+    pub async fn load(
+        connection: &mut PgConnection,
+        events: impl Iterator<Item = &Event>,
+    ) -> sqlx::Result<Self> {
+        let keys: Vec<Key> = events.map(key).collect();
+        let (topics, ids): (Vec<String>, Vec<i64>) =
+            keys.iter().map(|(topic, id)| ((*topic).to_owned(), *id)).unzip();
+        let rows = sqlx::query_file!("src/external/aggregates.sql", &topics, &ids)
+            .fetch_all(connection)
+            .await?;
+        let states = rows.into_iter().filter_map(|row| {
+            let state = match (row.is_external, row.is_in_view) {
+                (true, _) => State::External(row.created_by),
+                (false, true) => State::Ours,
+                (false, false) => State::Unknown,
+            };
+            Some(((Topic::from_name(&row.topic)?.name(), row.id), state))
+        });
+        Ok(Self { states: states.collect(), news: BTreeMap::new() })
+    }
+
+    /// Whether a new external event may be applied; else why not. Those that create
+    /// something are applied if nothing else has created it.
+    pub fn check(&mut self, event: &Event) -> Result<(), String> {
+        let (key, id) = (key(event), event.envelope.event_id);
+        let kind = event.payload.event_type();
+        let state = self.states.entry(key).or_insert(State::Unknown);
+        let creator = kind.creates().then_some(id);
+        match (*state, creator) {
+            (State::Ours, Some(_)) => return Err(created_by_shop(kind, key.1)),
+            (State::External(Some(other)), Some(id)) if other != id => {
+                return Err(created_by_event(kind, key.1, other));
+            }
+            (State::Ours | State::External(Some(_)), _) | (State::External(None), None) => {}
+            (State::Unknown | State::External(None), creator) => {
+                *state = State::External(creator);
+                self.news.insert(key, creator);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what this batch tells of first.
+    pub async fn note(self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        if self.news.is_empty() {
+            return Ok(());
+        }
+        let topics: Vec<String> = self.news.keys().map(|(topic, _)| (*topic).to_owned()).collect();
+        sqlx::query_file!(
+            "src/external/note_aggregates.sql",
+            &topics,
+            &self.news.keys().map(|(_, id)| *id).collect::<Vec<_>>(),
+            &self.news.values().copied().collect::<Vec<_>>() as _,
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+fn key(event: &Event) -> Key {
+    (event.payload.topic().name(), event.payload.aggregate_id())
+}

@@ -1,0 +1,60 @@
+//! Names and categories for lines that lack them.
+
+use crate::dead_letters::unknown_product;
+use shared_events::{Event, OrderLine, Payload};
+use sqlx::PgConnection;
+use std::collections::BTreeMap;
+
+/// Name and category of products, as the view has them now.
+pub struct Catalogue(BTreeMap<i64, (String, String)>);
+
+impl Catalogue {
+    /// That of the products that lines of these events lack. Nothing is read if they lack
+    /// none.
+    pub async fn load(
+        connection: &mut PgConnection,
+        events: impl Iterator<Item = &Event>,
+    ) -> sqlx::Result<Self> {
+        let lines = events.filter_map(|event| match &event.payload {
+            Payload::OrderCreated(order) => Some(&order.items),
+            _ => None,
+        });
+        let ids: Vec<i64> = lines
+            .flatten()
+            .filter(|line| line.lacks_product())
+            .map(|line| line.product_id)
+            .collect();
+        if ids.is_empty() {
+            return Ok(Self(BTreeMap::new()));
+        }
+        let rows = sqlx::query!(
+            "SELECT product_id, name, category FROM products_read WHERE product_id = ANY ($1)",
+            &ids,
+        )
+        .fetch_all(connection)
+        .await?;
+        Ok(Self(rows.into_iter().map(|row| (row.product_id, (row.name, row.category))).collect()))
+    }
+
+    /// Adds what lines lack; else why that cannot be done.
+    pub fn complete(&self, event: &mut Event) -> Result<(), String> {
+        let Payload::OrderCreated(order) = &mut event.payload else { return Ok(()) };
+        for (index, line) in order.items.iter_mut().enumerate() {
+            if line.lacks_product() {
+                self.add(line).ok_or_else(|| unknown_product(index, line.product_id))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&self, line: &mut OrderLine) -> Option<()> {
+        let (name, category) = self.0.get(&line.product_id)?;
+        if line.product_name.is_empty() {
+            line.product_name.clone_from(name);
+        }
+        if line.category.is_empty() {
+            line.category.clone_from(category);
+        }
+        Some(())
+    }
+}

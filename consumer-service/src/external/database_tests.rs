@@ -1,0 +1,191 @@
+//! External events on a real database.
+
+use crate::apply::apply;
+use crate::apply::database_tests::ours;
+use crate::incoming::{Incoming, Message, Properties};
+use crate::projections::samples::{line, order, product};
+use shared_events::{Event, Topic};
+use sqlx::{AssertSqlSafe, PgPool};
+
+const ORDER: &str = r#"{"eventType":"OrderCreated","eventId":"e-1",
+    "timestamp":"2026-01-01T10:30:00","orderId":900,"customerId":9,
+    "items":[{"productId":77,"quantity":2,"price":1.25}]}"#;
+const PRODUCT: &str = r#"{"eventType":"ProductCreated","eventId":"p-1",
+    "timestamp":"2026-01-01T10:00:00","productId":77,"name":"Mate","category":"Drinks",
+    "price":1.25,"stock":10}"#;
+
+/// A delivery of an external event with the text changed so.
+fn external(body: &str, changes: &[(&str, &str)]) -> Incoming {
+    let mut text = body.to_owned();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replacen(from, to, 1);
+    }
+    let topic = if text.contains("ProductCreated") { Topic::Products } else { Topic::Orders };
+    let message = Message {
+        is_from_publisher: false,
+        properties: Properties::default(),
+        trace: None,
+        body: text.into_bytes(),
+    };
+    Incoming::read(topic, message, shared_events::now())
+}
+
+async fn apply_all(pool: &PgPool, deliveries: &[Incoming]) {
+    for delivery in deliveries {
+        apply(pool, std::slice::from_ref(delivery)).await.unwrap();
+    }
+}
+
+async fn number(pool: &PgPool, sql: &str) -> i64 {
+    sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(pool).await.unwrap()
+}
+
+async fn orders_of(pool: &PgPool, customer: i64) -> i64 {
+    let sql = "SELECT coalesce(sum(order_count), 0)::bigint FROM customer_ltv_view
+               WHERE customer_id = ";
+    number(pool, &format!("{sql}{customer}")).await
+}
+
+async fn stock(pool: &PgPool) -> i64 {
+    number(pool, "SELECT stock::bigint FROM products_read_view WHERE product_id = 77").await
+}
+
+async fn reasons(pool: &PgPool) -> Vec<String> {
+    sqlx::query_scalar("SELECT reason FROM dead_letters ORDER BY id").fetch_all(pool).await.unwrap()
+}
+
+/// Asserts that there is one dead letter, and how its reason begins.
+async fn one_letter(pool: &PgPool, begins: &str) {
+    let reasons = reasons(pool).await;
+    assert!(reasons.len() == 1 && reasons[0].starts_with(begins), "{reasons:?}");
+}
+
+/// An order of ours with this id.
+fn our_order(order_id: i64) -> Event {
+    order(order_id, 7, vec![line(77, "Drinks", 1, "1.25")])
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn lines_get_name_and_category_from_the_catalogue(pool: PgPool) {
+    apply_all(&pool, &[external(PRODUCT, &[]), external(ORDER, &[])]).await;
+    let items: serde_json::Value =
+        sqlx::query_scalar("SELECT items FROM orders_read").fetch_one(&pool).await.unwrap();
+    assert_eq!(
+        (&items[0]["productName"], &items[0]["category"]),
+        (&"Mate".into(), &"Drinks".into())
+    );
+    let named = [
+        ("\"e-1\"", "\"e-2\""),
+        ("900", "901"),
+        ("\"quantity\"", "\"category\":\"Tea\",\"quantity\""),
+    ];
+    apply_all(&pool, &[external(ORDER, &named)]).await;
+    let sold = "SELECT total_orders FROM category_metrics_view WHERE category_name = ";
+    assert_eq!(number(&pool, &format!("{sold}'Drinks'")).await, 1);
+    assert_eq!(number(&pool, &format!("{sold}'Tea'")).await, 1);
+    assert_eq!((reasons(&pool).await.len(), stock(&pool).await), (0, 6));
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn an_order_of_an_unknown_product_waits_as_a_letter_until_the_product_is_there(pool: PgPool) {
+    // Twice in one batch, with an event of ours.
+    let batch = [external(ORDER, &[]), ours(our_order(1)), external(ORDER, &[])];
+    apply(&pool, &batch).await.unwrap();
+    one_letter(&pool, "items[0].productId: product 77 is not known").await;
+    assert_eq!((orders_of(&pool, 7).await, orders_of(&pool, 9).await), (1, 0));
+    apply_all(&pool, &[external(PRODUCT, &[]), external(ORDER, &[])]).await;
+    assert_eq!((orders_of(&pool, 9).await, reasons(&pool).await.len()), (1, 0));
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn an_event_id_stands_for_one_content(pool: PgPool) {
+    let copy = external(PRODUCT, &[("\"price\":1.25", "\"price\": \"1.250\"")]);
+    let other = external(PRODUCT, &[("\"stock\":10", "\"stock\":11")]);
+    apply_all(&pool, &[external(PRODUCT, &[]), copy, other.clone(), other]).await;
+    one_letter(&pool, "Event id ").await;
+    assert_eq!(stock(&pool).await, 10);
+    // Neither is one that cannot be read dropped.
+    let bad = external(PRODUCT, &[("\"stock\":10", "\"stock\":-1")]);
+    apply_all(&pool, &[bad.clone(), bad]).await;
+    assert_eq!(reasons(&pool).await.len(), 2);
+    // Nor are two of them one.
+    let bad = |price| external(ORDER, &[("1.25", price)]);
+    apply_all(&pool, &[bad("-1"), bad("-2"), bad("-1")]).await;
+    assert_eq!(reasons(&pool).await.len(), 4);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn what_is_created_twice_by_external_events_counts_once(pool: PgPool) {
+    let again = |body, id| external(body, &[("-1\"", id)]);
+    apply_all(&pool, &[external(PRODUCT, &[]), again(PRODUCT, "-2\"")]).await;
+    one_letter(&pool, "ProductCreated 77: event ").await;
+    assert_eq!(stock(&pool).await, 10);
+    // At once, in one batch and in two transactions.
+    let both = [external(ORDER, &[]), again(ORDER, "-2\"")];
+    let reversed = [again(ORDER, "-3\""), external(ORDER, &[])];
+    let (first, second) = tokio::join!(apply(&pool, &both), apply(&pool, &reversed));
+    first.and(second).unwrap();
+    assert_eq!((orders_of(&pool, 9).await, reasons(&pool).await.len()), (1, 3));
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn what_the_shop_has_is_not_created_from_outside_but_ours_is_applied_in_any_case(
+    pool: PgPool,
+) {
+    apply_all(&pool, &[ours(product(77, 1, Some(10), 10)), ours(our_order(900))]).await;
+    apply_all(&pool, &[external(PRODUCT, &[]), external(ORDER, &[])]).await;
+    let told = reasons(&pool).await;
+    assert!(told.len() == 2 && told[1].starts_with("OrderCreated 900: the shop has"), "{told:?}");
+    assert_eq!((stock(&pool).await, orders_of(&pool, 9).await), (9, 0));
+
+    let (id, seen) =
+        ("\"orderId\":900", "SELECT seen FROM topic_progress WHERE topic = 'order-events'");
+    let before = number(&pool, seen).await;
+    apply_all(&pool, &[external(ORDER, &[(id, "\"orderId\":901"), ("e-1", "e-9")])]).await;
+    apply_all(&pool, &[ours(our_order(901))]).await;
+    assert_eq!((orders_of(&pool, 9).await, orders_of(&pool, 7).await), (1, 2));
+    assert_eq!(number(&pool, seen).await, before + 1);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn our_event_is_applied_though_an_external_one_took_its_id(pool: PgPool) {
+    let event = our_order(5);
+    let id = event.envelope.event_id.to_string();
+    apply_all(&pool, &[external(PRODUCT, &[]), external(ORDER, &[("e-1", &id)])]).await;
+    apply_all(&pool, &[ours(event.clone()), ours(event)]).await;
+    assert_eq!((orders_of(&pool, 9).await, orders_of(&pool, 7).await), (1, 1));
+    // In one batch ours comes first, wherever it stands.
+    let event = our_order(6);
+    let id = event.envelope.event_id.to_string();
+    let taken = external(ORDER, &[("e-1", &id), ("900", "906")]);
+    apply(&pool, &[taken, ours(event)]).await.unwrap();
+    one_letter(&pool, &format!("Event id {id} was used before")).await;
+    assert_eq!((orders_of(&pool, 9).await, orders_of(&pool, 7).await), (1, 2));
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn an_update_may_come_before_the_order_that_it_is_about(pool: PgPool) {
+    apply_all(&pool, &[external(PRODUCT, &[])]).await;
+    let line = r#""items":[{"productId":77,"productName":"Mate","category":"Drinks","quantity":2,"price":1.25}]"#;
+    let cancelled = external(
+        ORDER,
+        &[
+            ("OrderCreated", "OrderStatusUpdated"),
+            ("e-1", "e-2"),
+            (
+                "\"orderId\"",
+                "\"orderedAt\":\"2026-01-01T10:30\",\"oldStatus\":\"CREATED\",\"newStatus\":\"CANCELLED\",\"orderId\"",
+            ),
+            (r#""items":[{"productId":77,"quantity":2,"price":1.25}]"#, line),
+        ],
+    );
+    apply_all(&pool, &[cancelled, external(ORDER, &[])]).await;
+    assert_eq!(
+        (reasons(&pool).await, orders_of(&pool, 9).await, stock(&pool).await),
+        (vec![], 0, 10)
+    );
+    let status: String =
+        sqlx::query_scalar("SELECT status FROM orders_read").fetch_one(&pool).await.unwrap();
+    assert_eq!(status, "CANCELLED");
+}

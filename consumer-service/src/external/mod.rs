@@ -1,0 +1,145 @@
+//! What only the database can tell of external events.
+//!
+//! They are settled in the transaction that applies them, before it does. Lines of an
+//! order get names and categories from the catalogue. An event becomes a dead letter
+//! if its id was used before for another content, if it creates what is there already, or
+//! if the catalogue does not know its products. Our own events are never looked at here:
+//! they are applied in any case, and a batch of them costs nothing.
+//!
+//! A transaction with external events holds [`LOCK`](crate::apply::LOCK) alone, so what is
+//! read here does not change until it commits.
+
+mod aggregates;
+mod catalogue;
+#[cfg(test)]
+mod database_tests;
+
+use crate::dead_letters::other_content;
+use crate::incoming::{Content, Incoming};
+use aggregates::Aggregates;
+use catalogue::Catalogue;
+use sha2::{Digest, Sha256};
+use shared_events::Event;
+use sqlx::PgConnection;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Whether the transaction of a batch must hold the lock alone.
+pub fn any(batch: &[Incoming]) -> bool {
+    batch.iter().any(|incoming| !incoming.ours && incoming.event_id().is_some())
+}
+
+/// The batch as it is to be applied: its external events completed, or unreadable for a
+/// reason that says why they cannot be applied.
+pub async fn settle<'a>(
+    connection: &mut PgConnection,
+    batch: &'a [Incoming],
+) -> sqlx::Result<Cow<'a, [Incoming]>> {
+    if !any(batch) {
+        return Ok(Cow::Borrowed(batch));
+    }
+    let external = || batch.iter().filter(|incoming| !incoming.ours);
+    let events = || external().filter_map(Incoming::event);
+    let mut used = Used::load(connection, batch).await?;
+    let mut aggregates = Aggregates::load(connection, events()).await?;
+    let catalogue = Catalogue::load(connection, events()).await?;
+    let mut settled = batch.to_vec();
+    for incoming in settled.iter_mut().filter(|incoming| !incoming.ours) {
+        let outcome = match &mut incoming.content {
+            Content::Event(event) => match used.check(event.envelope.event_id, incoming.digest) {
+                Known::Other => Err((None, other_content(event.envelope.event_id))),
+                Known::Same => Ok(()),
+                Known::No => catalogue
+                    .complete(event)
+                    .and_then(|()| aggregates.check(event))
+                    .map(|()| used.take(event.envelope.event_id, incoming.digest))
+                    .map_err(|reason| (Some(event.envelope.event_id), reason)),
+            },
+            Content::Unreadable { event_id: Some(id), reason } => {
+                let digest = Some(Sha256::digest(&incoming.body).into());
+                if used.is_another_letter(*id, digest) {
+                    // Kept by its bytes: the id stands for another one.
+                    Err((None, format!("{reason} {}", other_content(*id))))
+                } else {
+                    Ok(())
+                }
+            }
+            Content::Unreadable { .. } | Content::Watermark(_) | Content::Dropped => Ok(()),
+        };
+        if let Err((event_id, reason)) = outcome {
+            incoming.content = Content::Unreadable { event_id, reason };
+        }
+    }
+    aggregates.note(connection).await?;
+    Ok(Cow::Owned(settled))
+}
+
+type Sha = [u8; 32];
+
+/// Whether an event is known.
+enum Known {
+    /// Its id is new.
+    No,
+    /// It was processed, or is in the batch already.
+    Same,
+    /// Its id stands for another content.
+    Other,
+}
+
+/// Event ids that were used before.
+struct Used {
+    /// Of those processed, or in this batch: the digest, none if it is not known.
+    processed: BTreeMap<Uuid, Option<Sha>>,
+    /// Of dead letters: that of the bytes.
+    letters: BTreeMap<Uuid, Sha>,
+}
+
+impl Used {
+    async fn load(connection: &mut PgConnection, batch: &[Incoming]) -> sqlx::Result<Self> {
+        let mut used = Self { processed: BTreeMap::new(), letters: BTreeMap::new() };
+        let external = batch.iter().filter(|incoming| !incoming.ours);
+        let ids: Vec<Uuid> = external.filter_map(Incoming::event_id).collect();
+        let rows = sqlx::query_file!("src/external/known.sql", &ids).fetch_all(connection).await?;
+        for row in rows {
+            let digest = row.digest.and_then(|digest| digest.try_into().ok());
+            if row.processed {
+                used.processed.insert(row.event_id, digest);
+            } else if let Some(digest) = digest {
+                used.letters.insert(row.event_id, digest);
+            }
+        }
+        // Of our copy and another one in this batch ours is applied, wherever it stands.
+        for event in batch.iter().filter(|incoming| incoming.ours).filter_map(Incoming::event) {
+            if ids.contains(&event.envelope.event_id) {
+                used.processed.insert(event.envelope.event_id, Some(digest_of(event)));
+            }
+        }
+        Ok(used)
+    }
+
+    fn take(&mut self, id: Uuid, digest: Option<Sha>) {
+        self.processed.insert(id, digest);
+    }
+
+    fn check(&self, id: Uuid, digest: Option<Sha>) -> Known {
+        match self.processed.get(&id) {
+            None => Known::No,
+            // Of events of ours, and of those processed by older versions, none is kept.
+            Some(known) if known.is_none() || *known == digest => Known::Same,
+            Some(_) => Known::Other,
+        }
+    }
+
+    /// Whether an event that cannot be read has the id of one that was processed, or of a
+    /// letter with other bytes.
+    fn is_another_letter(&mut self, id: Uuid, bytes: Option<Sha>) -> bool {
+        let Some(bytes) = bytes else { return false };
+        self.processed.contains_key(&id) || *self.letters.entry(id).or_insert(bytes) != bytes
+    }
+}
+
+/// The digest of what an event says.
+pub fn digest_of(event: &Event) -> Sha {
+    Sha256::digest(event.content()).into()
+}

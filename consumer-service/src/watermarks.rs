@@ -1,0 +1,170 @@
+//! Reading watermarks, and what they tell of the write database's clock.
+//!
+//! A watermark that is wrong is dropped, as a new one comes every second. The times of
+//! those that count are brought to the read database's clock, by which lag is told.
+
+use crate::metrics::WATERMARKS_DROPPED;
+use chrono::{DateTime, TimeDelta, Utc};
+use service_runtime::clock::{self, Clock};
+use shared_events::{Topic, Watermark};
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+/// Watermarks expire in the queue after 30 s, and may wait a little longer with us: one
+/// that is older was not on its way, but has the time of another clock.
+const LONGEST_TRANSIT: TimeDelta = TimeDelta::seconds(35);
+
+/// The smallest age within so long is taken for that of a watermark without delay.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// What waited while the database was away is read at once, and all of it is old: only
+/// ages of so long a time tell of a clock.
+const LONG_ENOUGH: Duration = Duration::from_secs(30);
+
+/// How often the write database's clock is reported.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A dropped watermark is logged at most this often.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+static AGES: Mutex<Ages> = Mutex::new(Ages::new());
+
+static LOGGED: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Reads a watermark that is at hand at `now`, by the read database's clock; none if it is
+/// wrong.
+pub fn read(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Option<Watermark> {
+    let wrong = match serde_json::from_slice::<Watermark>(body) {
+        Ok(watermark) if watermark.topic != topic => "another_topic",
+        Ok(watermark) if watermark.committed < 0 => "out_of_range",
+        Ok(watermark) => {
+            let mut ages = AGES.lock().unwrap_or_else(PoisonError::into_inner);
+            ages.note(Instant::now(), now - watermark.taken_at, clock::ahead());
+            let ahead = ages.ahead(Instant::now()).unwrap_or_default();
+            return Some(Watermark { taken_at: watermark.taken_at - ahead, ..watermark });
+        }
+        Err(_) => "unreadable",
+    };
+    WATERMARKS_DROPPED.add_to(wrong, 1);
+    let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+        *logged = Some(Instant::now());
+        warn!(
+            queue = topic.name(),
+            "dropped a watermark ({wrong}): somebody else publishes as ours"
+        );
+    }
+    None
+}
+
+/// Reports the write database's clock until shutdown.
+pub async fn watch(clock: &Clock, shutdown: CancellationToken) {
+    loop {
+        let ahead = AGES.lock().unwrap_or_else(PoisonError::into_inner).ahead(Instant::now());
+        clock.measured("write_database", ahead);
+        if shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Ages of the watermarks of the last minute.
+struct Ages {
+    /// Each with the moment at which it was read.
+    read: VecDeque<(Instant, TimeDelta)>,
+    /// By how much our own clock was ahead of the read database's.
+    own: TimeDelta,
+}
+
+impl Ages {
+    const fn new() -> Self {
+        Self { read: VecDeque::new(), own: TimeDelta::zero() }
+    }
+
+    fn note(&mut self, at: Instant, age: TimeDelta, own: TimeDelta) {
+        // Our own clock was set: ages from before it was compared again are wrong.
+        if (own - self.own).abs() > TimeDelta::seconds(1) {
+            self.read.clear();
+        }
+        self.own = own;
+        self.forget(at);
+        self.read.push_back((at, age));
+    }
+
+    fn forget(&mut self, at: Instant) {
+        while self.read.front().is_some_and(|(read, _)| at.duration_since(*read) > WINDOW) {
+            self.read.pop_front();
+        }
+    }
+
+    /// By how much the clock that they come from is ahead; none without any.
+    fn ahead(&mut self, at: Instant) -> Option<TimeDelta> {
+        self.forget(at);
+        let smallest = self.read.iter().map(|(_, age)| *age).min()?;
+        let (first, last) = (self.read.front()?.0, self.read.back()?.0);
+        let is_certain = smallest < TimeDelta::zero()
+            || (smallest > LONGEST_TRANSIT && last.duration_since(first) >= LONG_ENOUGH);
+        Some(if is_certain { -smallest } else { TimeDelta::zero() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What watermarks of such ages tell, one a second.
+    fn ahead(ages: impl IntoIterator<Item = i64>) -> Option<i64> {
+        let (start, mut known) = (Instant::now(), Ages::new());
+        let mut at = start;
+        for (second, age) in (0..).zip(ages) {
+            at = start + Duration::from_secs(second);
+            known.note(at, TimeDelta::seconds(age), TimeDelta::zero());
+        }
+        known.ahead(at).map(|ahead| ahead.num_seconds())
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_is_known_by_a_single_watermark() {
+        assert_eq!(ahead([3, -600, 2]), Some(600));
+        assert_eq!(ahead([]), None);
+        // For a minute.
+        assert_eq!(ahead(std::iter::once(-600).chain([0; 61])), Some(0));
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_is_told_from_delay() {
+        assert_eq!(ahead([600; 31]), Some(-600));
+        assert_eq!(ahead((0..60).map(|second| 600 + second)), Some(-600));
+        // A backlog, and what waited for the database.
+        assert_eq!(ahead([30; 60]), Some(0));
+        assert_eq!(ahead([600; 20]), Some(0));
+        assert_eq!(ahead((0..60).rev().map(|second| 10 * second)), Some(0));
+    }
+
+    #[test]
+    fn ages_by_our_own_wrong_clock_are_forgotten_when_it_is_compared_again() {
+        let (at, mut known) = (Instant::now(), Ages::new());
+        known.note(at, TimeDelta::seconds(-600), TimeDelta::zero());
+        known.note(at, TimeDelta::seconds(1), TimeDelta::seconds(-600));
+        assert_eq!(known.ahead(at), Some(TimeDelta::zero()));
+    }
+
+    #[test]
+    fn a_wrong_watermark_is_none() {
+        let now = "2026-01-01T12:00:00Z".parse().unwrap();
+        let body = |topic: &str, committed: i64| {
+            format!(
+                r#"{{"topic":"{topic}","takenAt":"2026-01-01T12:10:00Z","committed":{committed}}}"#
+            )
+        };
+        let read = |body: String| read(Topic::Orders, body.as_bytes(), now);
+        assert_eq!(read(body("user-events", 1)), None);
+        assert_eq!(read(body("order-events", -1)), None);
+        assert_eq!(read("{}".to_owned()), None);
+        // One that is ahead counts: as taken now.
+        assert_eq!(read(body("order-events", 1)).unwrap().taken_at, now);
+    }
+}

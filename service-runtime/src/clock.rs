@@ -1,0 +1,112 @@
+//! How far the clock of this machine is from others.
+//!
+//! Times in events and in views come from several machines. Whatever is decided by a time
+//! goes by the database's clock: see [`corrected`]. That the clocks differ is told by the
+//! part `clock` of `/health`, by a metric and by an alert.
+
+use crate::health::{Health, Need, Reporter};
+use crate::metrics::common::CLOCK_SKEW;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// Clocks that are kept by NTP differ by milliseconds.
+const TOLERANCE_SECONDS: f64 = 5.0;
+
+/// This machine's clock, as metrics have it.
+const OWN: &str = "own";
+
+/// By how much our clock is ahead of the database's, in microseconds.
+static AHEAD_MICROS: AtomicI64 = AtomicI64::new(0);
+
+/// By how much our clock is ahead of the database's; zero until that was asked.
+pub fn ahead() -> TimeDelta {
+    TimeDelta::microseconds(AHEAD_MICROS.load(Ordering::Relaxed))
+}
+
+/// A time by our clock, as the database's clock has it.
+pub fn corrected(now: DateTime<Utc>) -> DateTime<Utc> {
+    now - ahead()
+}
+
+/// Where clocks are compared.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    reporter: Reporter,
+    /// By whose clock it is: by how many seconds it is ahead.
+    skews: Arc<Mutex<BTreeMap<&'static str, f64>>>,
+    /// Whether the database's clock was asked.
+    is_known: watch::Sender<bool>,
+}
+
+impl Clock {
+    /// Adds the part `clock`: a service goes on with a wrong clock.
+    pub fn new(health: &Health) -> Self {
+        let reporter = health.part("clock", Need::Useful);
+        reporter.up();
+        Self { reporter, skews: Arc::default(), is_known: watch::Sender::new(false) }
+    }
+
+    /// Waits until the database's clock was asked.
+    pub async fn known(&self) {
+        // The sender is here.
+        let _ = self.is_known.subscribe().wait_for(|is_known| *is_known).await;
+    }
+
+    /// Whether it was.
+    pub fn is_known(&self) -> bool {
+        *self.is_known.borrow()
+    }
+
+    /// This machine's clock, compared with the database's: `theirs` was read at `ours`.
+    pub fn compared(&self, ours: DateTime<Utc>, theirs: DateTime<Utc>) {
+        let ahead = ours - theirs;
+        AHEAD_MICROS.store(ahead.num_microseconds().unwrap_or(0), Ordering::Relaxed);
+        self.is_known.send_replace(true);
+        self.measured(OWN, Some(ahead));
+    }
+
+    /// By how much a clock is ahead of the database's; none if that is not known now.
+    pub fn measured(&self, whose: &'static str, ahead: Option<TimeDelta>) {
+        let seconds = ahead.map_or(f64::NAN, |ahead| ahead.as_seconds_f64());
+        CLOCK_SKEW.with([("of", whose.into())]).set(seconds);
+        let mut skews = self.skews.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = skews.entry(whose).or_insert(0.0);
+        // The detail does not change with each measurement: each change is logged.
+        if seconds.is_nan() || (seconds - *told).abs() > 1.0 || is_wrong(seconds) != is_wrong(*told)
+        {
+            *told = if seconds.is_nan() { 0.0 } else { seconds };
+        }
+        let wrong = skews.iter().filter(|(_, seconds)| is_wrong(**seconds));
+        let details: Vec<String> = wrong.map(|(whose, seconds)| detail(whose, *seconds)).collect();
+        if details.is_empty() {
+            self.reporter.up();
+        } else {
+            self.reporter.down(details.join("; "));
+        }
+    }
+}
+
+fn is_wrong(seconds: f64) -> bool {
+    seconds.abs() > TOLERANCE_SECONDS
+}
+
+fn detail(whose: &str, seconds: f64) -> String {
+    let clock = if whose == OWN { "clock".to_owned() } else { format!("clock of {whose}") };
+    let direction = if seconds > 0.0 { "ahead of" } else { "behind" };
+    format!("{clock} is {:.0} s {direction} the database's: set it by NTP", seconds.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_wrong_clock_is_told_with_its_direction() {
+        assert_eq!(detail(OWN, 600.4), "clock is 600 s ahead of the database's: set it by NTP");
+        assert_eq!(detail("b", -7.0), "clock of b is 7 s behind the database's: set it by NTP");
+        assert!(!is_wrong(-4.9) && is_wrong(-5.1));
+    }
+}

@@ -1,0 +1,91 @@
+//! What is wrong with bytes that are no JSON object.
+
+use serde_json::value::RawValue;
+
+/// The first bytes of compressed data, and what compressed it.
+const COMPRESSED: [(&[u8], &str); 4] = [
+    (&[0x1f, 0x8b], "gzip"),
+    (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
+    (&[0x78, 0x9c], "zlib"),
+    (&[0x78, 0xda], "zlib"),
+];
+
+/// Values of `content_encoding` that mean compression. Some clients put `utf-8` there.
+const COMPRESSIONS: [&str; 6] = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress"];
+
+/// Why a body is no JSON object; none if it is one.
+pub(crate) fn fault(body: &[u8], content_encoding: Option<&str>) -> Option<String> {
+    let text = match std::str::from_utf8(body) {
+        Ok("") => return Some("the body is empty".to_owned()),
+        Ok(text) => text,
+        Err(error) => {
+            return Some(unreadable(body, content_encoding).unwrap_or_else(|| {
+                format!("not UTF-8: byte {} is not part of a character", error.valid_up_to() + 1)
+            }));
+        }
+    };
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(value) => match value.get().as_bytes().first()? {
+            b'{' => None,
+            b'[' => Some("not a JSON object, but an array".to_owned()),
+            b'"' => Some("not a JSON object, but a string".to_owned()),
+            _ => Some(format!("not a JSON object, but {}", short(value.get()))),
+        },
+        Err(error) => {
+            Some(unreadable(body, content_encoding).unwrap_or_else(|| format!("not JSON: {error}")))
+        }
+    }
+}
+
+/// What the first bytes and the message's `content_encoding` say of a body that is not
+/// JSON.
+fn unreadable(body: &[u8], content_encoding: Option<&str>) -> Option<String> {
+    let encoding = content_encoding.map(str::to_ascii_lowercase);
+    if let Some(encoding) = encoding.filter(|name| COMPRESSIONS.contains(&name.as_str())) {
+        return Some(format!("compressed (content_encoding {encoding})"));
+    }
+    if let Some((_, by)) = COMPRESSED.iter().find(|(magic, _)| body.starts_with(magic)) {
+        return Some(format!("compressed (its first bytes are those of {by})"));
+    }
+    match body {
+        [0xef, 0xbb, 0xbf, ..] => Some("starts with a byte order mark".to_owned()),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            Some("UTF-16: starts with a byte order mark of it; must be UTF-8".to_owned())
+        }
+        [0, _, ..] | [_, 0, ..] => Some("UTF-16; must be UTF-8".to_owned()),
+        _ => None,
+    }
+}
+
+fn short(text: &str) -> &str {
+    text.get(..20).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_fault_is_told_by_name() {
+        let utf16: Vec<u8> = "{\"a\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let gzip = [0x1f, 0x8b, 8, 0, 0, 0];
+        for (body, encoding, fault_told) in [
+            (&b""[..], None, "the body is empty"),
+            (&gzip, Some("GZIP"), "compressed (content_encoding gzip)"),
+            (&gzip, None, "compressed (its first bytes are those of gzip)"),
+            (&[0x0b, 0x02, 0x80], Some("br"), "compressed (content_encoding br)"),
+            (b"\xef\xbb\xbf{}", None, "starts with a byte order mark"),
+            (b"\xff\xfe{\0}\0", None, "UTF-16: starts with a byte order mark of it"),
+            (&utf16, None, "UTF-16; must be UTF-8"),
+            (b"{\"name\":\"caf\xe9\"}", None, "not UTF-8: byte 13 is"),
+            (b"{\"a\":", Some("utf-8"), "not JSON: EOF"),
+            (b"[{}]", None, "not a JSON object, but an array"),
+            (b"\"{}\"", None, "not a JSON object, but a string"),
+            (b" null", None, "not a JSON object, but null"),
+        ] {
+            let told = fault(body, encoding).unwrap();
+            assert!(told.starts_with(fault_told), "{told}");
+        }
+        assert_eq!(fault(b" {} ", Some("gzip")), None);
+    }
+}

@@ -1,0 +1,69 @@
+//! Clocks that are wrong by minutes are told to operators, and lose nothing.
+
+use crate::harness::{Service, Shop, assert_views_agree, eventually};
+use chrono::{SecondsFormat, Utc};
+use lapin::BasicProperties;
+use std::fs;
+
+/// Has a service see another time of day, by libfaketime.
+fn set_clock(service: &mut Service, by: &str) {
+    let folders = fs::read_dir("/usr/lib").unwrap().flatten();
+    let libraries = folders.map(|entry| entry.path().join("faketime/libfaketime.so.1"));
+    let library = libraries.into_iter().find(|path| path.exists());
+    let library = library.expect("libfaketime is not installed: Debian's package faketime");
+    service.restart_with_all(&[
+        ("LD_PRELOAD", library.to_str().unwrap()),
+        ("FAKETIME", by),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+    ]);
+}
+
+/// Waits until a service says that its clock is wrong, and by so many seconds; it goes on.
+async fn tells(service: &Service, detail: &str, seconds: f64) {
+    eventually(async || {
+        let health = service.health().await;
+        let told = &health.body["clock"];
+        let is_told = told["detail"].as_str().is_some_and(|text| text.contains(detail));
+        if told["status"] == "down" && is_told { Ok(()) } else { Err(health.text) }
+    })
+    .await;
+    let health = service.health().await;
+    assert_eq!((health.status, &health.body["status"]), (200, &"ok".into()), "{}", health.text);
+    let skew = service.metrics().await.value("shop_clock_skew_seconds", &["of=own"]);
+    assert!((skew - seconds).abs() < 5.0, "{skew}");
+}
+
+#[tokio::test]
+async fn wrong_clocks_are_told_and_lose_nothing() {
+    let mut shop = Shop::open().await;
+    assert_eq!(shop.query.health().await.body["clock"]["status"], "up");
+    set_clock(&mut shop.command, "+10m");
+    set_clock(&mut shop.consumer, "-10m");
+    shop.command.healthy().await;
+    shop.consumer.healthy().await;
+    let product = shop.product("Tea", "5", 10).await;
+    assert_eq!(shop.order(1, product, 2).await.status, 201);
+    // Caught up means that the lag is 0.
+    shop.caught_up().await;
+    assert_views_agree(&shop.databases).await;
+    tells(&shop.command, "clock is 600 s ahead of the database's", 600.0).await;
+    tells(&shop.consumer, "clock is 600 s behind the database's", -600.0).await;
+
+    // An external event of now is not from the future, though the consumer's clock says so.
+    let time = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+    let body = format!(
+        r#"{{"eventId":"now","eventType":"OrderCreated","timestamp":"{time}","orderId":900,
+            "customerId":9,"items":[{{"productId":{product},"quantity":1,"price":5}}]}}"#
+    );
+    shop.broker.publish("order-events", &[body.into_bytes()], BasicProperties::default()).await;
+    eventually(async || {
+        let order = shop.get("/api/orders/900").await;
+        if order.status == 200 { Ok(()) } else { Err(order.text) }
+    })
+    .await;
+    assert_eq!(shop.databases.viewed("SELECT count(*) FROM dead_letters").await, 0);
+    // The write database's clock is right.
+    let metrics = shop.consumer.metrics().await;
+    assert!(metrics.value("shop_clock_skew_seconds", &["of=write_database"]).abs() < 5.0);
+    shop.close().await;
+}

@@ -1,0 +1,114 @@
+//! External events need no more than they must say, and are dead letters for a reason
+//! that names what is wrong.
+
+use crate::harness::{Answer, Shop, client, eventually};
+use lapin::BasicProperties;
+use reqwest::Method;
+
+const PRODUCT: &str = r#"{"eventType":"ProductCreated","timestamp":"2026-01-01 10:00:00",
+    "productId":900000000001,"name":"Mate","category":"Drinks","price":"1.25","stock":10}"#;
+const ORDER: &str = r#"{"eventType":"OrderCreated","timestamp":"2026-01-01T10:30:00",
+    "orderId":900000000001,"customerId":9,
+    "items":[{"productId":900000000001,"quantity":3,"price":0.30000000000000004}]}"#;
+
+async fn send(shop: &Shop, queue: &str, id: &str, app: &str, body: impl Into<Vec<u8>>) {
+    let message = BasicProperties::default().with_message_id(id.into()).with_app_id(app.into());
+    shop.broker.publish(queue, &[body.into()], message).await;
+}
+
+/// The reasons of all letters, as soon as there are so many.
+async fn reasons(shop: &Shop, count: usize) -> Vec<String> {
+    eventually(async || {
+        let reasons: Vec<String> =
+            sqlx::query_scalar("SELECT reason FROM dead_letters ORDER BY id")
+                .fetch_all(&shop.databases.read)
+                .await
+                .unwrap();
+        if reasons.len() == count { Ok(reasons) } else { Err(format!("{reasons:#?}")) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_order_is_applied_when_its_product_is_known_and_counts_once() {
+    let shop = Shop::open().await;
+    send(&shop, "order-events", "order-1", "till", ORDER).await;
+    let told = reasons(&shop, 1).await;
+    assert!(told[0].starts_with("items[0].productId: product 900000000001 is not"), "{told:?}");
+    let address = shop.consumer.address("operations").await;
+    let redrive = format!("http://{address}/admin/dead-letters/1/redrive");
+    let answer = Answer::to(client().request(Method::POST, &redrive)).await.unwrap();
+    assert_eq!(answer.status, 409, "{}", answer.text);
+    assert_eq!(reasons(&shop, 1).await, told);
+
+    // Two applications may have the same message id.
+    send(&shop, "product-events", "1", "stock", PRODUCT).await;
+    let other = PRODUCT.replace("000001", "000002");
+    send(&shop, "product-events", "1", "other", other).await;
+    eventually(async || {
+        let products = shop.get("/api/products").await;
+        if products.body[1]["stock"] == 10 { Ok(()) } else { Err(products.text) }
+    })
+    .await;
+    let answer = Answer::to(client().request(Method::POST, &redrive)).await.unwrap();
+    assert_eq!(answer.body["outcome"], "applied", "{}", answer.text);
+    let order = shop.get("/api/orders/900000000001").await;
+    assert_eq!((&order.body["total"], &order.body["status"]), (&0.9.into(), &"CREATED".into()));
+    assert_eq!(order.body["items"][0]["category"], "Drinks");
+    assert_eq!(order.body["createdAt"], "2026-01-01T10:30:00Z");
+
+    // The same once more; under another id; and another order under the same id.
+    send(&shop, "order-events", "order-1", "till", ORDER).await;
+    send(&shop, "order-events", "order-2", "till", ORDER).await;
+    send(&shop, "order-events", "order-1", "till", ORDER.replace(":3,", ":4,")).await;
+    let told = reasons(&shop, 2).await;
+    assert!(told[0].starts_with("OrderCreated 900000000001: event "), "{told:?}");
+    assert!(told[1].starts_with("Event id "), "{told:?}");
+    let sales = shop.get("/api/analytics/products/900000000001/sales").await;
+    assert_eq!(sales.body["orderCount"], 1, "{}", sales.text);
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn reasons_name_what_is_wrong_and_survive_a_redrive() {
+    let shop = Shop::open().await;
+    let gzip = [&[0x1f_u8, 0x8b, 8, 0, 0, 0, 0, 0], "packed".as_bytes()].concat();
+    let utf16: Vec<u8> = ORDER.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let cases: [(&[u8], &str); 9] = [
+        (&gzip, "compressed (its first bytes are those of gzip)"),
+        (b"\xef\xbb\xbf{}", "starts with a byte order mark"),
+        (&utf16, "UTF-16; must be UTF-8"),
+        (b"", "the body is empty"),
+        (b"[]", "not a JSON object, but an array"),
+        (
+            &ORDER.replace("0.30000000000000004", "true").into_bytes(),
+            "items[0].price: must be a number",
+        ),
+        (&ORDER.replace("T10:30:00", "").into_bytes(), "timestamp: must be an ISO 8601"),
+        (&ORDER.replace("\"customerId\":9,", "").into_bytes(), "customerId: is required"),
+        (
+            &ORDER.replace("OrderCreated\"", "OrderCreated\",\"version\":2").into_bytes(),
+            "unknown version 2",
+        ),
+    ];
+    for (number, (body, _)) in cases.iter().enumerate() {
+        send(&shop, "order-events", &format!("m-{number}"), "till", *body).await;
+    }
+    let packed = BasicProperties::default()
+        .with_message_id("packed".into())
+        .with_content_encoding("br".into());
+    shop.broker.publish("order-events", &[vec![0x8b, 2, 0x80]], packed).await;
+    let told = reasons(&shop, cases.len() + 1).await;
+    for (reason, (_, begins)) in told.iter().zip(&cases) {
+        assert!(reason.starts_with(begins), "{reason}");
+    }
+    assert!(told[cases.len()].starts_with("compressed (content_encoding br)"), "{told:?}");
+    let address = shop.consumer.address("operations").await;
+    for id in 1..=told.len() {
+        let url = format!("http://{address}/admin/dead-letters/{id}/redrive");
+        let answer = Answer::to(client().request(Method::POST, url)).await.unwrap();
+        assert_eq!(answer.status, 409, "{}", answer.text);
+    }
+    assert_eq!(reasons(&shop, told.len()).await, told);
+    shop.close().await;
+}
