@@ -8,22 +8,22 @@ use sqlx::postgres::PgConnectOptions;
 pub struct DatabaseLogin {
     /// The role, instead of the one that the URL of the database names.
     #[arg(long = "database-user", env = "DATABASE_USER")]
-    user: Option<String>,
+    database_user: Option<String>,
 
     /// The password of that role. As it is: in a URL, some characters need to be written
     /// as `%xx`.
     #[arg(long = "database-password", env = "DATABASE_PASSWORD", hide_env_values = true)]
-    password: Option<String>,
+    database_password: Option<String>,
 }
 
 impl DatabaseLogin {
     /// The address of a database with this role; unchanged if none is set.
     pub fn apply(&self, address: PgConnectOptions) -> PgConnectOptions {
-        match self.user.as_deref() {
+        match self.database_user.as_deref() {
             None | Some("") => address,
-            Some(user) => {
-                address.username(user).password(self.password.as_deref().unwrap_or_default())
-            }
+            Some(user) => address
+                .username(user)
+                .password(self.database_password.as_deref().unwrap_or_default()),
         }
     }
 }
@@ -35,9 +35,9 @@ mod tests {
     #[test]
     fn a_role_that_is_set_wins_over_the_url() {
         let login = |user: Option<&str>, url: &str| {
-            let (user, password) = (user.map(str::to_owned), Some("p@ss".to_owned()));
-            let address = url.parse().unwrap();
-            DatabaseLogin { user, password }.apply(address).get_username().to_owned()
+            let (database_user, address) = (user.map(str::to_owned), url.parse().unwrap());
+            let login = DatabaseLogin { database_user, database_password: Some("p@ss".to_owned()) };
+            login.apply(address).get_username().to_owned()
         };
         for url in ["postgres://ada:secret@h/x", "postgres://h/x"] {
             assert_eq!(login(Some("shop"), url), "shop");
