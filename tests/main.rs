@@ -37,6 +37,7 @@ mod old_data;
 mod order_life;
 mod oversell;
 mod parking;
+mod pgbouncer;
 mod postman_run;
 mod rate_limit;
 mod read_tables;

@@ -28,7 +28,7 @@ use service_runtime::auth::{Guard, Guarded, Role};
 use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, postgres, recovery, telemetry};
+use service_runtime::{health_check, http, postgres, recovery, sessions, telemetry};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use tokio::runtime::Builder;
@@ -121,7 +121,9 @@ async fn run() -> anyhow::Result<()> {
     let outbox = health.part("outbox", Need::Vital);
     let able = health.part("commands", Need::Vital);
     tasks.spawn("database", async move {
-        if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await {
+        if sessions::wait_for(&config.database, &database, &shutdown).await
+            && postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await
+        {
             let probe = "SELECT FROM outbox LIMIT 0";
             let ending = shutdown.clone();
             let watch = postgres::watch(config.database, probe, database, clock, shutdown);

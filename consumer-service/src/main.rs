@@ -25,7 +25,7 @@ use service_runtime::auth::{Guard, Guarded, Role};
 use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, postgres, telemetry};
+use service_runtime::{health_check, http, postgres, sessions, telemetry};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/read");
 
@@ -73,7 +73,8 @@ async fn main() -> anyhow::Result<()> {
     let database = health.part("database", Need::Vital);
     let clock = Clock::new(&health);
     tasks.spawn("database", async move {
-        if postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await
+        if sessions::wait_for(&config.database, &database, &shutdown).await
+            && postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await
             && registration::register(&pool, &database, &shutdown).await
         {
             let watch = postgres::watch(

@@ -19,7 +19,7 @@ use service_runtime::auth::{Guard, Guarded, Role};
 use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, postgres, telemetry};
+use service_runtime::{health_check, http, postgres, sessions, telemetry};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -67,9 +67,11 @@ async fn main() -> anyhow::Result<()> {
     let database = health.part("database", Need::Vital);
     let clock = Clock::new(&health);
     tasks.spawn("database", async move {
-        // Fails until the consumer service has made the schema.
-        let probe = "SELECT FROM public.sync_status";
-        postgres::watch(config.database, probe, database, clock, shutdown).await;
+        if sessions::wait_for(&config.database, &database, &shutdown).await {
+            // Fails until the consumer service has made the schema.
+            let probe = "SELECT FROM public.sync_status";
+            postgres::watch(config.database, probe, database, clock, shutdown).await;
+        }
         Ok(())
     });
     tasks.run().await

@@ -29,6 +29,7 @@ pub mod request_id;
 pub mod request_metrics;
 mod request_trace;
 pub mod retry;
+pub mod sessions;
 pub mod tasks;
 pub mod telemetry;
 pub mod trace;

@@ -18,7 +18,7 @@ use crate::{
     interrupt,
     server_binaries::{
         NginxBinary, POSTGRES_MAJOR, PostgresBinaries, RabbitmqBinaries, Version, find_nginx,
-        find_postgres, find_rabbitmq,
+        find_pgbouncer, find_postgres, find_rabbitmq,
     },
     system_user::running_as_root,
     terminal::{self, Step},
@@ -42,6 +42,7 @@ enum Server {
     Rabbitmq,
     Nginx,
     Faketime,
+    Pgbouncer,
 }
 
 /// Finds both servers, after installing what is missing.
@@ -68,6 +69,12 @@ pub fn ensure_nginx(private_folder: &Path) -> Result<NginxBinary> {
 /// Sees to libfaketime, with which tests give services a wrong clock.
 pub fn ensure_faketime(private_folder: &Path) -> Result<()> {
     install_missing(private_folder, &[Server::Faketime])
+}
+
+/// Finds PgBouncer, after installing it if it is missing.
+pub fn ensure_pgbouncer(private_folder: &Path) -> Result<PathBuf> {
+    install_missing(private_folder, &[Server::Pgbouncer])?;
+    found(Server::Pgbouncer, find_pgbouncer())
 }
 
 fn found<T>(server: Server, programs: Option<T>) -> Result<T> {
@@ -173,6 +180,7 @@ impl Server {
             Self::Rabbitmq => "RabbitMQ",
             Self::Nginx => "nginx",
             Self::Faketime => "libfaketime",
+            Self::Pgbouncer => "PgBouncer",
         }
     }
 
@@ -182,6 +190,7 @@ impl Server {
             Self::Rabbitmq => find_rabbitmq().is_none(),
             Self::Nginx => find_nginx().is_none(),
             Self::Faketime => !has_faketime(),
+            Self::Pgbouncer => find_pgbouncer().is_none(),
         }
     }
 
@@ -196,8 +205,7 @@ impl Server {
             Self::Rabbitmq => {
                 "RabbitMQ 3.10 or newer up to 4.x with its management plugin".to_owned()
             }
-            Self::Nginx => "nginx".to_owned(),
-            Self::Faketime => "libfaketime".to_owned(),
+            Self::Nginx | Self::Pgbouncer | Self::Faketime => self.name().to_owned(),
         }
     }
 
@@ -207,6 +215,7 @@ impl Server {
             Self::Rabbitmq => "rabbitmq",
             Self::Nginx => "nginx",
             Self::Faketime => "libfaketime",
+            Self::Pgbouncer => "pgbouncer",
         }
     }
 }
@@ -252,7 +261,8 @@ fn sudo_works() -> bool {
 /// What `apt-cache policy` says of every package that could be wanted.
 fn candidates() -> Result<String> {
     let mut command = Command::new("apt-cache");
-    command.env("LC_ALL", "C").args(["policy", "rabbitmq-server", "nginx", "faketime"]);
+    let packages = ["policy", "rabbitmq-server", "nginx", "pgbouncer", "faketime"];
+    command.env("LC_ALL", "C").args(packages);
     command.args(POSTGRES_MAJOR.map(|major| format!("postgresql-{major}")));
     let output = command.output().context("cannot run apt-cache")?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
@@ -266,6 +276,7 @@ fn choose(missing: &[Server], policy: &str) -> Result<Vec<String>> {
             Server::Postgres => choose_postgres(policy),
             Server::Rabbitmq => choose_rabbitmq(policy),
             Server::Nginx => choose_plain(policy, "nginx"),
+            Server::Pgbouncer => choose_plain(policy, "pgbouncer"),
             Server::Faketime => choose_plain(policy, "faketime"),
         })
         .collect()
@@ -326,7 +337,8 @@ mod tests {
     const BOTH: [Server; 2] = [Server::Postgres, Server::Rabbitmq];
     const BOOKWORM: &str = "rabbitmq-server:\n  Installed: (none)\n  Candidate: 3.10.8-1.1+deb12u1\n  Version table:\n\
                             postgresql-15:\n  Installed: (none)\n  Candidate: 15.13-0+deb12u1\n  Version table:\n\
-                            nginx:\n  Installed: (none)\n  Candidate: 1.22.1-9+deb12u7\n  Version table:\n";
+                            nginx:\n  Installed: (none)\n  Candidate: 1.22.1-9+deb12u7\n  Version table:\n\
+                            pgbouncer:\n  Installed: (none)\n  Candidate: 1.18.0-1+deb12u1\n  Version table:\n";
 
     #[test]
     fn the_newest_usable_packages_are_chosen() -> Result<()> {
@@ -336,6 +348,7 @@ mod tests {
         assert_eq!(choose(&BOTH, &with_16)?, ["postgresql-16", "rabbitmq-server"]);
         assert_eq!(choose(&[Server::Rabbitmq], BOOKWORM)?, ["rabbitmq-server"]);
         assert_eq!(choose(&[Server::Nginx], BOOKWORM)?, ["nginx"]);
+        assert_eq!(choose(&[Server::Pgbouncer], BOOKWORM)?, ["pgbouncer"]);
         Ok(())
     }
 

@@ -170,6 +170,13 @@ pub fn find_nginx() -> Option<NginxBinary> {
     })
 }
 
+/// A PgBouncer of any version. Debian keeps it out of an ordinary user's `PATH`.
+pub fn find_pgbouncer() -> Option<PathBuf> {
+    let mut folders = path_folders();
+    folders.push("/usr/sbin".into());
+    folders.into_iter().map(|folder| folder.join("pgbouncer")).find(|program| program.is_file())
+}
+
 /// From `nginx version: nginx/1.22.1`.
 fn nginx_version(text: &str) -> Option<Version> {
     let (_, version) = text.split_once('/')?;

@@ -25,6 +25,9 @@ const DATABASE_TESTS: &str = "database_tests";
 /// The modules of system tests that use no servers have this name.
 const WITHOUT_SERVERS: &str = "without_servers";
 
+/// The modules of system tests that use PgBouncer have this name.
+const PGBOUNCER: &str = "pgbouncer";
+
 /// The servers that tests need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Needs {
@@ -45,6 +48,8 @@ pub struct Chosen {
     pub tests: usize,
     /// What these need.
     pub needs: Needs,
+    /// Whether they use PgBouncer.
+    pub pgbouncer: bool,
 }
 
 /// Builds the services and all test programs.
@@ -89,8 +94,12 @@ pub fn choose(programs: &Programs, args: &TestArgs) -> Result<Vec<Chosen>> {
         if is_chosen(&args.packages, &program.package) && is_chosen(&args.targets, &program.name) {
             let names = list(program, args)?;
             if !names.is_empty() {
-                let needs = needs(program, &names);
-                chosen.push(Chosen { program: program.clone(), tests: names.len(), needs });
+                chosen.push(Chosen {
+                    program: program.clone(),
+                    tests: names.len(),
+                    needs: needs(program, &names),
+                    pgbouncer: names.iter().any(|name| is_below(name, PGBOUNCER)),
+                });
             }
         }
     }
@@ -124,8 +133,11 @@ pub fn command(program: &Program, args: &TestArgs) -> Command {
     command
 }
 
+fn is_below(test: &str, module: &str) -> bool {
+    test.split("::").any(|part| part == module)
+}
+
 fn needs(program: &Program, tests: &[String]) -> Needs {
-    let is_below = |test: &str, module: &str| test.split("::").any(|part| part == module);
     let need = |test: &String| match program.name == SYSTEM {
         true if is_below(test, WITHOUT_SERVERS) => Needs::Nothing,
         true => Needs::Everything,

@@ -1,6 +1,7 @@
 //! `cargo stack test`: the tests, and the servers that they need.
 
 use std::{
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -11,7 +12,7 @@ use anyhow::{Result, anyhow, bail};
 use crate::{
     cargo_build::Programs,
     cli::TestArgs,
-    debian_packages::ensure_faketime,
+    debian_packages::{ensure_faketime, ensure_pgbouncer},
     foreground::run_to_end,
     infrastructure::{MAX_CONNECTIONS_OF_TESTS, Plan},
     instance_lock::InstanceLock,
@@ -43,7 +44,8 @@ pub fn run(args: &TestArgs) -> Result<ExitCode> {
     };
     let (programs, chosen, mut servers) =
         if args.chooses() { build_then_start(&plan, args)? } else { build_and_start(&plan, args)? };
-    let outcome = run_all(&programs, &chosen, &servers, args);
+    let outcome = pgbouncer(&project, &chosen)
+        .and_then(|pgbouncer| run_all(&programs, &chosen, &servers, pgbouncer.as_deref(), args));
     servers.stop();
     record.clear();
     let failed = outcome?;
@@ -92,19 +94,26 @@ fn build_then_start(
     Ok((programs, chosen, servers))
 }
 
+/// The program PgBouncer, if a chosen test uses it.
+fn pgbouncer(project: &Project, chosen: &[Chosen]) -> Result<Option<PathBuf>> {
+    let is_used = chosen.iter().any(|chosen| chosen.pgbouncer);
+    is_used.then(|| ensure_pgbouncer(&project.private_folder())).transpose()
+}
+
 /// Runs one program after the other and returns the names of those that failed: one at
 /// most, unless all are to be run.
 fn run_all(
     programs: &Programs,
     chosen: &[Chosen],
     servers: &TestServers,
+    pgbouncer: Option<&Path>,
     args: &TestArgs,
 ) -> Result<Vec<String>> {
     let mut failed = Vec::new();
     for Chosen { program, .. } in chosen {
         terminal::note(&format!("\n{}", program.title()));
         let mut test = test_programs::command(program, args);
-        test.envs(servers.environment());
+        test.envs(servers.environment()).envs(pgbouncer.map(|path| ("PGBOUNCER", path)));
         // A system test runs the client programs that the docs name.
         if let Some(postgres) = find_postgres() {
             test.env("POSTGRES_PROGRAMS", postgres.folder);
