@@ -51,6 +51,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         servers = OwnServers::start("chaos", &folder) => servers,
         _ = &mut interrupt => return Ok(ExitCode::from(130)),
     };
+    let scenarios = possible(scenarios, servers.can_mount);
     let place = Place::Own(Arc::new(servers));
     let mut run = Run { place, folder, random: Rng::with_seed(seed), results: Vec::new() };
     let end = Instant::now() + Duration::from_secs_f64(arguments.minutes * 60.0);
@@ -75,6 +76,18 @@ fn chosen(only: Option<&str>) -> anyhow::Result<Vec<&'static Scenario>> {
         Some(scenario) => Ok(vec![scenario]),
         None => bail!("there is no scenario {name}: see `cargo stack chaos --list`"),
     }
+}
+
+/// Without those that mount file systems, where that is not permitted.
+fn possible(mut scenarios: Vec<&'static Scenario>, can_mount: bool) -> Vec<&'static Scenario> {
+    scenarios.retain(|scenario| {
+        let is_possible = can_mount || !scenario.mounts;
+        if !is_possible {
+            println!("{} is skipped: it needs root, to mount a small disk", scenario.name);
+        }
+        is_possible
+    });
+    scenarios
 }
 
 /// Short enough to be typed.

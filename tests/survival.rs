@@ -6,14 +6,24 @@ use std::env;
 use std::fs;
 use std::sync::Arc;
 use system_tests::faults::{Place, named, play};
+use tokio::sync::Mutex;
+
+static OWN_SERVERS: Mutex<()> = Mutex::const_new(());
 
 /// Plays a scenario; leaves the services' logs if it fails.
 async fn survives(name: &str, seed: u64) {
     let scenario = named(name).expect("a scenario of that name");
     let logs = env::temp_dir().join(format!("{name}-{}", uuid::Uuid::new_v4()));
     fs::create_dir(&logs).unwrap();
+    // One at a time, as they are many processes and have one name.
+    let _own = if scenario.breaks_servers { Some(OWN_SERVERS.lock().await) } else { None };
     let place = if scenario.breaks_servers {
-        Place::Own(Arc::new(OwnServers::start("test-servers", &logs).await))
+        let servers = OwnServers::start("test-servers", &logs).await;
+        if scenario.mounts && !servers.can_mount {
+            println!("{name} is skipped: it needs root, to mount a small disk");
+            return;
+        }
+        Place::Own(Arc::new(servers))
     } else {
         Place::Shared(Servers::of_environment())
     };
@@ -82,4 +92,29 @@ async fn a_late_commit_of_an_earlier_event() {
 #[tokio::test]
 async fn servers_killed_one_after_the_other() {
     survives("servers-in-turn", 1).await;
+}
+
+#[tokio::test]
+async fn full_disks_of_databases() {
+    survives("database-disk-full", 1).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_of_the_broker() {
+    survives("broker-disk-full", 1).await;
+}
+
+#[tokio::test]
+async fn database_servers_without_a_free_connection() {
+    survives("no-connection-left", 1).await;
+}
+
+#[tokio::test]
+async fn processes_that_stop_for_a_while() {
+    survives("process-stopped", 1).await;
+}
+
+#[tokio::test]
+async fn rights_that_are_revoked_and_granted_again() {
+    survives("rights-revoked", 1).await;
 }

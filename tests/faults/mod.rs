@@ -6,6 +6,7 @@
 
 mod client;
 mod consumers;
+mod disks;
 mod duplicates;
 mod invariants;
 mod kill_points;
@@ -15,10 +16,13 @@ mod ledger;
 mod links;
 mod load;
 mod open_transactions;
+mod pauses;
 mod publishers;
 mod queues;
 mod restarts;
+mod rights;
 mod servers;
+mod slots;
 mod stage;
 mod unknown_outcome;
 
@@ -49,6 +53,8 @@ pub struct Scenario {
     replicas: usize,
     /// Whether it breaks servers, and so needs its own.
     pub breaks_servers: bool,
+    /// Whether it mounts file systems for them.
+    pub mounts: bool,
     /// Breaks something and mends it.
     act: for<'a> fn(&'a mut Stage) -> LocalBoxFuture<'a, ()>,
 }
@@ -91,11 +97,17 @@ pub const SCENARIOS: &[Scenario] = &[
     on_services("late-commit", 1, |stage| late_commit::of_a_lower_id(stage).boxed_local()),
     on_services("rolling-restart", 2, |stage| restarts::rolling(stage).boxed_local()),
     on_services("three-boot-at-once", 3, |stage| restarts::none(stage).boxed_local()),
+    on_services("rights-revoked", 1, |stage| rights::revoked(stage).boxed_local()),
     on_servers("broker-stopped", |stage| servers::broker_stopped(stage).boxed_local()),
     on_servers("broker-killed", |stage| servers::broker_killed(stage).boxed_local()),
     on_servers("broker-full", |stage| servers::broker_full(stage).boxed_local()),
+    on_servers("broker-disk-full", |stage| servers::broker_disk_full(stage).boxed_local()),
     on_servers("database-stopped", |stage| servers::database_stopped(stage).boxed_local()),
     on_servers("database-killed", |stage| servers::database_killed(stage).boxed_local()),
+    on_small_disks("database-disk-full", |stage| disks::of_databases(stage).boxed_local()),
+    on_servers("no-connection-left", |stage| slots::used_up(stage).boxed_local()),
+    on_servers("process-stopped", |stage| pauses::short(stage).boxed_local()),
+    on_servers("process-stopped-long", |stage| pauses::long(stage).boxed_local()),
     on_servers("servers-in-turn", |stage| servers::in_turn(stage).boxed_local()),
     on_servers("all-at-once", |stage| servers::all_at_once(stage).boxed_local()),
 ];
@@ -103,11 +115,15 @@ pub const SCENARIOS: &[Scenario] = &[
 type Act = for<'a> fn(&'a mut Stage) -> LocalBoxFuture<'a, ()>;
 
 const fn on_services(name: &'static str, replicas: usize, act: Act) -> Scenario {
-    Scenario { name, replicas, breaks_servers: false, act }
+    Scenario { name, replicas, breaks_servers: false, mounts: false, act }
 }
 
 const fn on_servers(name: &'static str, act: Act) -> Scenario {
-    Scenario { name, replicas: 1, breaks_servers: true, act }
+    Scenario { name, replicas: 1, breaks_servers: true, mounts: false, act }
+}
+
+const fn on_small_disks(name: &'static str, act: Act) -> Scenario {
+    Scenario { name, replicas: 1, breaks_servers: true, mounts: true, act }
 }
 
 /// The scenario of that name.

@@ -32,17 +32,29 @@ pub async fn broker_killed(stage: &mut Stage) {
     restart(stage, BROKER, "KILL").await;
 }
 
-/// The broker is short of memory, and takes no messages; orders go on.
+/// The broker is short of memory, and accepts no messages; orders go on.
 pub async fn broker_full(stage: &mut Stage) {
+    let setting = "set_vm_memory_high_watermark";
+    broker_alarm(stage, &[setting, "absolute", "1MB"], &[setting, "0.4"]).await;
+}
+
+/// The broker's disk is almost full. RabbitMQ has one reaction to that, whatever the
+/// size of the disk: below its limit of free space it accepts no messages.
+pub async fn broker_disk_full(stage: &mut Stage) {
+    let setting = "set_disk_free_limit";
+    broker_alarm(stage, &[setting, "1000000GB"], &[setting, "50MB"]).await;
+}
+
+async fn broker_alarm(stage: &mut Stage, raise: &[&str], clear: &[&str]) {
     let servers = stage.own_servers();
-    servers.control_broker(&["set_vm_memory_high_watermark", "absolute", "1MB"]).await;
+    servers.control_broker(raise).await;
     within(PATIENCE, async || {
         let health = stage.shop.command.health().await;
         if health.body["broker"]["status"] == "down" { Ok(()) } else { Err(health.text) }
     })
     .await;
     stage.load.answered(50).await;
-    servers.control_broker(&["set_vm_memory_high_watermark", "0.4"]).await;
+    servers.control_broker(clear).await;
 }
 
 /// A database is shut down, fast or immediately, and started.

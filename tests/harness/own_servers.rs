@@ -22,8 +22,19 @@ pub struct OwnServers {
     pub servers: Servers,
     /// The record of their processes.
     record: PathBuf,
-    #[allow(dead_code, reason = "held, so that they run")]
     stack: Stack,
+    /// Whether file systems can be mounted for them, which takes root's rights.
+    pub can_mount: bool,
+}
+
+/// Runs a program with mounts of its own, which vanish with its last process.
+const UNSHARE: &str = "unshare";
+const OWN_MOUNTS: [&str; 3] = ["--mount", "--propagation", "private"];
+
+fn can_mount() -> bool {
+    let mut trial = Command::new(UNSHARE);
+    trial.args(OWN_MOUNTS).args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"]);
+    trial.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// The process that looks after them. It stops them when it is dropped.
@@ -35,7 +46,12 @@ impl OwnServers {
     /// goes to a file in the folder.
     pub async fn start(name: &str, logs: &Path) -> Self {
         let (told, log) = (logs.join("servers.env"), logs.join("servers.log"));
-        let stack = Command::new(program("stack"))
+        let can_mount = can_mount();
+        let mut command = Command::new(if can_mount { UNSHARE.into() } else { program("stack") });
+        if can_mount {
+            command.args(OWN_MOUNTS).arg(program("stack"));
+        }
+        let stack = command
             .args(["infra", "--throw-away", name])
             .stdin(Stdio::null())
             .stdout(File::create(&told).unwrap())
@@ -51,7 +67,8 @@ impl OwnServers {
         })
         .await;
         let servers = Servers::named(|name| exports.get(name).cloned());
-        Self { servers, record: PathBuf::from(&exports["STACK_PROCESSES"]), stack }
+        let record = PathBuf::from(&exports["STACK_PROCESSES"]);
+        Self { servers, record, stack, can_mount }
     }
 
     /// Sends a signal to servers at once, and waits until they have ended. A SIGKILL
@@ -64,7 +81,8 @@ impl OwnServers {
         }
         let ids = all.iter().map(ToString::to_string);
         // Of a server's children one may have ended by itself meanwhile.
-        let _ = Command::new("kill").args(["-s", signal]).args(ids).status().unwrap();
+        let mut kill = Command::new("kill");
+        let _ = kill.args(["-s", signal]).args(ids).stderr(Stdio::null()).status().unwrap();
         within(START, async || {
             let left = leaders.iter().filter(|id| is_alive(**id)).count();
             if left == 0 { Ok(()) } else { Err(format!("{left} of {names:?} still run")) }
@@ -114,8 +132,26 @@ impl OwnServers {
         assert!(output.status.success(), "rabbitmqctl {arguments:?}: {text}");
     }
 
+    /// Runs a shell script with the servers' mounts; `$1` is the argument.
+    pub async fn in_its_mounts(&self, script: &str, argument: &str) {
+        let stack = self.stack.0.lock().unwrap().id().to_string();
+        let output = tokio::process::Command::new("nsenter")
+            .args(["--target", &stack, "--mount", "sh", "-eu", "-c", script, "sh", argument])
+            .output()
+            .await
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{script}: {text}");
+    }
+
+    /// Where a file is found that the servers see under this path.
+    pub fn seen_by_it(&self, path: &Path) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.stack.0.lock().unwrap().id()));
+        root.join(path.strip_prefix("/").unwrap())
+    }
+
     /// The id of the process that was started last under that name.
-    fn process(&self, name: &str) -> u32 {
+    pub fn process(&self, name: &str) -> u32 {
         let record = fs::read_to_string(&self.record).unwrap();
         let entry = record.lines().rev().find(|line| line.ends_with(&format!("\t{name}")));
         entry.and_then(|entry| entry.split('\t').next()?.parse().ok()).unwrap()

@@ -71,6 +71,11 @@ impl Service {
         self.name
     }
 
+    /// The id of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, signal: &str) {
         let arguments = ["-s", signal, &self.child.id().to_string()];
