@@ -178,11 +178,24 @@ CREATE TABLE processed_events (
     processed_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     -- Whether the copy from our own outbox has arrived, which is what watermarks count.
     -- A copy that an external publisher sent is not counted.
-    counted      BOOLEAN NOT NULL DEFAULT FALSE
+    counted      BOOLEAN NOT NULL DEFAULT FALSE,
+    -- SHA-256 of what an external event says; null of our own events. An external event
+    -- of the same id with another content is a dead letter.
+    digest       BYTEA
 )
 -- Old rows are removed in small batches. Vacuum makes their room usable soon, rather
 -- than when a fifth of the table is gone.
 WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 10000);
+
+-- Orders, products and users that an external event named first. created_by is the event
+-- that created the aggregate, null until that arrives. Every other aggregate of the views
+-- is the shop's own, and no external event creates it again.
+CREATE TABLE external_aggregates (
+    topic        TEXT NOT NULL,
+    aggregate_id BIGINT NOT NULL,
+    created_by   UUID,
+    PRIMARY KEY (topic, aggregate_id)
+);
 
 -- Since when all events are in processed_events; null: always. An older event that is
 -- not there may have been applied or not, so it becomes a dead letter. The time only
@@ -211,8 +224,12 @@ CREATE TABLE dead_letters (
     queue       TEXT NOT NULL,
     reason      TEXT NOT NULL,
     body        BYTEA NOT NULL,
+    -- AMQP properties of the message: id, time, type, application, content encoding.
     message_id  TEXT,
     sent_at     TIMESTAMPTZ,
+    kind        TEXT,
+    app_id      TEXT,
+    content_encoding TEXT,
     -- Whether it is the copy from our own outbox.
     ours        BOOLEAN NOT NULL DEFAULT FALSE,
     -- As in processed_events. Most letters of ours are counted; one that is older than
