@@ -4,6 +4,8 @@
 mod answer;
 mod command_kind;
 mod config;
+#[cfg(test)]
+mod database_tests;
 mod document;
 mod idempotency;
 mod metrics;
@@ -16,8 +18,6 @@ mod router;
 mod transactions;
 mod users;
 mod write_probe;
-#[cfg(test)]
-mod wire_checks;
 
 use config::Config;
 use idempotency::InFlight;

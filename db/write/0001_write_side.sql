@@ -8,7 +8,7 @@
 --
 -- Whatever goes into an event has a CHECK that is as strict as the event's reader
 -- (shared-events/src/limits.rs): a row changed by hand cannot lead to an event that
--- nobody can apply. `command-service/src/wire_checks.rs` compares the two.
+-- nobody can apply. `command-service/src/database_tests.rs` compares the two.
 
 -- Whether a text can be a name: not blank, at most max_chars characters, no control
 -- characters. PostgreSQL's character classes depend on the locale, so the pattern lists

@@ -1,5 +1,5 @@
-//! `category_metrics_view`: what each category sold, by the category as
-//! ordered. A category is known, with zeros, once a product is in it.
+//! `category_metrics_view`: sales by category, as ordered. A category has a row of zeros
+//! once a product is in it.
 
 use super::Projection;
 use super::sales::{self, Columns};

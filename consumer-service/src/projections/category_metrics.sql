@@ -1,5 +1,5 @@
--- Adds to what categories sold. Parameters: arrays, column by column; those that are
--- zero for all rows may be empty.
+-- Adds a batch to category_metrics_view. The parameters are arrays, one per column; a column
+-- of zeros is empty.
 INSERT INTO category_metrics_view AS view (
     category_name, total_revenue, total_orders, cancelled_revenue, cancelled_orders,
     refunded_revenue, refunded_orders

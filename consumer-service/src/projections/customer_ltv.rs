@@ -1,5 +1,4 @@
-//! `customer_ltv_view`: what each customer spent. A user is known, with zeros,
-//! before any order.
+//! `customer_ltv_view`: sales by customer. A user has a row of zeros before any order.
 
 use super::Projection;
 use super::sales::{self, Columns, Step};

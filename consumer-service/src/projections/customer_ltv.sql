@@ -1,5 +1,5 @@
--- Adds to what customers spent. Parameters: arrays, column by column; those that are
--- zero for all rows may be empty.
+-- Adds a batch to customer_ltv_view. The parameters are arrays, one per column; a column
+-- of zeros is empty.
 INSERT INTO customer_ltv_view AS view (
     customer_id, total_spent, order_count, cancelled_spent, cancelled_orders,
     refunded_spent, refunded_orders, last_order_date

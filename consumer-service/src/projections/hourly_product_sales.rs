@@ -1,4 +1,4 @@
-//! `hourly_product_sales_view`: what each product sold in each hour.
+//! `hourly_product_sales_view`: sales by hour and product.
 
 use super::Projection;
 use super::sales::{self, Columns};

@@ -1,5 +1,5 @@
--- Adds to what products sold in each hour. Parameters: arrays, column by column; those that are
--- zero for all rows may be empty.
+-- Adds a batch to hourly_product_sales_view. The parameters are arrays, one per column; a
+-- column of zeros is empty.
 INSERT INTO hourly_product_sales_view AS view (
     hour_timestamp, product_id, total_quantity, total_revenue, total_orders,
     cancelled_quantity, cancelled_revenue, cancelled_orders, refunded_quantity,

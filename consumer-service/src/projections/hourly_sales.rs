@@ -1,4 +1,4 @@
-//! `hourly_sales_view`: what was sold in each hour.
+//! `hourly_sales_view`: sales by hour.
 
 use super::Projection;
 use super::sales::{self, Columns};

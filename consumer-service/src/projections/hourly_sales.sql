@@ -1,5 +1,5 @@
--- Adds to what was sold in each hour. Parameters: arrays, column by column; those that are
--- zero for all rows may be empty.
+-- Adds a batch to hourly_sales_view. The parameters are arrays, one per column; a column
+-- of zeros is empty.
 INSERT INTO hourly_sales_view AS view (
     hour_timestamp, total_revenue, total_orders, cancelled_revenue, cancelled_orders,
     refunded_revenue, refunded_orders

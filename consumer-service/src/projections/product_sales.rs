@@ -1,5 +1,5 @@
-//! `product_sales_view`: what each product sold; and what that took from its
-//! stock, which `products_read_view` shows.
+//! `product_sales_view`: sales by product, and what they took from the stock, which
+//! `products_read_view` shows.
 
 use super::Projection;
 use super::sales::{self, Columns, Effect, Step};

@@ -1,6 +1,6 @@
--- Adds to what products sold, and to what that took from their stock.
--- Parameters: arrays, column by column; those that are zero for all rows may be
--- empty.
+-- Adds a batch to product_sales_view. The parameters are arrays, one per column; a column
+-- of zeros is empty.
+-- Stock taken: pieces that orders took from the stock, less those put back.
 INSERT INTO product_sales_view AS view (
     product_id, total_quantity_sold, total_revenue, order_count, cancelled_quantity,
     cancelled_revenue, cancelled_orders, refunded_quantity, refunded_revenue,

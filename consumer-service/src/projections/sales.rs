@@ -1,4 +1,4 @@
-//! What sales views add up: pieces, revenue and orders; in total, cancelled and
+//! The figures of sales views: pieces, revenue and orders, each in total, cancelled and
 //! refunded.
 
 use chrono::{DateTime, Utc};
@@ -21,8 +21,8 @@ pub struct Step<'a> {
     pub total: Money,
 }
 
-/// What a step means for sales. An order is placed once, and cancelled or
-/// refunded at most once, as it stays so.
+/// The effect of a step on sales. An order is placed once, and cancelled or refunded at
+/// most once, because both are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     Placed,
