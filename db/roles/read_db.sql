@@ -57,8 +57,8 @@ $$;
 REVOKE EXECUTE ON FUNCTION lo_creat(INTEGER), lo_create(OID), lo_from_bytea(OID, BYTEA)
 FROM PUBLIC;
 
--- What a superuser has made, as the first versions did. Sequences and indexes follow
--- their tables.
+-- What a superuser has created, by restoring a dump without owners for example. Sequences
+-- and indexes follow their tables.
 DO $$
 DECLARE
     kind TEXT;

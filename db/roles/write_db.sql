@@ -49,8 +49,8 @@ BEGIN
 END
 $$;
 
--- What a superuser has made, as the first versions did. Sequences and indexes follow
--- their tables.
+-- What a superuser has created, by restoring a dump without owners for example. Sequences
+-- and indexes follow their tables.
 DO $$
 DECLARE
     kind TEXT;
