@@ -41,21 +41,6 @@ async fn heads_have_limits() {
 }
 
 #[tokio::test]
-async fn an_order_has_so_many_lines() {
-    let shop = Shop::open().await;
-    let product = shop.product("Tea", "5", 1000).await;
-    let order = |lines: usize| {
-        let line = format!(r#"{{"productId":{product},"quantity":1}}"#);
-        format!(r#"{{"customerId":1,"items":[{}]}}"#, vec![line; lines].join(","))
-    };
-    assert_eq!(shop.post("/api/orders", &order(200)).await.status, 201);
-    let refused = shop.post("/api/orders", &order(201)).await;
-    assert_eq!((refused.status, refused.error()), (400, "Invalid order data"));
-    assert!(refused.text.contains("must be a list of 1 to 200 lines"), "{}", refused.text);
-    shop.close().await;
-}
-
-#[tokio::test]
 async fn an_address_has_so_many_connections() {
     let shop = Shop::open_with(&[("CONNECTIONS_PER_ADDRESS", "3")]).await;
     let address = shop.query.address("api").await;

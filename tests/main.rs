@@ -27,6 +27,7 @@ mod external_events;
 mod held_locks;
 mod idempotency;
 mod lag;
+mod large_orders;
 mod least_privilege;
 mod limits;
 mod load;

@@ -18,12 +18,13 @@ pub const MAX_EMAIL_CHARS: usize = 254;
 /// Longest part of a postal address, in characters.
 pub const MAX_ADDRESS_CHARS: usize = 200;
 
-/// Most lines of one order. It bounds an event to a few hundred kilobytes, and
-/// so what a batch of them takes of memory.
-pub const MAX_ORDER_LINES: usize = 200;
+/// Most lines of one order: wholesale orders have over 1,100. With names and categories of
+/// the longest, in characters of 4 bytes, its event has 2.8 MB.
+pub const MAX_ORDER_LINES: usize = 2_000;
 
-/// Largest event, in bytes of its JSON. One of the largest order has about a third.
-pub const MAX_EVENT_BYTES: usize = 1 << 20;
+/// Largest event, in bytes of its JSON: more than one of ours can have. RabbitMQ 4 refuses
+/// messages beyond 16 MiB.
+pub const MAX_EVENT_BYTES: usize = 4 << 20;
 
 /// Highest price: `NUMERIC(16,4)`.
 pub const MAX_PRICE: Money = Money::from_units(9_999_999_999_999_999);

@@ -281,6 +281,7 @@ pub(crate) fn check_names(items: &[OrderLine]) -> Result<(), DecodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{MAX_EVENT_BYTES, MAX_PRICE};
 
     #[test]
     fn texts_are_found_again_and_are_those_of_the_json() {
@@ -288,6 +289,33 @@ mod tests {
             assert_eq!(OrderStatus::from_text(status.as_str()), Some(status));
             assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{status}\""));
         }
+    }
+
+    #[test]
+    fn the_largest_order_is_an_event_that_may_be_sent() {
+        let line = OrderLine {
+            product_id: i64::MAX,
+            product_name: "𝄞".repeat(MAX_NAME_CHARS),
+            category: "𝄞".repeat(MAX_CATEGORY_CHARS),
+            quantity: i32::MAX,
+            price: MAX_PRICE,
+            stock_taken: Some(i32::MAX),
+            stock_returned: Some(i32::MAX),
+        };
+        let update = OrderStatusUpdated {
+            order_id: i64::MAX,
+            customer_id: i64::MAX,
+            old_status: OrderStatus::Delivered,
+            new_status: OrderStatus::Cancelled,
+            ordered_at: DateTime::UNIX_EPOCH,
+            items: vec![line; MAX_ORDER_LINES],
+            total: MAX_ORDER_TOTAL,
+        };
+        let json = serde_json::to_string(&update).unwrap();
+        // PostgreSQL writes a JSONB with a blank after each colon and comma. The envelope
+        // is small.
+        let bytes = json.len() + json.matches([':', ',']).count() + 10_000;
+        assert!(bytes < MAX_EVENT_BYTES, "{bytes}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct PlaceOrder {
     #[schema(value_type = Id)]
     pub customer_id: i64,
     /// At least one; several may name the same product.
-    #[schema(rename = "items", min_items = 1, max_items = 200,
+    #[schema(rename = "items", min_items = 1, max_items = 2000,
              examples(json!([{"productId": 1, "quantity": 2}])))]
     pub lines: Vec<Line>,
 }

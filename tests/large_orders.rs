@@ -1,0 +1,117 @@
+//! Orders of up to 2,000 lines are taken, counted exactly, and hold up no small ones.
+
+use crate::harness::{Answer, Shop, assert_views_agree, client, json, order};
+use futures::future::join_all;
+use reqwest::Method;
+use std::time::{Duration, Instant};
+
+/// Most lines of an order.
+const LINES: usize = 2_000;
+
+/// An order of so many lines, of these products in turn.
+fn large(customer: i64, products: &[i64], lines: usize) -> String {
+    let lines: Vec<String> = products
+        .iter()
+        .cycle()
+        .take(lines)
+        .map(|product| format!(r#"{{"productId":{product},"quantity":2}}"#))
+        .collect();
+    format!(r#"{{"customerId":{customer},"items":[{}]}}"#, lines.join(","))
+}
+
+#[tokio::test]
+async fn an_order_of_most_lines_is_in_all_views_and_one_line_more_is_refused() {
+    let shop = Shop::open().await;
+    let mut products = Vec::new();
+    for number in 0..50 {
+        let category = format!("Category {}", number % 7);
+        products.extend(join_all((0..10).map(|_| shop.product(&category, "0.05", 100))).await);
+    }
+    let placed = shop.post("/api/orders", &large(1, &products, LINES)).await;
+    assert_eq!(placed.status, 201, "{}", placed.text);
+    assert_eq!(placed.body["items"].as_array().unwrap().len(), LINES);
+    assert_eq!(placed.body["total"].as_f64(), Some(200.0));
+    let refused = shop.post("/api/orders", &large(1, &products, LINES + 1)).await;
+    assert_eq!((refused.status, refused.error()), (400, "Invalid order data"));
+    assert!(refused.text.contains("must be a list of 1 to 2000 lines"), "{}", refused.text);
+
+    shop.caught_up().await;
+    let id = placed.integer("orderId");
+    let read = shop.get(&format!("/api/orders/{id}")).await;
+    assert_eq!(read.body["items"].as_array().unwrap().len(), LINES);
+    let sales = shop.get(&format!("/api/analytics/products/{}/sales", products[0])).await;
+    assert_eq!(
+        sales.text,
+        format!(
+            r#"{{"productId":{},"totalQuantitySold":8,"totalRevenue":0.4,"totalSales":0.4,"orderCount":1}}"#,
+            products[0]
+        )
+    );
+    let customer = shop.get("/api/analytics/customers/1/lifetime-value").await;
+    assert_eq!((customer.integer("totalSpent"), customer.integer("orderCount")), (200, 1));
+    assert_views_agree(&shop.databases).await;
+
+    let status = format!("/api/orders/{id}/status");
+    let began = Instant::now();
+    let cancelled = shop.command(Method::PUT, &status, r#"{"status":"CANCELLED"}"#).await;
+    assert_eq!(cancelled.status, 200, "{}", cancelled.text);
+    // Half of the time that its statements have.
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    shop.caught_up().await;
+    let customer = shop.get("/api/analytics/customers/1/lifetime-value").await;
+    assert_eq!((customer.integer("totalSpent"), customer.integer("orderCount")), (0, 0));
+    let taken = "SELECT count(*) FROM products WHERE stock <> 100";
+    assert_eq!(shop.databases.written(taken).await, 0);
+    assert_views_agree(&shop.databases).await;
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn the_largest_event_gets_through() {
+    let shop = Shop::open().await;
+    let (name, category) = ("𝄞".repeat(200), "𝄞".repeat(100));
+    let body = format!(r#"{{"name":"{name}","category":"{category}","price":1.2345}}"#);
+    let product = shop.post("/api/products", &body).await.integer("productId");
+    let url = format!("http://{}/api/orders", shop.command.address("api").await);
+    let order = large(1, &[product], LINES);
+    // The response is kept and given again as a whole.
+    let mut texts = Vec::new();
+    for _ in 0..2 {
+        let request = json(&client(), Method::POST, url.clone(), &order);
+        let placed = Answer::to(request.header("idempotency-key", "large")).await.unwrap();
+        assert_eq!(placed.status, 201, "{}", &placed.text[..200]);
+        texts.push(placed.text);
+    }
+    assert!(texts[0] == texts[1]);
+    shop.caught_up().await;
+    let letters = "SELECT count(*) FROM dead_letters";
+    assert_eq!(shop.databases.viewed(letters).await, 0);
+    let bytes = "SELECT max(octet_length(payload::text))::bigint FROM outbox";
+    assert!(shop.databases.written(bytes).await > 2_500_000);
+    assert_views_agree(&shop.databases).await;
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn small_orders_go_on_beside_large_ones() {
+    let shop = Shop::open().await;
+    let products = join_all((0..20).map(|_| shop.product("Tea", "0.05", 1_000_000))).await;
+    let bodies: Vec<String> =
+        (0..12).map(|customer| large(customer + 1, &products, LINES)).collect();
+    let large = join_all(bodies.iter().map(|body| shop.post("/api/orders", body)));
+    let small = join_all((0..200).map(|number: usize| {
+        let product = products[number % products.len()];
+        shop.order(100 + number as i64, product, 1)
+    }));
+    let (large, small) = tokio::join!(large, small);
+    for answer in large.iter().chain(&small) {
+        assert_eq!(answer.status, 201, "{}", answer.text);
+    }
+    let lines = "SELECT count(*) FROM order_items";
+    assert_eq!(shop.databases.written(lines).await, 12 * LINES as i64 + 200);
+    shop.caught_up().await;
+    assert_views_agree(&shop.databases).await;
+    // Whoever comes afterwards is served as before.
+    assert_eq!(shop.post("/api/orders", &order(1, products[0], 1)).await.status, 201);
+    shop.close().await;
+}
