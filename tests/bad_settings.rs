@@ -38,13 +38,53 @@ mod without_servers {
         }
     }
 
+    #[test]
+    fn every_number_has_bounds_that_are_named() {
+        let cases = [
+            ("command-service", "COMMAND_SERVICE_PORT", "0 to 65535"),
+            ("command-service", "COMMAND_OPERATIONS_PORT", "0 to 65535"),
+            ("command-service", "COMMAND_DATABASE_CONNECTIONS", "1 to 1000"),
+            ("command-service", "COMMAND_SERVICE_THREADS", "1 to 1024"),
+            ("command-service", "OUTBOX_LIMIT", "1 to 100000000"),
+            ("command-service", "RATE_LIMIT", "0 to 1000000"),
+            ("command-service", "RATE_LIMIT_BURST", "0 to 1000000"),
+            ("command-service", "CONNECTIONS_PER_ADDRESS", "1 to 1000000"),
+            ("consumer-service", "CONSUMER_OPERATIONS_PORT", "0 to 65535"),
+            ("consumer-service", "CONSUMER_BATCH", "1 to 30000"),
+            ("consumer-service", "CONSUMER_DATABASE_CONNECTIONS", "1 to 1000"),
+            ("consumer-service", "DEDUPE_MEMORY_HOURS", "0 to 87600"),
+            ("query-service", "QUERY_SERVICE_PORT", "0 to 65535"),
+            ("query-service", "QUERY_OPERATIONS_PORT", "0 to 65535"),
+            ("query-service", "QUERY_DATABASE_CONNECTIONS", "2 to 1000"),
+        ];
+        for (service, setting, range) in cases {
+            let (from, to) = range.split_once(" to ").unwrap();
+            let below = (from.parse::<i64>().unwrap() - 1).to_string();
+            let above = (to.parse::<i64>().unwrap() + 1).to_string();
+            for value in [below.as_str(), &above, "4294967295", "many", "1.5"] {
+                let output = Command::new(program(service)).env(setting, value).output().unwrap();
+                let text = String::from_utf8_lossy(&output.stderr);
+                assert!(!output.status.success(), "{setting}={value}");
+                let told = format!("must be a whole number from {range}");
+                assert!(text.contains(setting) && text.contains(&told), "{setting}: {text}");
+            }
+        }
+    }
+
     #[tokio::test]
     async fn an_unusable_setting_is_named_without_its_secrets() {
         for (setting, value, told) in [
             ("DATABASE_URL", "postgres://ada:s3cret@localhost:port/x", "--database-url"),
+            ("DATABASE_URL", "postgres://ada:s3cret@localhost", "names no database"),
+            ("DATABASE_URL", "postgres://ada:s3cret#@localhost/x", "%23"),
+            ("DATABASE_URL", "jdbc:postgresql://localhost/x?password=s3cret", "jdbc:"),
+            ("DATABASE_URL", "postgres://ada:s3cret@localhost/x?sslmode=s3cret", "sslmode"),
+            ("BROKER_URL", "amqp://ada:s3cret#@localhost", "%23"),
             ("BROKER_URL", "http://ada:s3cret@localhost", "--broker-url"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://ada:s3cret@localhost:4318", "http://"),
             ("OTEL_TRACES_SAMPLER_ARG", "many", "OTEL_TRACES_SAMPLER_ARG"),
+            ("OTEL_TRACES_SAMPLER_ARG", "1.5", "from 0 to 1"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "4294967295", "from 1 to 1000000"),
         ] {
             let mut settings = vec![
                 ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318".to_owned()),

@@ -2,10 +2,14 @@
 
 use crate::orders::PricePolicy;
 use service_runtime::broker::BrokerConfig;
-use service_runtime::config::Common;
+use service_runtime::config::{Common, whole};
 use service_runtime::database_login::DatabaseLogin;
+use service_runtime::database_url;
 use sqlx::postgres::PgConnectOptions;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::thread::available_parallelism;
 
 /// Takes commands over HTTP and publishes what happened.
 #[derive(Debug, clap::Parser)]
@@ -15,6 +19,7 @@ pub struct Config {
         long = "database-url",
         env = "DATABASE_URL",
         hide_env_values = true,
+        value_parser = database_url::read,
         default_value = "postgres://user:password@localhost:5432/write_db"
     )]
     pub database: PgConnectOptions,
@@ -30,11 +35,13 @@ pub struct Config {
     pub address: IpAddr,
 
     /// Port of the API.
-    #[arg(long, env = "COMMAND_SERVICE_PORT", default_value_t = 8080)]
+    #[arg(long, env = "COMMAND_SERVICE_PORT", default_value_t = 8080,
+          value_parser = whole::<u16>(0, 65_535))]
     pub port: u16,
 
     /// Port for operations: health and metrics.
-    #[arg(long, env = "COMMAND_OPERATIONS_PORT", default_value_t = 9080)]
+    #[arg(long, env = "COMMAND_OPERATIONS_PORT", default_value_t = 9080,
+          value_parser = whole::<u16>(0, 65_535))]
     pub operations_port: u16,
 
     /// What to do with an order whose price is not the catalogue's: `accept`
@@ -44,25 +51,58 @@ pub struct Config {
 
     /// Most events that may wait for the broker. Beyond that commands are refused.
     #[arg(long, env = "OUTBOX_LIMIT", default_value_t = 1_000_000,
-          value_parser = clap::value_parser!(u32).range(1..))]
+          value_parser = whole::<u32>(1, 100_000_000))]
     pub outbox_limit: u32,
 
     /// Database connections for all commands but the placing of orders. Beside
     /// them there are five for that, one for the publisher and one for health.
-    #[arg(long, env = "COMMAND_DATABASE_CONNECTIONS", default_value_t = 10)]
+    #[arg(long, env = "COMMAND_DATABASE_CONNECTIONS", default_value_t = 10,
+          value_parser = whole::<u32>(1, 1_000))]
     pub connections: u32,
+
+    /// Threads that take commands, from 1 to 1024. Empty: half as many as there are
+    /// cores. Each order is a statement's work in PostgreSQL and then the broker's, and to
+    /// hand it from thread to thread takes longer than to answer.
+    #[arg(long, env = "COMMAND_SERVICE_THREADS", default_value = "", hide_default_value = true)]
+    pub threads: Threads,
 
     #[command(flatten)]
     pub common: Common,
 }
 
+/// A number of threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threads(pub usize);
+
+impl FromStr for Threads {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+            return Ok(Self(cores.div_ceil(2)));
+        }
+        whole(1, 1_024)(text).map(Self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Config;
+    use super::*;
     use clap::CommandFactory;
 
     #[test]
     fn flags_and_variables_do_not_clash() {
         Config::command().debug_assert();
+    }
+
+    #[test]
+    fn threads_have_bounds() {
+        let read = |text: &str| text.parse::<Threads>().map(|threads| threads.0);
+        assert!(read("").is_ok_and(|threads| threads >= 1));
+        assert_eq!((read("1"), read("1024")), (Ok(1), Ok(1_024)));
+        for bad in ["0", "1025", "-1", "two", "1.5"] {
+            assert_eq!(read(bad).unwrap_err(), "must be a whole number from 1 to 1024", "{bad}");
+        }
     }
 }

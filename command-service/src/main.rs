@@ -29,7 +29,6 @@ use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, recovery, sessions, telemetry};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, Semaphore};
@@ -42,15 +41,12 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/write");
 const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "8s");
 
 fn main() -> anyhow::Result<()> {
-    // On half of the cores: each order is a statement's work in PostgreSQL and then
-    // the broker's, and to hand it from thread to thread takes longer than to answer.
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let config: Config = service_runtime::config::read();
     let mut runtime = Builder::new_multi_thread();
-    runtime.worker_threads(cores.div_ceil(2)).enable_all().build()?.block_on(run())
+    runtime.worker_threads(config.threads.0).enable_all().build()?.block_on(run(config))
 }
 
-async fn run() -> anyhow::Result<()> {
-    let mut config: Config = service_runtime::config::read();
+async fn run(mut config: Config) -> anyhow::Result<()> {
     config.database = config.login.apply(config.database);
     if config.common.health_check {
         return health_check::ask(config.operations_port).await;

@@ -1,8 +1,9 @@
 //! Settings of the consumer service.
 
 use service_runtime::broker::BrokerConfig;
-use service_runtime::config::Common;
+use service_runtime::config::{Common, whole};
 use service_runtime::database_login::DatabaseLogin;
+use service_runtime::database_url;
 use sqlx::postgres::PgConnectOptions;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ pub struct Config {
         long = "read-database-url",
         env = "READ_DATABASE_URL",
         hide_env_values = true,
+        value_parser = database_url::read,
         default_value = "postgres://user:password@localhost:5433/read_db"
     )]
     pub database: PgConnectOptions,
@@ -25,23 +27,25 @@ pub struct Config {
     pub broker: BrokerConfig,
 
     /// Port for operations: health and metrics.
-    #[arg(long, env = "CONSUMER_OPERATIONS_PORT", default_value_t = 9082)]
+    #[arg(long, env = "CONSUMER_OPERATIONS_PORT", default_value_t = 9082,
+          value_parser = whole::<u16>(0, 65_535))]
     pub operations_port: u16,
 
     /// Most events of one transaction, and deliveries that the broker sends
     /// ahead.
     #[arg(long, env = "CONSUMER_BATCH", default_value_t = 2000,
-          value_parser = clap::value_parser!(u16).range(1..))]
+          value_parser = whole::<u16>(1, 30_000))]
     pub batch: u16,
 
     /// Database connections; each topic uses one.
-    #[arg(long, env = "CONSUMER_DATABASE_CONNECTIONS", default_value_t = 8)]
+    #[arg(long, env = "CONSUMER_DATABASE_CONNECTIONS", default_value_t = 8,
+          value_parser = whole::<u32>(1, 1_000))]
     pub connections: u32,
 
     /// For how many hours processed events are remembered; 0: for ever. What is
     /// older than that is parked if it comes again.
     #[arg(long, env = "DEDUPE_MEMORY_HOURS", default_value_t = 0,
-          value_parser = clap::value_parser!(u32).range(0..=87_600))]
+          value_parser = whole::<u32>(0, 87_600))]
     pub dedupe_memory_hours: u32,
 
     #[command(flatten)]

@@ -1,7 +1,8 @@
 //! Settings of the query service.
 
-use service_runtime::config::Common;
+use service_runtime::config::{Common, whole};
 use service_runtime::database_login::DatabaseLogin;
+use service_runtime::database_url;
 use sqlx::postgres::PgConnectOptions;
 use std::net::IpAddr;
 
@@ -13,6 +14,7 @@ pub struct Config {
         long = "read-database-url",
         env = "READ_DATABASE_URL",
         hide_env_values = true,
+        value_parser = database_url::read,
         default_value = "postgres://user:password@localhost:5433/read_db"
     )]
     pub database: PgConnectOptions,
@@ -25,17 +27,19 @@ pub struct Config {
     pub address: IpAddr,
 
     /// Port of the API.
-    #[arg(long, env = "QUERY_SERVICE_PORT", default_value_t = 8081)]
+    #[arg(long, env = "QUERY_SERVICE_PORT", default_value_t = 8081,
+          value_parser = whole::<u16>(0, 65_535))]
     pub port: u16,
 
     /// Port for operations: health and metrics.
-    #[arg(long, env = "QUERY_OPERATIONS_PORT", default_value_t = 9081)]
+    #[arg(long, env = "QUERY_OPERATIONS_PORT", default_value_t = 9081,
+          value_parser = whole::<u16>(0, 65_535))]
     pub operations_port: u16,
 
     /// Database connections for what is read by a key, one of which listens for new
     /// events. Beside them there are five for lists and one for health.
     #[arg(long, env = "QUERY_DATABASE_CONNECTIONS", default_value_t = 10,
-          value_parser = clap::value_parser!(u32).range(2..))]
+          value_parser = whole::<u32>(2, 1_000))]
     pub connections: u32,
 
     #[command(flatten)]

@@ -9,6 +9,8 @@ use std::str::FromStr;
 /// connection that was lost on the way; with its own default that takes minutes.
 const HEARTBEAT: u16 = 20;
 
+const FORM: &str = "must be like amqp://user:password@host:5672 or amqps://…";
+
 /// The settings of the broker.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BrokerConfig {
@@ -53,7 +55,23 @@ impl FromStr for GivenUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut uri: AMQPUri = text.parse()?;
+        let text = text.trim();
+        if !(text.starts_with("amqp://") || text.starts_with("amqps://")) {
+            return Err(FORM.to_owned());
+        }
+        if text.contains('#') {
+            return Err("has a `#`: write it as %23".to_owned());
+        }
+        // Of what the library says nothing is told: it quotes the address.
+        let mut uri: AMQPUri = text.parse().map_err(|_| {
+            format!("cannot be read: it {FORM}; in user and password write : / ? # @ as %3A %2F %3F %23 %40")
+        })?;
+        // The library takes an IPv6 address for none, and connects to localhost.
+        let address = text.rsplit_once('@').map_or(text, |(_, address)| address);
+        if let Some((host, _)) = address.split_once('[').and_then(|(_, rest)| rest.split_once(']'))
+        {
+            uri.authority.host = host.to_owned();
+        }
         if uri.vhost.is_empty() {
             uri.vhost = "/".to_owned();
         }
@@ -121,6 +139,29 @@ mod tests {
         for unset in [None, Some("")] {
             assert_eq!(login(unset, "amqp://ada:secret@h"), pair("ada", "secret"));
             assert_eq!(login(unset, "amqp://h:5672/%2f"), pair("guest", "guest"));
+        }
+    }
+
+    #[test]
+    fn an_ipv6_address_is_one() {
+        for text in ["amqp://[::1]:5672", "amqp://u:p@[::1]/shop"] {
+            assert_eq!(url(text).uri().authority.host, "::1", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_the_password() {
+        for text in [
+            "http://u:s3cret@h",
+            "u:s3cret@h",
+            "amqp://u:s3cret#@h",
+            "amqp://u:s3cret/@h",
+            "amqp://u:s3cret@h:99999",
+            "amqp://u:s3cret@h?heartbeat=s3cret",
+            "",
+        ] {
+            let complaint = text.parse::<GivenUrl>().unwrap_err();
+            assert!(!complaint.is_empty() && !complaint.contains("s3cret"), "{complaint}");
         }
     }
 

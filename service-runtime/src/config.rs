@@ -6,17 +6,43 @@ use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
 use std::net::IpAddr;
 
-/// Reads the settings of a service; exits with what is wrong, if anything is. Of an
-/// address that is, it is not said what it is: there may be a password in it.
+/// Reads the settings of a service; exits with what is wrong, if anything is, and the
+/// variable and the flag that it is wrong with. Of an address that is, it is not said what
+/// it is: there may be a password in it.
 pub fn read<C: Parser>() -> C {
     C::try_parse().unwrap_or_else(|mut error| {
         let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
-        if argument.is_some_and(|argument| argument.contains("-url")) {
+        let argument = argument.unwrap_or_default();
+        if argument.contains("-url") {
             let hidden = ContextValue::String("(not shown)".to_owned());
             error.insert(ContextKind::InvalidValue, hidden);
         }
+        if let Some(variable) = variable(&C::command(), &argument) {
+            let both = ContextValue::String(format!("{variable} ({argument})"));
+            error.insert(ContextKind::InvalidArg, both);
+        }
         error.exit()
     })
+}
+
+/// The environment variable of an argument that is written like `--flag <VALUE>`.
+fn variable(command: &clap::Command, argument: &str) -> Option<String> {
+    let flag = argument.strip_prefix("--")?.split([' ', '=']).next()?;
+    let argument = command.get_arguments().find(|known| known.get_long() == Some(flag))?;
+    Some(argument.get_env()?.to_string_lossy().into_owned())
+}
+
+/// A parser of whole numbers from `min` to `max`.
+pub fn whole<T: TryFrom<u64>>(
+    min: u64,
+    max: u64,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+        number
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| format!("must be a whole number from {min} to {max}"))
+    }
 }
 
 /// Settings that every service has.

@@ -11,6 +11,7 @@ pub mod config;
 mod connections;
 mod database_failure;
 pub mod database_login;
+pub mod database_url;
 pub mod documents;
 pub mod health;
 pub mod health_check;

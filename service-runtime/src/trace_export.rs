@@ -4,6 +4,7 @@
 //! thread of their own, and those that find it full are dropped. A collector that is
 //! away, or hangs, is told of once.
 
+use crate::config::whole;
 use crate::trace;
 use anyhow::{Context, bail, ensure};
 use opentelemetry::trace::{Link, SpanKind, TraceId, TraceState, TracerProvider};
@@ -27,6 +28,9 @@ use tracing::{info, warn};
 /// Spans that may wait, unless `OTEL_BSP_MAX_QUEUE_SIZE` says otherwise: a batch of the
 /// consumer service ends 2,000 at once. Some 10 MB.
 const QUEUE: usize = 16_384;
+
+/// Read by the SDK, which makes a queue of that size at once.
+const QUEUE_SIZES: [&str; 2] = ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"];
 
 /// How long the last spans may take to be sent when the service ends.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -94,6 +98,9 @@ static EXPORT: OnceLock<Export> = OnceLock::new();
 pub fn start(service: &'static str, settings: &TraceSettings) -> anyhow::Result<()> {
     let Some(endpoint) = settings.endpoint()? else { return Ok(()) };
     let sampler = settings.sampler()?;
+    for name in QUEUE_SIZES {
+        check_queue_size(name, &env::var(name).unwrap_or_default())?;
+    }
     let ending = CancellationToken::new();
     let exporter = Exporter {
         inner: opentelemetry_otlp::SpanExporter::builder()
@@ -121,6 +128,12 @@ pub fn start(service: &'static str, settings: &TraceSettings) -> anyhow::Result<
     trace::install(provider.tracer(service));
     let _ = EXPORT.set(Export { provider, ending });
     info!("traces are sent to a collector");
+    Ok(())
+}
+
+fn check_queue_size(name: &str, size: &str) -> anyhow::Result<()> {
+    let is_size = size.is_empty() || whole::<usize>(1, 1_000_000)(size).is_ok();
+    ensure!(is_size, "{name} is {size:?}, but must be a whole number from 1 to 1000000");
     Ok(())
 }
 

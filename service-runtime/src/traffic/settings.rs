@@ -1,17 +1,19 @@
 //! Settings of how much may come.
 
 use super::addresses::TrustedProxies;
+use crate::config::whole;
 
 /// Settings of how much may come, and from whom.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TrafficSettings {
     /// Requests per second of one caller: of an API key or a token's subject, else of
     /// a client's address. 0: as many as they like.
-    #[arg(long, env = "RATE_LIMIT", default_value_t = 0)]
+    #[arg(long, env = "RATE_LIMIT", default_value_t = 0, value_parser = whole::<u32>(0, 1_000_000))]
     pub rate_limit: u32,
 
     /// Most requests of a caller at once, after a pause. 0: as many as in a second.
-    #[arg(long, env = "RATE_LIMIT_BURST", default_value_t = 0)]
+    #[arg(long, env = "RATE_LIMIT_BURST", default_value_t = 0,
+          value_parser = whole::<u32>(0, 1_000_000))]
     pub rate_limit_burst: u32,
 
     /// Proxies whose X-Forwarded-For is believed: addresses or networks, with commas
@@ -22,6 +24,6 @@ pub struct TrafficSettings {
     /// Most connections of one client's address to a port, of the 4096 that there can
     /// be. Trusted proxies may have all.
     #[arg(long, env = "CONNECTIONS_PER_ADDRESS", default_value_t = 4096,
-          value_parser = clap::value_parser!(u32).range(1..))]
+          value_parser = whole::<u32>(1, 1_000_000))]
     pub connections_per_address: u32,
 }
