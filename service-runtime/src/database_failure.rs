@@ -203,7 +203,8 @@ pub fn for_log(error: &sqlx::Error) -> String {
             let constraint = refused.constraint().map(|name| format!(", constraint {name}"));
             format!("the database refuses data: {code}{}", constraint.unwrap_or_default())
         }
-        _ => error.to_string(),
+        Some(refused) => refused.message().to_owned(),
+        None => error.to_string(),
     }
 }
 

@@ -151,7 +151,7 @@ impl Reporter {
     pub fn down(&self, detail: impl std::fmt::Display) {
         let detail = detail.to_string();
         if self.change("down", Some(detail.clone())) {
-            warn!("{}: {detail}; trying on", self.name);
+            warn!("{}: down: {detail}", self.name);
         }
     }
 
