@@ -1,9 +1,11 @@
 //! Operators see what goes on: every service has the metrics that are documented, from
 //! its start, and they count what happens.
 
-use crate::harness::{Answer, Metrics, Service, Shop, client, eventually, json, order};
+use crate::harness::{Answer, Keys, Metrics, Service, Shop, client, eventually, json, order};
+use crate::roles::{Signer, shop_with_credentials};
 use lapin::BasicProperties;
 use reqwest::Method;
+use std::collections::BTreeMap;
 use system_tests::documented_metrics::documented;
 
 #[tokio::test]
@@ -23,6 +25,37 @@ async fn every_service_has_the_metrics_that_are_documented_from_its_start() {
         }
         let series = metrics.text.lines().filter(|line| !line.starts_with('#')).count();
         println!("{}: {} metrics, {series} series", service.name(), expected.len());
+    }
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn every_part_of_health_has_a_series() {
+    let (keys, signer) = (Keys::none(), Signer::new());
+    let shop = shop_with_credentials(&keys, &signer).await;
+    for service in [&shop.command, &shop.consumer, &shop.query] {
+        let parts = eventually(async || {
+            let (health, metrics) = (service.health().await, service.metrics().await);
+            let parts: BTreeMap<String, f64> = health
+                .body
+                .as_object()
+                .unwrap()
+                .iter()
+                .filter_map(|(part, state)| {
+                    Some((part.clone(), f64::from(u8::from(state.get("status")? == "up"))))
+                })
+                .collect();
+            let has_series = |(part, up): (&String, &f64)| {
+                let series = format!("shop_part_up{{part=\"{part}\"}} {up}");
+                metrics.text.lines().any(|line| line == series)
+            };
+            // Parts may change between the two.
+            if parts.iter().all(has_series) { Ok(parts) } else { Err((parts, metrics.text)) }
+        })
+        .await;
+        for part in ["api-keys", "jwks", "database"] {
+            assert!(parts.contains_key(part), "{}: {parts:?}", service.name());
+        }
     }
     shop.close().await;
 }
@@ -86,7 +119,7 @@ async fn orders_commands_and_their_publication_are_counted() {
         let labels = [orders[2], &format!("status={status}")];
         assert_eq!(metrics.value("shop_http_requests_total", &labels), 0.0, "{status}");
     }
-    counted(&shop.command, "shop_outbox_unpublished_events", &[], 0.0).await;
+    counted(&shop.command, "shop_outbox_unpublished_events", &["topic=order-events"], 0.0).await;
     shop.close().await;
 }
 

@@ -75,6 +75,11 @@ async fn a_link_that_falls_silent() {
 }
 
 #[tokio::test]
+async fn a_queue_that_refuses_messages() {
+    survives("queue-refuses", 1).await;
+}
+
+#[tokio::test]
 async fn a_rolling_restart() {
     survives("rolling-restart", 1).await;
 }

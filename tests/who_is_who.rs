@@ -48,7 +48,12 @@ async fn connections_channels_and_consumers_are_told_apart_in_the_management_pag
         let mut tags: Vec<String> =
             consumers.iter().map(|consumer| text(&consumer["consumer_tag"])).collect();
         tags.sort();
-        let expected = [("command-service publisher", 1), ("consumer-service", 3)];
+        let expected = [
+            ("command-service publisher order-events", 1),
+            ("command-service publisher product-events", 1),
+            ("command-service publisher user-events", 1),
+            ("consumer-service", 3),
+        ];
         let expected = expected.map(|(name, channels)| (name.to_owned(), channels));
         if channels == BTreeMap::from(expected) && tags.len() == 3 {
             Ok(tags)

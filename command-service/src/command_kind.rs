@@ -3,9 +3,12 @@
 use crate::answer::Answer;
 use crate::metrics::{COMMANDS_ACCEPTED, COMMANDS_FAILED, COMMANDS_REFUSED};
 use service_runtime::problem::Problem;
+use shared_events::Topic;
+use strum::{IntoStaticStr, VariantArray};
 
 /// What a command does, as metrics and traces call it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum CommandKind {
     CreateProduct,
     UpdateProduct,
@@ -18,29 +21,12 @@ pub enum CommandKind {
 }
 
 impl CommandKind {
-    /// The names of all.
-    pub const NAMES: [&str; 8] = [
-        Self::CreateProduct.name(),
-        Self::UpdateProduct.name(),
-        Self::ChangePrice.name(),
-        Self::PlaceOrder.name(),
-        Self::ChangeOrderStatus.name(),
-        Self::CreateUser.name(),
-        Self::UpdateUser.name(),
-        Self::OpenAccount.name(),
-    ];
-
-    /// The name.
-    pub const fn name(self) -> &'static str {
+    /// The topic of its events.
+    pub const fn topic(self) -> Topic {
         match self {
-            Self::CreateProduct => "create_product",
-            Self::UpdateProduct => "update_product",
-            Self::ChangePrice => "change_price",
-            Self::PlaceOrder => "place_order",
-            Self::ChangeOrderStatus => "change_order_status",
-            Self::CreateUser => "create_user",
-            Self::UpdateUser => "update_user",
-            Self::OpenAccount => "open_account",
+            Self::CreateProduct | Self::UpdateProduct | Self::ChangePrice => Topic::Products,
+            Self::PlaceOrder | Self::ChangeOrderStatus => Topic::Orders,
+            Self::CreateUser | Self::UpdateUser | Self::OpenAccount => Topic::Users,
         }
     }
 
@@ -51,6 +37,6 @@ impl CommandKind {
             Err(problem) if problem.status().is_client_error() => &COMMANDS_REFUSED,
             Err(_) => &COMMANDS_FAILED,
         };
-        counter.add_to(self.name(), 1);
+        counter.add_to(self, 1);
     }
 }

@@ -49,7 +49,8 @@ pub struct Config {
     #[arg(long, env = "ORDER_PRICE_POLICY", default_value = "accept")]
     pub order_price_policy: PricePolicy,
 
-    /// Most events that may wait for the broker. Beyond that commands are refused.
+    /// Most events of a topic that may wait for the broker. Beyond that its commands are
+    /// refused.
     #[arg(long, env = "OUTBOX_LIMIT", default_value_t = 1_000_000,
           value_parser = whole::<u32>(1, 100_000_000))]
     pub outbox_limit: u32,

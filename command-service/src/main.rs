@@ -55,12 +55,14 @@ async fn run(mut config: Config) -> anyhow::Result<()> {
 
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();
+    // Before anything is measured, such as the parts of health.
+    let metrics = metrics::install(shutdown.clone())?;
     let health = Health::default();
     let replays = Replays::new(&config.database, config.broker.url(), shutdown.clone());
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
     let operations = Guarded::operations(&guard)
         .open(health.routes())
-        .open(metrics::install(shutdown.clone())?)
+        .open(metrics)
         .needing(Role::Admin, outbox::routes(replays));
     let options = postgres::named(&config.database, "command-service");
     let pool = postgres::pool(options.options([STATEMENT_TIMEOUT]), config.connections);

@@ -4,6 +4,8 @@
 use crate::command_kind::CommandKind;
 use axum::Router;
 use service_runtime::metrics::{self, Counter, Gauge, Histogram, Metric, Registered};
+use shared_events::Topic;
+use strum::{IntoStaticStr, VariantArray};
 use tokio_util::sync::CancellationToken;
 
 /// Registers all of them and returns the route that shows them.
@@ -36,52 +38,64 @@ const ALL: &[&dyn Registered] = &[
 ];
 
 /// By kind.
-pub static COMMANDS_ACCEPTED: Metric<Counter> = Metric::by(
+pub static COMMANDS_ACCEPTED: Metric<Counter, CommandKind> = Metric::by(
     "shop_commands_accepted_total",
     "Commands answered 2xx, also from memory.",
     "command",
-    &CommandKind::NAMES,
 );
 
 /// By kind.
-pub static COMMANDS_REFUSED: Metric<Counter> = Metric::by(
+pub static COMMANDS_REFUSED: Metric<Counter, CommandKind> = Metric::by(
     "shop_commands_refused_total",
     "Commands refused for what they say (4xx).",
     "command",
-    &CommandKind::NAMES,
 );
 
 /// By kind.
-pub static COMMANDS_FAILED: Metric<Counter> = Metric::by(
+pub static COMMANDS_FAILED: Metric<Counter, CommandKind> = Metric::by(
     "shop_commands_failed_total",
     "Commands not carried out, or of unknown outcome, for no fault of theirs (5xx).",
     "command",
-    &CommandKind::NAMES,
 );
 
+/// What became of a command with a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Keyed {
+    New,
+    /// Answered as before.
+    Replayed,
+    /// Sent with another body before.
+    Mismatched,
+}
+
 /// Commands whose key was new, had an answer, or came with another body.
-pub static KEYED_COMMANDS: Metric<Counter> = Metric::by(
+pub static KEYED_COMMANDS: Metric<Counter, Keyed> = Metric::by(
     "shop_keyed_commands_total",
     "Commands with an Idempotency-Key: new, replayed (answered as before) or mismatched \
      (another body).",
     "result",
-    &["new", "replayed", "mismatched"],
 );
 
 /// Orders placed.
 pub static ORDERS_ACCEPTED: Metric<Counter> =
     Metric::new("shop_orders_accepted_total", "Orders placed.");
 
-/// By the reason that `orders::rules` gives, or [`INVALID_ORDER`].
-pub static ORDERS_REFUSED: Metric<Counter> = Metric::by(
-    "shop_orders_refused_total",
-    "Orders refused for what they say.",
-    "reason",
-    &[INVALID_ORDER, "product_not_found", "insufficient_stock", "price_differs", "total_too_large"],
-);
+/// Why an order is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum OrderRefusal {
+    /// It cannot be read.
+    Invalid,
+    ProductNotFound,
+    InsufficientStock,
+    PriceDiffers,
+    TotalTooLarge,
+}
 
-/// The reason of orders that cannot be read.
-pub const INVALID_ORDER: &str = "invalid";
+/// By reason.
+pub static ORDERS_REFUSED: Metric<Counter, OrderRefusal> =
+    Metric::by("shop_orders_refused_total", "Orders refused for what they say.", "reason");
 
 /// Orders of a batch.
 pub static ORDER_BATCH_SIZE: Metric<Histogram> =
@@ -99,20 +113,24 @@ pub static ORDER_BATCHES_REPEATED: Metric<Counter> = Metric::new(
     "Batches decided upon again with their products locked, as one had changed.",
 );
 
-/// Events that wait for the broker.
-pub static OUTBOX_WAITING: Metric<Gauge> = Metric::new(
+/// Events that wait for the broker, by topic.
+pub static OUTBOX_WAITING: Metric<Gauge, Topic> = Metric::by(
     "shop_outbox_unpublished_events",
     "Events in the outbox that are not published, counted up to the limit.",
+    "topic",
 );
 
 /// As configured.
-pub static OUTBOX_LIMIT: Metric<Gauge> =
-    Metric::new("shop_outbox_limit_events", "Unpublished events at which commands are refused.");
+pub static OUTBOX_LIMIT: Metric<Gauge> = Metric::new(
+    "shop_outbox_limit_events",
+    "Unpublished events of a topic at which its commands are refused.",
+);
 
-/// How long events wait for the broker.
-pub static OUTBOX_AGE: Metric<Gauge> = Metric::new(
+/// How long events wait for the broker, by topic.
+pub static OUTBOX_AGE: Metric<Gauge, Topic> = Metric::by(
     "shop_outbox_oldest_age_seconds",
     "Age of the first event in the outbox that is not published; 0 if there is none.",
+    "topic",
 );
 
 /// Events confirmed and marked.
@@ -125,12 +143,21 @@ pub static OUTBOX_PUBLISHED: Metric<Counter> = Metric::new(
 pub static OUTBOX_REPLAYED: Metric<Counter> =
     Metric::new("shop_outbox_replayed_events_total", "Events published again by replays.");
 
+/// What the broker said of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Confirm {
+    Confirmed,
+    Refused,
+    /// No queue is bound.
+    Returned,
+}
+
 /// What the broker said of events sent to it.
-pub static CONFIRMS: Metric<Counter> = Metric::by(
+pub static CONFIRMS: Metric<Counter, Confirm> = Metric::by(
     "shop_publish_confirms_total",
     "Events sent to the broker that it confirmed, refused, or returned as no queue is bound.",
     "result",
-    &["confirmed", "refused", "returned"],
 );
 
 /// Events sent at once.

@@ -12,7 +12,7 @@ use service_runtime::postgres::no_answer;
 use service_runtime::problem::Problem;
 use service_runtime::request_id;
 use service_runtime::trace::{self, Description, Span, SpanKind};
-use shared_events::TraceParent;
+use shared_events::{Topic, TraceParent};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -90,10 +90,10 @@ impl Request {
     where
         F: Future<Output = Result<Answer, Problem>> + Send + 'static,
     {
-        let describe = || Description::named(kind.name());
+        let describe = || Description::named(kind.into());
         let mut span = Span::start(self.origin.trace, SpanKind::Internal, describe);
         self.origin.trace = span.context().unwrap_or(self.origin.trace);
-        let answer = self.once(commands, command).await;
+        let answer = self.once(kind.topic(), commands, command).await;
         if answer.as_ref().is_err_and(|problem| problem.status().is_server_error()) {
             span.fail("");
         }
@@ -103,6 +103,7 @@ impl Request {
 
     async fn once<F>(
         self,
+        topic: Topic,
         commands: Commands,
         command: impl FnOnce(Commands, Self) -> F,
     ) -> Result<Answer, Problem>
@@ -110,7 +111,7 @@ impl Request {
         F: Future<Output = Result<Answer, Problem>> + Send + 'static,
     {
         let Some(key) = self.origin.key.clone() else {
-            commands.room.check()?;
+            commands.room.check(topic)?;
             return command(commands, self).await;
         };
         // It goes on when its client has left, and so outlives its place among requests.
@@ -121,7 +122,7 @@ impl Request {
         let room = commands.room.clone();
         let command = command(commands.clone(), self);
         let carried_out = async move {
-            room.check()?;
+            room.check(topic)?;
             command.await
         };
         within(KEYED_DEADLINE, async move {

@@ -64,8 +64,8 @@ pub struct Settled {
 impl Settled {
     /// Tells metrics. To be called when it is committed.
     pub fn count(&self, topic: Topic) {
-        APPLIED.add_to(topic.name(), self.applied);
-        DUPLICATES.add_to(topic.name(), self.duplicates);
+        APPLIED.add_to(topic, self.applied);
+        DUPLICATES.add_to(topic, self.duplicates);
         self.parked.count();
     }
 }

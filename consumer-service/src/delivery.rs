@@ -172,7 +172,7 @@ impl Consumer {
         while let Err(error) = apply(&self.pool, &incoming).await {
             spans.tried_in_vain();
             health.down(&error);
-            APPLY_RETRIES.add_to(topic.name(), 1);
+            APPLY_RETRIES.add_to(topic, 1);
             // The broker may be gone meanwhile; then there is nobody to answer.
             anyhow::ensure!(channel.status().connected(), "the channel broke");
             if !pauses.pause(&self.shutdown).await {
@@ -185,9 +185,9 @@ impl Consumer {
         });
         spans.applied();
         health.up();
-        DELIVERIES.add_to(topic.name(), incoming.len());
-        APPLY_BATCH_SIZE.record_of(topic.name(), incoming.len() as f64);
-        APPLY_DURATION.record_of(topic.name(), began.elapsed().as_secs_f64());
+        DELIVERIES.add_to(topic, incoming.len());
+        APPLY_BATCH_SIZE.record_of(topic, incoming.len() as f64);
+        APPLY_DURATION.record_of(topic, began.elapsed().as_secs_f64());
         self.announcer.announce();
         if let Some(last_tag) = last_tag {
             channel.basic_ack(last_tag, BasicAckOptions { multiple: true }).await?;

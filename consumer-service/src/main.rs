@@ -44,6 +44,8 @@ async fn main() -> anyhow::Result<()> {
 
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();
+    // Before anything is measured, such as the parts of health.
+    let metrics = metrics::install(shutdown.clone())?;
     let health = Health::default();
     let options = postgres::named(&config.database, "consumer-service")
         .options(postgres::KEY_BY_KEY)
@@ -53,7 +55,7 @@ async fn main() -> anyhow::Result<()> {
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
     let operations = Guarded::operations(&guard)
         .open(health.routes())
-        .open(metrics::install(shutdown.clone())?)
+        .open(metrics)
         .needing(Role::Admin, dead_letters::routes(pool.clone(), announcer.clone()));
     let address = (config.common.operations_address, config.operations_port).into();
     tasks.spawn(

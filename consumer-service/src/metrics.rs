@@ -4,6 +4,7 @@
 use axum::Router;
 use service_runtime::metrics::{self, Counter, Gauge, Histogram, Metric, Registered};
 use shared_events::Topic;
+use strum::{IntoStaticStr, VariantArray};
 use tokio_util::sync::CancellationToken;
 
 /// Registers all of them and returns the route that shows them.
@@ -28,73 +29,83 @@ const ALL: &[&dyn Registered] = &[
     &WATERMARKS_DROPPED,
 ];
 
-const TOPICS: [&str; 3] = [Topic::Products.name(), Topic::Orders.name(), Topic::Users.name()];
-
 /// By topic.
-pub static DELIVERIES: Metric<Counter> = Metric::by(
+pub static DELIVERIES: Metric<Counter, Topic> = Metric::by(
     "shop_deliveries_total",
     "Messages settled: applied or parked, and acknowledged. Watermarks are among them.",
     "topic",
-    &TOPICS,
 );
 
 /// By topic.
-pub static APPLIED: Metric<Counter> =
-    Metric::by("shop_events_applied_total", "Events applied to the views.", "topic", &TOPICS);
+pub static APPLIED: Metric<Counter, Topic> =
+    Metric::by("shop_events_applied_total", "Events applied to the views.", "topic");
 
 /// By topic.
-pub static DUPLICATES: Metric<Counter> = Metric::by(
+pub static DUPLICATES: Metric<Counter, Topic> = Metric::by(
     "shop_events_duplicate_total",
     "Events skipped as they had been applied before.",
     "topic",
-    &TOPICS,
 );
 
+/// Why a message became a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Why {
+    /// It cannot be read.
+    Unreadable,
+    /// The database refuses it.
+    Refused,
+    /// It is older than the memory of processed events.
+    Forgotten,
+}
+
 /// By why.
-pub static PARKED: Metric<Counter> = Metric::by(
+pub static PARKED: Metric<Counter, Why> = Metric::by(
     "shop_events_parked_total",
     "Messages that became dead letters: unreadable (also external events that contradict what \
      is known), refused by the database, or forgotten (older than the memory of processed \
      events).",
     "reason",
-    &["unreadable", "refused", "forgotten"],
 );
 
 /// Messages of a batch, by topic.
-pub static APPLY_BATCH_SIZE: Metric<Histogram> = Metric::by(
-    "shop_apply_batch_size",
-    "Messages applied together, watermarks included.",
-    "topic",
-    &TOPICS,
-);
+pub static APPLY_BATCH_SIZE: Metric<Histogram, Topic> =
+    Metric::by("shop_apply_batch_size", "Messages applied together, watermarks included.", "topic");
 
 /// Of a batch, by topic.
-pub static APPLY_DURATION: Metric<Histogram> = Metric::by(
+pub static APPLY_DURATION: Metric<Histogram, Topic> = Metric::by(
     "shop_apply_duration_seconds",
     "Time to apply a batch, from its first try to its commit.",
     "topic",
-    &TOPICS,
 );
 
 /// By topic.
-pub static APPLY_RETRIES: Metric<Counter> = Metric::by(
+pub static APPLY_RETRIES: Metric<Counter, Topic> = Metric::by(
     "shop_apply_retries_total",
     "Tries to apply a batch that failed for no fault of its messages.",
     "topic",
-    &TOPICS,
 );
 
 /// Dead letters.
 pub static DEAD_LETTERS: Metric<Gauge> =
     Metric::new("shop_dead_letters", "Dead letters that there are, counted every 5 s.");
 
+/// What became of a try to apply a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Redrive {
+    Applied,
+    /// It had been applied already.
+    Known,
+    Refused,
+}
+
 /// By outcome.
-pub static REDRIVES: Metric<Counter> = Metric::by(
+pub static REDRIVES: Metric<Counter, Redrive> = Metric::by(
     "shop_dead_letter_redrives_total",
     "Tries to apply a dead letter after all: applied, known (had been applied already) or \
      refused.",
     "outcome",
-    &["applied", "known", "refused"],
 );
 
 /// Dead letters that an operator dropped.

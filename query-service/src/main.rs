@@ -32,10 +32,11 @@ async fn main() -> anyhow::Result<()> {
 
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();
+    // Before anything is measured, such as the parts of health.
+    let metrics = metrics::install(shutdown.clone())?;
     let health = Health::default();
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
-    let operations =
-        Guarded::operations(&guard).open(health.routes()).open(metrics::install(shutdown.clone())?);
+    let operations = Guarded::operations(&guard).open(health.routes()).open(metrics);
     let database = Database::new(&config.database, config.connections);
 
     let (arrivals, watching) = Arrivals::watch(&database.pool(), shutdown.clone());

@@ -3,6 +3,7 @@
 
 use axum::Router;
 use service_runtime::metrics::{self, Counter, Gauge, Histogram, Metric, Registered};
+use strum::{IntoStaticStr, VariantArray};
 use tokio_util::sync::CancellationToken;
 
 /// Registers all of them and returns the route that shows them.
@@ -35,13 +36,23 @@ pub static NEWEST_EVENT: Metric<Gauge> = Metric::new(
     "Time of the newest event applied, in Unix time; NaN before any.",
 );
 
+/// What a query that named an event came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum Wait {
+    Shown,
+    Stale,
+    /// It would have been stale, and was strict.
+    Refused,
+    Failed,
+}
+
 /// Queries that named an event.
-pub static READ_YOUR_WRITES: Metric<Counter> = Metric::by(
+pub static READ_YOUR_WRITES: Metric<Counter, Wait> = Metric::by(
     "shop_read_your_writes_total",
     "Queries that named an event to wait for: the answer showed it, was stale, was refused as \
      it would have been (strict), or the wait failed.",
     "result",
-    &["shown", "stale", "refused", "failed"],
 );
 
 /// How long they waited.

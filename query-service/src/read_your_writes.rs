@@ -5,7 +5,7 @@
 //! stale.
 
 use crate::arrivals::{Arrival, Arrivals};
-use crate::metrics::{READ_YOUR_WRITES, READ_YOUR_WRITES_WAIT};
+use crate::metrics::{READ_YOUR_WRITES, READ_YOUR_WRITES_WAIT, Wait};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -69,12 +69,12 @@ pub async fn wait(State(arrivals): State<Arrivals>, request: Request, next: Next
 }
 
 /// What a wait came to, as the metric has it.
-fn result(arrival: &Result<Arrival, Problem>, wish: Wish) -> &'static str {
+fn result(arrival: &Result<Arrival, Problem>, wish: Wish) -> Wait {
     match arrival {
-        Err(_) => "failed",
-        Ok(Arrival::Shown) => "shown",
-        Ok(_) if wish.is_strict => "refused",
-        Ok(Arrival::Parked | Arrival::Awaited) => "stale",
+        Err(_) => Wait::Failed,
+        Ok(Arrival::Shown) => Wait::Shown,
+        Ok(_) if wish.is_strict => Wait::Refused,
+        Ok(Arrival::Parked | Arrival::Awaited) => Wait::Stale,
     }
 }
 

@@ -46,6 +46,9 @@ struct Part {
     since: DateTime<Utc>,
     #[serde(skip)]
     need: Need,
+    /// Whether the service goes on with a part of its work while it is down.
+    #[serde(skip)]
+    is_partial: bool,
     #[serde(skip)]
     is_up: Gauge,
 }
@@ -97,7 +100,8 @@ impl Health {
     pub fn part(&self, name: &'static str, need: Need) -> Reporter {
         let detail = Some("starting".to_owned());
         let is_up = PART_UP.with([("part", name.into())]);
-        let part = Part { status: "down", detail, since: Utc::now(), need, is_up };
+        let part =
+            Part { status: "down", detail, since: Utc::now(), need, is_partial: false, is_up };
         self.lock().insert(name, part);
         Reporter { health: self.clone(), name }
     }
@@ -126,7 +130,9 @@ impl Told {
     /// a member for each part.
     fn answer(&self) -> Response {
         let mut parts = self.health.lock().clone();
-        let well = parts.values().all(|part| part.status == "up" || part.need == Need::Useful);
+        let well = parts
+            .values()
+            .all(|part| part.status == "up" || part.need == Need::Useful || part.is_partial);
         if !self.with_details {
             parts.values_mut().for_each(|part| part.detail = None);
         }
@@ -142,20 +148,29 @@ impl Told {
 impl Reporter {
     /// The part works.
     pub fn up(&self) {
-        if self.change("up", None) {
+        if self.change("up", None, false) {
             info!("{}: up", self.name);
         }
     }
 
     /// The part does not work, and why. Logged once, until that changes.
     pub fn down(&self, detail: impl std::fmt::Display) {
-        let detail = detail.to_string();
-        if self.change("down", Some(detail.clone())) {
+        self.note_down(detail.to_string(), false);
+    }
+
+    /// The same of a part without which the service still does some of its work: it stays
+    /// available.
+    pub fn partly_down(&self, detail: impl std::fmt::Display) {
+        self.note_down(detail.to_string(), true);
+    }
+
+    fn note_down(&self, detail: String, is_partial: bool) {
+        if self.change("down", Some(detail.clone()), is_partial) {
             warn!("{}: down: {detail}", self.name);
         }
     }
 
-    fn change(&self, status: &'static str, detail: Option<String>) -> bool {
+    fn change(&self, status: &'static str, detail: Option<String>, is_partial: bool) -> bool {
         let mut parts = self.health.lock();
         let Some(part) = parts.get_mut(self.name) else { return false };
         let changed = part.status != status || part.detail != detail;
@@ -165,6 +180,7 @@ impl Reporter {
         }
         part.status = status;
         part.detail = detail;
+        part.is_partial = is_partial;
         changed
     }
 }
@@ -183,6 +199,8 @@ mod tests {
         database.up();
         assert_eq!(status(), StatusCode::OK);
         broker.down("refused");
+        assert_eq!(status(), StatusCode::OK);
+        database.partly_down("slow");
         assert_eq!(status(), StatusCode::OK);
         database.down("gone");
         assert_eq!(status(), StatusCode::SERVICE_UNAVAILABLE);

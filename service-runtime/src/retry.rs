@@ -29,9 +29,14 @@ impl Pauses {
         self.next = self.policy.build();
     }
 
+    /// The next pause, for a caller that waits by itself.
+    pub fn next(&mut self) -> Duration {
+        self.next.next().unwrap_or(Duration::from_secs(2))
+    }
+
     /// Waits for the next pause; false if the shutdown came first.
     pub async fn pause(&mut self, shutdown: &CancellationToken) -> bool {
-        let pause = self.next.next().unwrap_or(Duration::from_secs(2));
+        let pause = self.next();
         shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some()
     }
 }

@@ -1,6 +1,7 @@
 //! Names of the exchange, the queues and the keys that join them.
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
 /// The durable topic exchange through which the publisher sends everything.
 pub const EXCHANGE: &str = "ecommerce.events";
@@ -10,7 +11,9 @@ pub const PUBLISHER: &str = "command-service";
 
 /// A stream of events: the name of its durable queue and the first half of its
 /// routing keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, VariantArray,
+)]
 pub enum Topic {
     /// What happened to products.
     #[serde(rename = "product-events")]
@@ -44,6 +47,12 @@ impl Topic {
     /// The binding between the exchange and the queue of this topic.
     pub fn binding_key(self) -> String {
         format!("{}.#", self.name())
+    }
+}
+
+impl From<Topic> for &'static str {
+    fn from(topic: Topic) -> Self {
+        topic.name()
     }
 }
 

@@ -90,6 +90,7 @@ pub const SCENARIOS: &[Scenario] = &[
     on_services("link-stranded", 1, |stage| links::stranded(stage).boxed_local()),
     on_services("queue-deleted", 1, |stage| queues::deleted(stage).boxed_local()),
     on_services("queue-lost", 1, |stage| queues::lost(stage).boxed_local()),
+    on_services("queue-refuses", 1, |stage| queues::refusing(stage).boxed_local()),
     on_services("duplicates", 1, |stage| duplicates::shuffled(stage).boxed_local()),
     on_services("two-publishers", 2, |stage| publishers::deposed(stage).boxed_local()),
     on_services("three-consumers", 3, |stage| consumers::killed_and_stopped(stage).boxed_local()),

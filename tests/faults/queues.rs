@@ -1,4 +1,4 @@
-//! Queues that are deleted underneath.
+//! Queues that are deleted, or refuse messages.
 
 use super::load::PATIENCE;
 use super::stage::Stage;
@@ -32,6 +32,24 @@ pub async fn lost(stage: &mut Stage) {
     })
     .await;
     replay(stage, queue).await;
+}
+
+/// A queue refuses messages, as a policy limits it and nobody consumes: its events wait in
+/// the outbox, and the others are published.
+pub async fn refusing(stage: &mut Stage) {
+    let queue = any(stage);
+    stage.shop.consumer.kill();
+    stage.shop.broker.limit(queue).await;
+    within(PATIENCE, async || {
+        let health = stage.shop.command.health().await;
+        let detail = health.body["publisher"]["detail"].as_str().unwrap_or_default();
+        if detail.starts_with(queue) { Ok(()) } else { Err(health.text) }
+    })
+    .await;
+    stage.load.answered(60).await;
+    stage.shop.broker.unlimit().await;
+    stage.shop.consumer.restart();
+    stage.shop.consumer.healthy().await;
 }
 
 fn any(stage: &mut Stage) -> &'static str {

@@ -7,7 +7,7 @@ use lapin::types::ShortString;
 use lapin::uri::AMQPUri;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json as object};
 use uuid::Uuid;
 
 // What the stack loads into its broker.
@@ -131,6 +131,28 @@ impl Broker {
     async fn manage(&self, method: Method, path: &str, body: &str) -> Answer {
         let url = format!("{}/api/{path}", self.management);
         Answer::to(json(&client(), method, url, body)).await.unwrap()
+    }
+
+    /// Has a queue refuse messages once one waits in it.
+    pub async fn limit(&self, queue: &str) {
+        // Of all policies a queue has the one of highest priority, so it repeats the stack's.
+        let policy = object!({
+            "pattern": format!("^{queue}$"),
+            "apply-to": "queues",
+            "priority": 1,
+            "definition": {
+                "delivery-limit": 1_000_000_000,
+                "max-length": 0,
+                "overflow": "reject-publish",
+            },
+        });
+        let path = format!("policies/{}/limit", self.name);
+        self.manage(Method::PUT, &path, &policy.to_string()).await;
+    }
+
+    /// Ends that.
+    pub async fn unlimit(&self) {
+        self.manage(Method::DELETE, &format!("policies/{}/limit", self.name), "").await;
     }
 
     /// Deletes the virtual host.

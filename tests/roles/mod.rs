@@ -13,10 +13,11 @@ use std::collections::HashMap;
 use std::fs;
 use system_tests::routes::Need::{self, Any, One, Open};
 use system_tests::routes::{Port, ROUTES};
-use tokens::{AUDIENCE, ISSUER, SECRET, Signer};
+pub use tokens::Signer;
+use tokens::{AUDIENCE, ISSUER, SECRET};
 
 /// A shop with `AUTH=on`.
-async fn open(keys: &Keys, signer: &Signer) -> Shop {
+pub async fn shop_with_credentials(keys: &Keys, signer: &Signer) -> Shop {
     let key_set = keys.folder().join("jwks.json");
     fs::write(&key_set, serde_json::to_string(&signer.key_set()).unwrap()).unwrap();
     Shop::open_with(&[
@@ -83,7 +84,7 @@ fn wrong(need: Need, who: &Who, answer: &Answer) -> Option<String> {
 async fn every_route_by_every_state_of_a_credential() {
     let (mut keys, signer) = (Keys::none(), Signer::new());
     let states = states::all(&mut keys, &signer);
-    let shop = open(&keys, &signer).await;
+    let shop = shop_with_credentials(&keys, &signer).await;
     let urls = join_all(Port::ALL.map(async |port| (port, url(port, &shop).await))).await;
     let urls: HashMap<Port, String> = urls.into_iter().collect();
     let client = client();

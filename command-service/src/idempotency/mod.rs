@@ -21,7 +21,7 @@ pub use kept_answers::{KeptAnswer, find, forget_old, is_clash};
 pub use key::{Key, parameter};
 
 use crate::answer::Answer;
-use crate::metrics::KEYED_COMMANDS;
+use crate::metrics::{KEYED_COMMANDS, Keyed};
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
 
@@ -37,10 +37,11 @@ pub async fn once(
 ) -> Result<Answer, Problem> {
     let _turn = in_flight.enter(key).await;
     if let Some(kept) = find(pool, key).await? {
-        KEYED_COMMANDS.add_to(if kept.is_ok() { "replayed" } else { "mismatched" }, 1);
+        let keyed = if kept.is_ok() { Keyed::Replayed } else { Keyed::Mismatched };
+        KEYED_COMMANDS.add_to(keyed, 1);
         return kept;
     }
-    KEYED_COMMANDS.add_to("new", 1);
+    KEYED_COMMANDS.add_to(Keyed::New, 1);
     match command.await {
         Ok(answer) if answer.event_id.is_some() => Ok(answer),
         // Nothing was changed: perhaps as the same command, run by another process, had

@@ -7,7 +7,7 @@ use super::status::{self, StatusChange};
 use super::status_change;
 use crate::answer::Answer;
 use crate::command_kind::CommandKind;
-use crate::metrics::{INVALID_ORDER, ORDERS_REFUSED};
+use crate::metrics::{ORDERS_REFUSED, OrderRefusal};
 use crate::request::Request;
 use crate::router::Commands;
 use axum::extract::State;
@@ -33,7 +33,8 @@ pub async fn place(State(commands): State<Commands>, request: Request) -> Result
             commands,
             async move |commands: Commands, request: Request| {
                 let order = request.members(INVALID).and_then(|members| PlaceOrder::read(&members));
-                let order = order.inspect_err(|_| ORDERS_REFUSED.add_to(INVALID_ORDER, 1))?;
+                let order =
+                    order.inspect_err(|_| ORDERS_REFUSED.add_to(OrderRefusal::Invalid, 1))?;
                 let placed = commands.lane.place(order, request.origin()).await?;
                 answers::placed(&placed)
             },

@@ -1,6 +1,7 @@
 //! Who gets what: decided in memory, over products as they were read.
 
 use super::place::{INVALID, PlaceOrder};
+use crate::metrics::OrderRefusal;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use service_runtime::problem::Problem;
@@ -130,12 +131,12 @@ fn wanted_pieces(order: &PlaceOrder) -> BTreeMap<i64, i64> {
 
 impl Refusal {
     /// The reason, as a metric has it.
-    pub fn reason(&self) -> &'static str {
+    pub const fn reason(&self) -> OrderRefusal {
         match self {
-            Self::ProductNotFound { .. } => "product_not_found",
-            Self::InsufficientStock { .. } => "insufficient_stock",
-            Self::PriceDiffers { .. } => "price_differs",
-            Self::TotalTooLarge => "total_too_large",
+            Self::ProductNotFound { .. } => OrderRefusal::ProductNotFound,
+            Self::InsufficientStock { .. } => OrderRefusal::InsufficientStock,
+            Self::PriceDiffers { .. } => OrderRefusal::PriceDiffers,
+            Self::TotalTooLarge => OrderRefusal::TotalTooLarge,
         }
     }
 }

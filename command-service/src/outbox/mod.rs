@@ -14,6 +14,7 @@ mod queue;
 mod replay;
 mod room;
 mod sending;
+mod topic_publisher;
 
 pub use admin::routes;
 pub use append::{Entries, append};

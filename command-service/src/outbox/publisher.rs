@@ -1,20 +1,25 @@
 //! The polling publisher.
+//!
+//! One process leads: it reads the unpublished rows of all topics, and sends those of
+//! each topic apart from the others, see `topic_publisher`. A process leads only while it
+//! is connected to the broker, so that another one takes over if its link is cut.
 
-use super::queue::{self, Pending, Scan};
-use super::sending::{CONFIRM_DEADLINE, Unsent, publish, send, topology};
-use super::{leadership, message};
+use super::leadership;
+use super::queue;
+use super::sending::CONFIRM_DEADLINE;
+use super::topic_publisher::{Attempt, TopicPublisher};
 use crate::metrics::{OUTBOX_PUBLISHED, PUBLISHER_LEADER};
-use futures::future::try_join_all;
-use lapin::options::ConfirmSelectOptions;
-use lapin::{Channel, Connection};
-use service_runtime::amqp::{self, Sessions};
+use futures::future::{BoxFuture, FutureExt, join_all};
+use futures::stream::{FuturesUnordered, StreamExt};
+use lapin::Connection;
+use service_runtime::amqp::Sessions;
 use service_runtime::broker::BrokerUrl;
 use service_runtime::health::Reporter;
+use service_runtime::postgres::sqlstate;
 use service_runtime::retry::Pauses;
-use shared_events::topology::routing_key;
-use shared_events::{Topic, Watermark};
+use shared_events::Topic;
+use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection as _, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -30,23 +35,19 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How often a standby tries to become the leader.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long to leave alone what the broker has refused.
-const REFUSED_PAUSE: Duration = Duration::from_millis(100);
-
 /// How often watermarks are sent.
 const WATERMARK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often exchange and queues are declared again while connected. Somebody
-/// may have deleted a queue, which `mandatory` does not show while another
-/// queue is bound to the same key.
-const DECLARE_INTERVAL: Duration = Duration::from_secs(30);
-
-/// How often the database hears of a leader that waits for the broker; it deposes one
-/// that says nothing, see `leadership`.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
-
 /// A database that has not answered by then is taken for lost.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long a leader that stops waits for what it has sent to be confirmed.
+const LAST_CONFIRMS: Duration = Duration::from_secs(5);
+
+/// SQLSTATE codes of a row that somebody else has locked: lock timeout and deadlock.
+const LOCKED: [&str; 2] = ["55P03", "40P01"];
+
+const BLOCKED: &str = "it takes no messages: short of memory or disk";
 
 /// Publishes the outbox of one write database.
 #[derive(Debug)]
@@ -62,10 +63,10 @@ pub struct Publisher {
 /// Why a leader stopped.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error(transparent)]
-    Unsent(#[from] Unsent),
     #[error("the connection broke")]
     Disconnected,
+    #[error("no topic can be published: {0}")]
+    Silent(String),
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
     #[error("database: no answer within {DATABASE_DEADLINE:?}")]
@@ -74,7 +75,7 @@ enum Failure {
 
 impl Publisher {
     /// A publisher that `committed` wakes. It tells of the broker by
-    /// `broker_health`, and by `health` whether it gets its work done.
+    /// `broker_health`, and by `health` whether every topic can be published.
     pub fn new(
         database: &PgConnectOptions,
         broker: BrokerUrl,
@@ -94,23 +95,19 @@ impl Publisher {
             Sessions::new(self.broker.clone(), name, reporter, self.shutdown.clone());
         while let Some(connection) = sessions.begin().await {
             let ended = self.session(&connection).await;
+            if ended.is_err() {
+                self.health.down("no connection to the broker");
+            }
             sessions.end(connection, ended).await;
         }
     }
 
-    /// Publishes over one connection to the broker, until that breaks.
+    /// Publishes while one connection to the broker lasts.
     async fn session(&self, connection: &Connection) -> anyhow::Result<()> {
-        let channel = amqp::in_time(async {
-            let channel = connection.create_channel().await?;
-            channel.confirm_select(ConfirmSelectOptions::default()).await?;
-            Ok(channel)
-        })
-        .await?;
-        amqp::declare(&channel, &topology()).await?;
         self.broker_health.up();
         let mut pauses = Pauses::default();
         loop {
-            match self.lead(connection, &channel, &mut pauses).await {
+            match self.lead(connection, &mut pauses).await {
                 Ok(()) => return Ok(()),
                 Err(failure @ (Failure::Database(_) | Failure::NoAnswer)) => {
                     self.health.down(failure);
@@ -124,102 +121,173 @@ impl Publisher {
     }
 
     /// Waits to become the leader, then publishes until shutdown.
-    async fn lead(
-        &self,
-        connection: &Connection,
-        channel: &Channel,
-        pauses: &mut Pauses,
-    ) -> Result<(), Failure> {
+    async fn lead(&self, connection: &Connection, pauses: &mut Pauses) -> Result<(), Failure> {
         let mut database = in_time(leadership::connect(&self.database)).await?;
         while !in_time(leadership::try_acquire(&mut database)).await? {
             self.health.up();
-            if !channel.status().connected() {
+            if !connection.status().connected() {
                 return Err(Failure::Disconnected);
             }
-            if !self.pause(STANDBY_INTERVAL).await {
+            let standing_by = tokio::time::sleep(STANDBY_INTERVAL);
+            if self.shutdown.run_until_cancelled(standing_by).await.is_none() {
                 return Ok(());
             }
         }
         info!("this publisher is the active one");
         let _lead = Lead::taken();
-        self.health.up();
         pauses.reset();
-        let mut scan = Scan::default();
-        let mut watermarks = Timer::new(WATERMARK_INTERVAL);
-        let mut declarations = Timer::new(DECLARE_INTERVAL);
-        let mut was_blocked = false;
-        loop {
-            if !connection.status().connected() {
-                return Err(Failure::Disconnected);
-            }
-            if connection.status().blocked() {
-                was_blocked = true;
-                // What is sent now would only wait in our memory and theirs.
-                self.broker_health.down("it takes no messages: short of memory or disk");
-                // A leader that says nothing loses the lead.
-                in_time(database.ping()).await?;
-                if !self.pause(STANDBY_INTERVAL).await {
-                    return Ok(());
-                }
-                continue;
-            }
-            if declarations.is_due() {
-                amqp::declare(channel, &topology()).await?;
-            }
-            if watermarks.is_due() {
-                publish_watermarks(&mut database, channel).await?;
-                if std::mem::take(&mut was_blocked) {
-                    self.broker_health.up();
-                }
-            }
+        let mut leader = Leader::new(self, database);
+        while connection.status().connected() {
             if self.shutdown.is_cancelled() {
+                leader.end().await;
                 return Ok(());
             }
-            if self.publish_next(&mut scan, &mut database, channel).await? == 0 {
-                tokio::select! {
-                    // A commit since the look has left a permit: none is slept over.
-                    () = self.committed.notified() => {}
-                    () = tokio::time::sleep(POLL_INTERVAL) => {}
-                    () = self.shutdown.cancelled() => return Ok(()),
-                }
-            }
+            leader.step().await?;
         }
-    }
-
-    /// Publishes and marks one batch; returns how many were marked.
-    async fn publish_next(
-        &self,
-        scan: &mut Scan,
-        database: &mut PgConnection,
-        channel: &Channel,
-    ) -> Result<usize, Failure> {
-        let pending = in_time(scan.next(database)).await?;
-        if pending.is_empty() {
-            return Ok(0);
-        }
-        let confirmed = publish_awake(database, channel, &pending).await?;
-        in_time(queue::mark_published(database, &confirmed)).await?;
-        OUTBOX_PUBLISHED.add(confirmed.len());
-        if confirmed.len() < pending.len() {
-            self.broker_health.down("some events were refused, or have no queue");
-            amqp::declare(channel, &topology()).await?;
-            self.pause(REFUSED_PAUSE).await;
-        } else {
-            self.broker_health.up();
-        }
-        Ok(confirmed.len())
-    }
-
-    /// False if the shutdown came first.
-    async fn pause(&self, pause: Duration) -> bool {
-        self.shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some()
+        Err(Failure::Disconnected)
     }
 }
 
-impl From<lapin::Error> for Failure {
-    fn from(error: lapin::Error) -> Self {
-        Self::Unsent(error.into())
+/// The publisher that leads.
+struct Leader<'a> {
+    publisher: &'a Publisher,
+    database: PgConnection,
+    topics: [TopicPublisher; Topic::ALL.len()],
+    /// Batches that are being sent, at most one of each topic.
+    sending: FuturesUnordered<BoxFuture<'static, Attempt>>,
+    watermarks: Timer,
+    /// When the broker last took, or refused, anything.
+    heard_at: Instant,
+}
+
+impl<'a> Leader<'a> {
+    fn new(publisher: &'a Publisher, database: PgConnection) -> Self {
+        Self {
+            publisher,
+            database,
+            topics: Topic::ALL.map(TopicPublisher::new),
+            sending: FuturesUnordered::new(),
+            watermarks: Timer::new(WATERMARK_INTERVAL),
+            heard_at: Instant::now(),
+        }
     }
+
+    /// Sends what there is to be sent, then waits until a batch is settled or there may be
+    /// more to be sent.
+    async fn step(&mut self) -> Result<(), Failure> {
+        // Also a sign of life, without which the database deposes a leader.
+        if self.watermarks.is_due() {
+            for watermark in in_time(queue::committed(&mut self.database)).await? {
+                let topic = watermark.topic;
+                self.topic(topic).watermark = Some(watermark);
+            }
+        }
+        self.send_next().await?;
+        let is_idle = self.sending.is_empty();
+        tokio::select! {
+            Some(attempt) = self.sending.next() => self.settle(attempt).await?,
+            // A commit since the look has left a permit: none is slept over. While a batch
+            // is under way its confirm is waited for, or every commit would cost a query.
+            () = self.publisher.committed.notified(), if is_idle => {}
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
+            () = self.publisher.shutdown.cancelled() => {}
+        }
+        self.report();
+        Ok(())
+    }
+
+    /// Begins to send the next batch of every topic that is ready.
+    async fn send_next(&mut self) -> Result<(), Failure> {
+        let mut ready: Vec<&mut TopicPublisher> =
+            self.topics.iter_mut().filter(|topic| topic.is_ready()).collect();
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let mut scans: Vec<_> =
+            ready.iter_mut().map(|ready| (ready.topic, &mut ready.scan)).collect();
+        let batches = in_time(queue::next(&mut self.database, &mut scans)).await?;
+        for (topic, batch) in ready.into_iter().zip(batches) {
+            let sending = topic.send(&self.publisher.broker, batch);
+            self.sending.extend(sending.map(FutureExt::boxed));
+        }
+        Ok(())
+    }
+
+    /// Marks what the broker has taken of a batch.
+    async fn settle(&mut self, attempt: Attempt) -> Result<(), Failure> {
+        let topic = attempt.topic;
+        let (marked, error) = match &attempt.outcome {
+            Ok(sent) => (self.mark(&sent.confirmed).await, None),
+            Err(error) => (Ok(()), Some(format!("{error:#}"))),
+        };
+        self.topic(topic).settle(attempt);
+        match (marked, error) {
+            (Err(Failure::Database(locked)), _) if is_locked(&locked) => {
+                // Rows and count of a topic are locked apart from those of others.
+                self.topic(topic).fail(format!("cannot mark published events: {locked}"));
+            }
+            (Err(failure), _) => return Err(failure),
+            (Ok(()), Some(error))
+                if self.heard_at.elapsed() >= CONFIRM_DEADLINE && !self.is_blocked() =>
+            {
+                return Err(Failure::Silent(error));
+            }
+            (Ok(()), _) => {}
+        }
+        Ok(())
+    }
+
+    async fn mark(&mut self, confirmed: &[Uuid]) -> Result<(), Failure> {
+        self.heard_at = Instant::now();
+        if !confirmed.is_empty() {
+            in_time(queue::mark_published(&mut self.database, confirmed)).await?;
+            OUTBOX_PUBLISHED.add(confirmed.len());
+        }
+        Ok(())
+    }
+
+    /// Tells health which topics cannot be published.
+    fn report(&mut self) {
+        let Publisher { broker_health, health, .. } = self.publisher;
+        if self.is_blocked() {
+            self.heard_at = Instant::now();
+            broker_health.down(BLOCKED);
+            health.down(format_args!("broker: {BLOCKED}"));
+            return;
+        }
+        broker_health.up();
+        let problems: Vec<String> =
+            self.topics.iter().filter_map(TopicPublisher::problem).collect();
+        if problems.is_empty() {
+            health.up();
+        } else {
+            health.down(problems.join("; "));
+        }
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.topics.iter().any(TopicPublisher::is_blocked)
+    }
+
+    fn topic(&mut self, topic: Topic) -> &mut TopicPublisher {
+        &mut self.topics[topic as usize]
+    }
+
+    /// Marks what is confirmed soon of what was sent, and closes the connections.
+    async fn end(mut self) {
+        let _ = timeout(LAST_CONFIRMS, async {
+            while let Some(attempt) = self.sending.next().await {
+                self.settle(attempt).await?;
+            }
+            join_all(self.topics.into_iter().map(TopicPublisher::close)).await;
+            Ok::<_, Failure>(())
+        })
+        .await;
+    }
+}
+
+fn is_locked(error: &sqlx::Error) -> bool {
+    sqlstate(error).is_some_and(|code| LOCKED.contains(&code.as_str()))
 }
 
 /// Waits for the database, but not for ever: a host that vanished would be
@@ -227,41 +295,6 @@ impl From<lapin::Error> for Failure {
 /// given up after that, and what was under way with it.
 async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Failure> {
     Ok(timeout(DATABASE_DEADLINE, work).await.map_err(|_| Failure::NoAnswer)??)
-}
-
-/// Publishes a batch, however slow the broker is, as long as it gets on; meanwhile the
-/// database hears of us, or it would depose the leader.
-async fn publish_awake(
-    database: &mut PgConnection,
-    channel: &Channel,
-    pending: &[Pending],
-) -> Result<Vec<Uuid>, Failure> {
-    let mut publishing = std::pin::pin!(publish(channel, pending));
-    loop {
-        match timeout(SIGN_OF_LIFE, &mut publishing).await {
-            Ok(confirmed) => return Ok(confirmed?),
-            Err(_) => in_time(database.ping()).await?,
-        }
-    }
-}
-
-/// Tells every topic how many of its events have been committed.
-async fn publish_watermarks(database: &mut PgConnection, channel: &Channel) -> Result<(), Failure> {
-    let committed = in_time(queue::committed(database)).await?;
-    let sending = async {
-        let mut confirms = Vec::with_capacity(committed.len());
-        for row in &committed {
-            let Some(topic) = Topic::from_name(&row.topic) else { continue };
-            let watermark = Watermark { topic, taken_at: row.at, committed: row.count };
-            let Ok(body) = serde_json::to_vec(&watermark) else { continue };
-            let key = routing_key(topic.name(), Watermark::TYPE);
-            confirms.push(send(channel, &key, &body, message::watermark_properties()).await?);
-        }
-        try_join_all(confirms).await
-    };
-    // The confirms are awaited as a sign of life of an idle connection.
-    timeout(CONFIRM_DEADLINE, sending).await.map_err(Unsent::from)??;
-    Ok(())
 }
 
 /// What metrics tell of the lead, until it is dropped.

@@ -1,13 +1,18 @@
 //! The outbox as a queue: what is to be published, and what has been.
 
 use chrono::{DateTime, Utc};
-use shared_events::lowest_event_id;
+use shared_events::{Topic, Watermark, lowest_event_id};
 use sqlx::PgConnection;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Most events of one batch.
 pub const BATCH: usize = 1000;
+
+/// A batch ends with the event that brings it to this size, in bytes as stored. Large
+/// events are stored compressed, an order of 2,000 lines to a seventh, so this is some
+/// 7 MB of JSON; a thousand usual events are smaller.
+pub const BATCH_BYTES: i64 = 1 << 20;
 
 /// How often all unpublished rows are looked for, rather than the recent ones.
 const FULL_SCAN_INTERVAL: Duration = Duration::from_secs(1);
@@ -23,17 +28,11 @@ pub struct Pending {
     pub event_type: String,
     pub created_at: DateTime<Utc>,
     pub payload: String,
+    /// Bytes of this payload and of those before it in the batch, as stored.
+    pub stored_bytes: i64,
 }
 
-/// How many events of a topic were ever committed.
-#[derive(Debug)]
-pub struct Committed {
-    pub topic: String,
-    pub count: i64,
-    pub at: DateTime<Utc>,
-}
-
-/// Reads unpublished rows.
+/// Reads the unpublished rows of a topic.
 ///
 /// It looks for rows without a mark, not past a position: a transaction that
 /// commits late, with an id lower than others already published, is found like
@@ -47,45 +46,59 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// The next rows, up to [`BATCH`], in the order of their ids.
-    pub async fn next(&mut self, connection: &mut PgConnection) -> sqlx::Result<Vec<Pending>> {
-        let full = self.has_backlog
-            || self.last_full.is_none_or(|last| last.elapsed() >= FULL_SCAN_INTERVAL);
-        let from = if full { Uuid::nil() } else { lowest_event_id(Utc::now() - RECENT) };
-        let rows = sqlx::query_as!(
-            Pending,
-            r#"SELECT id, topic, payload ->> 'eventType' AS "event_type!", created_at,
-                      payload::text AS "payload!"
-               FROM outbox
-               WHERE published_at IS NULL AND id >= $1
-               ORDER BY id
-               LIMIT $2"#,
-            from,
-            BATCH as i64,
-        )
-        .fetch_all(connection)
-        .await?;
-        if full {
+    fn is_full(&self) -> bool {
+        self.has_backlog || self.last_full.is_none_or(|last| last.elapsed() >= FULL_SCAN_INTERVAL)
+    }
+
+    fn note(&mut self, was_full: bool, rows: &[Pending]) {
+        if was_full {
             self.last_full = Some(Instant::now());
-            self.has_backlog = rows.len() == BATCH;
+            let is_at_limit = |last: &Pending| last.stored_bytes >= BATCH_BYTES;
+            self.has_backlog = rows.len() == BATCH || rows.last().is_some_and(is_at_limit);
         }
-        Ok(rows)
     }
 }
 
-/// Marks rows as published, and counts those that were not before.
+/// The next batch of each of these topics, in the order of their ids: up to [`BATCH`]
+/// rows or [`BATCH_BYTES`]. One statement for all, so that an idle outbox costs one
+/// query per poll.
+pub async fn next(
+    connection: &mut PgConnection,
+    scans: &mut [(Topic, &mut Scan)],
+) -> sqlx::Result<Vec<Vec<Pending>>> {
+    let full: Vec<bool> = scans.iter().map(|(_, scan)| scan.is_full()).collect();
+    let recent = lowest_event_id(Utc::now() - RECENT);
+    let from: Vec<Uuid> =
+        full.iter().map(|is_full| if *is_full { Uuid::nil() } else { recent }).collect();
+    let topics: Vec<String> = scans.iter().map(|(topic, _)| topic.name().to_owned()).collect();
+    let rows = sqlx::query_file_as!(
+        Pending,
+        "src/outbox/next.sql",
+        &topics,
+        &from,
+        BATCH as i64,
+        BATCH_BYTES,
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut batches: Vec<Vec<Pending>> = scans.iter().map(|_| Vec::new()).collect();
+    for row in rows {
+        if let Some(place) = topics.iter().position(|topic| *topic == row.topic) {
+            batches[place].push(row);
+        }
+    }
+    for (((_, scan), was_full), batch) in scans.iter_mut().zip(full).zip(&batches) {
+        scan.note(was_full, batch);
+    }
+    Ok(batches)
+}
+
+/// Marks rows as published. A trigger counts those that were not marked before.
 pub async fn mark_published(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
     sqlx::query!(
-        "WITH marked AS (
-             UPDATE outbox
-             SET published_at = clock_timestamp()
-             WHERE id = ANY($1) AND published_at IS NULL
-             RETURNING topic
-         )
-         UPDATE outbox_progress AS progress
-         SET published = progress.published + fresh.events
-         FROM (SELECT topic, count(*) AS events FROM marked GROUP BY topic) AS fresh
-         WHERE progress.topic = fresh.topic",
+        "UPDATE outbox
+         SET published_at = clock_timestamp()
+         WHERE id = ANY($1) AND published_at IS NULL",
         ids,
     )
     .execute(connection)
@@ -95,75 +108,183 @@ pub async fn mark_published(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx
 
 /// How many events of each topic have been committed by now: one statement,
 /// thus one snapshot.
-pub async fn committed(connection: &mut PgConnection) -> sqlx::Result<Vec<Committed>> {
-    sqlx::query_as!(
-        Committed,
-        r#"SELECT progress.topic,
-                  progress.published + count(pending.id) AS "count!",
-                  statement_timestamp() AS "at!"
-           FROM outbox_progress AS progress
-           LEFT JOIN outbox AS pending
-               ON pending.topic = progress.topic AND pending.published_at IS NULL
-           GROUP BY progress.topic, progress.published"#,
+pub async fn committed(connection: &mut PgConnection) -> sqlx::Result<Vec<Watermark>> {
+    let rows = sqlx::query!(
+        // Never below zero, whatever was deleted by hand.
+        r#"SELECT topic AS "topic!",
+                  greatest(
+                      coalesce(
+                          (SELECT published FROM outbox_progress WHERE topic = counted.topic), 0
+                      ) + (
+                          SELECT count(*)
+                          FROM outbox
+                          WHERE topic = counted.topic AND published_at IS NULL
+                      ),
+                      0
+                  ) AS "committed!",
+                  statement_timestamp() AS "taken_at!"
+           FROM unnest($1::text[]) AS counted (topic)"#,
+        &Topic::ALL.map(|topic| topic.name().to_owned())[..],
     )
     .fetch_all(connection)
-    .await
+    .await?;
+    let watermarks = rows.into_iter().filter_map(|row| {
+        let topic = Topic::from_name(&row.topic)?;
+        Some(Watermark { topic, taken_at: row.taken_at, committed: row.committed })
+    });
+    Ok(watermarks.collect())
 }
 
 #[cfg(test)]
 mod database_tests {
     use super::*;
     use sqlx::PgPool;
-    use sqlx::pool::PoolConnection;
 
-    async fn append(connection: &mut PgConnection, id: Uuid) {
-        sqlx::query("INSERT INTO outbox (id, topic, payload) VALUES ($1, 'order-events', $2)")
-            .bind(id)
-            .bind(serde_json::json!({"eventType": "OrderCreated"}))
+    const TOPIC: Topic = Topic::Orders;
+
+    async fn append_to(connection: &mut PgConnection, topic: Topic, ids: &[Uuid], text: &str) {
+        sqlx::query("INSERT INTO outbox (id, topic, payload) SELECT unnest($1::uuid[]), $2, $3")
+            .bind(ids)
+            .bind(topic.name())
+            .bind(serde_json::json!({"eventType": "OrderCreated", "text": text}))
             .execute(connection)
             .await
             .unwrap();
     }
 
-    async fn connection(pool: &PgPool) -> PoolConnection<sqlx::Postgres> {
-        pool.acquire().await.unwrap()
+    async fn append(connection: &mut PgConnection, count: usize) -> Vec<Uuid> {
+        let ids: Vec<Uuid> = (0..count).map(|_| Uuid::now_v7()).collect();
+        append_to(connection, TOPIC, &ids, "").await;
+        ids
+    }
+
+    async fn next_ids(connection: &mut PgConnection, scan: &mut Scan) -> Vec<Uuid> {
+        let batches = next(connection, &mut [(TOPIC, scan)]).await.unwrap();
+        batches[0].iter().map(|row| row.id).collect()
     }
 
     async fn committed_orders(connection: &mut PgConnection) -> i64 {
         let committed = committed(connection).await.unwrap();
-        committed.iter().find(|row| row.topic == "order-events").unwrap().count
+        committed.iter().find(|watermark| watermark.topic == TOPIC).unwrap().committed
+    }
+
+    /// What `outbox_progress` says, and what is there.
+    async fn published(connection: &mut PgConnection) -> (i64, i64) {
+        let sql = "SELECT (SELECT published FROM outbox_progress WHERE topic = 'order-events'),
+                          (SELECT count(*) FROM outbox
+                           WHERE topic = 'order-events' AND published_at IS NOT NULL)";
+        sqlx::query_as(sql).fetch_one(connection).await.unwrap()
+    }
+
+    async fn run(connection: &mut PgConnection, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(connection).await.unwrap();
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
     async fn a_row_that_commits_late_with_a_lower_id_is_not_skipped(pool: PgPool) {
         let (low, high) = (Uuid::now_v7(), Uuid::now_v7());
         let mut late = pool.begin().await.unwrap();
-        append(&mut late, low).await;
-        let mut leader = connection(&pool).await;
-        append(&mut leader, high).await;
+        append_to(&mut late, TOPIC, &[low], "").await;
+        let mut leader = pool.acquire().await.unwrap();
+        append_to(&mut leader, TOPIC, &[high], "").await;
         let mut scan = Scan::default();
-        let first = scan.next(&mut leader).await.unwrap();
-        assert_eq!(first.iter().map(|row| row.id).collect::<Vec<_>>(), [high]);
+        assert_eq!(next_ids(&mut leader, &mut scan).await, [high]);
         mark_published(&mut leader, &[high]).await.unwrap();
         late.commit().await.unwrap();
-        let second = scan.next(&mut leader).await.unwrap();
-        assert_eq!(second.iter().map(|row| row.id).collect::<Vec<_>>(), [low]);
+        assert_eq!(next_ids(&mut leader, &mut scan).await, [low]);
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
     async fn a_row_is_counted_once_before_and_after_it_is_marked_even_twice(pool: PgPool) {
-        let mut leader = connection(&pool).await;
-        let ids = [Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
-        for id in ids {
-            append(&mut leader, id).await;
-        }
+        let mut leader = pool.acquire().await.unwrap();
+        let ids = append(&mut leader, 3).await;
         assert_eq!(committed_orders(&mut leader).await, 3);
         // A leader that lost its lock may still mark what another one did.
         for marked in [&ids[..2], &ids[1..], &ids[..]] {
             mark_published(&mut leader, marked).await.unwrap();
             assert_eq!(committed_orders(&mut leader).await, 3);
         }
-        assert!(Scan::default().next(&mut leader).await.unwrap().is_empty());
+        assert!(next_ids(&mut leader, &mut Scan::default()).await.is_empty());
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn counts_follow_from_the_rows_whatever_is_done_to_marks_by_hand(pool: PgPool) {
+        let mut leader = pool.acquire().await.unwrap();
+        let ids = append(&mut leader, 5).await;
+        mark_published(&mut leader, &ids[..4]).await.unwrap();
+        for by_hand in [
+            "UPDATE outbox SET published_at = NULL WHERE id = (SELECT min(id::text)::uuid FROM outbox)",
+            "UPDATE outbox SET published_at = NULL",
+            "UPDATE outbox SET published_at = now()",
+            "UPDATE outbox SET published_at = now(), payload = payload || '{\"a\": 1}'",
+            "UPDATE outbox SET published_at = NULL; UPDATE outbox SET published_at = NULL",
+            "BEGIN; UPDATE outbox SET published_at = now(); ROLLBACK",
+            "INSERT INTO outbox (id, topic, payload, published_at)
+             SELECT gen_random_uuid(), topic, payload, now() FROM outbox LIMIT 2",
+            "UPDATE outbox SET topic = 'order-events'",
+        ] {
+            run(&mut leader, by_hand).await;
+            let (counted, there) = published(&mut leader).await;
+            assert_eq!(counted, there, "{by_hand}");
+        }
+        assert_eq!(committed_orders(&mut leader).await, 7);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn published_rows_that_are_deleted_stay_counted(pool: PgPool) {
+        let mut leader = pool.acquire().await.unwrap();
+        let ids = append(&mut leader, 3).await;
+        mark_published(&mut leader, &ids[..2]).await.unwrap();
+        run(&mut leader, "DELETE FROM outbox WHERE published_at IS NOT NULL").await;
+        assert_eq!(committed_orders(&mut leader).await, 3);
+        run(&mut leader, "TRUNCATE outbox").await;
+        assert_eq!(committed_orders(&mut leader).await, 2);
+        append(&mut leader, 1).await;
+        assert_eq!(committed_orders(&mut leader).await, 3);
+        // Whoever empties this as well begins anew.
+        run(&mut leader, "TRUNCATE outbox, outbox_progress").await;
+        assert_eq!(committed_orders(&mut leader).await, 0);
+        let ids = append(&mut leader, 2).await;
+        mark_published(&mut leader, &ids[..1]).await.unwrap();
+        assert_eq!(
+            (committed_orders(&mut leader).await, published(&mut leader).await),
+            (2, (1, 1))
+        );
+        run(&mut leader, "TRUNCATE outbox_progress; DELETE FROM outbox").await;
+        assert_eq!(committed_orders(&mut leader).await, 0);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn the_backlog_of_a_topic_hides_no_other(pool: PgPool) {
+        let mut leader = pool.acquire().await.unwrap();
+        let products: Vec<Uuid> = (0..=BATCH).map(|_| Uuid::now_v7()).collect();
+        append_to(&mut leader, Topic::Products, &products, "").await;
+        let orders = append(&mut leader, 2).await;
+        let (mut of_products, mut of_orders) = (Scan::default(), Scan::default());
+        let mut scans = [(Topic::Products, &mut of_products), (TOPIC, &mut of_orders)];
+        let batches = next(&mut leader, &mut scans).await.unwrap();
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [BATCH, 2]);
+        assert!(batches[1].iter().map(|row| row.id).eq(orders));
+        assert!(of_products.has_backlog && !of_orders.has_backlog);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn a_batch_is_bounded_by_bytes_and_has_one_event_at_least(pool: PgPool) {
+        let mut leader = pool.acquire().await.unwrap();
+        // Text that does not compress.
+        let text = |bytes: usize| -> String {
+            (0..bytes / 32).map(|_| Uuid::new_v4().simple().to_string()).collect()
+        };
+        let ids: Vec<Uuid> = (0..10).map(|_| Uuid::now_v7()).collect();
+        append_to(&mut leader, TOPIC, &ids[..1], &text(2 * BATCH_BYTES as usize)).await;
+        append_to(&mut leader, TOPIC, &ids[1..], &text(BATCH_BYTES as usize / 3)).await;
+        let (mut scan, mut left) = (Scan::default(), &ids[..]);
+        for count in [1, 3, 3, 3] {
+            assert_eq!(next_ids(&mut leader, &mut scan).await, left[..count]);
+            mark_published(&mut leader, &left[..count]).await.unwrap();
+            left = &left[count..];
+        }
+        assert!(next_ids(&mut leader, &mut scan).await.is_empty());
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]

@@ -5,7 +5,7 @@
 //! ignores it. It goes beside the publisher, over connections of its own, so that new
 //! events do not wait behind old ones.
 
-use super::queue::{BATCH, Pending};
+use super::queue::{BATCH, BATCH_BYTES, Pending};
 use super::sending::{publish, topology};
 use crate::metrics::OUTBOX_REPLAYED;
 use anyhow::{Context, anyhow, bail, ensure};
@@ -145,7 +145,7 @@ impl Replays {
             Ok(channel)
         })
         .await?;
-        amqp::declare(&channel, &topology()).await?;
+        amqp::declare(&channel, &topology(&Topic::ALL)).await?;
         self.publish_all(&mut database, &channel, stretch).await?;
         let _ = broker.close(200, "bye".into()).await;
         let _ = database.close().await;
@@ -165,7 +165,7 @@ impl Replays {
             let page = page(database, stretch, after).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.id;
-            let confirmed = publish(channel, &page).await?.len();
+            let confirmed = publish(channel, &page, None).await?.confirmed.len();
             self.note(|progress| progress.published += confirmed as i64);
             OUTBOX_REPLAYED.add(confirmed);
             ensure!(
@@ -201,6 +201,7 @@ async fn page(
         to,
         topic.map(Topic::name),
         BATCH as i64,
+        BATCH_BYTES,
     )
     .fetch_all(database);
     in_time(rows).await.context("cannot read the outbox")

@@ -1,20 +1,34 @@
--- The next events of a stretch of history. Those that were never published are the
--- publisher's.
+-- The next events of a stretch of history, up to a number of rows or bytes. Those that
+-- were never published are left to the publisher.
 --
--- $1 and $2 ids between which they are to be looked for; $3 from, $4 to, $5 topic, each
--- of which may be null; $6 how many.
+-- $1 and $2 ids between which to look for them; $3 from, $4 to, $5 topic, each of which
+-- may be null; $6 most rows; $7 bytes as stored, see next.sql.
 SELECT
-    id,
-    topic,
+    id AS "id!",
+    topic AS "topic!",
     payload ->> 'eventType' AS "event_type!",
-    created_at,
-    payload::text AS "payload!"
-FROM outbox
-WHERE id > $1
-    AND id <= $2
-    AND published_at IS NOT NULL
-    AND ($3::timestamptz IS NULL OR created_at >= $3)
-    AND ($4::timestamptz IS NULL OR created_at < $4)
-    AND ($5::text IS NULL OR topic = $5)
+    created_at AS "created_at!",
+    payload::text AS "payload!",
+    stored_bytes AS "stored_bytes!"
+FROM (
+    SELECT
+        id,
+        topic,
+        created_at,
+        payload,
+        sum(pg_column_size(payload)) OVER (ORDER BY id) AS stored_bytes
+    FROM (
+        SELECT id, topic, created_at, payload
+        FROM outbox
+        WHERE id > $1
+            AND id <= $2
+            AND published_at IS NOT NULL
+            AND ($3::timestamptz IS NULL OR created_at >= $3)
+            AND ($4::timestamptz IS NULL OR created_at < $4)
+            AND ($5::text IS NULL OR topic = $5)
+        ORDER BY id
+        LIMIT $6
+    ) AS stretch
+) AS page
+WHERE stored_bytes - pg_column_size(payload) < $7
 ORDER BY id
-LIMIT $6

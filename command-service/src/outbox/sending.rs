@@ -2,14 +2,14 @@
 
 use super::message::{self, Context};
 use super::queue::Pending;
-use crate::metrics::{CONFIRMS, PUBLISH_BATCH_SIZE, PUBLISH_DURATION};
+use crate::metrics::{CONFIRMS, Confirm, PUBLISH_BATCH_SIZE, PUBLISH_DURATION};
 use futures::future::try_join_all;
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use service_runtime::amqp::Topology;
 use service_runtime::trace::{Description, KeyValue, Span, SpanKind};
-use shared_events::Topic;
 use shared_events::topology::{EXCHANGE, routing_key};
+use shared_events::{Topic, Watermark};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -31,51 +31,117 @@ pub enum Unsent {
     NoConfirm(#[from] tokio::time::error::Elapsed),
 }
 
-/// The exchange and all queues.
-pub fn topology() -> Topology {
-    let queues = Topic::ALL.map(|topic| (topic.name(), topic.binding_key()));
-    Topology { exchange: EXCHANGE, queues: queues.to_vec() }
+/// Why the broker does not take a message that has reached it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the queue refuses messages: it is full, or a policy limits it")]
+    Refused,
+    #[error("the queue is missing, or not bound to the exchange")]
+    Returned,
 }
 
-/// Sends a batch without waiting in between, then waits for all confirms. Returns
-/// the ids of those that the broker has taken and routed.
-pub async fn publish(channel: &Channel, pending: &[Pending]) -> Result<Vec<Uuid>, Unsent> {
+impl Refusal {
+    /// In traces.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Returned => "without a queue",
+        }
+    }
+}
+
+/// What the broker said of messages.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Events that it has taken and routed.
+    pub confirmed: Vec<Uuid>,
+    /// Why it has not taken the others; of several reasons the last.
+    pub refusal: Option<Refusal>,
+}
+
+/// The exchange and the queues of these topics.
+pub fn topology(topics: &[Topic]) -> Topology {
+    let queues = topics.iter().map(|topic| (topic.name(), topic.binding_key()));
+    Topology { exchange: EXCHANGE, queues: queues.collect() }
+}
+
+/// Sends a batch without waiting in between, and a watermark if there is one, then waits
+/// for all confirms.
+pub async fn publish(
+    channel: &Channel,
+    pending: &[Pending],
+    watermark: Option<&Watermark>,
+) -> Result<Sent, Unsent> {
     let began = Instant::now();
     let mut confirms = Vec::with_capacity(pending.len());
     for together in pending.chunks(TOGETHER) {
         // Each of these ends when its message has been written to the socket.
-        let sending = together.iter().map(|event| async {
-            let key = routing_key(&event.topic, &event.event_type);
-            let context = Context::of(event);
-            let span = publishing(event, &context);
-            let trace = span.context().or(context.trace);
-            let properties = message::event_properties(event, context, trace);
-            let confirm = send(channel, &key, event.payload.as_bytes(), properties).await?;
-            Ok::<_, lapin::Error>((confirm, span))
-        });
+        let sending = together.iter().map(|event| send_event(channel, event));
         // The deadline is for a few, so that a slow broker still gets on.
         confirms.extend(timeout(CONFIRM_DEADLINE, try_join_all(sending)).await??);
     }
-    let mut confirmed = Vec::with_capacity(pending.len());
-    let mut returned = 0;
+    let watermark = match watermark {
+        Some(watermark) => send_watermark(channel, watermark).await?,
+        None => None,
+    };
+    let mut sent = Sent::default();
+    let (mut returned, mut refused) = (0, 0);
     for (event, (confirm, mut span)) in pending.iter().zip(confirms) {
-        // Here for each, as before.
-        match timeout(CONFIRM_DEADLINE, confirm).await?? {
-            Confirmation::Ack(None) => confirmed.push(event.id),
-            // A message that came back: it had no queue.
-            Confirmation::Ack(Some(_)) => {
-                returned += 1;
-                span.fail("without a queue");
+        match refusal(confirm).await? {
+            None => sent.confirmed.push(event.id),
+            Some(refusal) => {
+                let count = match refusal {
+                    Refusal::Returned => &mut returned,
+                    Refusal::Refused => &mut refused,
+                };
+                *count += 1;
+                span.fail(refusal.name());
+                sent.refusal = Some(refusal);
             }
-            Confirmation::Nack(_) | Confirmation::NotRequested => span.fail("refused"),
         }
     }
-    PUBLISH_BATCH_SIZE.record(pending.len() as f64);
-    PUBLISH_DURATION.record(began.elapsed().as_secs_f64());
-    CONFIRMS.add_to("confirmed", confirmed.len());
-    CONFIRMS.add_to("returned", returned);
-    CONFIRMS.add_to("refused", pending.len() - confirmed.len() - returned);
-    Ok(confirmed)
+    if let Some(confirm) = watermark {
+        sent.refusal = refusal(confirm).await?.or(sent.refusal);
+    }
+    if !pending.is_empty() {
+        PUBLISH_BATCH_SIZE.record(pending.len() as f64);
+        PUBLISH_DURATION.record(began.elapsed().as_secs_f64());
+        CONFIRMS.add_to(Confirm::Confirmed, sent.confirmed.len());
+        CONFIRMS.add_to(Confirm::Returned, returned);
+        CONFIRMS.add_to(Confirm::Refused, refused);
+    }
+    Ok(sent)
+}
+
+/// Sends an event; its span is open until it is confirmed.
+async fn send_event(channel: &Channel, event: &Pending) -> lapin::Result<(PublisherConfirm, Span)> {
+    let key = routing_key(&event.topic, &event.event_type);
+    let context = Context::of(event);
+    let span = publishing(event, &context);
+    let trace = span.context().or(context.trace);
+    let properties = message::event_properties(event, context, trace);
+    let confirm = send(channel, &key, event.payload.as_bytes(), properties).await?;
+    Ok((confirm, span))
+}
+
+async fn send_watermark(
+    channel: &Channel,
+    watermark: &Watermark,
+) -> Result<Option<PublisherConfirm>, Unsent> {
+    let Ok(body) = serde_json::to_vec(watermark) else { return Ok(None) };
+    let key = routing_key(watermark.topic.name(), Watermark::TYPE);
+    let sending = send(channel, &key, &body, message::watermark_properties());
+    Ok(Some(timeout(CONFIRM_DEADLINE, sending).await??))
+}
+
+/// Waits for what the broker says of a message: none if it has taken it.
+async fn refusal(confirm: PublisherConfirm) -> Result<Option<Refusal>, Unsent> {
+    Ok(match timeout(CONFIRM_DEADLINE, confirm).await?? {
+        Confirmation::Ack(None) => None,
+        // A message that came back: it had no queue.
+        Confirmation::Ack(Some(_)) => Some(Refusal::Returned),
+        Confirmation::Nack(_) | Confirmation::NotRequested => Some(Refusal::Refused),
+    })
 }
 
 /// The span of an event, from when it is sent until it is confirmed: below the command
@@ -96,7 +162,7 @@ fn publishing(event: &Pending, context: &Context) -> Span {
 }
 
 /// Sends one message.
-pub async fn send(
+async fn send(
     channel: &Channel,
     key: &str,
     body: &[u8],

@@ -2,7 +2,7 @@
 
 use super::reason;
 use crate::incoming::{Content, Incoming};
-use crate::metrics::PARKED;
+use crate::metrics::{PARKED, Why};
 use chrono::{DateTime, Utc};
 use service_runtime::trace;
 use sha2::{Digest, Sha256};
@@ -21,28 +21,6 @@ pub struct Letter<'a> {
     /// Whether watermarks' counts go up by it, if it is parked.
     counts: bool,
     why: Why,
-}
-
-/// Of what sort a letter's reason is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
-    /// It cannot be read.
-    Unreadable,
-    /// The database refuses it.
-    Refused,
-    /// It is older than the memory of processed events.
-    Forgotten,
-}
-
-impl Why {
-    /// The name, as metrics have it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Unreadable => "unreadable",
-            Self::Refused => "refused",
-            Self::Forgotten => "forgotten",
-        }
-    }
 }
 
 /// What became of letters.
@@ -84,7 +62,7 @@ impl Parked {
     /// Tells metrics. To be called when it is committed.
     pub fn count(&self) {
         for why in &self.new {
-            PARKED.add_to(why.name(), 1);
+            PARKED.add_to(*why, 1);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::apply::{self, Memory};
 use crate::dead_letters::refused_by_database;
 use crate::external;
 use crate::incoming::{Content, Incoming, Message, Properties};
-use crate::metrics::REDRIVES;
+use crate::metrics::{REDRIVES, Redrive};
 use shared_events::{Topic, now};
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::time::timeout;
@@ -24,13 +24,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The name, as metrics have it; none if there was nothing to apply.
-    fn name(&self) -> Option<&'static str> {
+    /// As metrics have it; none if there was nothing to apply.
+    const fn counted(&self) -> Option<Redrive> {
         match self {
             Self::NotFound => None,
-            Self::Applied => Some("applied"),
-            Self::KnownAlready => Some("known"),
-            Self::Refused(_) => Some("refused"),
+            Self::Applied => Some(Redrive::Applied),
+            Self::KnownAlready => Some(Redrive::Known),
+            Self::Refused(_) => Some(Redrive::Refused),
         }
     }
 }
@@ -51,8 +51,8 @@ pub async fn redrive(pool: &PgPool, id: i64, anyway: bool) -> sqlx::Result<Outco
             .execute(pool)
             .await?;
     }
-    if let Some(name) = outcome.name() {
-        REDRIVES.add_to(name, 1);
+    if let Some(counted) = outcome.counted() {
+        REDRIVES.add_to(counted, 1);
     }
     Ok(outcome)
 }

@@ -24,11 +24,11 @@ pub const ALL: &[&dyn Registered] = &[
 
 /// Labels `service` and `version`.
 pub static BUILD_INFO: Metric<Gauge> =
-    Metric::by("shop_build_info", "Which service and version this is: always 1.", "service", &[]);
+    Metric::open("shop_build_info", "Which service and version this is: always 1.");
 
 /// Label `part`.
 pub static PART_UP: Metric<Gauge> =
-    Metric::by("shop_part_up", "Whether a part of /health is up (1) or down (0).", "part", &[]);
+    Metric::open("shop_part_up", "Whether a part of /health is up (1) or down (0).");
 
 /// Label `of`.
 pub static CLOCK_SKEW: Metric<Gauge> = Metric::by(
@@ -48,35 +48,27 @@ pub static PANICS: Metric<Counter> =
 
 /// Labels `server`, `method`, `route`, `status`.
 pub static HTTP_REQUESTS: Metric<Counter> =
-    Metric::by("shop_http_requests_total", "Requests answered.", "route", &[]);
+    Metric::open("shop_http_requests_total", "Requests answered.");
 
 /// Labels `server`, `method`, `route`.
-pub static HTTP_DURATION: Metric<Histogram> = Metric::by(
+pub static HTTP_DURATION: Metric<Histogram> = Metric::open(
     "shop_http_request_duration_seconds",
     "Time from a request's head to its answer's, without waiting that the client asked for.",
-    "route",
-    &[],
 );
 
 /// Label `server`.
 pub static HTTP_IN_FLIGHT: Metric<Gauge> =
-    Metric::by("shop_http_requests_in_flight", "Requests being answered.", "server", &[]);
+    Metric::open("shop_http_requests_in_flight", "Requests being answered.");
 
 /// Labels `pool`, `state`.
-pub static POOL_CONNECTIONS: Metric<Gauge> = Metric::by(
+pub static POOL_CONNECTIONS: Metric<Gauge> = Metric::open(
     "shop_db_pool_connections",
     "Open database connections of a pool, by whether they are idle or used.",
-    "pool",
-    &[],
 );
 
 /// Label `pool`.
-pub static POOL_MAX_CONNECTIONS: Metric<Gauge> = Metric::by(
-    "shop_db_pool_max_connections",
-    "Most database connections that a pool may open.",
-    "pool",
-    &[],
-);
+pub static POOL_MAX_CONNECTIONS: Metric<Gauge> =
+    Metric::open("shop_db_pool_max_connections", "Most database connections that a pool may open.");
 
 /// Signs of an exhausted pool, or of a database that is away.
 pub static DATABASE_TIMEOUTS: Metric<Counter> = Metric::new(

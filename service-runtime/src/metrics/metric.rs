@@ -1,8 +1,10 @@
 //! What a metric is.
 
+use metrics::SharedString;
 pub use metrics::{Counter, Gauge, Histogram};
-use metrics::{Label, SharedString};
+use std::marker::PhantomData;
 use std::sync::OnceLock;
+use strum::VariantArray;
 
 /// A metric: its name, what it tells, and its series.
 ///
@@ -11,12 +13,43 @@ use std::sync::OnceLock;
 /// beginning, with 0. (The rate of a counter that appears with its first value leaves
 /// that value out.) What is recorded of a metric in no list goes nowhere.
 #[derive(Debug)]
-pub struct Metric<S> {
+pub struct Metric<S, L = NoLabel> {
     name: &'static str,
     help: &'static str,
-    /// The label by which series differ, and all of its values; none: a single series.
-    label: Option<(&'static str, &'static [&'static str])>,
+    labels: Labels,
+    /// One for each value of the label, or a single one.
     series: OnceLock<Box<[S]>>,
+    label: PhantomData<fn() -> L>,
+}
+
+/// How the series of a metric differ.
+#[derive(Clone, Copy, Debug)]
+enum Labels {
+    /// There is one.
+    None,
+    /// By the values of this label.
+    Fixed(&'static str),
+    /// By labels whose values are known when they are measured.
+    Open,
+}
+
+/// The values of a label: an enum whose variants have the values as names.
+pub trait Label: Copy + PartialEq + VariantArray + Into<&'static str> {}
+
+impl<L: Copy + PartialEq + VariantArray + Into<&'static str>> Label for L {}
+
+/// Of metrics whose series do not differ by a fixed label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoLabel {}
+
+impl VariantArray for NoLabel {
+    const VARIANTS: &'static [Self] = &[];
+}
+
+impl From<NoLabel> for &'static str {
+    fn from(label: NoLabel) -> Self {
+        match label {}
+    }
 }
 
 /// A metric in a list.
@@ -31,54 +64,60 @@ pub trait Series: Send + Sync + Sized {
     fn describe(name: &'static str, help: &'static str);
 
     /// The series with those labels.
-    fn begin(name: &'static str, labels: Vec<Label>) -> Self;
+    fn begin(name: &'static str, labels: Vec<metrics::Label>) -> Self;
 }
 
 impl<S: Series> Metric<S> {
     /// A metric of a single series.
     pub const fn new(name: &'static str, help: &'static str) -> Self {
-        Self { name, help, label: None, series: OnceLock::new() }
+        Self::of_labels(name, help, Labels::None)
     }
 
-    /// A metric with a series for each of a label's values. Without values, series
-    /// begin when they are asked for by [`Metric::with`].
-    pub const fn by(
-        name: &'static str,
-        help: &'static str,
-        label: &'static str,
-        values: &'static [&'static str],
-    ) -> Self {
-        Self { name, help, label: Some((label, values)), series: OnceLock::new() }
+    /// A metric whose series begin when they are asked for by [`Metric::with`].
+    pub const fn open(name: &'static str, help: &'static str) -> Self {
+        Self::of_labels(name, help, Labels::Open)
     }
 
-    /// A series whose labels nobody knows beforehand. To be kept by whoever needs it
-    /// more often: finding it again takes time and memory.
+    /// A series of an open metric. Keep it if it is needed more often: finding it again
+    /// takes time and memory.
     pub fn with<const N: usize>(&self, labels: [(&'static str, SharedString); N]) -> S {
-        let labels = labels.into_iter().map(|(name, value)| Label::new(name, value)).collect();
-        S::begin(self.name, labels)
+        let label = |(name, value)| metrics::Label::new(name, value);
+        S::begin(self.name, labels.into_iter().map(label).collect())
     }
 
     pub(super) fn only(&self) -> Option<&S> {
         self.series.get()?.first()
     }
+}
 
-    fn of(&self, value: &str) -> Option<&S> {
-        let (_, values) = self.label?;
-        let place = values.iter().position(|known| *known == value)?;
+impl<S: Series, L: Label> Metric<S, L> {
+    /// A metric with a series for each value of a label.
+    pub const fn by(name: &'static str, help: &'static str, label: &'static str) -> Self {
+        Self::of_labels(name, help, Labels::Fixed(label))
+    }
+
+    const fn of_labels(name: &'static str, help: &'static str, labels: Labels) -> Self {
+        Self { name, help, labels, series: OnceLock::new(), label: PhantomData }
+    }
+
+    fn of(&self, value: L) -> Option<&S> {
+        let place = L::VARIANTS.iter().position(|known| *known == value)?;
         self.series.get()?.get(place)
     }
 }
 
-impl<S: Series> Registered for Metric<S> {
+impl<S: Series, L: Label> Registered for Metric<S, L> {
     fn register(&self) {
         S::describe(self.name, self.help);
-        self.series.get_or_init(|| match self.label {
-            None => [S::begin(self.name, Vec::new())].into(),
-            Some((label, values)) => {
-                let begin = |value: &&'static str| {
-                    S::begin(self.name, vec![Label::from_static_parts(label, value)])
+        self.series.get_or_init(|| match self.labels {
+            Labels::None => [S::begin(self.name, Vec::new())].into(),
+            Labels::Open => [].into(),
+            Labels::Fixed(label) => {
+                let begin = |value: &L| {
+                    let label = metrics::Label::from_static_parts(label, (*value).into());
+                    S::begin(self.name, vec![label])
                 };
-                values.iter().map(begin).collect()
+                L::VARIANTS.iter().map(begin).collect()
             }
         });
     }
@@ -91,9 +130,11 @@ impl Metric<Counter> {
             series.increment(count as u64);
         }
     }
+}
 
+impl<L: Label> Metric<Counter, L> {
     /// Counts so many under one of the label's values.
-    pub fn add_to(&self, value: &str, count: usize) {
+    pub fn add_to(&self, value: L, count: usize) {
         if let Some(series) = self.of(value) {
             series.increment(count as u64);
         }
@@ -109,6 +150,15 @@ impl Metric<Gauge> {
     }
 }
 
+impl<L: Label> Metric<Gauge, L> {
+    /// Says how much it is now for one of the label's values.
+    pub fn set_of(&self, of: L, value: f64) {
+        if let Some(series) = self.of(of) {
+            series.set(value);
+        }
+    }
+}
+
 impl Metric<Histogram> {
     /// Adds an observation.
     pub fn record(&self, value: f64) {
@@ -116,9 +166,11 @@ impl Metric<Histogram> {
             series.record(value);
         }
     }
+}
 
+impl<L: Label> Metric<Histogram, L> {
     /// Adds an observation under one of the label's values.
-    pub fn record_of(&self, of: &str, value: f64) {
+    pub fn record_of(&self, of: L, value: f64) {
         if let Some(series) = self.of(of) {
             series.record(value);
         }
@@ -130,7 +182,7 @@ impl Series for Counter {
         metrics::describe_counter!(name, help);
     }
 
-    fn begin(name: &'static str, labels: Vec<Label>) -> Self {
+    fn begin(name: &'static str, labels: Vec<metrics::Label>) -> Self {
         metrics::counter!(name, labels)
     }
 }
@@ -140,7 +192,7 @@ impl Series for Gauge {
         metrics::describe_gauge!(name, help);
     }
 
-    fn begin(name: &'static str, labels: Vec<Label>) -> Self {
+    fn begin(name: &'static str, labels: Vec<metrics::Label>) -> Self {
         metrics::gauge!(name, labels)
     }
 }
@@ -150,7 +202,7 @@ impl Series for Histogram {
         metrics::describe_histogram!(name, help);
     }
 
-    fn begin(name: &'static str, labels: Vec<Label>) -> Self {
+    fn begin(name: &'static str, labels: Vec<metrics::Label>) -> Self {
         metrics::histogram!(name, labels)
     }
 }
@@ -159,31 +211,36 @@ impl Series for Histogram {
 mod tests {
     use super::*;
     use metrics_exporter_prometheus::PrometheusBuilder;
+    use strum::IntoStaticStr;
+
+    #[derive(Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantArray)]
+    #[strum(serialize_all = "snake_case")]
+    enum Kind {
+        First,
+        Second,
+    }
 
     #[test]
     fn series_are_described_and_there_before_anything_was_counted() {
         static ORDERS: Metric<Counter> = Metric::new("orders_total", "Orders.");
-        static BY_TOPIC: Metric<Counter> =
-            Metric::by("events_total", "Events.", "topic", &["a", "b"]);
+        static BY_KIND: Metric<Counter, Kind> = Metric::by("events_total", "Events.", "kind");
         let recorder = PrometheusBuilder::new().build_recorder();
         let text = recorder.handle();
         ORDERS.add(5);
         metrics::with_local_recorder(&recorder, || {
             ORDERS.register();
-            BY_TOPIC.register();
+            BY_KIND.register();
         });
-        BY_TOPIC.add_to("b", 2);
-        BY_TOPIC.add_to("unheard of", 2);
+        BY_KIND.add_to(Kind::Second, 2);
         let text = text.render();
         for line in [
             "# HELP orders_total Orders.",
             "# TYPE orders_total counter",
             "orders_total 0",
-            r#"events_total{topic="a"} 0"#,
-            r#"events_total{topic="b"} 2"#,
+            r#"events_total{kind="first"} 0"#,
+            r#"events_total{kind="second"} 2"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
-        assert!(!text.contains("unheard of"), "{text}");
     }
 }
