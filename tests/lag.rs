@@ -1,7 +1,7 @@
 //! Lag is above zero while anything committed is unseen, and returns to zero
 //! without new traffic.
 
-use crate::harness::{Answer, Links, Servers, Shop, eventually};
+use crate::harness::{Answer, Links, Servers, Shop, assert_views_agree, eventually};
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use std::collections::BTreeSet;
@@ -36,9 +36,12 @@ async fn vanishes(shop: &Shop) {
     assert_eq!((status.integer("lagSeconds"), status.integer("pendingEvents")), (0, 0));
 }
 
+/// Of the topic that has been silent for longest.
 async fn newest_watermark(shop: &Shop) -> DateTime<Utc> {
-    let newest = "SELECT min(taken_at) FROM
-                      (SELECT max(taken_at) AS taken_at FROM watermarks GROUP BY topic) AS newest";
+    let newest = "SELECT coalesce(min(taken_at) FILTER (WHERE topics = 3), 'epoch'::timestamptz)
+                  FROM (SELECT max(taken_at) AS taken_at, count(*) OVER () AS topics
+                        FROM watermarks
+                        GROUP BY topic) AS newest";
     sqlx::query_scalar(newest).fetch_one(&shop.databases.read).await.unwrap()
 }
 
@@ -150,8 +153,81 @@ async fn a_broker_that_is_away_shows_as_lag() {
     links.consumer_broker.cut().await;
     shop.product("Tea", "5", 10).await;
     grows(&shop).await;
+    // How many there are is not known then.
+    eventually(async || {
+        let status = status(&shop).await;
+        if status.body["pendingEvents"].is_null() { Ok(()) } else { Err(status.text) }
+    })
+    .await;
     links.open().await;
     vanishes(&shop).await;
+    shop.close().await;
+}
+
+/// Waits for watermarks of every topic that were taken later than now.
+async fn later_watermarks(shop: &Shop) {
+    let now = Utc::now();
+    eventually(async || {
+        let newest = newest_watermark(shop).await;
+        if newest > now { Ok(()) } else { Err(newest) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn events_that_are_published_again_by_hand_are_counted_once() {
+    let shop = Shop::open().await;
+    let product = shop.product("Tea", "5", 100).await;
+    for customer in 1..=5 {
+        assert_eq!(shop.order(customer, product, 1).await.status, 201);
+    }
+    shop.caught_up().await;
+    for by_hand in [
+        "UPDATE outbox SET published_at = NULL
+         WHERE id = (SELECT id FROM outbox WHERE topic = 'order-events' ORDER BY id LIMIT 1)",
+        "UPDATE outbox SET published_at = NULL
+         WHERE id IN (SELECT id FROM outbox WHERE topic = 'order-events' ORDER BY id LIMIT 3)",
+        "UPDATE outbox SET published_at = NULL WHERE topic = 'order-events'",
+        "UPDATE outbox SET published_at = NULL",
+    ] {
+        for _ in 0..2 {
+            sqlx::query(by_hand).execute(&shop.databases.write).await.unwrap();
+            shop.caught_up().await;
+            later_watermarks(&shop).await;
+            vanishes(&shop).await;
+            assert_eq!(status(&shop).await.body["eventsApplied"], 6, "{by_hand}");
+        }
+    }
+    let counted = "SELECT sum(published)::bigint FROM outbox_progress";
+    assert_eq!(shop.databases.written(counted).await, 6);
+    assert_eq!(shop.databases.viewed("SELECT sum(seen)::bigint FROM topic_progress").await, 6);
+    assert_views_agree(&shop.databases).await;
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn it_vanishes_after_tables_were_emptied() {
+    let shop = Shop::open().await;
+    let product = shop.product("Tea", "5", 100).await;
+    shop.caught_up().await;
+    for (write, read) in [
+        ("TRUNCATE outbox", "TRUNCATE sync_status"),
+        ("TRUNCATE outbox", "TRUNCATE processed_events, sync_status, watermarks"),
+        ("TRUNCATE outbox, outbox_progress", "TRUNCATE sync_status, topic_progress, watermarks"),
+        ("TRUNCATE outbox, outbox_progress", "TRUNCATE sync_status"),
+    ] {
+        sqlx::query(write).execute(&shop.databases.write).await.unwrap();
+        sqlx::query(read).execute(&shop.databases.read).await.unwrap();
+        assert_eq!(status(&shop).await.status, 200, "{read}");
+        later_watermarks(&shop).await;
+        vanishes(&shop).await;
+        let ordered = shop.order(1, product, 1).await;
+        let event = ordered.headers["x-event-id"].to_str().unwrap();
+        let shown = shop.get(&format!("/api/orders?after={event}&wait=10000&strict=true")).await;
+        assert_eq!(shown.status, 200, "{write}, {read}");
+        later_watermarks(&shop).await;
+        vanishes(&shop).await;
+    }
     shop.close().await;
 }
 

@@ -43,6 +43,7 @@ mod postman_run;
 mod rate_limit;
 mod read_tables;
 mod read_your_writes;
+mod refused_topic;
 mod remembered;
 mod replay;
 mod restore;

@@ -1,4 +1,5 @@
--- Notes the progress of a batch of one topic.
+-- Notes the progress of a batch of one topic. Rows are inserted again if somebody has
+-- emptied the tables.
 --
 -- $1 topic; $2 newest event time, may be null; $3 events applied; $4 events of
 -- our own outbox dealt with for the first time; $5 and $6 watermarks: when
@@ -22,6 +23,8 @@ WITH status AS (
     ON CONFLICT (topic) DO UPDATE
     SET seen = progress.seen + excluded.seen
     RETURNING seen
+), newest AS (
+    SELECT taken_at, committed FROM watermarks WHERE topic = $1 ORDER BY taken_at DESC LIMIT 1
 ), arrived AS (
     INSERT INTO watermarks (topic, taken_at, committed)
     -- One from the future would make a dead pipe look alive until then.
@@ -31,9 +34,10 @@ WITH status AS (
     ON CONFLICT DO NOTHING
 )
 -- What has been reached tells nothing more, save the newest: its age shows that
--- the pipe is alive. Those of this batch are seen by the next one.
+-- watermarks arrive. Nor does a count above the newest: events that were counted have
+-- been deleted from the outbox. Those of this batch are seen by the next one.
 DELETE FROM watermarks
-USING progress
+USING progress, newest
 WHERE watermarks.topic = $1
-    AND watermarks.committed <= progress.seen
-    AND watermarks.taken_at < (SELECT max(taken_at) FROM watermarks WHERE topic = $1)
+    AND (watermarks.committed <= progress.seen OR watermarks.committed > newest.committed)
+    AND watermarks.taken_at < newest.taken_at

@@ -42,17 +42,33 @@ pub enum Waited {
 struct SyncStatus {
     is_caught_up: bool,
     lag_seconds: u64,
-    pending_events: u64,
+    /// None while the query service cannot know.
+    pending_events: Option<u64>,
+    dead_letters: u64,
     events_applied: u64,
 }
 
 impl SyncStatus {
-    const fn is_complete(self) -> bool {
-        self.is_caught_up && self.lag_seconds == 0 && self.pending_events == 0
+    fn is_complete(self) -> bool {
+        self.is_caught_up && self.has_no_lag()
+    }
+
+    /// Only dead letters are missing, and do not come by waiting.
+    fn lacks_dead_letters(self) -> bool {
+        !self.is_caught_up && self.has_no_lag() && self.dead_letters > 0
+    }
+
+    fn has_no_lag(self) -> bool {
+        self.lag_seconds == 0 && self.pending_events == Some(0)
     }
 
     fn text(self) -> String {
-        format!("{} events pending, lag {} s", grouped(self.pending_events), self.lag_seconds)
+        let pending = self.pending_events.map_or("unknown".to_owned(), grouped);
+        let mut text = format!("{pending} events pending, lag {} s", self.lag_seconds);
+        if self.dead_letters > 0 {
+            text.push_str(&format!(", {} dead letters", grouped(self.dead_letters)));
+        }
+        text
     }
 }
 
@@ -100,8 +116,13 @@ async fn look_until(
                 if status.events_applied != applied {
                     (applied, moved) = (status.events_applied, Instant::now());
                 }
-                most_pending = most_pending.max(status.pending_events);
-                progress.set(most_pending - status.pending_events, most_pending);
+                if status.lacks_dead_letters() && since.elapsed() > COUNTS_ARE_OLD {
+                    return Waited::GivenUp(status.text());
+                }
+                if let Some(pending) = status.pending_events {
+                    most_pending = most_pending.max(pending);
+                    progress.set(most_pending - pending, most_pending);
+                }
                 status.text()
             }
             Err(why) => format!("the query service does not answer: {why}"),
@@ -131,12 +152,19 @@ mod tests {
     #[test]
     fn complete_means_caught_up_without_lag_and_nothing_pending() {
         let text = r#"{"lastProcessedEventTimestamp":null,"lagSeconds":0,"lagMilliseconds":0,
-                       "isCaughtUp":true,"pendingEvents":0,"eventsApplied":7}"#;
+                       "isCaughtUp":true,"pendingEvents":0,"deadLetters":0,"eventsApplied":7}"#;
         assert!(status(text).is_complete());
         assert!(!status(&text.replace("true", "false")).is_complete());
         assert!(!status(&text.replace(r#""lagSeconds":0"#, r#""lagSeconds":1"#)).is_complete());
         let behind = status(&text.replace(r#""pendingEvents":0"#, r#""pendingEvents":1200"#));
         assert!(!behind.is_complete());
         assert_eq!(behind.text(), "1,200 events pending, lag 0 s");
+        let unknown = status(&text.replace(r#""pendingEvents":0"#, r#""pendingEvents":null"#));
+        assert!(!unknown.is_complete());
+        assert_eq!(unknown.text(), "unknown events pending, lag 0 s");
+        let parked =
+            text.replace("true", "false").replace(r#""deadLetters":0"#, r#""deadLetters":2"#);
+        assert!(status(&parked).lacks_dead_letters());
+        assert_eq!(status(&parked).text(), "0 events pending, lag 0 s, 2 dead letters");
     }
 }

@@ -12,6 +12,7 @@ use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use service_runtime::problem::Problem;
+use shared_events::Topic;
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -38,12 +39,17 @@ pub struct SyncStatus {
     /// The same in milliseconds.
     #[schema(minimum = 0, examples(0))]
     lag_milliseconds: i64,
-    /// Whether the lag is 0.
+    /// Whether the views show every command: the lag is 0, and no event of the command
+    /// service is a dead letter.
     #[schema(examples(true))]
     is_caught_up: bool,
-    /// Committed events that no view shows yet, by the newest watermarks.
-    #[schema(examples(0))]
-    pending_events: i64,
+    /// Committed events that no view shows yet, by the newest watermarks; null while they
+    /// are too old to tell, as when the broker is away.
+    #[schema(required = true, minimum = 0, examples(0))]
+    pending_events: Option<i64>,
+    /// Events and other messages that could not be applied, of any sender.
+    #[schema(minimum = 0, examples(0))]
+    dead_letters: i64,
     /// Events applied since the views began.
     #[schema(examples(3))]
     events_applied: i64,
@@ -101,21 +107,24 @@ pub async fn watch(pool: PgPool, shutdown: CancellationToken) {
 fn note(status: Option<&SyncStatus>) {
     let known = |value: Option<f64>| value.unwrap_or(f64::NAN);
     LAG.set(known(status.map(|status| status.lag_milliseconds as f64 / 1_000.0)));
-    PENDING.set(known(status.map(|status| status.pending_events as f64)));
+    let pending = status.and_then(|status| status.pending_events);
+    PENDING.set(known(pending.map(|pending| pending as f64)));
     let newest = status.and_then(|status| status.last_processed_event_timestamp);
     NEWEST_EVENT.set(known(newest.map(|newest| newest.timestamp_micros() as f64 / 1e6)));
 }
 
 async fn read(pool: &PgPool) -> sqlx::Result<SyncStatus> {
-    let row = sqlx::query_file!("src/freshness.sql").fetch_one(pool).await?;
+    let topics = Topic::ALL.map(|topic| topic.name().to_owned());
+    let row = sqlx::query_file!("src/freshness.sql", &topics[..]).fetch_one(pool).await?;
     let lag = lag(row.now, row.oldest_unreached, row.newest);
     let lag_milliseconds = lag.num_milliseconds();
     Ok(SyncStatus {
         last_processed_event_timestamp: row.last_processed_event_timestamp,
         lag_seconds: (lag_milliseconds + 999) / 1000,
         lag_milliseconds,
-        is_caught_up: lag.is_zero(),
-        pending_events: row.pending_events,
+        is_caught_up: lag.is_zero() && !row.lacks_our_events,
+        pending_events: is_fresh(row.now, row.newest).then_some(row.pending_events),
+        dead_letters: row.dead_letters,
         events_applied: row.events_applied,
     })
 }
@@ -123,14 +132,22 @@ async fn read(pool: &PgPool) -> sqlx::Result<SyncStatus> {
 fn lag(
     now: DateTime<Utc>,
     oldest_unreached: Option<DateTime<Utc>>,
-    newest: DateTime<Utc>,
+    newest: Option<DateTime<Utc>>,
 ) -> TimeDelta {
-    match oldest_unreached {
-        // At least a millisecond, should the clocks of two databases disagree.
-        Some(unreached) => (now - unreached).max(TimeDelta::milliseconds(1)),
-        None if now - newest < WATERMARK_PATIENCE => TimeDelta::zero(),
-        None => now - newest,
+    // The least, should the clocks of two databases disagree, or nothing be known at all as
+    // somebody has emptied the tables.
+    let least = TimeDelta::milliseconds(1);
+    match (oldest_unreached, newest) {
+        (Some(unreached), _) => (now - unreached).max(least),
+        (None, Some(_)) if is_fresh(now, newest) => TimeDelta::zero(),
+        (None, Some(newest)) => now - newest,
+        (None, None) => least,
     }
+}
+
+/// Whether watermarks of every topic have come in time.
+fn is_fresh(now: DateTime<Utc>, newest: Option<DateTime<Utc>>) -> bool {
+    newest.is_some_and(|newest| now - newest < WATERMARK_PATIENCE)
 }
 
 #[cfg(test)]
@@ -143,17 +160,23 @@ mod tests {
 
     #[test]
     fn all_reached_and_the_pipe_alive_is_no_lag() {
-        assert_eq!(lag(at(102), None, at(100)), TimeDelta::zero());
+        assert_eq!(lag(at(102), None, Some(at(100))), TimeDelta::zero());
     }
 
     #[test]
     fn a_pipe_that_stands_still_lags_since_its_last_sign_of_life() {
-        assert_eq!(lag(at(110), None, at(100)), TimeDelta::seconds(10));
+        assert_eq!(lag(at(110), None, Some(at(100))), TimeDelta::seconds(10));
+    }
+
+    #[test]
+    fn without_any_watermark_nobody_knows_that_there_is_no_lag() {
+        assert!(lag(at(110), None, None) > TimeDelta::zero());
+        assert!(!is_fresh(at(110), None));
     }
 
     #[test]
     fn lag_counts_from_the_oldest_count_not_reached() {
-        assert_eq!(lag(at(110), Some(at(104)), at(109)), TimeDelta::seconds(6));
-        assert!(lag(at(110), Some(at(111)), at(111)) > TimeDelta::zero());
+        assert_eq!(lag(at(110), Some(at(104)), Some(at(109))), TimeDelta::seconds(6));
+        assert!(lag(at(110), Some(at(111)), Some(at(111))) > TimeDelta::zero());
     }
 }

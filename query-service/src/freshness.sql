@@ -1,27 +1,38 @@
--- All that lag is made of, in one snapshot.
-WITH newest AS (
-    SELECT topic, max(taken_at) AS taken_at, max(committed) AS committed
-    FROM watermarks
-    GROUP BY topic
+-- All that lag is made of, in one snapshot. Rows may be missing if somebody has emptied a
+-- table; the next event or watermark brings them back.
+--
+-- $1 every topic.
+WITH topics AS (
+    SELECT
+        name,
+        coalesce((SELECT seen FROM topic_progress WHERE topic = name), 0) AS seen,
+        newest.taken_at,
+        newest.committed
+    FROM unnest($1::text[]) AS name
+    LEFT JOIN LATERAL (
+        SELECT taken_at, committed
+        FROM watermarks
+        WHERE topic = name
+        ORDER BY taken_at DESC
+        LIMIT 1
+    ) AS newest ON TRUE
 )
 SELECT
-    sync_status.last_processed_event_timestamp,
-    coalesce(sync_status.events_applied, 0) AS "events_applied!",
+    (SELECT last_processed_event_timestamp FROM sync_status) AS last_processed_event_timestamp,
+    coalesce((SELECT events_applied FROM sync_status), 0) AS "events_applied!",
     clock_timestamp() AS "now!",
     (
         SELECT min(watermarks.taken_at)
         FROM watermarks
-        JOIN topic_progress USING (topic)
-        WHERE watermarks.committed > topic_progress.seen
+        JOIN topics ON name = topic
+        WHERE watermarks.committed > seen
     ) AS oldest_unreached,
-    -- Of the topic that has been silent for longest. If somebody has emptied the table, all
-    -- of them count as silent since the server's start, until the next watermark arrives.
-    coalesce((SELECT min(taken_at) FROM newest), pg_postmaster_start_time()) AS "newest!",
+    -- Of the topic that has been silent for longest; null if one was never heard of.
     (
-        SELECT coalesce(sum(greatest(newest.committed - topic_progress.seen, 0)), 0)::bigint
-        FROM newest
-        JOIN topic_progress USING (topic)
-    ) AS "pending_events!"
--- Its row is there unless somebody has emptied the table.
-FROM (VALUES (1)) AS status (id)
-LEFT JOIN sync_status ON sync_status.id = status.id
+        SELECT CASE WHEN count(taken_at) = count(*) THEN min(taken_at) END FROM topics
+    ) AS newest,
+    (
+        SELECT coalesce(sum(greatest(committed - seen, 0)), 0)::bigint FROM topics
+    ) AS "pending_events!",
+    (SELECT count(*) FROM dead_letters) AS "dead_letters!",
+    EXISTS (SELECT FROM dead_letters WHERE ours) AS "lacks_our_events!"
