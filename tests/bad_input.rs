@@ -212,7 +212,7 @@ async fn queries_are_refused_with_the_fixed_texts() {
         ("/api/analytics/categories/%ff/revenue", 400, "Invalid path"),
         ("/api/analytics/customers/1.5/lifetime-value", 400, "Invalid customer id"),
         ("/api/analytics/customers/99/lifetime-value", 404, "Customer not found"),
-        ("/api/analytics/hourly-sales", 400, "Invalid query parameters"),
+        ("/api/analytics/hourly-sales?start=", 400, "Invalid query parameters"),
         ("/api/analytics/hourly-sales?start=now&end=2026-01-01", 400, "Invalid query parameters"),
         (
             "/api/analytics/hourly-sales?start=2026-01-02&end=2026-01-01",
@@ -274,6 +274,7 @@ async fn queries_are_refused_with_the_fixed_texts() {
             "/api/analytics/categories/tea/revenue",
             r#"{"category":"Tea","totalRevenue":0,"totalOrders":0}"#,
         ),
+        ("/api/analytics/hourly-sales", "[]"),
         ("/api/analytics/hourly-sales?start=2026-01-01&end=2026-01-02", "[]"),
         ("/api/orders", "[]"),
     ] {

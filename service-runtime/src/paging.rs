@@ -19,9 +19,9 @@ const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 pub struct PageOfIds {
     /// Most elements, 50 unless told, at most 500.
     pub limit: i64,
-    /// The last id of the page before; for the first page one beyond all that
-    /// the command service gives.
-    pub after: i64,
+    /// The first id that may be shown, in the list's order; none if no id can follow the
+    /// page before. In SQL, nothing is beyond a null.
+    pub from: Option<i64>,
     /// Whether ids descend.
     pub descending: bool,
 }
@@ -79,8 +79,13 @@ impl PageOfIds {
                 _ => Err("must be asc or desc".into()),
             })
             .unwrap_or(false);
-        let before_all = if descending { i64::MAX } else { 0 };
-        Self { limit, after: after.unwrap_or(before_all), descending }
+        let from = match (after, descending) {
+            (None, false) => Some(i64::MIN),
+            (None, true) => Some(i64::MAX),
+            (Some(after), false) => after.checked_add(1),
+            (Some(after), true) => after.checked_sub(1),
+        };
+        Self { limit, from, descending }
     }
 }
 
@@ -109,6 +114,23 @@ mod tests {
     fn next_cursor(rows: Vec<i64>, limit: i64) -> Option<String> {
         let response = page(rows, limit, |id| *id);
         response.headers().get(NEXT_CURSOR).map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn pages_begin_with_the_first_id_there_can_be_and_end_with_the_last() {
+        let from = |query: &str| {
+            let uri = format!("/?{query}").parse().unwrap();
+            let mut parameters = Parameters::of(&uri).unwrap();
+            let page = PageOfIds::read(&mut parameters);
+            parameters.check().unwrap();
+            page.from
+        };
+        assert_eq!(from("order=asc"), Some(i64::MIN));
+        assert_eq!(from("order=desc"), Some(i64::MAX));
+        assert_eq!(from("cursor=7"), Some(8));
+        assert_eq!(from("order=desc&cursor=7"), Some(6));
+        assert_eq!(from("order=desc&cursor=9223372036854775807"), Some(i64::MAX - 1));
+        assert_eq!(from("cursor=9223372036854775807"), None);
     }
 
     #[test]

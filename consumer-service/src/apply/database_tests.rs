@@ -297,6 +297,26 @@ async fn watermarks_that_are_reached_go_save_the_newest(pool: PgPool) {
     assert_eq!(left().await, [2, 2]);
     apply(&pool, &[watermark(2, 6)]).await.unwrap();
     assert_eq!(left().await.len(), 2);
+    // Events that were counted have been deleted from the outbox.
+    apply(&pool, &[watermark(9, 7)]).await.unwrap();
+    apply(&pool, &[watermark(3, 8)]).await.unwrap();
+    apply(&pool, &[watermark(3, 9)]).await.unwrap();
+    assert_eq!(left().await, [3, 3]);
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn progress_is_noted_in_tables_that_were_emptied(pool: PgPool) {
+    sqlx::raw_sql("TRUNCATE sync_status, topic_progress, watermarks").execute(&pool).await.unwrap();
+    for id in 1..=2 {
+        apply(&pool, &[ours(tea(id)), watermark(id, id)]).await.unwrap();
+    }
+    let noted: (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT events_applied FROM sync_status), (SELECT seen FROM topic_progress)",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!(noted, (2, 2));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]

@@ -85,11 +85,11 @@ async fn list(
         Summary,
         r#"SELECT id, event_id, queue, reason, ours, length(body) AS "bytes!", parked_at
            FROM dead_letters
-           WHERE CASE WHEN $1 THEN id < $2 ELSE id > $2 END
+           WHERE CASE WHEN $1 THEN id <= $2 ELSE id >= $2 END
            ORDER BY CASE WHEN $1 THEN -id ELSE id END
            LIMIT $3"#,
         page.descending,
-        page.after,
+        page.from,
         page.limit + 1,
     )
     .fetch_all(&letters.pool)

@@ -113,6 +113,38 @@ async fn windows_start_within_start_and_end_and_come_in_pages(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "MIGRATIONS")]
+async fn windows_before_1970_come_in_pages_too(pool: PgPool) {
+    fill(
+        &pool,
+        "INSERT INTO hourly_product_sales_view
+             (hour_timestamp, product_id, gross_quantity, gross_revenue, gross_orders)
+         SELECT timestamptz '1969-12-31T22:00:00Z' + hour * interval '1 hour', product, 1, 1, 1
+         FROM generate_series(0, 3) AS hour, generate_series(1, 2) AS product",
+    )
+    .await;
+    let between = "/api/analytics/hourly-sales?start=1969-12-31&end=1970-01-02&limit=3";
+    let pages = all_pages(&pool, between, "productId").await;
+    assert_eq!(pages, [vec![1, 2, 1], vec![2, 1, 2], vec![1, 2]]);
+    let pages = all_pages(&pool, &format!("{between}&productId=2"), "productId").await;
+    assert_eq!(pages, [vec![2, 2, 2], vec![2]]);
+}
+
+#[sqlx::test(migrator = "MIGRATIONS")]
+async fn the_last_24_hours_are_shown_unless_told(pool: PgPool) {
+    fill(
+        &pool,
+        "INSERT INTO hourly_product_sales_view
+             (hour_timestamp, product_id, gross_quantity, gross_revenue, gross_orders)
+         SELECT date_trunc('hour', now(), 'UTC') - ago * interval '1 hour', ago + 1, 1, 1, 1
+         FROM generate_series(0, 30) AS ago",
+    )
+    .await;
+    // The current hour and the 23 before it; of full hours, 24 have begun within a day.
+    let pages = all_pages(&pool, "/api/analytics/hourly-sales", "productId").await;
+    assert_eq!(pages, [(1..=24).rev().collect::<Vec<_>>()]);
+}
+
+#[sqlx::test(migrator = "MIGRATIONS")]
 async fn lists_come_by_id_in_both_directions(pool: PgPool) {
     fill(
         &pool,
@@ -128,6 +160,31 @@ async fn lists_come_by_id_in_both_directions(pool: PgPool) {
     assert_eq!(pages, [vec![5, 4, 3], vec![2, 1]]);
     assert_eq!(get(&pool, "/api/products/6").await.0, 404);
     assert_eq!(get(&pool, "/api/analytics/products/6/sales").await.0, 200);
+}
+
+#[sqlx::test(migrator = "MIGRATIONS")]
+async fn lists_hold_the_highest_id_that_there_can_be(pool: PgPool) {
+    fill(
+        &pool,
+        "INSERT INTO products_read (product_id, name, category, price, updated_at)
+         SELECT id, 'Tea', 'Food', 1, now() FROM unnest('{1, 9223372036854775807}'::bigint[]) AS id;
+         INSERT INTO users_read (user_id, name, email, created_at, updated_at)
+         SELECT id, 'Ada', id || '@example.com', '2026-01-01Z', now()
+         FROM unnest('{1, 9223372036854775807}'::bigint[]) AS id;
+         INSERT INTO orders_read (order_id, customer_id, total, status, items, state_version,
+                                  state_event, created_at, updated_at)
+         SELECT id, 1, 1, 'CREATED', '[]', 1, gen_random_uuid(), '2026-01-01Z', now()
+         FROM unnest('{1, 9223372036854775807}'::bigint[]) AS id",
+    )
+    .await;
+    for list in ["products?", "users?", "orders?", "orders?createdFrom=2026-01-01"] {
+        let path = format!("/api/{list}&limit=1");
+        assert_eq!(all_pages(&pool, &path, "id").await, [[1], [i64::MAX]], "{path}");
+        let path = format!("{path}&order=desc");
+        assert_eq!(all_pages(&pool, &path, "id").await, [[i64::MAX], [1]], "{path}");
+        let beyond = format!("/api/{list}&cursor={}", i64::MAX);
+        assert_eq!(all_pages(&pool, &beyond, "id").await, [[0; 0]], "{beyond}");
+    }
 }
 
 #[sqlx::test(migrator = "MIGRATIONS")]
@@ -154,6 +211,39 @@ async fn lag_is_told_by_the_oldest_count_that_is_not_reached(pool: PgPool) {
     assert_eq!((&body["pendingEvents"], &body["isCaughtUp"]), (&json!(3), &json!(false)));
     let lag = body["lagMilliseconds"].as_i64().unwrap();
     assert!((10_000..20_000).contains(&lag), "{body}");
+}
+
+#[sqlx::test(migrator = "MIGRATIONS")]
+async fn what_is_not_known_is_not_told_as_nothing(pool: PgPool) {
+    let status = async || get(&pool, "/api/analytics/sync-status").await.1;
+    // A watermark of one topic is late.
+    fill(
+        &pool,
+        "UPDATE watermarks SET taken_at = now();
+         UPDATE watermarks SET taken_at = now() - interval '4 seconds'
+         WHERE topic = 'user-events'",
+    )
+    .await;
+    let body = status().await;
+    assert_eq!((&body["pendingEvents"], &body["isCaughtUp"]), (&Value::Null, &json!(false)));
+    assert!(body["lagSeconds"].as_i64().unwrap() >= 4, "{body}");
+
+    // One of our events is a dead letter; somebody else's is no lack.
+    fill(&pool, "UPDATE watermarks SET taken_at = now()").await;
+    let letter = "INSERT INTO dead_letters (body_sha256, queue, reason, body, counted, ours)
+                  VALUES (sha256('a'), 'order-events', 'bad', '', false, false)";
+    fill(&pool, letter).await;
+    let body = status().await;
+    assert_eq!((&body["deadLetters"], &body["isCaughtUp"]), (&json!(1), &json!(true)));
+    fill(&pool, &letter.replace("'a'", "'b'").replace("false, false", "true, true")).await;
+    let body = status().await;
+    assert_eq!((&body["deadLetters"], &body["isCaughtUp"]), (&json!(2), &json!(false)));
+    assert_eq!((&body["lagSeconds"], &body["pendingEvents"]), (&json!(0), &json!(0)));
+
+    fill(&pool, "TRUNCATE sync_status, topic_progress, watermarks, dead_letters").await;
+    let body = status().await;
+    assert_eq!((&body["pendingEvents"], &body["isCaughtUp"]), (&Value::Null, &json!(false)));
+    assert_eq!((&body["eventsApplied"], &body["deadLetters"]), (&json!(0), &json!(0)));
 }
 
 #[sqlx::test(migrator = "MIGRATIONS")]
@@ -201,7 +291,8 @@ async fn filters_by_text_do_not_mind_case_and_take_any_text(pool: PgPool) {
                 (3, 'Mate', 'DRINKS', 1, now());
          INSERT INTO users_read (user_id, name, email, created_at, updated_at)
          VALUES (1, 'Ada', 'Ada@example.com', '2026-01-01Z', now()),
-                (2, 'Eva', 'eva@example.com', '2026-01-02Z', now());
+                (2, 'Eva', 'eva@example.com', '2026-01-02Z', now()),
+                (4, 'Ada', 'ada+x@example.com', '2025-01-02Z', now());
          -- Only an account has told of this one.
          INSERT INTO users_read (user_id, account_id, created_at, updated_at)
          VALUES (3, 1, now(), now())",
@@ -212,9 +303,12 @@ async fn filters_by_text_do_not_mind_case_and_take_any_text(pool: PgPool) {
         ("/api/products?category=drinks&order=desc", vec![3, 1]),
         ("/api/products?category=drink%25", vec![]),
         ("/api/users?email=ADA%40example.com", vec![1]),
+        ("/api/users?email=ada%2Bx@example.com", vec![4]),
+        ("/api/users?email=ada+x@example.com", vec![4]),
+        ("/api/users?email=ada%20x@example.com", vec![4]),
         ("/api/users?createdFrom=2026-01-02", vec![2]),
-        ("/api/users?createdTo=2026-01-02", vec![1]),
-        ("/api/users?limit=1", vec![1, 2]),
+        ("/api/users?createdFrom=2026-01-01&createdTo=2026-01-02", vec![1]),
+        ("/api/users?limit=1", vec![1, 2, 4]),
     ] {
         assert_eq!(all_pages(&pool, path, "id").await.concat(), expected, "{path}");
     }

@@ -19,6 +19,9 @@ use std::borrow::Cow;
 /// The longest span of one request.
 const MAX_SPAN: TimeDelta = TimeDelta::days(31);
 
+/// The span if no start is given: 24 windows, the last of which is the hour of the end.
+const DEFAULT_SPAN: TimeDelta = TimeDelta::days(1);
+
 /// Most windows of one answer: enough for 31 days of 13 products.
 const MAX_WINDOWS: i64 = 10_000;
 
@@ -50,11 +53,12 @@ pub struct Window {
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "they are what is Wanted when they are read")]
 pub struct WindowParameters {
-    /// From when windows start.
-    #[param(value_type = Time, inline, example = "2026-11-21T11:00:00Z")]
+    /// Windows that start then or later; by default 24 hours before `end`.
+    #[param(value_type = Time, inline, required = false, example = "2026-11-21T11:00:00Z")]
     start: DateTime<Utc>,
-    /// Before when they start: at most 31 days after `start`, and not before it.
-    #[param(value_type = Time, inline, example = "2026-11-22")]
+    /// Windows that start before that: at most 31 days after `start`, and not before it. By
+    /// default now, or 31 days after `start` if that is earlier.
+    #[param(value_type = Time, inline, required = false, example = "2026-11-22")]
     end: DateTime<Utc>,
     /// Of this product alone.
     #[param(value_type = Id, required = false, example = 1)]
@@ -63,7 +67,11 @@ pub struct WindowParameters {
     #[param(required = false, minimum = 1, maximum = 10000, default = 10000, example = 1000)]
     limit: i64,
     /// The `X-Next-Cursor` of the page before.
-    #[param(required = false, pattern = "^[0-9]{1,11}\\.[0-9]{1,18}$", example = "1795258800.1")]
+    #[param(
+        required = false,
+        pattern = "^(-[0-9]{1,10}|[0-9]{1,11})\\.[0-9]{1,18}$",
+        example = "1795258800.1"
+    )]
     cursor: String,
 }
 
@@ -106,7 +114,7 @@ struct Position {
     responses((status = 200, description = "A page of windows.", body = Vec<Window>))
 )]
 pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<Response, Problem> {
-    let wanted = Wanted::read(parameters)?;
+    let wanted = Wanted::read(parameters, Utc::now())?;
     // Two statements, for two plans: the windows of one product are found by
     // product, all others by hour.
     let rows = match wanted.product_id {
@@ -170,22 +178,21 @@ pub async fn list(State(pool): State<PgPool>, parameters: Parameters) -> Result<
 }
 
 impl Wanted {
-    fn read(mut parameters: Parameters) -> Result<Self, Problem> {
-        let start = parameters.required("start", time);
-        let end = parameters.required("end", time);
+    fn read(mut parameters: Parameters, now: DateTime<Utc>) -> Result<Self, Problem> {
+        let start = parameters.optional("start", time);
+        let end = parameters.optional("end", time);
         let product_id = parameters.optional("productId", |text| integer(text, 1, i64::MAX));
         let limit = parameters.optional("limit", |text| integer(text, 1, MAX_WINDOWS));
         let after = parameters.optional("cursor", Position::read);
-        if let (Some(start), Some(end)) = (start, end) {
-            if end < start {
-                parameters.refuse("end", "must not be before start");
-            } else if end - start > MAX_SPAN {
-                parameters.refuse("end", "must be at most 31 days after start");
-            }
+        let end =
+            end.unwrap_or_else(|| start.map_or(now, |start| now.clamp(start, start + MAX_SPAN)));
+        let start = start.unwrap_or(end - DEFAULT_SPAN);
+        if end < start {
+            parameters.refuse("end", "must not be before start");
+        } else if end - start > MAX_SPAN {
+            parameters.refuse("end", "must be at most 31 days after start");
         }
         parameters.check()?;
-        // Checked: both are there.
-        let (start, end) = (start.unwrap_or_default(), end.unwrap_or_default());
         let before_all = Position { hour: start - TimeDelta::hours(1), product_id: 0 };
         let limit = limit.unwrap_or(MAX_WINDOWS);
         Ok(Self { start, end, product_id, limit, after: after.unwrap_or(before_all) })
@@ -197,7 +204,9 @@ impl Position {
         let read = || {
             let (hour, product_id) = text.split_once('.')?;
             let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-            (is_number(hour) && is_number(product_id)).then_some(())?;
+            // Hours before 1970 are negative.
+            let digits = hour.strip_prefix('-').unwrap_or(hour);
+            (is_number(digits) && is_number(product_id)).then_some(())?;
             let hour = DateTime::from_timestamp(hour.parse().ok()?, 0)?;
             // Any other year is none of ours, and may be none of PostgreSQL's.
             (1..=9999).contains(&hour.year()).then_some(())?;
@@ -215,8 +224,38 @@ mod tests {
     fn only_what_a_page_told_is_a_cursor() {
         let hour = "2026-11-21T11:00:00Z".parse().unwrap();
         assert_eq!(Position::read("1795258800.7"), Ok(Position { hour, product_id: 7 }));
-        for bad in ["", "7", ".7", "7.", "1795258800,7", "-1.7", "+1.7", "1.-7", "999999999999.7"] {
+        let hour = "1969-12-31T23:00:00Z".parse().unwrap();
+        let last = i64::MAX;
+        assert_eq!(
+            Position::read(&format!("-3600.{last}")),
+            Ok(Position { hour, product_id: last })
+        );
+        for bad in
+            ["", "7", ".7", "7.", "1795258800,7", "--1.7", "-.7", "+1.7", "1.-7", "999999999999.7"]
+        {
             assert!(Position::read(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_last_24_hours_are_the_default() {
+        let now: DateTime<Utc> = "2026-11-21T11:44:31Z".parse().unwrap();
+        let read = |query: &str| {
+            let parameters = Parameters::of(&format!("/?{query}").parse().unwrap()).unwrap();
+            Wanted::read(parameters, now).map(|wanted| {
+                let text = |time: DateTime<Utc>| time.format("%d %H:%M:%S").to_string();
+                (text(wanted.start), text(wanted.end))
+            })
+        };
+        let span = |start: &str, end: &str| Some((start.to_owned(), end.to_owned()));
+        // From the window of 12:00 yesterday to that of 11:00 today.
+        assert_eq!(read("").ok(), span("20 11:44:31", "21 11:44:31"));
+        assert_eq!(read("end=2026-11-10").ok(), span("09 00:00:00", "10 00:00:00"));
+        assert_eq!(read("start=2026-11-20").ok(), span("20 00:00:00", "21 11:44:31"));
+        assert_eq!(read("start=2026-10-01").ok(), span("01 00:00:00", "01 00:00:00"));
+        assert_eq!(read("start=2026-11-28").ok(), span("28 00:00:00", "28 00:00:00"));
+        assert!(read("start=2026-11-10&end=2026-11-09").is_err());
+        assert!(read("start=2026-10-01&end=2026-11-09").is_err());
+        assert!(read("start=yesterday").is_err());
     }
 }

@@ -122,7 +122,7 @@ pub async fn list(
     let customer_id = parameters.optional("customerId", |text| integer(text, 1, i64::MAX));
     let Created { created_from: from, created_to: to } = Created::read(&mut parameters);
     parameters.check()?;
-    let (after, rows) = (page.after, page.limit + 1);
+    let (first, rows) = (page.from, page.limit + 1);
     let is_by_time_alone =
         status.is_none() && customer_id.is_none() && (from.is_some() || to.is_some());
     let rows = if is_by_time_alone {
@@ -130,7 +130,7 @@ pub async fn list(
             Row,
             "src/views/orders_between.sql",
             page.descending,
-            after,
+            first,
             rows,
             from,
             to,
@@ -142,7 +142,7 @@ pub async fn list(
             Row,
             "src/views/orders.sql",
             page.descending,
-            after,
+            first,
             rows,
             status,
             customer_id,

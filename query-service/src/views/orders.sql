@@ -1,6 +1,6 @@
 -- A page of orders, by id.
 --
--- $1 whether ids descend; $2 the last id of the page before; $3 most rows;
+-- $1 whether ids descend; $2 the first id that may be shown; $3 most rows;
 -- $4 status; $5 customer; $6 and $7 from when and until when they were placed.
 -- Null filters nothing.
 WITH wanted AS NOT MATERIALIZED (
@@ -21,7 +21,7 @@ WITH wanted AS NOT MATERIALIZED (
         created_at AS "created_at!",
         updated_at AS "updated_at!"
     FROM wanted
-    WHERE NOT $1 AND order_id > $2
+    WHERE NOT $1 AND order_id >= $2
     ORDER BY order_id
     LIMIT $3
 )
@@ -29,7 +29,7 @@ UNION ALL
 (
     SELECT *
     FROM wanted
-    WHERE $1 AND order_id < $2
+    WHERE $1 AND order_id <= $2
     ORDER BY order_id DESC
     LIMIT $3
 )

@@ -2,7 +2,7 @@
 -- together, but not always, so neither can stand for the other: from each day
 -- comes a page of its own, and the first of all those are the page.
 --
--- $1 whether ids descend; $2 the last id of the page before; $3 most rows; $4 and
+-- $1 whether ids descend; $2 the first id that may be shown; $3 most rows; $4 and
 -- $5 from when and until when they were placed, null for ever.
 WITH RECURSIVE days AS (
     -- Only days that have orders, however far apart.
@@ -32,7 +32,7 @@ CROSS JOIN LATERAL (
     (
         SELECT order_id, customer_id, total, status, created_at, updated_at
         FROM orders_read
-        WHERE NOT $1 AND order_id > $2 AND created_on = days.day
+        WHERE NOT $1 AND order_id >= $2 AND created_on = days.day
             AND ($4 IS NULL OR created_at >= $4)
             AND ($5 IS NULL OR created_at < $5)
         ORDER BY order_id
@@ -42,7 +42,7 @@ CROSS JOIN LATERAL (
     (
         SELECT order_id, customer_id, total, status, created_at, updated_at
         FROM orders_read
-        WHERE $1 AND order_id < $2 AND created_on = days.day
+        WHERE $1 AND order_id <= $2 AND created_on = days.day
             AND ($4 IS NULL OR created_at >= $4)
             AND ($5 IS NULL OR created_at < $5)
         ORDER BY order_id DESC

@@ -98,7 +98,7 @@ pub async fn list(
         Row,
         "src/views/products.sql",
         page.descending,
-        page.after,
+        page.from,
         page.limit + 1,
         category,
     )

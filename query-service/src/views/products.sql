@@ -1,6 +1,6 @@
 -- A page of products, by id.
 --
--- $1 whether ids descend; $2 the last id of the page before; $3 most rows;
+-- $1 whether ids descend; $2 the first id that may be shown; $3 most rows;
 -- $4 category, without regard to case; null filters nothing.
 WITH wanted AS NOT MATERIALIZED (
     SELECT product_id, name, category, price, stock, updated_at
@@ -17,7 +17,7 @@ WITH wanted AS NOT MATERIALIZED (
         stock,
         updated_at AS "updated_at!"
     FROM wanted
-    WHERE NOT $1 AND product_id > $2
+    WHERE NOT $1 AND product_id >= $2
     ORDER BY product_id
     LIMIT $3
 )
@@ -25,7 +25,7 @@ UNION ALL
 (
     SELECT *
     FROM wanted
-    WHERE $1 AND product_id < $2
+    WHERE $1 AND product_id <= $2
     ORDER BY product_id DESC
     LIMIT $3
 )

@@ -16,6 +16,7 @@ use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
 use sqlx::PgPool;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// A user as they stand.
@@ -114,7 +115,8 @@ impl std::fmt::Display for Address {
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "they are read one by one")]
 pub struct UserFilter {
-    /// The whole address, without regard to case.
+    /// The whole address, without regard to case. A space stands for a `+`, which a query
+    /// string that is not percent-encoded turns into a space.
     #[param(required = false, pattern = "^[^\\x00]*$", example = "ada@example.com")]
     email: String,
 }
@@ -133,14 +135,14 @@ pub async fn list(
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
     let page = PageOfIds::read(&mut parameters);
-    let email = parameters.optional("email", text);
+    let email = parameters.optional("email", email);
     let Created { created_from, created_to } = Created::read(&mut parameters);
     parameters.check()?;
     let rows = sqlx::query_file_as!(
         Row,
         "src/views/users.sql",
         page.descending,
-        page.after,
+        page.from,
         page.limit + 1,
         email,
         created_from,
@@ -175,6 +177,11 @@ pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<User>,
             .detail(format!("No event about user {user_id} has arrived."))
     })?;
     Ok(Json(row.into()))
+}
+
+/// An e-mail address has no space: one that arrives was a `+`.
+fn email(parameter: &str) -> Result<String, Cow<'static, str>> {
+    text(&parameter.replace(' ', "+"))
 }
 
 /// The users of those ids, as far as their state is known.

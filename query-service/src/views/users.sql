@@ -1,7 +1,7 @@
 -- A page of users, by id. A row without a name is one that only accounts have
 -- told of so far.
 --
--- $1 whether ids descend; $2 the last id of the page before; $3 most rows;
+-- $1 whether ids descend; $2 the first id that may be shown; $3 most rows;
 -- $4 e-mail, without regard to case; $5 and $6 from when and until when they
 -- signed up. Null filters nothing.
 WITH wanted AS NOT MATERIALIZED (
@@ -27,7 +27,7 @@ WITH wanted AS NOT MATERIALIZED (
         created_at AS "created_at!",
         updated_at AS "updated_at!"
     FROM wanted
-    WHERE NOT $1 AND user_id > $2
+    WHERE NOT $1 AND user_id >= $2
     ORDER BY user_id
     LIMIT $3
 )
@@ -35,7 +35,7 @@ UNION ALL
 (
     SELECT *
     FROM wanted
-    WHERE $1 AND user_id < $2
+    WHERE $1 AND user_id <= $2
     ORDER BY user_id DESC
     LIMIT $3
 )
