@@ -7,8 +7,10 @@ use crate::retry::Pauses;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres};
+use std::ops::{Deref, DerefMut};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -76,6 +78,55 @@ pub fn pool(options: PgConnectOptions, connections: u32) -> PgPool {
 async fn is_well(connection: &mut PgConnection) -> sqlx::Result<bool> {
     let answer = tokio::time::timeout(PING_DEADLINE, connection.ping()).await;
     answer.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+}
+
+/// A connection of a pool for one transaction. It is closed when dropped, unless the
+/// transaction is [done](Self::done).
+///
+/// A transaction that is dropped between BEGIN and its response, as its future is
+/// cancelled, would return to the pool still open, and swallow whatever is written on that
+/// connection next (transact-rs/sqlx#4385).
+#[derive(Debug)]
+pub struct TransactionConnection {
+    connection: PoolConnection<Postgres>,
+    is_done: bool,
+}
+
+impl TransactionConnection {
+    /// Takes a connection from the pool.
+    ///
+    /// # Errors
+    /// If there is none in time.
+    pub async fn acquire(pool: &PgPool) -> sqlx::Result<Self> {
+        Ok(Self { connection: pool.acquire().await?, is_done: false })
+    }
+
+    /// The transaction was committed or rolled back: the connection returns to the pool.
+    pub fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Deref for TransactionConnection {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for TransactionConnection {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}
+
+impl Drop for TransactionConnection {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.connection.close_on_drop();
+        }
+    }
 }
 
 /// Connection options under a name seen in `pg_stat_activity`, with limits that no
