@@ -6,8 +6,9 @@
 //! is acknowledged, so each event takes effect exactly once.
 //!
 //! A batch that fails on data is halved until the event that fails stands
-//! alone; that one is parked. Any other failure is not the events' fault, and
-//! is for the caller to wait out.
+//! alone; that one is parked. One that takes too long is halved as well; an event
+//! that takes too long alone is tried again, after the others. Any other failure is
+//! not the events' fault, and is for the caller to wait out.
 
 #[cfg(test)]
 pub mod database_tests;
@@ -19,10 +20,11 @@ use crate::metrics::{APPLIED, DUPLICATES};
 use crate::progress;
 use crate::projections::PROJECTIONS;
 use chrono::{DateTime, Utc};
-use service_runtime::postgres::sqlstate;
+use service_runtime::postgres::{TransactionConnection, is_cancelled, sqlstate};
 use shared_events::{Event, Topic};
 use sqlx::{Connection, PgConnection, PgPool};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -38,8 +40,8 @@ pub const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(4187301)";
 /// How a transaction begins that no other one may run beside.
 pub const BEGIN_ALONE: &str = "BEGIN; SELECT pg_advisory_xact_lock(4187301)";
 
-/// A database that has not taken a batch by then is taken for lost: of a connection
-/// that was forgotten on the way nobody would ever tell.
+/// A batch that takes longer is given up, with its connection. No statement takes as long:
+/// see `STATEMENT_LIMITS`.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What becomes of events that are older than the memory of processed events.
@@ -70,41 +72,74 @@ impl Settled {
     }
 }
 
-/// Applies deliveries of one topic.
+/// Deliveries of one topic, of which some may be applied already.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// Parts yet to be applied, the next one last.
+    rest: Vec<&'a [Incoming]>,
+}
+
+impl<'a> Batch<'a> {
+    /// A batch of which nothing is applied.
+    pub fn new(deliveries: &'a [Incoming]) -> Self {
+        Self { rest: vec![deliveries] }
+    }
+}
+
+/// Applies what is left of a batch.
 ///
 /// # Errors
 /// If the database could not do its part; nothing is known to be wrong with
-/// the deliveries then. Those applied by then stay applied.
-pub async fn apply(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
-    // Halves yet to be tried, the next one last.
-    let mut parts = vec![batch];
-    while let Some(part) = parts.pop() {
-        match apply_together(pool, part).await {
-            Ok(()) => {}
-            Err(error) if !is_bad_data(&error) => return Err(error),
-            Err(error) => match part {
-                [] => {}
-                [alone] => park(pool, alone, &error).await?,
-                _ => {
-                    let (first, second) = part.split_at(part.len() / 2);
-                    parts.extend([second, first]);
-                }
+/// the deliveries then. Those applied by then are not left any more.
+pub async fn apply_rest(pool: &PgPool, batch: &mut Batch<'_>) -> sqlx::Result<()> {
+    // Single deliveries that took too long, and the last error.
+    let (mut late, mut failure) = (Vec::new(), None);
+    while let Some(part) = batch.rest.pop() {
+        let Err(error) = apply_together(pool, part).await else { continue };
+        let (is_bad, is_late) = (is_bad_data(&error), is_late(&error));
+        match part {
+            [_, _, ..] if is_bad || is_late => {
+                let (first, second) = part.split_at(part.len() / 2);
+                batch.rest.extend([second, first]);
+                continue;
+            }
+            [alone] if is_bad => match park(pool, alone, &error).await {
+                Ok(()) => continue,
+                Err(error) => failure = Some(error),
             },
+            _ => failure = Some(error),
+        }
+        late.push(part);
+        if !is_late {
+            break;
         }
     }
-    Ok(())
+    batch.rest.append(&mut late);
+    failure.map_or(Ok(()), Err)
+}
+
+/// Applies deliveries of one topic.
+#[cfg(test)]
+pub async fn apply(pool: &PgPool, deliveries: &[Incoming]) -> sqlx::Result<()> {
+    apply_rest(pool, &mut Batch::new(deliveries)).await
 }
 
 async fn apply_together(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
-    let mut connection = pool.acquire().await?;
-    let applying = timeout(DEADLINE, apply_on(&mut connection, batch)).await;
+    let mut connection = TransactionConnection::acquire(pool).await?;
     // Whether it was committed is told by `processed_events` when it is tried again.
-    let applying = applying.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-    let settled = applying.inspect_err(|_| connection.close_on_drop())?;
+    let settled = in_time(apply_on(&mut connection, batch)).await?;
+    connection.done();
     if let Some(incoming) = batch.first() {
         settled.count(incoming.topic);
     }
     Ok(())
+}
+
+/// Waits for a transaction until [`DEADLINE`]. Its connection is to be closed after any
+/// failure.
+pub async fn in_time<T>(transaction: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    let late = || io::Error::new(io::ErrorKind::TimedOut, "no answer within 30 s");
+    timeout(DEADLINE, transaction).await.unwrap_or_else(|_| Err(late().into()))
 }
 
 async fn apply_on(connection: &mut PgConnection, batch: &[Incoming]) -> sqlx::Result<Settled> {
@@ -129,18 +164,20 @@ pub async fn apply_in(
         }
     }
     let mut letters: Vec<Letter<'_>> = batch.iter().filter_map(Letter::of_unreadable).collect();
-    let unreadable = letters.len();
-    if let Some(since) = since {
-        let is_forgotten =
-            |incoming: &&Incoming| incoming.event_id().is_some_and(|id| forgotten.contains(&id));
-        let old = batch.iter().filter(is_forgotten);
-        letters.extend(old.map(|incoming| Letter::of_forgotten(incoming, since)));
+    let mut applied: BTreeSet<Uuid> = events.iter().map(|event| event.envelope.event_id).collect();
+    let mut duplicates = 0;
+    for incoming in batch {
+        let Content::Event(Event { envelope, .. }) = &incoming.content else { continue };
+        match since {
+            Some(since) if forgotten.contains(&envelope.event_id) => {
+                letters.push(Letter::of_forgotten(incoming, since));
+            }
+            // The first delivery of an event is the one that was applied.
+            _ => duplicates += usize::from(!applied.remove(&envelope.event_id)),
+        }
     }
-    let forgotten_copies = letters.len() - unreadable;
     let parked = dead_letters::park(connection, &letters).await?;
     progress::note(connection, batch, &events, counted + parked.counted).await?;
-    let readable = batch.iter().filter(|incoming| matches!(incoming.content, Content::Event(_)));
-    let duplicates = readable.count() - events.len() - forgotten_copies;
     Ok(Settled { applied: events.len(), duplicates, parked })
 }
 
@@ -210,15 +247,24 @@ async fn take_fresh(
 /// Parks an event that could be read, but that the database refuses.
 async fn park(pool: &PgPool, incoming: &Incoming, error: &sqlx::Error) -> sqlx::Result<()> {
     let letter = Letter::of_refused(incoming, refused_by_database(error));
+    let mut connection = TransactionConnection::acquire(pool).await?;
     let parking = async {
-        let mut transaction = pool.begin().await?;
+        let mut transaction = connection.begin().await?;
         let parked = dead_letters::park(&mut transaction, &[letter]).await?;
         progress::count(&mut transaction, incoming.topic, parked.counted).await?;
         transaction.commit().await?;
-        parked.count();
-        Ok(())
+        Ok(parked)
     };
-    timeout(DEADLINE, parking).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    let parked = in_time(parking).await?;
+    connection.done();
+    parked.count();
+    Ok(())
+}
+
+/// Whether a transaction took too long: a statement of it, or all together.
+fn is_late(error: &sqlx::Error) -> bool {
+    let is_timeout = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
+    is_cancelled(error) || matches!(error, sqlx::Error::Io(error) if is_timeout(error))
 }
 
 /// Whether the data as such is refused. Anything else, a missing table say,

@@ -1,34 +1,42 @@
 //! Taking deliveries from the queues, and the only place that acknowledges.
 //!
-//! Each topic has a channel and a loop of its own: whatever is there, up to a
-//! limit, is applied in one transaction, and then acknowledged with one
-//! multiple acknowledgement. While it is applied, what comes next is read. Nothing is acknowledged that was not committed:
-//! if the database is away, the deliveries are held until it is back; if the
-//! broker is, they will come again, and are told apart by their ids.
+//! Each topic has a connection and a loop of its own, so that no topic stops another.
+//! Whatever is there, up to limits, is applied in one transaction, and then acknowledged
+//! with one multiple acknowledgement. While it is applied, what comes next is read.
+//! Nothing is acknowledged that was not committed: if the database is away, the
+//! deliveries are held until it is back; if the broker is, they will come again, and are
+//! told apart by their ids.
+//!
+//! Memory is bounded by bytes: what a connection holds by its [`Limits`], what is decoded
+//! by [`MAX_DECODED`]. If the prefetch count lets the broker send more than a connection
+//! may hold, the topic is consumed anew with a lower one.
 
 use crate::announcement::Announcer;
-use crate::apply::apply;
+use crate::apply::{Batch, apply_rest};
 use crate::batch_spans::BatchSpans;
-use crate::incoming::Incoming;
+use crate::incoming::{Incoming, Message};
 use crate::metrics::{APPLY_BATCH_SIZE, APPLY_DURATION, APPLY_RETRIES, DELIVERIES};
+use crate::prefetch::Prefetch;
 use crate::projections::topics;
 use anyhow::{Context, bail};
 use futures::StreamExt;
-use futures::future::try_join_all;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use futures::future::join_all;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
-use lapin::{Channel, Connection, Consumer as Deliveries};
-use service_runtime::amqp::{self, Sessions, Topology};
+use lapin::{Channel, Consumer as Deliveries};
+use service_runtime::amqp::{self, Inbox, Limits, Session, Sessions, Topology};
 use service_runtime::broker::BrokerUrl;
 use service_runtime::health::{Health, Need, Reporter};
 use service_runtime::retry::Pauses;
 use service_runtime::trace;
+use shared_events::limits::MAX_EVENT_BYTES;
 use shared_events::topology::EXCHANGE;
 use shared_events::{Topic, now};
 use sqlx::PgPool;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info};
@@ -39,17 +47,34 @@ use tracing::{debug, info};
 /// them back. Consuming anew helps then, and costs nothing otherwise.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// A batch ends with the message that brings its bodies to so many bytes: orders of
-/// many lines must fit in memory, and in a parameter of a statement.
-const MAX_BYTES: usize = 16 << 20;
+/// What a topic's connection holds: 4,000 deliveries of common events, or 20 of the
+/// largest. Of a larger body than an event's, a part is kept as a dead letter.
+const LIMITS: Limits = Limits { body: MAX_EVENT_BYTES as u64, excerpt: 64 << 10, held: 20 << 20 };
 
-/// A delivery, read, and its tag.
-type Arrival = (u64, Incoming);
+/// Bodies of a topic that are decoded and not applied yet, in bytes. Decoded, they take
+/// several times as much.
+const MAX_DECODED: usize = 4 << 20;
 
-/// Nothing has come from the queue of a topic.
+/// A batch ends with the message that brings its bodies to so many bytes, so that the next
+/// batch is decoded while it is applied.
+const MAX_BATCH: usize = MAX_DECODED / 2;
+
+/// A delivery, decoded.
+struct Arrival {
+    tag: u64,
+    incoming: Incoming,
+    /// Its part of [`MAX_DECODED`].
+    bytes: OwnedSemaphorePermit,
+}
+
+/// Why a topic is consumed anew, which is no failure.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing has come from {0} for {SILENCE:?}, not even a watermark; consuming anew")]
-struct Silence(Topic);
+enum Anew {
+    #[error("nothing has come from {0} for {SILENCE:?}, not even a watermark; consuming anew")]
+    Silence(Topic),
+    #[error("consuming {0} with a prefetch count of {1}, by the size of its messages")]
+    Prefetch(Topic, u16),
+}
 
 /// Consumes every topic that a projection wants.
 #[derive(Debug)]
@@ -62,6 +87,16 @@ pub struct Consumer {
     /// Of each topic, whether its events are being applied.
     applying: BTreeMap<Topic, Reporter>,
     shutdown: CancellationToken,
+}
+
+/// What the loop of a topic needs.
+struct Loop<'a> {
+    consumer: &'a Consumer,
+    topic: Topic,
+    /// Whether its events are being applied.
+    health: &'a Reporter,
+    /// Whether its connection works.
+    broker_health: Reporter,
 }
 
 impl Consumer {
@@ -91,92 +126,110 @@ impl Consumer {
 
     /// Consumes until shutdown, whatever comes and goes meanwhile.
     pub async fn run(self) {
-        for topic in self.applying.values() {
-            topic.up();
-        }
-        let mut sessions = Sessions::new(
-            self.broker.clone(),
-            "consumer-service",
-            self.broker_health.clone(),
-            self.shutdown.clone(),
-        );
-        while let Some(connection) = sessions.begin().await {
-            let loops = self
-                .applying
-                .iter()
-                .map(|(topic, health)| self.consume(&connection, *topic, health));
-            let ended = try_join_all(loops).await.map(|_| ());
-            sessions.end(connection, ended).await;
+        let loops: Vec<Loop<'_>> = self
+            .applying
+            .iter()
+            .map(|(&topic, health)| {
+                health.up();
+                let broker_health = self.broker_health.one_of(topic.name());
+                Loop { consumer: &self, topic, health, broker_health }
+            })
+            .collect();
+        join_all(loops.iter().map(Loop::run)).await;
+    }
+}
+
+impl Loop<'_> {
+    /// One session after the other, until shutdown.
+    async fn run(&self) {
+        let Consumer { broker, batch, shutdown, .. } = self.consumer;
+        let health = self.broker_health.clone();
+        let mut sessions =
+            Sessions::new(broker.clone(), "consumer-service", LIMITS, health, shutdown.clone());
+        // Twice the batch: while one is applied, the next one is on its way.
+        let mut prefetch = Prefetch::new(batch.saturating_mul(2), LIMITS.held);
+        while let Some(session) = sessions.begin().await {
+            let ended = self.consume(&session, &mut prefetch).await;
+            sessions.end(session, ended).await;
         }
     }
 
-    /// Consumes a topic until the session breaks, anew after each silence.
-    async fn consume(
-        &self,
-        connection: &Connection,
-        topic: Topic,
-        health: &Reporter,
-    ) -> anyhow::Result<()> {
+    /// Consumes the topic until the session breaks.
+    async fn consume(&self, session: &Session, prefetch: &mut Prefetch) -> anyhow::Result<()> {
         loop {
-            match self.consume_channel(connection, topic, health).await {
-                Err(error) if error.is::<Silence>() => info!("{error}"),
+            let channel = amqp::in_time(session.create_channel()).await?;
+            match self.consume_channel(&channel, &session.inbox, prefetch).await {
+                Err(error) if error.is::<Anew>() => info!("{error}"),
                 ended => return ended,
             }
+            // What was not acknowledged goes back to the queue. If the channel is broken, there
+            // is nothing to close.
+            let _ = amqp::in_time(channel.close(200, "consuming anew".into())).await;
         }
     }
 
     async fn consume_channel(
         &self,
-        connection: &Connection,
-        topic: Topic,
-        health: &Reporter,
+        channel: &Channel,
+        inbox: &Arc<Inbox>,
+        prefetch: &mut Prefetch,
     ) -> anyhow::Result<()> {
-        // Twice the batch: while one is applied, the next one is on its way.
-        let ahead = self.batch.saturating_mul(2);
-        let (channel, deliveries) = amqp::in_time(subscribe(connection, topic, ahead)).await?;
-        let (arrivals, mut waiting) = mpsc::channel(ahead.into());
-        let reading = AbortOnDropHandle::new(tokio::spawn(read(topic, deliveries, arrivals)));
+        let topic = self.topic;
+        inbox.open(channel.id());
+        let deliveries = amqp::in_time(subscribe(channel, topic, prefetch.count())).await?;
+        let (arrivals, mut waiting) = mpsc::channel(self.consumer.batch.into());
+        let reading =
+            tokio::spawn(read(topic, channel.clone(), deliveries, inbox.clone(), arrivals));
+        let reading = AbortOnDropHandle::new(reading);
         self.broker_health.up();
         loop {
             let first = tokio::select! {
                 first = waiting.recv() => first,
-                () = tokio::time::sleep(SILENCE) => return Err(Silence(topic).into()),
-                () = self.shutdown.cancelled() => return Ok(()),
+                () = tokio::time::sleep(SILENCE) => return Err(Anew::Silence(topic).into()),
+                () = self.consumer.shutdown.cancelled() => return Ok(()),
             };
             let Some(first) = first else {
                 reading.await.context("reading deliveries")??;
-                bail!("the broker cancelled the consumer");
+                let Some(fitted) = inbox.overrun() else {
+                    bail!("the broker cancelled the consumer");
+                };
+                prefetch.lower(fitted);
+                return Err(Anew::Prefetch(topic, prefetch.count()).into());
             };
-            let batch = gather(first, &mut waiting, self.batch.into());
-            if !self.settle(&channel, topic, health, batch).await? {
-                return Ok(());
+            let last_tag = self.settle(channel, gather(first, &mut waiting, self.batch())).await?;
+            let Some(last_tag) = last_tag else { return Ok(()) };
+            if let Some(mean) = inbox.settle(last_tag)
+                && inbox.overrun().is_none()
+                && prefetch.raise(mean)
+            {
+                return Err(Anew::Prefetch(topic, prefetch.count()).into());
             }
         }
     }
 
+    fn batch(&self) -> usize {
+        self.consumer.batch.into()
+    }
+
     /// Applies a batch, waiting for the database as long as it takes, and
-    /// acknowledges it. False if the shutdown came first: nothing is
+    /// acknowledges it; gives its last tag. None if the shutdown came first: nothing is
     /// acknowledged then.
-    async fn settle(
-        &self,
-        channel: &Channel,
-        topic: Topic,
-        health: &Reporter,
-        batch: Vec<Arrival>,
-    ) -> anyhow::Result<bool> {
-        let last_tag = batch.last().map(|(tag, _)| *tag);
-        let incoming: Vec<Incoming> = batch.into_iter().map(|(_, incoming)| incoming).collect();
-        let began = Instant::now();
+    async fn settle(&self, channel: &Channel, batch: Vec<Arrival>) -> anyhow::Result<Option<u64>> {
+        let Some(last_tag) = batch.last().map(|arrival| arrival.tag) else { return Ok(None) };
+        let (incoming, bytes): (Vec<Incoming>, Vec<OwnedSemaphorePermit>) =
+            batch.into_iter().map(|arrival| (arrival.incoming, arrival.bytes)).unzip();
+        let (topic, began) = (self.topic, Instant::now());
         let mut spans = BatchSpans::begin(topic, &incoming);
         let mut pauses = Pauses::default();
-        while let Err(error) = apply(&self.pool, &incoming).await {
+        let mut rest = Batch::new(&incoming);
+        while let Err(error) = apply_rest(&self.consumer.pool, &mut rest).await {
             spans.tried_in_vain();
-            health.down(&error);
+            self.health.down(&error);
             APPLY_RETRIES.add_to(topic, 1);
             // The broker may be gone meanwhile; then there is nobody to answer.
             anyhow::ensure!(channel.status().connected(), "the channel broke");
-            if !pauses.pause(&self.shutdown).await {
-                return Ok(false);
+            if !pauses.pause(&self.consumer.shutdown).await {
+                return Ok(None);
             }
         }
         trace::with(spans.trace(), || {
@@ -184,62 +237,81 @@ impl Consumer {
             debug!(topic = topic.name(), messages = incoming.len(), duration_ms, "applied a batch");
         });
         spans.applied();
-        health.up();
+        self.health.up();
         DELIVERIES.add_to(topic, incoming.len());
         APPLY_BATCH_SIZE.record_of(topic, incoming.len() as f64);
         APPLY_DURATION.record_of(topic, began.elapsed().as_secs_f64());
-        self.announcer.announce();
-        if let Some(last_tag) = last_tag {
-            channel.basic_ack(last_tag, BasicAckOptions { multiple: true }).await?;
-        }
-        Ok(true)
+        self.consumer.announcer.announce();
+        drop((incoming, bytes));
+        channel.basic_ack(last_tag, BasicAckOptions { multiple: true }).await?;
+        Ok(Some(last_tag))
     }
 }
 
 /// Begins to consume a topic, whose queue is declared if it is not there.
-async fn subscribe(
-    connection: &Connection,
-    topic: Topic,
-    ahead: u16,
-) -> lapin::Result<(Channel, Deliveries)> {
-    let channel = connection.create_channel().await?;
+async fn subscribe(channel: &Channel, topic: Topic, prefetch: u16) -> lapin::Result<Deliveries> {
     let queue = vec![(topic.name(), topic.binding_key())];
-    amqp::declare(&channel, &Topology { exchange: EXCHANGE, queues: queue }).await?;
-    channel.basic_qos(ahead, BasicQosOptions::default()).await?;
-    let deliveries = channel
+    amqp::declare(channel, &Topology { exchange: EXCHANGE, queues: queue }).await?;
+    channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+    channel
         .basic_consume(
             topic.name().into(),
             format!("consumer-service {topic} {}", uuid::Uuid::now_v7().simple()).into(),
             BasicConsumeOptions::default(),
             FieldTable::default(),
         )
-        .await?;
-    Ok((channel, deliveries))
+        .await
 }
 
 /// A delivery and whatever else is there, up to limits, without waiting for more.
 fn gather(first: Arrival, waiting: &mut mpsc::Receiver<Arrival>, limit: usize) -> Vec<Arrival> {
-    let mut bytes = first.1.body.len();
+    let mut bytes = first.incoming.body.len();
     let mut batch = vec![first];
-    while batch.len() < limit && bytes < MAX_BYTES {
+    while batch.len() < limit && bytes < MAX_BATCH {
         let Ok(next) = waiting.try_recv() else { break };
-        bytes += next.1.body.len();
+        bytes += next.incoming.body.len();
         batch.push(next);
     }
     batch
 }
 
-/// Reads deliveries and hands them on, until the consumer ends or nobody takes them.
+/// Reads deliveries and hands them on, until the consumer ends or nobody takes them. If
+/// more come than are held, the broker is asked to send no more; those held are the last.
 async fn read(
     topic: Topic,
-    mut deliveries: Deliveries,
+    channel: Channel,
+    deliveries: Deliveries,
+    inbox: Arc<Inbox>,
     arrivals: mpsc::Sender<Arrival>,
 ) -> lapin::Result<()> {
+    let consumer_tag = deliveries.tag();
+    let stopping = async {
+        inbox.wait_for_overrun().await;
+        amqp::in_time(channel.basic_cancel(consumer_tag, BasicCancelOptions::default())).await?;
+        std::future::pending::<lapin::Result<()>>().await
+    };
+    tokio::select! {
+        ended = decode(topic, deliveries, &inbox, arrivals) => ended,
+        failed = stopping => failed,
+    }
+}
+
+async fn decode(
+    topic: Topic,
+    mut deliveries: Deliveries,
+    inbox: &Inbox,
+    arrivals: mpsc::Sender<Arrival>,
+) -> lapin::Result<()> {
+    let decoded = Arc::new(Semaphore::new(MAX_DECODED));
     while let Some(delivery) = deliveries.next().await {
         let delivery = delivery?;
+        let bytes = delivery.data.len().min(MAX_DECODED) as u32;
+        // It is never closed.
+        let Ok(bytes) = decoded.clone().acquire_many_owned(bytes).await else { break };
         let tag = delivery.delivery_tag;
-        let arrival = (tag, Incoming::read(topic, delivery.into(), now()));
-        if arrivals.send(arrival).await.is_err() {
+        let message = Message { defect: inbox.defect(tag), ..delivery.into() };
+        let incoming = Incoming::read(topic, message, now());
+        if arrivals.send(Arrival { tag, incoming, bytes }).await.is_err() {
             break;
         }
     }

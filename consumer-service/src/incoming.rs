@@ -1,10 +1,11 @@
 //! What a delivery turns out to be.
 
-use crate::dead_letters::{too_large, unreadable as reason};
+use crate::dead_letters::{defective, too_large, unreadable as reason};
 use crate::watermarks;
 use chrono::{DateTime, Utc};
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
+use service_runtime::amqp::Defect;
 use service_runtime::clock;
 use sha2::{Digest, Sha256};
 use shared_events::limits::MAX_EVENT_BYTES;
@@ -23,6 +24,8 @@ pub struct Message {
     pub trace: Option<TraceParent>,
     /// The bytes.
     pub body: Vec<u8>,
+    /// What is wrong with it as an AMQP message.
+    pub defect: Option<Defect>,
 }
 
 /// The AMQP properties of a message.
@@ -53,6 +56,8 @@ pub struct Incoming {
     pub trace: Option<TraceParent>,
     /// The bytes as they came.
     pub body: Vec<u8>,
+    /// What is wrong with it as an AMQP message; it is unreadable then.
+    pub defect: Option<Defect>,
     /// What they say.
     pub content: Content,
     /// Of an external event: SHA-256 of what it says.
@@ -95,6 +100,7 @@ impl From<Delivery> for Message {
             trace: said.headers().as_ref().and_then(trace),
             properties,
             body: delivery.data,
+            defect: None,
         }
     }
 }
@@ -111,7 +117,7 @@ fn trace(headers: &FieldTable) -> Option<TraceParent> {
 impl Incoming {
     /// Reads a message that is at hand at `now`, by our clock, from the queue of `topic`.
     pub fn read(topic: Topic, message: Message, now: DateTime<Utc>) -> Self {
-        let Message { is_from_publisher, properties, trace, body } = message;
+        let Message { is_from_publisher, properties, trace, body, defect } = message;
         let now = clock::corrected(now);
         let is_watermark = is_from_publisher && properties.kind.as_deref() == Some(Watermark::TYPE);
         let ours = is_from_publisher && !is_watermark;
@@ -123,7 +129,10 @@ impl Incoming {
             message_id: properties.message_id.as_deref(),
             timestamp: properties.sent_at,
         };
-        let (content, digest) = if is_watermark {
+        let (content, digest) = if let Some(defect) = &defect {
+            let event_id = Event::id_of(&body, attributes);
+            (Content::Unreadable { event_id, reason: defective(defect, body.len()) }, None)
+        } else if is_watermark {
             (watermarks::read(topic, &body, now).map_or(Content::Dropped, Content::Watermark), None)
         } else {
             event(&body, ours, attributes, now)
@@ -132,7 +141,7 @@ impl Incoming {
             Content::Event(event) => event.envelope.traceparent,
             Content::Watermark(_) | Content::Dropped | Content::Unreadable { .. } => None,
         });
-        Self { topic, ours, properties, trace, body, content, digest }
+        Self { topic, ours, properties, trace, body, defect, content, digest }
     }
 
     /// The event, if it could be read.

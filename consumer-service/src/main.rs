@@ -12,6 +12,7 @@ mod incoming;
 mod metrics;
 #[cfg(test)]
 mod model_tests;
+mod prefetch;
 mod progress;
 mod projections;
 mod registration;
@@ -29,9 +30,11 @@ use service_runtime::{health_check, http, postgres, sessions, telemetry};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/read");
 
-/// Of a batch's statement, which takes milliseconds. One that hangs is ended, and its
-/// batch applied anew.
-const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "60s");
+/// Of a batch's statement, which takes milliseconds. One that takes longer is ended, and
+/// its batch applied in smaller parts. It ends before `apply::DEADLINE`, and within a second
+/// when the connection is closed, so that no abandoned statement keeps its locks.
+const STATEMENT_LIMITS: [(&str, &str); 2] =
+    [("statement_timeout", "20s"), ("client_connection_check_interval", "1s")];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -49,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
     let health = Health::default();
     let options = postgres::named(&config.database, "consumer-service")
         .options(postgres::KEY_BY_KEY)
-        .options([STATEMENT_TIMEOUT]);
+        .options(STATEMENT_LIMITS);
     let pool = postgres::pool(options, config.connections);
     let announcer = Announcer::default();
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;

@@ -7,8 +7,9 @@
 
 use crate::apply::LOCK;
 use chrono::{DateTime, Utc};
+use service_runtime::postgres::TransactionConnection;
 use shared_events::lowest_event_id;
-use sqlx::PgPool;
+use sqlx::{Connection, PgPool};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -50,7 +51,8 @@ pub async fn forget_old(pool: PgPool, age: Option<Duration>, shutdown: Cancellat
 /// be missing nothing is forgotten: they may be as old. Waits for the transactions that
 /// are applying events.
 async fn raise(pool: &PgPool, age: Duration) -> sqlx::Result<Option<DateTime<Utc>>> {
-    let mut transaction = pool.begin().await?;
+    let mut connection = TransactionConnection::acquire(pool).await?;
+    let mut transaction = connection.begin().await?;
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *transaction).await?;
     let now = sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(&mut *transaction).await?;
     // A clock that is ahead must not make us forget too much: it could not be undone.
@@ -65,6 +67,7 @@ async fn raise(pool: &PgPool, age: Duration) -> sqlx::Result<Option<DateTime<Utc
     .fetch_optional(&mut *transaction)
     .await?;
     transaction.commit().await?;
+    connection.done();
     Ok(stored)
 }
 

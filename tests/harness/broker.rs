@@ -51,6 +51,11 @@ impl Broker {
         broker
     }
 
+    /// Its URL, as an administrator.
+    pub(super) const fn uri(&self) -> &AMQPUri {
+        &self.uri
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

@@ -83,6 +83,14 @@ impl Service {
         assert!(sent.success(), "cannot send {signal} to {}", self.name);
     }
 
+    /// The most memory that the process has had resident so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kilobytes: u64 = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        kilobytes * 1024
+    }
+
     /// Waits until the process ends by itself; how it did.
     pub async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;

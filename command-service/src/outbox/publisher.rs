@@ -12,7 +12,7 @@ use crate::metrics::{OUTBOX_PUBLISHED, PUBLISHER_LEADER};
 use futures::future::{BoxFuture, FutureExt, join_all};
 use futures::stream::{FuturesUnordered, StreamExt};
 use lapin::Connection;
-use service_runtime::amqp::Sessions;
+use service_runtime::amqp::{Limits, Sessions};
 use service_runtime::broker::BrokerUrl;
 use service_runtime::health::Reporter;
 use service_runtime::postgres::sqlstate;
@@ -92,7 +92,7 @@ impl Publisher {
         let name = "command-service publisher";
         let reporter = self.broker_health.clone();
         let mut sessions =
-            Sessions::new(self.broker.clone(), name, reporter, self.shutdown.clone());
+            Sessions::new(self.broker.clone(), name, Limits::NONE, reporter, self.shutdown.clone());
         while let Some(connection) = sessions.begin().await {
             let ended = self.session(&connection).await;
             if ended.is_err() {

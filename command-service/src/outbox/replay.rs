@@ -138,7 +138,9 @@ impl Replays {
         let mut database = in_time(PgConnection::connect_with(&options))
             .await
             .context("cannot reach the database")?;
-        let broker = amqp::connect(&self.broker, NAME).await.context("cannot reach the broker")?;
+        let broker = amqp::connect(&self.broker, NAME, amqp::Limits::NONE)
+            .await
+            .context("cannot reach the broker")?;
         let channel = amqp::in_time(async {
             let channel = broker.create_channel().await?;
             channel.confirm_select(ConfirmSelectOptions::default()).await?;

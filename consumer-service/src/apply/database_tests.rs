@@ -1,5 +1,7 @@
 //! What [`apply`](crate::apply::apply) promises, on a real database.
 
+mod late;
+
 use crate::apply::apply;
 use crate::external;
 use crate::incoming::{Content, Incoming, Properties};
@@ -29,7 +31,7 @@ const VIEWS: [(&str, &str); 11] = [
 
 fn incoming(topic: Topic, ours: bool, body: Vec<u8>, content: Content) -> Incoming {
     let properties = Properties::default();
-    Incoming { topic, ours, properties, trace: None, body, content, digest: None }
+    Incoming { topic, ours, properties, trace: None, body, defect: None, content, digest: None }
 }
 
 pub fn ours(event: Event) -> Incoming {

@@ -46,7 +46,8 @@ struct Summary {
     reason: String,
     /// Whether it came from our own outbox.
     ours: bool,
-    bytes: i32,
+    /// Length of the body as it was sent.
+    bytes: i64,
     parked_at: DateTime<Utc>,
 }
 
@@ -59,12 +60,15 @@ struct Whole {
     message_id: Option<String>,
     /// The time that the message said.
     sent_at: Option<DateTime<Utc>>,
-    /// The bytes as text; absent if they are none.
+    /// The body as text; absent if it is none. Of one that was too large, its beginning.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
-    /// The bytes in hexadecimal, if they are no text.
+    /// The body in hexadecimal, if it is no text.
     #[serde(skip_serializing_if = "Option::is_none")]
     body_hex: Option<String>,
+    /// The AMQP property section in hexadecimal, if it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    properties_hex: Option<String>,
 }
 
 /// What became of a letter.
@@ -83,7 +87,8 @@ async fn list(
     parameters.check()?;
     let rows = sqlx::query_as!(
         Summary,
-        r#"SELECT id, event_id, queue, reason, ours, length(body) AS "bytes!", parked_at
+        r#"SELECT id, event_id, queue, reason, ours, parked_at,
+                  coalesce(body_bytes, length(body)) AS "bytes!"
            FROM dead_letters
            WHERE CASE WHEN $1 THEN id <= $2 ELSE id >= $2 END
            ORDER BY CASE WHEN $1 THEN -id ELSE id END
@@ -101,15 +106,15 @@ async fn list(
 async fn show(State(letters): State<Letters>, id: Segment) -> Result<Json<Whole>, Problem> {
     let id = id.id("Invalid dead letter id")?;
     let row = sqlx::query!(
-        "SELECT event_id, queue, reason, ours, parked_at, message_id, sent_at, body
-         FROM dead_letters
-         WHERE id = $1",
+        r#"SELECT event_id, queue, reason, ours, parked_at, message_id, sent_at, body, properties,
+                  coalesce(body_bytes, length(body)) AS "bytes!"
+           FROM dead_letters
+           WHERE id = $1"#,
         id,
     )
     .fetch_optional(&letters.pool)
     .await?
     .ok_or_else(|| not_found(id))?;
-    let bytes = i32::try_from(row.body.len()).unwrap_or(i32::MAX);
     let (body, body_hex) = match String::from_utf8(row.body) {
         Ok(text) => (Some(text), None),
         Err(no_text) => (None, Some(hex(no_text.as_bytes()))),
@@ -120,11 +125,12 @@ async fn show(State(letters): State<Letters>, id: Segment) -> Result<Json<Whole>
         queue: row.queue,
         reason: row.reason,
         ours: row.ours,
-        bytes,
+        bytes: row.bytes,
         parked_at: row.parked_at,
     };
     let (message_id, sent_at) = (row.message_id, row.sent_at);
-    Ok(Json(Whole { summary, message_id, sent_at, body, body_hex }))
+    let properties_hex = row.properties.as_deref().map(hex);
+    Ok(Json(Whole { summary, message_id, sent_at, body, body_hex, properties_hex }))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -163,12 +169,11 @@ async fn redrive_one(
 /// `DELETE /admin/dead-letters/{id}`
 async fn discard(State(letters): State<Letters>, id: Segment) -> Result<Json<Done>, Problem> {
     let id = id.id("Invalid dead letter id")?;
-    let mut transaction = letters.pool.begin().await?;
+    // Without BEGIN, so that nothing is left open if the client leaves.
     let deleted = sqlx::query!("DELETE FROM dead_letters WHERE id = $1", id)
-        .execute(&mut *transaction)
+        .execute(&letters.pool)
         .await?
         .rows_affected();
-    transaction.commit().await?;
     if deleted == 0 {
         return Err(not_found(id));
     }

@@ -12,6 +12,6 @@ pub use admin::routes;
 pub use count::count;
 pub use park::{Letter, Parked, park};
 pub use reason::{
-    created_by_event, created_by_shop, other_content, refused_by_database, too_large,
+    created_by_event, created_by_shop, defective, other_content, refused_by_database, too_large,
     unknown_product, unreadable,
 };

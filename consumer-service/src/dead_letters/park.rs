@@ -4,6 +4,7 @@ use super::reason;
 use crate::incoming::{Content, Incoming};
 use crate::metrics::{PARKED, Why};
 use chrono::{DateTime, Utc};
+use service_runtime::amqp::{Defect, identity};
 use service_runtime::trace;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -73,7 +74,10 @@ pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx
     // One by one: they are rare, and two of a batch may be the same.
     for Letter { incoming, reason, counts, why } in letters {
         let event_id: Option<Uuid> = incoming.event_id();
-        let digest: [u8; 32] = Sha256::digest(&incoming.body).into();
+        let (property_section, body_bytes) = amqp(incoming);
+        let mut digest = Sha256::new_with_prefix(&incoming.body);
+        digest.update(property_section.map(identity).unwrap_or_default());
+        let digest: [u8; 32] = digest.finalize().into();
         let reason = storable(reason);
         let properties = &incoming.properties;
         let row = sqlx::query_file!(
@@ -91,6 +95,8 @@ pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx
             properties.kind.as_deref().map(storable),
             properties.app_id.as_deref().map(storable),
             properties.content_encoding.as_deref().map(storable),
+            property_section,
+            body_bytes,
         )
         .fetch_optional(&mut *connection)
         .await?;
@@ -103,6 +109,18 @@ pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx
         }
     }
     Ok(outcome)
+}
+
+/// What is kept of a message beside its body if the AMQP message is defective: its property
+/// section, and the length of a body that was not received whole.
+fn amqp(incoming: &Incoming) -> (Option<&[u8]>, Option<i64>) {
+    let (properties, bytes) = match &incoming.defect {
+        None => return (None, None),
+        Some(Defect::Properties { raw, body_bytes, .. }) => (Some(&raw[..]), *body_bytes),
+        Some(Defect::Body { bytes }) => (None, *bytes),
+    };
+    let is_whole = bytes == incoming.body.len() as u64;
+    (properties, (!is_whole).then(|| i64::try_from(bytes).unwrap_or(i64::MAX)))
 }
 
 /// The reason is kept with the letter, and not logged: it may quote what is in the

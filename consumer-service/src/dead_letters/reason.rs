@@ -1,6 +1,7 @@
 //! Why an event is a dead letter: what is wrong, and what an operator can do.
 
 use chrono::{DateTime, Utc};
+use service_runtime::amqp::Defect;
 use shared_events::limits::MAX_EVENT_BYTES;
 use shared_events::{DecodeError, EventType};
 use uuid::Uuid;
@@ -42,6 +43,27 @@ pub fn other_content(id: Uuid) -> String {
         "Event id {id} was used before for another content. Have its sender give each event an \
          id of its own and send this one again; discard this one."
     )
+}
+
+/// A message that is defective as an AMQP message, of whose body so many bytes are kept.
+pub fn defective(defect: &Defect, kept: usize) -> String {
+    let (what, bytes, advice) = match defect {
+        Defect::Properties { reason, body_bytes, .. } => {
+            let advice = "; or redrive it, if its body alone says enough";
+            (format!("its AMQP properties cannot be read: {reason}."), *body_bytes, advice)
+        }
+        Defect::Body { bytes } => {
+            let what = format!(
+                "{bytes} bytes are more than the {MAX_EVENT_BYTES} that an event may have."
+            );
+            (what, *bytes, "")
+        }
+    };
+    if bytes == kept as u64 {
+        format!("{what} {SEND_AGAIN}{advice}.")
+    } else {
+        format!("{what} The first {kept} of {bytes} bytes are kept. {SEND_AGAIN}.")
+    }
 }
 
 /// An external event that creates what the shop has.

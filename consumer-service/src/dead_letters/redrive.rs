@@ -6,9 +6,9 @@ use crate::dead_letters::refused_by_database;
 use crate::external;
 use crate::incoming::{Content, Incoming, Message, Properties};
 use crate::metrics::{REDRIVES, Redrive};
+use service_runtime::postgres::TransactionConnection;
 use shared_events::{Topic, now};
 use sqlx::{Connection, PgConnection, PgPool};
-use tokio::time::timeout;
 
 /// What became of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,17 +58,17 @@ pub async fn redrive(pool: &PgPool, id: i64, anyway: bool) -> sqlx::Result<Outco
 }
 
 async fn try_to_apply(pool: &PgPool, id: i64, anyway: bool) -> sqlx::Result<Outcome> {
-    let mut connection = pool.acquire().await?;
-    let applying = timeout(apply::DEADLINE, apply_on(&mut connection, id, anyway)).await;
-    let applying = applying.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-    applying.inspect_err(|_| connection.close_on_drop())
+    let mut connection = TransactionConnection::acquire(pool).await?;
+    let outcome = apply::in_time(apply_on(&mut connection, id, anyway)).await?;
+    connection.done();
+    Ok(outcome)
 }
 
 async fn apply_on(connection: &mut PgConnection, id: i64, anyway: bool) -> sqlx::Result<Outcome> {
     let mut transaction = connection.begin_with(apply::BEGIN_ALONE).await?;
     let letter = sqlx::query!(
-        "SELECT event_id, queue, reason, body, ours, forgotten, message_id, sent_at, kind, app_id,
-                content_encoding
+        "SELECT event_id, queue, reason, body, body_bytes, ours, forgotten, message_id, sent_at, kind,
+                app_id, content_encoding
          FROM dead_letters
          WHERE id = $1
          FOR UPDATE",
@@ -80,6 +80,9 @@ async fn apply_on(connection: &mut PgConnection, id: i64, anyway: bool) -> sqlx:
     let Some(topic) = Topic::from_name(&letter.queue) else {
         return Ok(Outcome::Refused(format!("its queue {:?} is unknown", letter.queue)));
     };
+    if letter.body_bytes.is_some() {
+        return Ok(Outcome::Refused(letter.reason));
+    }
     let message = Message {
         is_from_publisher: letter.ours,
         properties: Properties {
@@ -92,6 +95,7 @@ async fn apply_on(connection: &mut PgConnection, id: i64, anyway: bool) -> sqlx:
         },
         trace: None,
         body: letter.body,
+        defect: None,
     };
     let batch = [Incoming::read(topic, message, now())];
     let batch = external::settle(&mut transaction, &batch).await?;

@@ -3,6 +3,17 @@
 //! One way to recover: whatever breaks, the whole session ends, and a new one
 //! begins with a new connection. What was in flight then is not known, so
 //! publishers send it again and consumers get it again; consumers deduplicate.
+//!
+//! What the broker sends passes a [filter](filter::Filter) before the AMQP library sees it, so
+//! that no message breaks a connection or fills the memory.
+
+mod filter;
+mod inbox;
+mod properties;
+mod stream;
+
+pub use inbox::{Defect, Inbox, Limits};
+pub use properties::identity;
 
 use crate::broker::BrokerUrl;
 use crate::health::Reporter;
@@ -11,6 +22,8 @@ use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptio
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use std::io;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +59,7 @@ pub struct Topology {
 pub struct Sessions {
     url: BrokerUrl,
     name: &'static str,
+    limits: Limits,
     reporter: Reporter,
     shutdown: CancellationToken,
     pauses: Pauses,
@@ -53,22 +67,24 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Sessions with the broker at `url`. `name` is seen in its management UI;
-    /// what ends a session is told by `reporter`.
+    /// Sessions with the broker at `url`. `name` is seen in its management UI; `limits`
+    /// bound what a session receives; what ends a session is told by `reporter`.
     pub fn new(
         url: BrokerUrl,
         name: &'static str,
+        limits: Limits,
         reporter: Reporter,
         shutdown: CancellationToken,
     ) -> Self {
-        Self { url, name, reporter, shutdown, pauses: Pauses::default(), began: Instant::now() }
+        let (pauses, began) = (Pauses::default(), Instant::now());
+        Self { url, name, limits, reporter, shutdown, pauses, began }
     }
 
     /// Waits for the broker and connects; none after the shutdown. Whether the
     /// broker is of use is for the session to report.
-    pub async fn begin(&mut self) -> Option<Connection> {
+    pub async fn begin(&mut self) -> Option<Session> {
         while !self.shutdown.is_cancelled() {
-            match connect(&self.url, self.name).await {
+            match connect(&self.url, self.name, self.limits).await {
                 Ok(connection) => {
                     self.began = Instant::now();
                     return Some(connection);
@@ -83,7 +99,7 @@ impl Sessions {
     }
 
     /// Ends a session: closes its connection, and waits a little if it broke.
-    pub async fn end(&mut self, connection: Connection, ended: anyhow::Result<()>) {
+    pub async fn end(&mut self, connection: Session, ended: anyhow::Result<()>) {
         // It may be broken already, and then there is nothing to close.
         let closing = connection.close(200, "bye".into());
         let _ = timeout(CONNECT_TIMEOUT, closing).await;
@@ -99,16 +115,34 @@ impl Sessions {
     }
 }
 
+/// A connection, and what it has delivered.
+#[derive(Debug)]
+pub struct Session {
+    connection: Connection,
+    /// The deliveries that are held.
+    pub inbox: Arc<Inbox>,
+}
+
+impl Deref for Session {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
 /// Connects. `name` is seen in the broker's management UI.
 ///
 /// # Errors
 /// If the broker does not answer in time, or refuses.
-pub async fn connect(url: &BrokerUrl, name: &str) -> anyhow::Result<Connection> {
+pub async fn connect(url: &BrokerUrl, name: &str, limits: Limits) -> anyhow::Result<Session> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let connecting = Connection::connect_uri(url.uri(), properties);
-    Ok(timeout(CONNECT_TIMEOUT, connecting)
+    let inbox = Arc::new(Inbox::new(limits));
+    let connecting = stream::connect(url.uri(), properties, inbox.clone());
+    let connection = timeout(CONNECT_TIMEOUT, connecting)
         .await
-        .map_err(|_| anyhow::anyhow!("no connection within 5 s"))??)
+        .map_err(|_| anyhow::anyhow!("no connection within 5 s"))??;
+    Ok(Session { connection, inbox })
 }
 
 /// Declares the exchange and the queues, which may exist already.

@@ -1,0 +1,66 @@
+//! Batches that take too long, or are dropped.
+
+use super::{letters, ours, tea};
+use crate::apply::{Batch, LOCK, apply, apply_rest};
+use crate::incoming::Incoming;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, PgPool};
+
+/// A trigger on each row of an order, which takes as long as an expression says.
+async fn slow_orders(pool: &PgPool, seconds: &str) {
+    let sql = format!(
+        "CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END $$;
+         CREATE OR REPLACE TRIGGER slow BEFORE INSERT ON orders_read
+         FOR EACH ROW EXECUTE FUNCTION slow()"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap();
+}
+
+async fn orders(pool: &PgPool) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM orders_read").fetch_one(pool).await.unwrap()
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn a_batch_that_takes_too_long_is_applied_in_parts(pool: PgPool) {
+    let options = (*pool.connect_options()).clone().options([("statement_timeout", "500ms")]);
+    let hasty = PgPoolOptions::new().connect_with(options).await.unwrap();
+    slow_orders(&pool, "0.2").await;
+    let deliveries: Vec<Incoming> = (1..=8).map(|id| ours(tea(id))).collect();
+    apply(&hasty, &deliveries).await.unwrap();
+    assert_eq!(orders(&pool).await, 8);
+
+    // One that takes too long alone is tried again, and the others are applied.
+    slow_orders(&pool, "CASE NEW.order_id WHEN 11 THEN 9 ELSE 0 END").await;
+    let deliveries: Vec<Incoming> = (11..=18).map(|id| ours(tea(id))).collect();
+    let mut batch = Batch::new(&deliveries);
+    let error = apply_rest(&hasty, &mut batch).await.unwrap_err();
+    assert!(error.to_string().contains("statement timeout"), "{error}");
+    assert_eq!((orders(&pool).await, letters(&pool).await), (15, 0));
+    sqlx::query("DROP TRIGGER slow ON orders_read").execute(&pool).await.unwrap();
+    apply_rest(&hasty, &mut batch).await.unwrap();
+    assert_eq!((orders(&pool).await, letters(&pool).await), (16, 0));
+}
+
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn a_batch_that_is_dropped_while_it_begins_leaves_no_transaction_open(pool: PgPool) {
+    let options = (*pool.connect_options()).clone();
+    let single = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+    let mut operator = pool.begin().await.unwrap();
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK);
+    lock.execute(&mut *operator).await.unwrap();
+    let deliveries = [ours(tea(1))];
+    let waits = "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                 WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted";
+    let begun =
+        async { while sqlx::query_scalar::<_, i64>(waits).fetch_one(&pool).await.unwrap() == 0 {} };
+    tokio::select! {
+        applied = apply(&single, &deliveries) => panic!("{applied:?} in spite of the lock"),
+        () = begun => {}
+    }
+    operator.rollback().await.unwrap();
+    let insert = "INSERT INTO processed_events (event_id) VALUES (gen_random_uuid())";
+    sqlx::query(insert).execute(&single).await.unwrap();
+    let known = "SELECT count(*) FROM processed_events";
+    assert_eq!(sqlx::query_scalar::<_, i64>(known).fetch_one(&pool).await.unwrap(), 1);
+}

@@ -1,0 +1,150 @@
+//! What a connection has delivered and nobody has settled yet.
+//!
+//! The broker sends as many messages as the prefetch count allows, whatever their size,
+//! and the AMQP library keeps them all. So the size of what is held is bounded here:
+//! deliveries beyond the bound never reach the library. As they are not acknowledged,
+//! they stay in the queue, and come again to the next subscription.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// Bounds of what a connection receives, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest body that is received whole.
+    pub body: u64,
+    /// How much is received of a body that is larger.
+    pub excerpt: u64,
+    /// Messages that are held, with an estimate of what the library adds to them.
+    pub held: usize,
+}
+
+impl Limits {
+    /// No bounds: for connections that only publish.
+    pub const NONE: Self = Self { body: u64::MAX, excerpt: u64::MAX, held: usize::MAX };
+}
+
+/// What is wrong with a message as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// Its properties cannot be read.
+    Properties {
+        /// Which one, and why.
+        reason: String,
+        /// The property section.
+        raw: Vec<u8>,
+        /// Length of the body as it was sent; what was received may be less.
+        body_bytes: u64,
+    },
+    /// Its body is larger than one that is received whole.
+    Body {
+        /// Its length as it was sent.
+        bytes: u64,
+    },
+}
+
+/// The deliveries of a connection that are held, shared by the filter of its stream and by
+/// its consumer. One channel consumes at a time.
+#[derive(Debug)]
+pub struct Inbox {
+    limits: Limits,
+    state: Mutex<State>,
+    overran: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The channel that consumes; 0: none yet.
+    channel: u16,
+    held: VecDeque<Held>,
+    bytes: usize,
+    /// How many deliveries were held when one did not fit. Later ones are dropped, too, so
+    /// that those held are the first ones of the channel and one acknowledgement can settle
+    /// them.
+    overrun: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Held {
+    tag: u64,
+    bytes: usize,
+    defect: Option<Defect>,
+}
+
+impl Inbox {
+    /// An empty one.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, state: Mutex::default(), overran: Notify::new() }
+    }
+
+    /// The bounds.
+    pub const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Forgets what was held for another channel: from now on this one consumes.
+    pub fn open(&self, channel: u16) {
+        *self.lock() = State { channel, ..State::default() };
+    }
+
+    /// Whether a delivery of so many bytes can be held; it is, then.
+    pub(super) fn hold(
+        &self,
+        channel: u16,
+        tag: u64,
+        bytes: usize,
+        defect: Option<Defect>,
+    ) -> bool {
+        let mut state = self.lock();
+        if state.channel != channel || state.overrun.is_some() {
+            return false;
+        }
+        let sum = state.bytes.saturating_add(bytes);
+        // One alone is held whatever its size, or nobody would ever see it.
+        if sum > self.limits.held && !state.held.is_empty() {
+            state.overrun = Some(state.held.len());
+            self.overran.notify_one();
+            return false;
+        }
+        state.bytes = sum;
+        state.held.push_back(Held { tag, bytes, defect });
+        true
+    }
+
+    /// What is wrong with a delivery that is held; nothing, as a rule.
+    pub fn defect(&self, tag: u64) -> Option<Defect> {
+        let mut state = self.lock();
+        let index = state.held.binary_search_by_key(&tag, |held| held.tag).ok()?;
+        state.held.get_mut(index)?.defect.take()
+    }
+
+    /// Deliveries up to this one are settled and no longer held. Gives the mean size of
+    /// those, in bytes.
+    pub fn settle(&self, tag: u64) -> Option<usize> {
+        let mut state = self.lock();
+        let (mut count, mut bytes) = (0, 0);
+        while let Some(held) = state.held.pop_front_if(|held| held.tag <= tag) {
+            count += 1;
+            bytes += held.bytes;
+        }
+        state.bytes -= bytes;
+        bytes.checked_div(count)
+    }
+
+    /// Waits until a delivery does not fit.
+    pub async fn wait_for_overrun(&self) {
+        while self.overrun().is_none() {
+            self.overran.notified().await;
+        }
+    }
+
+    /// If a delivery did not fit since the channel was opened: how many did.
+    pub fn overrun(&self) -> Option<usize> {
+        self.lock().overrun
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,83 @@
+//! Messages that an AMQP library may be unable to read, or that take much memory.
+
+use super::broker::Broker;
+use super::raw_amqp::{RawAmqp, RawMessage, headers, long, properties, short};
+use shared_events::topology::EXCHANGE;
+use uuid::Uuid;
+
+/// Flags of properties, as AMQP counts them.
+const HEADERS: u16 = 1 << 13;
+const PRIORITY: u16 = 1 << 11;
+const CORRELATION_ID: u16 = 1 << 10;
+const MESSAGE_ID: u16 = 1 << 7;
+const TYPE: u16 = 1 << 5;
+const APP_ID: u16 = 1 << 3;
+
+/// A message that becomes a dead letter.
+#[derive(Clone, Debug)]
+pub struct Poison {
+    /// What is special about it.
+    pub kind: &'static str,
+    /// What its reason as a dead letter says.
+    pub reason: &'static str,
+    /// The message.
+    pub message: RawMessage,
+}
+
+/// One message of every kind for the queue of a topic, none twice the same.
+pub fn every_kind(topic: &str) -> Vec<Poison> {
+    let uuid = b"\x01\x90\xa0\xff\xee\xdd\x70\x01\x80\x02\x03\x04\x05\x06\x07\x08";
+    let latin = short(b"M\xfcller");
+    let table = |name: &[u8], value: &[u8]| headers(&[&short(name)[..], value].concat());
+    let text = |bytes: usize| [b"S", &long(&vec![b'x'; bytes])[..]].concat();
+    let utf8 = "is not UTF-8";
+    let sections = [
+        ("byte as message id", utf8, properties(MESSAGE_ID, &[&short(b"\xff")])),
+        ("binary message id", "message_id is not", properties(MESSAGE_ID, &[&short(uuid)])),
+        ("Latin-1 type", "type is not UTF-8", properties(TYPE, &[&latin])),
+        ("Latin-1 app id", "app_id is not UTF-8", properties(APP_ID, &[&latin])),
+        ("Latin-1 correlation id", "correlation_id is not", properties(CORRELATION_ID, &[&latin])),
+        ("Latin-1 header name", "headers has an entry", table(b"\xe9", &text(1))),
+        ("unknown field type", "unknown type", table(b"field", b"Z\0")),
+        ("large headers", "cannot be read: they have", table(b"large", &text(130_000))),
+        ("deep headers", "more than 16 levels", table(b"deep", &nested(2_000))),
+        ("many values", "not JSON", table(b"many", &array(&[b'V'; 50_000]))),
+        ("undefined flag", "not JSON", properties(1 << 1, &[])),
+        ("priority", "not JSON", properties(HEADERS | PRIORITY, &[&long(&[]), &[9]])),
+    ];
+    let by_queue = |properties| RawMessage {
+        key: topic.into(),
+        body: format!("poison {}", Uuid::new_v4()).into_bytes(),
+        properties,
+        ..RawMessage::default()
+    };
+    let mut poison: Vec<Poison> = sections
+        .into_iter()
+        .map(|(kind, reason, section)| Poison { kind, reason, message: by_queue(section) })
+        .collect();
+    let message = RawMessage {
+        exchange: EXCHANGE.into(),
+        key: [topic.as_bytes(), b".\xe9"].concat(),
+        ..by_queue(vec![0; 2])
+    };
+    poison.push(Poison { kind: "Latin-1 routing key", reason: "not JSON", message });
+    let mut message = by_queue(vec![0; 2]);
+    message.body.resize(3_000_000, 0);
+    poison.push(Poison { kind: "large body", reason: "3000000 bytes are more than", message });
+    poison
+}
+
+/// Publishes a message; whether the broker has taken it.
+pub async fn publish(broker: &Broker, message: &RawMessage) -> Result<(), String> {
+    // The broker closes the connection of one that it refuses.
+    RawAmqp::connect(broker).await.publish(message).await
+}
+
+/// An array in so many others.
+fn nested(levels: usize) -> Vec<u8> {
+    (0..levels).fold(array(&[]), |inner, _| array(&inner))
+}
+
+fn array(content: &[u8]) -> Vec<u8> {
+    [b"A", &long(content)[..]].concat()
+}

@@ -1,0 +1,65 @@
+//! The consumer service's memory is bounded, however large the backlog and its messages.
+
+use crate::harness::{Shop, eventually};
+use lapin::BasicProperties;
+use uuid::Uuid;
+
+/// Resident memory that the consumer service does not exceed, in bytes.
+const BOUND: u64 = 200 << 20;
+
+/// An order with so many lines, as an external publisher sends it.
+fn order(number: usize, lines: usize) -> Vec<u8> {
+    let line = r#"{"productId":77,"productName":"Organic Yerba Mate","category":"Beverages","quantity":2,"price":1.25}"#;
+    let (id, items, total) = (Uuid::now_v7(), vec![line; lines].join(","), 2.5 * lines as f64);
+    format!(
+        r#"{{"eventId":"{id}","eventType":"OrderCreated","version":1,"aggregateVersion":1,
+            "timestamp":"2026-01-01T10:30:00Z","orderId":{number},"customerId":{},
+            "status":"CREATED","items":[{items}],"total":{total}}}"#,
+        number % 500 + 1
+    )
+    .into_bytes()
+}
+
+/// What the consumer service takes at most for a backlog of an order queue: with so many
+/// orders and so many other messages.
+async fn peak(orders: &[Vec<u8>], others: &[Vec<u8>]) -> u64 {
+    let mut shop = Shop::open().await;
+    shop.consumer.kill();
+    for bodies in [others, orders] {
+        shop.broker.publish("order-events", bodies, BasicProperties::default()).await;
+    }
+    shop.consumer.restart();
+    eventually(async || {
+        let applied = shop.databases.viewed("SELECT count(*) FROM orders_read").await;
+        let parked = shop.databases.viewed("SELECT count(*) FROM dead_letters").await;
+        let done = (applied as usize, parked as usize);
+        if done == (orders.len(), others.len()) { Ok(()) } else { Err(done) }
+    })
+    .await;
+    let peak = shop.consumer.peak_memory();
+    println!("{} orders, {} others: {} MB", orders.len(), others.len(), peak >> 20);
+    shop.close().await;
+    peak
+}
+
+#[tokio::test]
+async fn a_backlog_of_large_orders_fits_in_bounded_memory() {
+    let orders: Vec<_> = (1..=1_000).map(|number| order(number, 200)).collect();
+    assert!(peak(&orders, &[]).await < BOUND);
+}
+
+#[tokio::test]
+async fn messages_of_the_largest_size_fit_in_bounded_memory() {
+    let other = |number: u8| vec![number; 16 << 20];
+    let others: Vec<_> = (1..=10).map(other).collect();
+    assert!(peak(&[order(1, 2)], &others).await < BOUND);
+}
+
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn measure_large() {
+    let orders: Vec<_> = (1..=4_000).map(|number| order(number, 200)).collect();
+    peak(&orders, &[]).await;
+    let orders: Vec<_> = (1..=500).map(|number| order(number, 2_000)).collect();
+    peak(&orders, &[]).await;
+}
