@@ -123,3 +123,8 @@ async fn processes_that_stop_for_a_while() {
 async fn rights_that_are_revoked_and_granted_again() {
     survives("rights-revoked", 1).await;
 }
+
+#[tokio::test]
+async fn messages_that_amqp_libraries_cannot_read() {
+    survives("poison-messages", 1).await;
+}

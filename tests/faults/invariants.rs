@@ -18,8 +18,8 @@ pub async fn violations(shop: &Shop, books: &Books) -> Vec<String> {
         found.push(format!("{unpublished} events are not published"));
     }
     let parked = shop.databases.viewed("SELECT count(*) FROM dead_letters").await;
-    if parked != 0 {
-        found.push(format!("{parked} events were parked"));
+    if parked != books.parked as i64 {
+        found.push(format!("{parked} messages were parked, not {}", books.parked));
     }
     found
 }

@@ -17,6 +17,7 @@ mod links;
 mod load;
 mod open_transactions;
 mod pauses;
+mod poison;
 mod publishers;
 mod queues;
 mod restarts;
@@ -92,6 +93,7 @@ pub const SCENARIOS: &[Scenario] = &[
     on_services("queue-lost", 1, |stage| queues::lost(stage).boxed_local()),
     on_services("queue-refuses", 1, |stage| queues::refusing(stage).boxed_local()),
     on_services("duplicates", 1, |stage| duplicates::shuffled(stage).boxed_local()),
+    on_services("poison-messages", 1, |stage| poison::published(stage).boxed_local()),
     on_services("two-publishers", 2, |stage| publishers::deposed(stage).boxed_local()),
     on_services("three-consumers", 3, |stage| consumers::killed_and_stopped(stage).boxed_local()),
     on_services("open-transactions", 1, |stage| open_transactions::held(stage).boxed_local()),

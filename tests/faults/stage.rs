@@ -22,6 +22,8 @@ pub struct Stage {
     pub fronts: Vec<Link>,
     /// What goes on.
     pub load: Load,
+    /// What clients were told, and what is to be found.
+    pub ledger: Arc<Ledger>,
     /// The scenario's choices.
     pub random: Rng,
     own_servers: Option<Arc<OwnServers>>,
@@ -70,12 +72,12 @@ impl Stage {
         }
         let (fronts, doors) = doors(&shop, &others).await;
         let catalogue = Catalogue::create(&shop, &ledger).await;
-        let load = Load::start(doors, &catalogue, ledger, &mut random);
+        let load = Load::start(doors, &catalogue, ledger.clone(), &mut random);
         let own_servers = match place {
             Place::Shared(_) => None,
             Place::Own(own) => Some(own.clone()),
         };
-        Self { shop, others, links, fronts, load, random, own_servers }
+        Self { shop, others, links, fronts, load, ledger, random, own_servers }
     }
 
     /// Every service.

@@ -1,0 +1,31 @@
+//! Messages that an AMQP library may be unable to read.
+
+use super::load::PATIENCE;
+use super::stage::Stage;
+use crate::harness::poison::{every_kind, publish};
+use crate::harness::within;
+
+/// Poison of every kind comes in any order by the queues of all topics, while more is
+/// ordered and the consumer is killed.
+pub async fn published(stage: &mut Stage) {
+    let topics = ["product-events", "order-events", "user-events"];
+    let mut poison: Vec<_> = topics.into_iter().flat_map(every_kind).collect();
+    stage.random.shuffle(&mut poison);
+    let killed_at = stage.random.usize(..poison.len());
+    for (number, poison) in poison.iter().enumerate() {
+        // Some are refused by the broker.
+        if publish(&stage.shop.broker, &poison.message).await.is_ok() {
+            stage.ledger.books().parked += 1;
+        }
+        if number == killed_at {
+            stage.shop.consumer.kill();
+            stage.shop.consumer.restart();
+        }
+    }
+    within(PATIENCE, async || {
+        let expected = stage.ledger.books().parked as i64;
+        let parked = stage.shop.databases.viewed("SELECT count(*) FROM dead_letters").await;
+        if parked == expected { Ok(()) } else { Err(format!("{parked} parked, not {expected}")) }
+    })
+    .await;
+}
