@@ -9,8 +9,7 @@ use super::queue;
 use super::sending::CONFIRM_DEADLINE;
 use super::topic_publisher::{Attempt, TopicPublisher};
 use crate::metrics::{OUTBOX_PUBLISHED, PUBLISHER_LEADER};
-use futures::future::{BoxFuture, FutureExt, join_all};
-use futures::stream::{FuturesUnordered, StreamExt};
+use futures::future::join_all;
 use lapin::Connection;
 use service_runtime::amqp::{Limits, Sessions};
 use service_runtime::broker::BrokerUrl;
@@ -23,6 +22,7 @@ use sqlx::postgres::PgConnectOptions;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -153,8 +153,9 @@ struct Leader<'a> {
     publisher: &'a Publisher,
     database: PgConnection,
     topics: [TopicPublisher; Topic::ALL.len()],
-    /// Batches that are being sent, at most one of each topic.
-    sending: FuturesUnordered<BoxFuture<'static, Attempt>>,
+    /// Batches that are being sent, at most one of each topic: in tasks, so that none waits
+    /// for what is asked of the database meanwhile.
+    sending: JoinSet<Attempt>,
     watermarks: Timer,
     /// When the broker last took, or refused, anything.
     heard_at: Instant,
@@ -166,7 +167,7 @@ impl<'a> Leader<'a> {
             publisher,
             database,
             topics: Topic::ALL.map(TopicPublisher::new),
-            sending: FuturesUnordered::new(),
+            sending: JoinSet::new(),
             watermarks: Timer::new(WATERMARK_INTERVAL),
             heard_at: Instant::now(),
         }
@@ -185,7 +186,7 @@ impl<'a> Leader<'a> {
         self.send_next().await?;
         let is_idle = self.sending.is_empty();
         tokio::select! {
-            Some(attempt) = self.sending.next() => self.settle(attempt).await?,
+            Some(ended) = self.sending.join_next() => self.settle(attempt(ended)).await?,
             // A commit since the look has left a permit: none is slept over. While a batch
             // is under way its confirm is waited for, or every commit would cost a query.
             () = self.publisher.committed.notified(), if is_idle => {}
@@ -207,8 +208,9 @@ impl<'a> Leader<'a> {
             ready.iter_mut().map(|ready| (ready.topic, &mut ready.scan)).collect();
         let batches = in_time(queue::next(&mut self.database, &mut scans)).await?;
         for (topic, batch) in ready.into_iter().zip(batches) {
-            let sending = topic.send(&self.publisher.broker, batch);
-            self.sending.extend(sending.map(FutureExt::boxed));
+            if let Some(sending) = topic.send(&self.publisher.broker, batch) {
+                self.sending.spawn(sending);
+            }
         }
         Ok(())
     }
@@ -276,14 +278,19 @@ impl<'a> Leader<'a> {
     /// Marks what is confirmed soon of what was sent, and closes the connections.
     async fn end(mut self) {
         let _ = timeout(LAST_CONFIRMS, async {
-            while let Some(attempt) = self.sending.next().await {
-                self.settle(attempt).await?;
+            while let Some(ended) = self.sending.join_next().await {
+                self.settle(attempt(ended)).await?;
             }
             join_all(self.topics.into_iter().map(TopicPublisher::close)).await;
             Ok::<_, Failure>(())
         })
         .await;
     }
+}
+
+/// What a task came to. A panic is passed on, and ends the service.
+fn attempt(ended: Result<Attempt, JoinError>) -> Attempt {
+    ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 fn is_locked(error: &sqlx::Error) -> bool {
