@@ -1,8 +1,8 @@
 //! The CHECK constraints of the write database and the reader of events refuse the same
 //! values: no row leads to an event that cannot be applied, and none is refused for less.
 
-use shared_events::limits::is_name;
 use shared_events::Event;
+use shared_events::limits::is_name;
 use sqlx::PgPool;
 
 /// A column that goes into events.

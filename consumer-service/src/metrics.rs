@@ -112,10 +112,18 @@ pub static REDRIVES: Metric<Counter, Redrive> = Metric::by(
 pub static DISCARDED: Metric<Counter> =
     Metric::new("shop_dead_letters_discarded_total", "Dead letters dropped by operators.");
 
+/// What is wrong with a watermark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum WrongWatermark {
+    AnotherTopic,
+    OutOfRange,
+    Unreadable,
+}
+
 /// By what is wrong.
-pub static WATERMARKS_DROPPED: Metric<Counter> = Metric::by(
+pub static WATERMARKS_DROPPED: Metric<Counter, WrongWatermark> = Metric::by(
     "shop_watermarks_dropped_total",
     "Watermarks that were wrong: of another topic, out of range or unreadable.",
     "reason",
-    &["another_topic", "out_of_range", "unreadable"],
 );

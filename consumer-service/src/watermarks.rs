@@ -3,9 +3,10 @@
 //! A watermark that is wrong is dropped, as a new one comes every second. The times of
 //! those that count are brought to the read database's clock, by which lag is told.
 
-use crate::metrics::WATERMARKS_DROPPED;
+use crate::metrics::{WATERMARKS_DROPPED, WrongWatermark};
 use chrono::{DateTime, TimeDelta, Utc};
 use service_runtime::clock::{self, Clock};
+use service_runtime::log_limit::LogLimit;
 use shared_events::{Topic, Watermark};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -27,34 +28,31 @@ const LONG_ENOUGH: Duration = Duration::from_secs(30);
 /// How often the write database's clock is reported.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A dropped watermark is logged at most this often.
-const LOG_INTERVAL: Duration = Duration::from_secs(60);
-
 static AGES: Mutex<Ages> = Mutex::new(Ages::new());
 
-static LOGGED: Mutex<Option<Instant>> = Mutex::new(None);
+/// Watermarks that were dropped.
+static LOGGED: LogLimit = LogLimit::new();
 
 /// Reads a watermark that is at hand at `now`, by the read database's clock; none if it is
 /// wrong.
 pub fn read(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Option<Watermark> {
     let wrong = match serde_json::from_slice::<Watermark>(body) {
-        Ok(watermark) if watermark.topic != topic => "another_topic",
-        Ok(watermark) if watermark.committed < 0 => "out_of_range",
+        Ok(watermark) if watermark.topic != topic => WrongWatermark::AnotherTopic,
+        Ok(watermark) if watermark.committed < 0 => WrongWatermark::OutOfRange,
         Ok(watermark) => {
             let mut ages = AGES.lock().unwrap_or_else(PoisonError::into_inner);
             ages.note(Instant::now(), now - watermark.taken_at, clock::ahead());
             let ahead = ages.ahead(Instant::now()).unwrap_or_default();
             return Some(Watermark { taken_at: watermark.taken_at - ahead, ..watermark });
         }
-        Err(_) => "unreadable",
+        Err(_) => WrongWatermark::Unreadable,
     };
     WATERMARKS_DROPPED.add_to(wrong, 1);
-    let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
-    if logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
-        *logged = Some(Instant::now());
+    let (queue, reason): (_, &str) = (topic.name(), wrong.into());
+    if let Some(suppressed) = LOGGED.admit(queue) {
         warn!(
-            queue = topic.name(),
-            "dropped a watermark ({wrong}): somebody else publishes as ours"
+            queue,
+            reason, suppressed, "dropped a watermark: another program publishes as our publisher"
         );
     }
     None

@@ -216,7 +216,7 @@ INSERT INTO dedupe_memory (id) VALUES (1);
 CREATE TABLE dead_letters (
     id          BIGINT PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     event_id    UUID,
-    -- SHA-256 of the bytes.
+    -- SHA-256 of the body, and of `properties` if that is set.
     body_sha256 BYTEA NOT NULL,
     -- Each letter is kept once: by its event id, else by its bytes.
     identity    BYTEA NOT NULL UNIQUE
@@ -230,6 +230,10 @@ CREATE TABLE dead_letters (
     kind        TEXT,
     app_id      TEXT,
     content_encoding TEXT,
+    -- The AMQP property section, byte by byte, if it cannot be read.
+    properties  BYTEA,
+    -- Length of the body as it was sent, in bytes, if `body` is only its beginning.
+    body_bytes  BIGINT,
     -- Whether it is the copy from our own outbox.
     ours        BOOLEAN NOT NULL DEFAULT FALSE,
     -- As in processed_events. Most letters of ours are counted; one that is older than
@@ -242,6 +246,9 @@ CREATE TABLE dead_letters (
 
 -- An event that arrives again is looked for here.
 CREATE INDEX dead_letters_event_id ON dead_letters (event_id);
+
+-- Every sync status asks whether an event of our own outbox is a dead letter.
+CREATE INDEX dead_letters_ours ON dead_letters (id) WHERE ours;
 
 CREATE TABLE sync_status (
     id                             INTEGER PRIMARY KEY DEFAULT 1 CHECK (id = 1),

@@ -6,9 +6,9 @@
 
 use super::queue::{Pending, Scan};
 use super::sending::{Sent, publish, topology};
+use lapin::Channel;
 use lapin::options::ConfirmSelectOptions;
-use lapin::{Channel, Connection};
-use service_runtime::amqp;
+use service_runtime::amqp::{self, Limits, Session};
 use service_runtime::broker::BrokerUrl;
 use service_runtime::retry::Pauses;
 use shared_events::{Topic, Watermark};
@@ -46,7 +46,7 @@ pub struct TopicPublisher {
 /// A connection with a channel.
 #[derive(Clone, Debug)]
 struct Link {
-    connection: Arc<Connection>,
+    connection: Arc<Session>,
     /// With when exchange and queue were declared by it; none: to be opened next.
     channel: Option<(Channel, Instant)>,
 }
@@ -168,7 +168,10 @@ impl TopicPublisher {
 impl Link {
     async fn open(broker: &BrokerUrl, topic: Topic) -> anyhow::Result<Self> {
         let name = format!("command-service publisher {topic}");
-        Ok(Self { connection: Arc::new(amqp::connect(broker, &name).await?), channel: None })
+        Ok(Self {
+            connection: Arc::new(amqp::connect(broker, &name, Limits::NONE).await?),
+            channel: None,
+        })
     }
 
     async fn publish(

@@ -31,11 +31,9 @@ pub static PART_UP: Metric<Gauge> =
     Metric::open("shop_part_up", "Whether a part of /health is up (1) or down (0).");
 
 /// Label `of`.
-pub static CLOCK_SKEW: Metric<Gauge> = Metric::by(
+pub static CLOCK_SKEW: Metric<Gauge> = Metric::open(
     "shop_clock_skew_seconds",
     "By how much a clock is ahead of the database's: this machine's, and the write database's.",
-    "of",
-    &[],
 );
 
 /// Faults of ours.
