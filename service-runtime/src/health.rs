@@ -22,6 +22,9 @@ pub struct Health {
     parts: Arc<Mutex<BTreeMap<&'static str, Part>>>,
 }
 
+/// Why a part is down that has not reported yet.
+const STARTING: &str = "starting";
+
 /// What the absence of a part means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
@@ -44,6 +47,9 @@ struct Part {
     /// Since when it is up or down.
     #[schema(examples("2026-11-21T11:44:31.202809Z"))]
     since: DateTime<Utc>,
+    /// Who says that it is down, and why: see [`Reporter::one_of`].
+    #[serde(skip)]
+    reasons: BTreeMap<&'static str, String>,
     #[serde(skip)]
     need: Need,
     /// Whether the service goes on with a part of its work while it is down.
@@ -58,6 +64,8 @@ struct Part {
 pub struct Reporter {
     health: Health,
     name: &'static str,
+    /// Whose report it is; empty if the part has but one task.
+    by: &'static str,
 }
 
 /// What is told of it at a port.
@@ -98,12 +106,13 @@ async fn get(State(told): State<Told>) -> Response {
 impl Health {
     /// Adds a part, down until it reports otherwise.
     pub fn part(&self, name: &'static str, need: Need) -> Reporter {
-        let detail = Some("starting".to_owned());
         let is_up = PART_UP.with([("part", name.into())]);
-        let part =
-            Part { status: "down", detail, since: Utc::now(), need, is_partial: false, is_up };
+        let reasons = BTreeMap::from([("", STARTING.to_owned())]);
+        let (detail, since) = (Some(STARTING.to_owned()), Utc::now());
+        let is_partial = false;
+        let part = Part { status: "down", detail, since, reasons, need, is_partial, is_up };
         self.lock().insert(name, part);
-        Reporter { health: self.clone(), name }
+        Reporter { health: self.clone(), name, by: "" }
     }
 
     /// `GET /health` for operators.
@@ -146,9 +155,19 @@ impl Told {
 }
 
 impl Reporter {
+    /// A reporter for one of several tasks that use the part. It is up when it is for all
+    /// of them.
+    pub fn one_of(&self, by: &'static str) -> Self {
+        if let Some(part) = self.health.lock().get_mut(self.name) {
+            part.reasons.remove(self.by);
+            part.reasons.insert(by, STARTING.to_owned());
+        }
+        Self { health: self.health.clone(), name: self.name, by }
+    }
+
     /// The part works.
     pub fn up(&self) {
-        if self.change("up", None, false) {
+        if self.change(None, false) {
             info!("{}: up", self.name);
         }
     }
@@ -165,14 +184,21 @@ impl Reporter {
     }
 
     fn note_down(&self, detail: String, is_partial: bool) {
-        if self.change("down", Some(detail.clone()), is_partial) {
+        if self.change(Some(detail.clone()), is_partial) {
             warn!("{}: down: {detail}", self.name);
         }
     }
 
-    fn change(&self, status: &'static str, detail: Option<String>, is_partial: bool) -> bool {
+    /// Whether the part, or why it is down, has changed by that.
+    fn change(&self, reason: Option<String>, is_partial: bool) -> bool {
         let mut parts = self.health.lock();
         let Some(part) = parts.get_mut(self.name) else { return false };
+        match reason {
+            Some(why) => part.reasons.insert(self.by, why),
+            None => part.reasons.remove(self.by),
+        };
+        let detail = part.reasons.values().next().cloned();
+        let status = if detail.is_none() { "up" } else { "down" };
         let changed = part.status != status || part.detail != detail;
         if part.status != status {
             part.since = Utc::now();
@@ -204,5 +230,22 @@ mod tests {
         assert_eq!(status(), StatusCode::OK);
         database.down("gone");
         assert_eq!(status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn a_part_of_several_tasks_is_up_when_it_is_for_all_of_them() {
+        let health = Health::default();
+        let broker = health.part("broker", Need::Vital);
+        let (orders, users) = (broker.one_of("orders"), broker.one_of("users"));
+        let told = || health.lock()["broker"].clone();
+        orders.up();
+        assert_eq!(told().status, "down");
+        users.up();
+        assert_eq!(told().status, "up");
+        orders.down("no such queue");
+        users.up();
+        assert_eq!(told().detail.as_deref(), Some("no such queue"));
+        orders.up();
+        assert_eq!((told().status, told().detail), ("up", None));
     }
 }
