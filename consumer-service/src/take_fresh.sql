@@ -34,7 +34,7 @@ WITH arrived AS MATERIALIZED (
     WHERE event.older_than IS NULL
     ORDER BY event.place
     ON CONFLICT (event_id) DO UPDATE
-        -- A stranger's copy came first; now ours is here, too.
+        -- An external copy came first; now ours is here, too.
         SET counted = TRUE
         WHERE NOT seen.counted AND excluded.counted
     RETURNING event_id, counted, xmax = 0 AS fresh, digest

@@ -66,9 +66,12 @@ pub fn ensure_nginx(private_folder: &Path) -> Result<NginxBinary> {
     found(Server::Nginx, find_nginx())
 }
 
-/// Sees to libfaketime, with which tests give services a wrong clock.
-pub fn ensure_faketime(private_folder: &Path) -> Result<()> {
-    install_missing(private_folder, &[Server::Faketime])
+/// Sees to libfaketime, with which a test gives services a wrong clock. All others do
+/// without it.
+pub fn prepare_faketime(private_folder: &Path) {
+    if let Err(error) = install_missing(private_folder, &[Server::Faketime]) {
+        terminal::note(&format!("tests of wrong clocks will fail: {error:#}"));
+    }
 }
 
 /// Finds PgBouncer, after installing it if it is missing.

@@ -12,7 +12,7 @@ use anyhow::{Result, anyhow, bail};
 use crate::{
     cargo_build::Programs,
     cli::TestArgs,
-    debian_packages::{ensure_faketime, ensure_pgbouncer},
+    debian_packages::{prepare_faketime, ensure_pgbouncer},
     foreground::run_to_end,
     infrastructure::{MAX_CONNECTIONS_OF_TESTS, Plan},
     instance_lock::InstanceLock,
@@ -62,8 +62,8 @@ fn build_and_start(
     let failed = AtomicBool::new(false);
     thread::scope(|scope| {
         let build = scope.spawn(|| test_programs::build_all(plan.project, &failed));
-        let servers = ensure_faketime(&plan.project.private_folder())
-            .and_then(|()| TestServers::start(Needs::Everything, plan))
+        prepare_faketime(&plan.project.private_folder());
+        let servers = TestServers::start(Needs::Everything, plan)
             .inspect_err(|_| failed.store(true, Ordering::Relaxed));
         let programs = build.join().map_err(|_| anyhow!("the build panicked"))?;
         let servers = servers?;
@@ -88,7 +88,7 @@ fn build_then_start(
     }
     let needs = chosen.iter().map(|chosen| chosen.needs).max().unwrap_or(Needs::Nothing);
     if needs == Needs::Everything {
-        ensure_faketime(&plan.project.private_folder())?;
+        prepare_faketime(&plan.project.private_folder());
     }
     let servers = TestServers::start(needs, plan)?;
     Ok((programs, chosen, servers))

@@ -40,7 +40,7 @@ pub fn ours(event: Event) -> Incoming {
     incoming(topic, true, body, Content::Event(event))
 }
 
-fn strangers(event: Event) -> Incoming {
+fn external_copy(event: Event) -> Incoming {
     let digest = Some(external::digest_of(&event));
     Incoming { ours: false, digest, ..ours(event) }
 }
@@ -243,31 +243,36 @@ async fn an_event_is_counted_once_whatever_copies_come_in_whatever_order(pool: P
     let event = tea(1);
     let body = event.to_json().unwrap();
     let bad = |ours| unreadable(body.as_bytes(), ours);
-    // Parked; mended by a stranger; and then ours again, in both forms.
-    for incoming in
-        [bad(false), bad(true), strangers(event.clone()), bad(true), ours(event.clone()), bad(true)]
-    {
+    // Parked; mended by another publisher; and then ours again, in both forms.
+    for incoming in [
+        bad(false),
+        bad(true),
+        external_copy(event.clone()),
+        bad(true),
+        ours(event.clone()),
+        bad(true),
+    ] {
         apply(&pool, &[incoming]).await.unwrap();
     }
     assert_eq!((letters(&pool).await, seen(&pool, "order-events").await), (0, 1));
-    // Applied for a stranger; ours cannot be read.
+    // The external copy is applied; ours cannot be read.
     let event = tea(2);
-    apply(&pool, &[strangers(event.clone())]).await.unwrap();
+    apply(&pool, &[external_copy(event.clone())]).await.unwrap();
     let body = event.to_json().unwrap();
     apply(&pool, &[unreadable(body.as_bytes(), true)]).await.unwrap();
     assert_eq!((letters(&pool).await, seen(&pool, "order-events").await), (0, 2));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn a_strangers_copy_is_applied_but_only_ours_is_counted(pool: PgPool) {
-    apply(&pool, &[strangers(tea(1))]).await.unwrap();
+async fn an_external_copy_is_applied_but_only_ours_is_counted(pool: PgPool) {
+    apply(&pool, &[external_copy(tea(1))]).await.unwrap();
     assert_eq!(seen(&pool, "order-events").await, 0);
     apply(&pool, &[ours(tea(2))]).await.unwrap();
     assert_eq!(seen(&pool, "order-events").await, 1);
 
     let event = tea(3);
-    apply(&pool, &[strangers(event.clone())]).await.unwrap();
-    apply(&pool, &[ours(event.clone()), strangers(event.clone())]).await.unwrap();
+    apply(&pool, &[external_copy(event.clone())]).await.unwrap();
+    apply(&pool, &[ours(event.clone()), external_copy(event.clone())]).await.unwrap();
     apply(&pool, &[ours(event)]).await.unwrap();
     assert_eq!(seen(&pool, "order-events").await, 2);
     let orders: i64 =

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use tracing::warn;
 use uuid::Uuid;
 
-/// A reason may quote what a stranger wrote, however long that is.
+/// A reason may quote what another publisher wrote, however long that is.
 const MAX_REASON_CHARS: usize = 600;
 
 /// An event to be parked.

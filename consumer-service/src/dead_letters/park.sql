@@ -12,7 +12,7 @@ WITH known AS (
     -- Applied before, in another version or another copy: nothing to park.
     SELECT event_id FROM processed_events WHERE event_id = $1
 ), counted_now AS (
-    -- A stranger's copy was applied; now ours is here, too.
+    -- An external copy was applied; now ours is here, too.
     UPDATE processed_events
     SET counted = TRUE
     WHERE $6 AND NOT counted AND event_id = $1
@@ -24,7 +24,7 @@ WITH known AS (
     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
     WHERE NOT EXISTS (SELECT FROM known)
     ON CONFLICT (identity) DO UPDATE
-        -- Another publisher's copy was parked; now ours is here, and takes its place.
+        -- An external copy was parked; now ours is here, and takes its place.
         SET counted = excluded.counted, ours = TRUE, body = excluded.body,
             body_sha256 = excluded.body_sha256, reason = excluded.reason,
             message_id = excluded.message_id, sent_at = excluded.sent_at,

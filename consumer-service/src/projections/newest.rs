@@ -4,7 +4,7 @@ use shared_events::Event;
 use uuid::Uuid;
 
 /// The value that came with the newest event: that of the highest aggregate
-/// version. The event id settles a tie, which only strangers' events can bring
+/// version. The event id settles a tie, which only external events can bring
 /// about.
 #[derive(Debug)]
 pub struct Newest<T> {
