@@ -30,13 +30,13 @@ impl Pauses {
     }
 
     /// The next pause, for a caller that waits by itself.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_pause(&mut self) -> Duration {
         self.next.next().unwrap_or(Duration::from_secs(2))
     }
 
     /// Waits for the next pause; false if the shutdown came first.
     pub async fn pause(&mut self, shutdown: &CancellationToken) -> bool {
-        let pause = self.next();
+        let pause = self.next_pause();
         shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some()
     }
 }

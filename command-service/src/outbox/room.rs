@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+use uuid::Uuid;
 
 /// How often to count, at the most.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -104,21 +105,28 @@ impl Room {
             if self.is_full(topic) { self.limit - self.limit / 10 } else { self.limit }
         });
         let rows = sqlx::query!(
-            // Counts no further than it must.
+            // Counts no further than it must. Compares rows as next.sql does.
             r#"SELECT topic AS "topic!",
                       (SELECT count(*)
                        FROM (SELECT
                              FROM outbox
-                             WHERE topic = limited.topic AND published_at IS NULL
+                             WHERE published_at IS NULL
+                                 AND (topic, id) >= (limited.topic, $3)
+                                 AND (topic, id) <= (limited.topic, $4)
+                             ORDER BY topic, id
                              LIMIT most) AS waiting) AS "waiting!",
                       (SELECT extract(epoch FROM clock_timestamp() - created_at)::float8
                        FROM outbox
-                       WHERE topic = limited.topic AND published_at IS NULL
-                       ORDER BY id
+                       WHERE published_at IS NULL
+                           AND (topic, id) >= (limited.topic, $3)
+                           AND (topic, id) <= (limited.topic, $4)
+                       ORDER BY topic, id
                        LIMIT 1) AS age
                FROM unnest($1::text[], $2::bigint[]) AS limited (topic, most)"#,
             &Topic::ALL.map(|topic| topic.name().to_owned())[..],
             &limits[..],
+            Uuid::nil(),
+            Uuid::max(),
         )
         .fetch_all(pool)
         .await?;

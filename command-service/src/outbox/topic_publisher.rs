@@ -147,7 +147,7 @@ impl TopicPublisher {
     pub fn fail(&mut self, problem: String) {
         let now = Instant::now();
         self.is_sending = false;
-        self.retry_at = Some(now + self.backoff.next());
+        self.retry_at = Some(now + self.backoff.next_pause());
         self.failed_at = Some(now);
         self.problem = Some(problem);
     }
