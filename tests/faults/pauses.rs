@@ -33,12 +33,14 @@ async fn pause(stage: &mut Stage, number: usize, milliseconds: Range<u64>) {
     drop(paused);
 }
 
-/// PostgreSQL's processes for connections of services.
+/// PostgreSQL's processes for the connections that services have used last.
 async fn backends(database: &PgPool) -> Vec<u32> {
     let ids: Vec<i32> = sqlx::query_scalar(
         "SELECT pid FROM pg_stat_activity
          WHERE datname = current_database() AND usename <> current_user
-         ORDER BY application_name, backend_start",
+             AND application_name <> 'health'
+         ORDER BY state_change DESC
+         LIMIT 3",
     )
     .fetch_all(database)
     .await

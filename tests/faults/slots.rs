@@ -1,36 +1,61 @@
 //! Database servers without a free connection.
 
+use super::load::PATIENCE;
 use super::stage::Stage;
-use sqlx::pool::PoolConnection;
-use sqlx::{Connection, PgConnection, Postgres};
+use crate::harness::{Service, within};
+use sqlx::{Connection, PgConnection, PgPool};
 
-/// Too many connections, and superusers' are reserved:
+/// Too many connections; the last ones are reserved for superusers:
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 const TOO_MANY: &str = "53300";
 
 /// How many connections are opened at a time.
 const AT_ONCE: usize = 20;
 
-/// Others use up the connections of the write database's server, and then of the read
-/// database's; the services lose theirs and get no new ones.
+/// The services lose their connections to the write database, and then those to the read
+/// database, while others take all that its server has.
 pub async fn used_up(stage: &mut Stage) {
-    let urls = stage.shop.databases.monitoring_urls();
-    let pools = [&stage.shop.databases.write, &stage.shop.databases.read].map(Clone::clone);
-    for (url, pool) in urls.iter().zip(pools) {
-        let mut operator = pool.acquire().await.unwrap();
-        let mut taken = Vec::new();
-        for _ in 0..4 {
-            take_all(url, &mut taken).await;
-            end_services(&mut operator).await;
-        }
-        take_all(url, &mut taken).await;
-        stage.for_a_while(2_000..10_000).await;
-        drop(taken);
-        stage.load.answered(20).await;
-    }
+    let [write, read] = stage.shop.databases.monitoring_urls();
+    stage.links.command_write.cut().await;
+    let taken = take_all(&write, &stage.shop.databases.write).await;
+    stage.links.command_write.open().await;
+    is_down(&stage.shop.command).await;
+    stage.for_a_while(2_000..10_000).await;
+    drop(taken);
+    stage.load.answered(20).await;
+
+    stage.links.consumer_read.cut().await;
+    stage.links.query_read.cut().await;
+    let taken = take_all(&read, &stage.shop.databases.read).await;
+    stage.links.open().await;
+    is_down(&stage.shop.consumer).await;
+    is_down(&stage.shop.query).await;
+    stage.for_a_while(2_000..10_000).await;
+    drop(taken);
 }
 
-async fn take_all(url: &str, taken: &mut Vec<PgConnection>) {
+async fn is_down(service: &Service) {
+    within(PATIENCE, async || {
+        let health = service.health().await;
+        if health.status == 503 { Ok(()) } else { Err(health.text) }
+    })
+    .await;
+}
+
+/// Takes all connections, as soon as the server has noticed that the services' are gone.
+async fn take_all(url: &str, database: &PgPool) -> Vec<PgConnection> {
+    within(PATIENCE, async || {
+        let connected: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND usename LIKE '%\\_service'",
+        )
+        .fetch_one(database)
+        .await
+        .unwrap();
+        if connected == 0 { Ok(()) } else { Err(connected) }
+    })
+    .await;
+    let mut taken = Vec::new();
     loop {
         let connecting = (0..AT_ONCE).map(|_| PgConnection::connect(url));
         let mut is_full = false;
@@ -44,14 +69,7 @@ async fn take_all(url: &str, taken: &mut Vec<PgConnection>) {
             }
         }
         if is_full {
-            return;
+            return taken;
         }
     }
-}
-
-async fn end_services(operator: &mut PoolConnection<Postgres>) {
-    let end = "SELECT pg_terminate_backend(pid, 10000)
-               FROM pg_stat_activity
-               WHERE datname = current_database() AND usename LIKE '%\\_service'";
-    sqlx::query(end).execute(&mut **operator).await.unwrap();
 }
