@@ -1,7 +1,9 @@
 //! A database that answers and yet cannot do its part: clients, health and the log are told
 //! why, nothing is called unknown that is known, and all is well again without a restart.
 
-use crate::harness::{Answer, Shop, assert_views_agree, client, eventually, json, order};
+use crate::harness::{
+    Answer, Links, Servers, Shop, Way, assert_views_agree, client, eventually, json, order,
+};
 use futures::future::join_all;
 use reqwest::Method;
 
@@ -142,6 +144,57 @@ async fn many_failures_are_one_line_that_names_the_request() {
     assert!(lines[0].contains("request_id=first-1"), "{}", lines[0]);
     // What the service says in all is not much more.
     assert!(log.lines().count() < 60, "{log}");
+    shop.close().await;
+}
+
+#[tokio::test]
+async fn responses_that_do_not_come_are_unknown_and_one_line_that_names_the_request() {
+    let servers = Servers::of_environment();
+    let links = Links::to(&servers);
+    links.open().await;
+    let shop = Shop::wired(&servers, links.wiring(), None).await;
+    shop.command.healthy().await;
+    let product = shop.product("Tea", "5", 1_000).await;
+    run(
+        &shop,
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             PERFORM pg_sleep(2);
+             RETURN NEW;
+         END
+         $$;
+         CREATE TRIGGER wait BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION wait()"
+            .to_owned(),
+    )
+    .await;
+    let url = format!("http://{}/api/orders", shop.command.address("api").await);
+    let ordering = Answer::to(
+        json(&client(), Method::POST, url, &order(1, product, 1))
+            .header("x-request-id", "silent-1"),
+    );
+    let creating = shop.post("/api/products", r#"{"name":"New","category":"Tea","price":1}"#);
+    let silencing = async {
+        let asleep = "SELECT count(*) FROM pg_stat_activity
+                      WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        eventually(async || {
+            let asleep = shop.databases.written(asleep).await;
+            if asleep == 2 { Ok(()) } else { Err(asleep) }
+        })
+        .await;
+        links.command_write.hold(Way::Back).await;
+    };
+    let (ordered, created, ()) = tokio::join!(ordering, creating, silencing);
+    for answer in [ordered.unwrap(), created] {
+        assert_eq!((answer.status, answer.error()), (503, "Outcome unknown"), "{}", answer.text);
+    }
+    let log = shop.command.log();
+    let told = "the outcome of a command is unknown";
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains(told)).collect();
+    // That of the order comes first; the other may come more than 10 s later.
+    assert!((1..=2).contains(&lines.len()), "{log}");
+    assert!(lines[0].contains("no answer within 5 s"), "{}", lines[0]);
+    assert!(lines[0].contains("request_id=silent-1"), "{}", lines[0]);
+    links.open().await;
     shop.close().await;
 }
 
