@@ -166,27 +166,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-#[ignore = "a measurement"]
-fn a_million_messages() {
-    let headers: Vec<u8> = (0..9)
-        .flat_map(|n| [&[9][..], b"ce-headerS\0\0\0\x10", &[b'a' + n; 16]].concat())
-        .collect();
-    let section =
-        [&[0x20, 0x80][..], &(headers.len() as u32).to_be_bytes(), &headers, b"\x24", &[b'1'; 36]]
-            .concat();
-    let sent = Sent { key: b"order-events.OrderCreated".to_vec(), section, body: vec![b'x'; 700] };
-    let mut filter = filter(Limits { held: usize::MAX, ..LIMITS });
-    let mut output = Vec::new();
-    let (began, mut parsing) = (std::time::Instant::now(), std::time::Duration::ZERO);
-    for tag in 1..=1_000_000 {
-        output.clear();
-        filter.feed(&sent.frames(tag, 4_000), &mut output);
-        filter.inbox.settle(tag);
-        let parsed = std::time::Instant::now();
-        assert!(basic::parse_properties(&sent.section[..]).is_ok());
-        parsing += parsed.elapsed();
-    }
-    println!("filter and test {:?}, the library's parser {parsing:?}", began.elapsed() - parsing);
-}

@@ -59,7 +59,8 @@ async fn a_batch_that_is_dropped_while_it_begins_leaves_no_transaction_open(pool
         () = begun => {}
     }
     operator.rollback().await.unwrap();
-    let insert = "INSERT INTO processed_events (event_id) VALUES (gen_random_uuid())";
+    let insert =
+        "INSERT INTO processed_events (event_id, counted) VALUES (gen_random_uuid(), FALSE)";
     sqlx::query(insert).execute(&single).await.unwrap();
     let known = "SELECT count(*) FROM processed_events";
     assert_eq!(sqlx::query_scalar::<_, i64>(known).fetch_one(&pool).await.unwrap(), 1);
