@@ -214,6 +214,33 @@ async fn a_right_that_was_taken_away_is_told_until_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_right_to_read_that_was_taken_away_is_told_until_it_is_back() {
+    let shop = Shop::open().await;
+    shop.product("Tea", "5", 1_000).await;
+    shop.caught_up().await;
+    let read = async |sql: &'static str| {
+        sqlx::raw_sql(sql).execute(&shop.databases.read).await.unwrap();
+    };
+    let health_is = async |status: u16| {
+        eventually(async || {
+            let health = shop.query.health().await;
+            if health.status == status { Ok(()) } else { Err(health.text) }
+        })
+        .await;
+    };
+    read("REVOKE SELECT ON users_read FROM query_service").await;
+    let refused = shop.get("/api/users").await;
+    assert_eq!((refused.status, refused.error()), (503, "Service unavailable"));
+    assert!(refused.text.contains("The database role lacks a right."), "{}", refused.text);
+    health_is(503).await;
+    assert!(shop.query.log().contains("sqlstate=42501"));
+    read("GRANT SELECT ON users_read TO query_service").await;
+    health_is(200).await;
+    assert_eq!(shop.get("/api/users").await.status, 200);
+    shop.close().await;
+}
+
+#[tokio::test]
 async fn a_pool_without_a_free_connection_is_told_until_there_is_one() {
     let shop = Shop::open_with(&[("COMMAND_DATABASE_CONNECTIONS", "1")]).await;
     let product = shop.product("Tea", "5", 1_000).await;

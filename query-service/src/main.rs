@@ -7,6 +7,7 @@ mod document;
 mod freshness;
 mod lookup;
 mod metrics;
+mod read_probe;
 mod read_your_writes;
 mod router;
 mod topology;
@@ -19,7 +20,7 @@ use service_runtime::auth::{Guard, Guarded, Role};
 use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, postgres, sessions, telemetry};
+use service_runtime::{health_check, http, postgres, recovery, sessions, telemetry};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -42,6 +43,13 @@ async fn main() -> anyhow::Result<()> {
     let (arrivals, watching) = Arrivals::watch(&database.pool(), shutdown.clone());
     tasks.spawn("arrivals", async move {
         watching.await;
+        Ok(())
+    });
+
+    let able = health.part("queries", Need::Vital);
+    let trying = recovery::watch(database.pool(), read_probe::try_to_read, able, shutdown.clone());
+    tasks.spawn("queries", async move {
+        trying.await;
         Ok(())
     });
 

@@ -102,7 +102,7 @@ pub async fn serve(
     drop(listener);
     // A client that never finishes its request must not keep us from ending.
     if timeout(DRAIN, under_way.shutdown()).await.is_err() {
-        debug!("some requests were not finished in time");
+        warn!("stopping: some requests were not finished within {} s", DRAIN.as_secs());
     }
 }
 

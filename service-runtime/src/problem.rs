@@ -33,6 +33,10 @@ pub struct Problem {
     members: BTreeMap<&'static str, Value>,
 }
 
+/// In the extensions of a response: its `error`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ErrorText(pub &'static str);
+
 /// A refusal, as in RFC 9457. Some have members of their own besides.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
@@ -189,6 +193,7 @@ impl Serialize for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status(), Json(&self)).into_response();
+        response.extensions_mut().insert(ErrorText(self.error));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after {

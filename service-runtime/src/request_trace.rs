@@ -1,10 +1,11 @@
 //! What is told of each request: its trace, its id and a log line.
 
 use crate::log_limit::LogLimit;
+use crate::problem::ErrorText;
 use crate::request_id;
 use crate::trace::{self, Description, KeyValue, Span};
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use shared_events::TraceParent;
@@ -20,7 +21,7 @@ const MAX_ID_BYTES: usize = 128;
 /// Asked every few seconds, by machines: no traces are begun for these.
 const PROBES: [&str; 2] = ["/health", "/metrics"];
 
-/// Requests that failed by our fault and were logged at `info`.
+/// Failed requests that were logged at `info`.
 static LOGGED: LogLimit = LogLimit::new();
 
 /// Where log lines of requests come from, for `RUST_LOG`.
@@ -49,7 +50,7 @@ pub async fn trace_request(request: Request, next: Next) -> Response {
         span.fail("");
     }
     drop(span);
-    log(trace, method, route, status, start, &id);
+    log(trace, method, route, &response, start, &id);
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
     if let Ok(value) = HeaderValue::try_from(trace.to_string()) {
@@ -71,26 +72,27 @@ fn describe(method: &'static str, route: &str) -> Description {
 }
 
 /// A line for each request would take a twentieth of the time of an order, and hide all
-/// others: at `info` there is one for each status and route that failed by our fault, at
-/// most one in [10 s](crate::log_limit::INTERVAL). The reason of a 503 is logged where it
-/// is found.
+/// others: at `info` there is one for each route and kind of failure that is not the
+/// client's, at most one in [10 s](crate::log_limit::INTERVAL). A `/health` that answers
+/// 503 is no failed request.
 fn log(
     trace: TraceParent,
     method: &str,
     route: &str,
-    status: StatusCode,
+    response: &Response,
     start: Instant,
     id: &HeaderValue,
 ) {
-    let is_fault = status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE;
-    let key = || format!("{method} {route} {}", status.as_u16());
-    let suppressed = if is_fault { LOGGED.admit(&key()) } else { None };
+    let error = response.extensions().get().map_or("", |ErrorText(error)| *error);
+    let is_failure = response.status().is_server_error() && !PROBES.contains(&route);
+    let key = || format!("{method} {route} {} {error}", response.status().as_u16());
+    let suppressed = if is_failure { LOGGED.admit(&key()) } else { None };
     let duration_ms = start.elapsed().as_micros() as f64 / 1000.0;
-    let (status, request_id) = (status.as_u16(), id.to_str().unwrap_or_default());
+    let (status, request_id) = (response.status().as_u16(), id.to_str().unwrap_or_default());
     trace::with(Some(trace), || {
         if let Some(suppressed) = suppressed {
             info!(
-                target: TARGET, method, route, status, duration_ms, request_id, suppressed,
+                target: TARGET, method, route, status, error, duration_ms, request_id, suppressed,
                 "request"
             );
         } else {
