@@ -12,7 +12,7 @@ use anyhow::{Result, anyhow, bail};
 use crate::{
     cargo_build::Programs,
     cli::TestArgs,
-    debian_packages::{prepare_faketime, ensure_pgbouncer},
+    debian_packages::{ensure_pgbouncer, prepare_faketime},
     foreground::run_to_end,
     infrastructure::{MAX_CONNECTIONS_OF_TESTS, Plan},
     instance_lock::InstanceLock,

@@ -27,6 +27,7 @@ fn external(body: &str, changes: &[(&str, &str)]) -> Incoming {
         properties: Properties::default(),
         trace: None,
         body: text.into_bytes(),
+        defect: None,
     };
     Incoming::read(topic, message, shared_events::now())
 }
