@@ -54,12 +54,3 @@ async fn messages_of_the_largest_size_fit_in_bounded_memory() {
     let others: Vec<_> = (1..=10).map(other).collect();
     assert!(peak(&[order(1, 2)], &others).await < BOUND);
 }
-
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn measure_large() {
-    let orders: Vec<_> = (1..=4_000).map(|number| order(number, 200)).collect();
-    peak(&orders, &[]).await;
-    let orders: Vec<_> = (1..=500).map(|number| order(number, 2_000)).collect();
-    peak(&orders, &[]).await;
-}
