@@ -28,14 +28,7 @@ async fn pooled(settings: &str) -> (Shop, [Pooler; 2]) {
 
 #[tokio::test]
 async fn services_work_and_a_standby_takes_over_in_session_mode() {
-    let (mut shop, mut poolers) = pooled("").await;
-    // Settings of a database hold for connections that are opened after the migrations.
-    eventually(async || {
-        let tables = "SELECT count(*) FROM pg_class WHERE relname = 'projections'";
-        if shop.databases.viewed(tables).await > 0 { Ok(()) } else { Err("not migrated") }
-    })
-    .await;
-    poolers[1].restart().await;
+    let (mut shop, poolers) = pooled("").await;
     let other = shop.another_command_service();
     for service in [&shop.command, &shop.consumer, &shop.query, &other] {
         service.healthy().await;

@@ -44,23 +44,11 @@ impl Pooler {
         fs::write(&users, passwords.concat()).unwrap();
         fs::write(folder.join(FILE), configuration).unwrap();
         let pooler = Self { port, child: spawn(&folder), folder };
-        pooler.accepts().await;
-        pooler
-    }
-
-    /// Kills it and starts it again: all connections are lost.
-    pub async fn restart(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.child = spawn(&self.folder);
-        self.accepts().await;
-    }
-
-    async fn accepts(&self) {
         eventually(async || {
-            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).map_err(|_| self.log())
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).map_err(|_| pooler.log())
         })
         .await;
+        pooler
     }
 
     /// All that it has logged.
