@@ -3,20 +3,6 @@
 use crate::harness::{Service, Shop, assert_views_agree, eventually};
 use chrono::{SecondsFormat, Utc};
 use lapin::BasicProperties;
-use std::fs;
-
-/// Has a service see another time of day, by libfaketime.
-fn set_clock(service: &mut Service, by: &str) {
-    let folders = fs::read_dir("/usr/lib").unwrap().flatten();
-    let libraries = folders.map(|entry| entry.path().join("faketime/libfaketime.so.1"));
-    let library = libraries.into_iter().find(|path| path.exists());
-    let library = library.expect("libfaketime is not installed: Debian's package faketime");
-    service.restart_with_all(&[
-        ("LD_PRELOAD", library.to_str().unwrap()),
-        ("FAKETIME", by),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-    ]);
-}
 
 /// Waits until a service says that its clock is wrong, and by so many seconds; it goes on.
 async fn tells(service: &Service, detail: &str, seconds: f64) {
@@ -37,8 +23,8 @@ async fn tells(service: &Service, detail: &str, seconds: f64) {
 async fn wrong_clocks_are_told_and_lose_nothing() {
     let mut shop = Shop::open().await;
     assert_eq!(shop.query.health().await.body["clock"]["status"], "up");
-    set_clock(&mut shop.command, "+10m");
-    set_clock(&mut shop.consumer, "-10m");
+    shop.command.restart_with_clock("+10m");
+    shop.consumer.restart_with_clock("-10m");
     shop.command.healthy().await;
     shop.consumer.healthy().await;
     let product = shop.product("Tea", "5", 10).await;

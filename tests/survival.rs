@@ -125,6 +125,11 @@ async fn rights_that_are_revoked_and_granted_again() {
 }
 
 #[tokio::test]
+async fn clocks_that_are_wrong_by_minutes() {
+    survives("clocks-wrong", 1).await;
+}
+
+#[tokio::test]
 async fn messages_that_amqp_libraries_cannot_read() {
     survives("poison-messages", 1).await;
 }

@@ -18,8 +18,14 @@ static LOGGED: LogLimit = LogLimit::new();
 const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '1s'";
 
 /// Begins a command's transaction.
+///
+/// In a task of its own: the deadline of a command may drop this future, and a BEGIN that is
+/// dropped before its response returns its connection to the pool with an open transaction
+/// (transact-rs/sqlx#4385). The task then receives the response and rolls back.
 pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
-    pool.begin_with(BEGIN).await
+    let pool = pool.clone();
+    let beginning = tokio::spawn(async move { pool.begin_with(BEGIN).await });
+    beginning.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 /// Appends the event that tells of what a transaction changed, keeps the answer if

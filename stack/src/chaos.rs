@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{cargo_build::cargo_build, foreground::run_to_end, interrupt, project::Project};
+use crate::{
+    cargo_build::cargo_build, debian_packages::prepare_faketime, foreground::run_to_end, interrupt,
+    project::Project,
+};
 
 /// The program.
 const CHAOS: &str = "chaos";
@@ -17,6 +20,7 @@ const CHAOS: &str = "chaos";
 /// Builds everything, hands the arguments on, and gives the exit code.
 pub fn run(arguments: &[String]) -> Result<ExitCode> {
     let project = Project::locate()?;
+    prepare_faketime(&project.private_folder());
     let nothing_else = AtomicBool::new(false);
     let programs = cargo_build(
         project.cargo().args(["build", "--release", "--bins"]),

@@ -66,8 +66,8 @@ pub fn ensure_nginx(private_folder: &Path) -> Result<NginxBinary> {
     found(Server::Nginx, find_nginx())
 }
 
-/// Sees to libfaketime, with which a test gives services a wrong clock. All others do
-/// without it.
+/// Installs libfaketime if it is missing. Tests give services a wrong clock by it; all other
+/// tests work without it.
 pub fn prepare_faketime(private_folder: &Path) {
     if let Err(error) = install_missing(private_folder, &[Server::Faketime]) {
         terminal::note(&format!("tests of wrong clocks will fail: {error:#}"));

@@ -5,6 +5,7 @@
 //! doubled. All choices follow from a seed.
 
 mod client;
+mod clocks;
 mod consumers;
 mod disks;
 mod duplicates;
@@ -100,6 +101,7 @@ pub const SCENARIOS: &[Scenario] = &[
     on_services("late-commit", 1, |stage| late_commit::of_a_lower_id(stage).boxed_local()),
     on_services("rolling-restart", 2, |stage| restarts::rolling(stage).boxed_local()),
     on_services("three-boot-at-once", 3, |stage| restarts::none(stage).boxed_local()),
+    on_services("clocks-wrong", 1, |stage| clocks::wrong(stage).boxed_local()),
     on_services("rights-revoked", 1, |stage| rights::revoked(stage).boxed_local()),
     on_servers("broker-stopped", |stage| servers::broker_stopped(stage).boxed_local()),
     on_servers("broker-killed", |stage| servers::broker_killed(stage).boxed_local()),

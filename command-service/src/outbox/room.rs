@@ -6,7 +6,7 @@
 
 use crate::metrics::{OUTBOX_AGE, OUTBOX_LIMIT, OUTBOX_WAITING};
 use service_runtime::health::Reporter;
-use service_runtime::postgres::is_absence;
+use service_runtime::postgres;
 use service_runtime::problem::Problem;
 use shared_events::Topic;
 use sqlx::PgPool;
@@ -65,9 +65,9 @@ impl Room {
             let began = Instant::now();
             match timeout(DEADLINE, self.count(&pool)).await {
                 Ok(Ok(())) => self.report(&health),
-                // Health tells of the database.
-                Ok(Err(error)) if is_absence(&error) => {}
-                Ok(Err(error)) => warn!("cannot count unpublished events: {error}"),
+                Ok(Err(error)) => {
+                    postgres::report(&error);
+                }
                 Err(_) => warn!("unpublished events were not counted in time"),
             }
             let pause = INTERVAL.max(began.elapsed() * SHARE);

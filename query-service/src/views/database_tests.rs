@@ -117,7 +117,7 @@ async fn windows_before_1970_come_in_pages_too(pool: PgPool) {
     fill(
         &pool,
         "INSERT INTO hourly_product_sales_view
-             (hour_timestamp, product_id, gross_quantity, gross_revenue, gross_orders)
+             (hour_timestamp, product_id, total_quantity, total_revenue, total_orders)
          SELECT timestamptz '1969-12-31T22:00:00Z' + hour * interval '1 hour', product, 1, 1, 1
          FROM generate_series(0, 3) AS hour, generate_series(1, 2) AS product",
     )
@@ -134,7 +134,7 @@ async fn the_last_24_hours_are_shown_unless_told(pool: PgPool) {
     fill(
         &pool,
         "INSERT INTO hourly_product_sales_view
-             (hour_timestamp, product_id, gross_quantity, gross_revenue, gross_orders)
+             (hour_timestamp, product_id, total_quantity, total_revenue, total_orders)
          SELECT date_trunc('hour', now(), 'UTC') - ago * interval '1 hour', ago + 1, 1, 1, 1
          FROM generate_series(0, 30) AS ago",
     )
