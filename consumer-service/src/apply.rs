@@ -90,10 +90,9 @@ impl<'a> Batch<'a> {
 ///
 /// # Errors
 /// If the database could not do its part; nothing is known to be wrong with
-/// the deliveries then. Those applied by then are not left any more.
+/// the deliveries then. Those applied by then are not left any more. If a part took too
+/// long, its halves are left.
 pub async fn apply_rest(pool: &PgPool, batch: &mut Batch<'_>) -> sqlx::Result<()> {
-    // Single deliveries that took too long, and the last error.
-    let (mut late, mut failure) = (Vec::new(), None);
     while let Some(part) = batch.rest.pop() {
         let Err(error) = apply_together(pool, part).await else { continue };
         let (is_bad, is_late) = (is_bad_data(&error), is_late(&error));
@@ -101,21 +100,19 @@ pub async fn apply_rest(pool: &PgPool, batch: &mut Batch<'_>) -> sqlx::Result<()
             [_, _, ..] if is_bad || is_late => {
                 let (first, second) = part.split_at(part.len() / 2);
                 batch.rest.extend([second, first]);
-                continue;
             }
-            [alone] if is_bad => match park(pool, alone, &error).await {
-                Ok(()) => continue,
-                Err(error) => failure = Some(error),
-            },
-            _ => failure = Some(error),
+            [alone] if is_bad => {
+                park(pool, alone, &error).await.inspect_err(|_| batch.rest.push(part))?;
+            }
+            // A delivery that takes too long alone is tried again after the others.
+            _ if is_late => batch.rest.insert(0, part),
+            _ => batch.rest.push(part),
         }
-        late.push(part);
-        if !is_late {
-            break;
+        if !is_bad {
+            return Err(error);
         }
     }
-    batch.rest.append(&mut late);
-    failure.map_or(Ok(()), Err)
+    Ok(())
 }
 
 /// Applies deliveries of one topic.

@@ -150,6 +150,9 @@ impl Loop<'_> {
         let mut prefetch = Prefetch::new(batch.saturating_mul(2), LIMITS.held);
         while let Some(session) = sessions.begin().await {
             let ended = self.consume(&session, &mut prefetch).await;
+            if let (Err(_), Some(fitted)) = (&ended, session.inbox.overrun()) {
+                prefetch.lower(fitted);
+            }
             sessions.end(session, ended).await;
         }
     }

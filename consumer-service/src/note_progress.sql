@@ -1,5 +1,4 @@
--- Notes the progress of a batch of one topic. Rows are inserted again if somebody has
--- emptied the tables.
+-- Notes the progress of a batch of one topic.
 --
 -- $1 topic; $2 newest event time, may be null; $3 events applied; $4 events of
 -- our own outbox dealt with for the first time; $5 and $6 watermarks: when
@@ -9,7 +8,8 @@
 WITH status AS (
     INSERT INTO sync_status AS status
         (id, last_processed_event_timestamp, events_applied, updated_at)
-    SELECT 1, $2::timestamptz, $3::bigint, clock_timestamp()
+    -- The clock of a command service may be ahead, and the time never goes back.
+    SELECT 1, least($2::timestamptz, now()), $3::bigint, clock_timestamp()
     WHERE $3 > 0
     ON CONFLICT (id) DO UPDATE
     SET last_processed_event_timestamp = greatest(

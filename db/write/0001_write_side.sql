@@ -33,7 +33,9 @@ CREATE TABLE products (
     stock      INTEGER CHECK (stock >= 0),
     -- Raised with every change of the row, in its transaction.
     version    BIGINT NOT NULL DEFAULT 1 CHECK (version BETWEEN 1 AND 9007199254740992),
+    -- Services read it, and cannot read `infinity`.
     created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+               CHECK (created_at >= '0001-01-01Z' AND created_at < '10000-01-01Z')
 )
 -- Every order rewrites the rows of its products. Room on the page, and no index on what
 -- changes, let PostgreSQL rewrite them in place (heap-only tuples).
@@ -144,7 +146,8 @@ CREATE TABLE outbox (
                      coalesce(payload ->> 'eventType', '') ~ '^[A-Za-z0-9_-]+$'
                      AND length(payload ->> 'eventType') <= 100
                  ),
-    created_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
+    created_at   TIMESTAMPTZ NOT NULL DEFAULT now()
+                 CHECK (created_at >= '0001-01-01Z' AND created_at < '10000-01-01Z'),
     -- Null until the broker has confirmed the message.
     published_at TIMESTAMPTZ
 );
@@ -168,7 +171,7 @@ CREATE FUNCTION count_marks() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    INSERT INTO outbox_progress AS progress (topic, published)
+    INSERT INTO public.outbox_progress AS progress (topic, published)
     SELECT topic, sum(marks)
     FROM (
         SELECT topic, 1 AS marks FROM after WHERE published_at IS NOT NULL
@@ -197,7 +200,7 @@ CREATE FUNCTION count_published_row() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    INSERT INTO outbox_progress AS progress (topic, published)
+    INSERT INTO public.outbox_progress AS progress (topic, published)
     VALUES (NEW.topic, 1)
     ON CONFLICT (topic) DO UPDATE SET published = progress.published + 1;
     RETURN NULL;

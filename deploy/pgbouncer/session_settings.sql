@@ -10,7 +10,9 @@ BEGIN
         FROM (VALUES
             -- A transaction left open, and a lock that is not given back.
             ('command_service', 'idle_in_transaction_session_timeout', '10s'),
-            ('command_service', 'lock_timeout', '5s'),
+            -- As for an order beside the batcher; so no locked row delays other orders for longer.
+            ('command_service', 'lock_timeout', '1s'),
+            ('command_service', 'statement_timeout', '4s'),
             ('consumer_service', 'idle_in_transaction_session_timeout', '10s'),
             ('consumer_service', 'lock_timeout', '5s'),
             ('query_service', 'idle_in_transaction_session_timeout', '10s'),

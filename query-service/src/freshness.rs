@@ -123,7 +123,9 @@ async fn read(pool: &PgPool) -> sqlx::Result<SyncStatus> {
         lag_seconds: (lag_milliseconds + 999) / 1000,
         lag_milliseconds,
         is_caught_up: lag.is_zero() && !row.lacks_our_events,
-        pending_events: is_fresh(row.now, row.newest).then_some(row.pending_events),
+        // Of events that are known to be missing, the number is at least a lower bound.
+        pending_events: (is_fresh(row.now, row.newest) || row.oldest_unreached.is_some())
+            .then_some(row.pending_events),
         dead_letters: row.dead_letters,
         events_applied: row.events_applied,
     })

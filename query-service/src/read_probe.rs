@@ -13,6 +13,7 @@ const PROBE: &str = "SELECT FROM products_read_view LIMIT 1;
     SELECT FROM hourly_sales_view LIMIT 1;
     SELECT FROM hourly_product_sales_view LIMIT 1;
     SELECT FROM projections LIMIT 1;
+    SELECT FROM dead_letters LIMIT 1;
     SELECT FROM processed_events LIMIT 1;
     SELECT FROM sync_status, watermarks, topic_progress LIMIT 1";
 

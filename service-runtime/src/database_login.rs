@@ -19,11 +19,10 @@ pub struct DatabaseLogin {
 impl DatabaseLogin {
     /// The address of a database with this role; unchanged if none is set.
     pub fn apply(&self, address: PgConnectOptions) -> PgConnectOptions {
-        match self.database_user.as_deref() {
-            None | Some("") => address,
-            Some(user) => address
-                .username(user)
-                .password(self.database_password.as_deref().unwrap_or_default()),
+        match (self.database_user.as_deref(), self.database_password.as_deref()) {
+            (None | Some(""), _) => address,
+            (Some(user), None | Some("")) => address.username(user),
+            (Some(user), Some(password)) => address.username(user).password(password),
         }
     }
 }

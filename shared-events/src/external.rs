@@ -145,8 +145,8 @@ fn product(
         None if event_type == EventType::PriceChanged && !properties.strict => 0,
         None => return Err(properties.refuse("stockDelta", "is required")),
     };
-    let price = match properties.has("price") {
-        false if event_type == EventType::PriceChanged => properties.price("newPrice")?,
+    let price = match properties.json("price")? {
+        None if event_type == EventType::PriceChanged => properties.price("newPrice")?,
         _ => properties.price("price")?,
     };
     Ok(ProductState {
@@ -162,9 +162,9 @@ fn product(
 fn price_changed(properties: &Properties<'_>) -> Result<PriceChanged, DecodeError> {
     let product = product(properties, EventType::PriceChanged)?;
     let old_price = properties.price("oldPrice")?;
-    let new_price = match properties.has("newPrice") {
-        true => properties.price("newPrice")?,
-        false => product.price,
+    let new_price = match properties.json("newPrice")? {
+        Some(_) => properties.price("newPrice")?,
+        None => product.price,
     };
     Ok(PriceChanged { product, prices: PriceStep { old_price, new_price } })
 }

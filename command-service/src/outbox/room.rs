@@ -6,7 +6,7 @@
 
 use crate::metrics::{OUTBOX_AGE, OUTBOX_LIMIT, OUTBOX_WAITING};
 use service_runtime::health::Reporter;
-use service_runtime::postgres;
+use service_runtime::postgres::{self, no_answer};
 use service_runtime::problem::Problem;
 use shared_events::Topic;
 use sqlx::PgPool;
@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 use uuid::Uuid;
 
 /// How often to count, at the most.
@@ -67,8 +66,12 @@ impl Room {
                 Ok(Ok(())) => self.report(&health),
                 Ok(Err(error)) => {
                     postgres::report(&error);
+                    health.partly_down("unpublished events cannot be counted");
                 }
-                Err(_) => warn!("unpublished events were not counted in time"),
+                Err(_) => {
+                    postgres::report(&no_answer(DEADLINE));
+                    health.partly_down("unpublished events cannot be counted");
+                }
             }
             let pause = INTERVAL.max(began.elapsed() * SHARE);
             if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {

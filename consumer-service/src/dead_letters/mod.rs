@@ -10,7 +10,7 @@ mod redrive;
 
 pub use admin::routes;
 pub use count::count;
-pub use park::{Letter, Parked, park};
+pub use park::{Letter, Parked, digest, park};
 pub use reason::{
     created_by_event, created_by_shop, defective, other_content, refused_by_database, too_large,
     unknown_product, unreadable,

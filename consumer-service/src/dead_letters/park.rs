@@ -75,9 +75,7 @@ pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx
     for Letter { incoming, reason, counts, why } in letters {
         let event_id: Option<Uuid> = incoming.event_id();
         let (property_section, body_bytes) = amqp(incoming);
-        let mut digest = Sha256::new_with_prefix(&incoming.body);
-        digest.update(property_section.map(identity).unwrap_or_default());
-        let digest: [u8; 32] = digest.finalize().into();
+        let digest = digest(incoming);
         let reason = storable(reason);
         let properties = &incoming.properties;
         let row = sqlx::query_file!(
@@ -109,6 +107,14 @@ pub async fn park(connection: &mut PgConnection, letters: &[Letter<'_>]) -> sqlx
         }
     }
     Ok(outcome)
+}
+
+/// SHA-256 of a message: of its body, and of its property section if that cannot be read.
+pub fn digest(incoming: &Incoming) -> [u8; 32] {
+    let (property_section, _) = amqp(incoming);
+    let mut digest = Sha256::new_with_prefix(&incoming.body);
+    digest.update(property_section.map(identity).unwrap_or_default());
+    digest.finalize().into()
 }
 
 /// What is kept of a message beside its body if the AMQP message is defective: its property

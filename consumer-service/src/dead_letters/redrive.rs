@@ -89,8 +89,8 @@ async fn apply_on(connection: &mut PgConnection, id: i64, anyway: bool) -> sqlx:
             kind: letter.kind,
             app_id: letter.app_id,
             content_encoding: letter.content_encoding,
-            // Letters from before message ids were kept have the event's.
-            message_id: letter.message_id.or(letter.event_id.map(|id| id.to_string())),
+            // The event's id, if it is known: a message id may be stored with replacements.
+            message_id: letter.event_id.map(|id| id.to_string()).or(letter.message_id),
             sent_at: letter.sent_at,
         },
         trace: None,

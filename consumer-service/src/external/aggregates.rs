@@ -40,7 +40,9 @@ impl Aggregates {
             .await?;
         let states = rows.into_iter().filter_map(|row| {
             let state = match (row.is_external, row.is_in_view) {
-                (true, _) => State::External(row.created_by),
+                (true, true) => State::External(row.created_by),
+                // Its row was removed by hand, or its event was never applied.
+                (true, false) => State::External(None),
                 (false, true) => State::Ours,
                 (false, false) => State::Unknown,
             };

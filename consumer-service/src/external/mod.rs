@@ -14,7 +14,7 @@ mod catalogue;
 #[cfg(test)]
 mod database_tests;
 
-use crate::dead_letters::other_content;
+use crate::dead_letters::{self, other_content};
 use crate::incoming::{Content, Incoming};
 use aggregates::Aggregates;
 use catalogue::Catalogue;
@@ -46,6 +46,8 @@ pub async fn settle<'a>(
     let catalogue = Catalogue::load(connection, events()).await?;
     let mut settled = batch.to_vec();
     for incoming in settled.iter_mut().filter(|incoming| !incoming.ours) {
+        let is_unreadable = matches!(incoming.content, Content::Unreadable { .. });
+        let letter_digest = is_unreadable.then(|| dead_letters::digest(incoming));
         let outcome = match &mut incoming.content {
             Content::Event(event) => match used.check(event.envelope.event_id, incoming.digest) {
                 Known::Other => Err((None, other_content(event.envelope.event_id))),
@@ -57,8 +59,7 @@ pub async fn settle<'a>(
                     .map_err(|reason| (Some(event.envelope.event_id), reason)),
             },
             Content::Unreadable { event_id: Some(id), reason } => {
-                let digest = Some(Sha256::digest(&incoming.body).into());
-                if used.is_another_letter(*id, digest) {
+                if used.is_another_letter(*id, letter_digest) {
                     // Kept by its bytes: the id stands for another one.
                     Err((None, format!("{reason} {}", other_content(*id))))
                 } else {

@@ -2,8 +2,8 @@
 -- event they are created.
 --
 -- $1 topics; $2 ids; $3 events that create them, null of those that change them.
-INSERT INTO external_aggregates AS marker (topic, aggregate_id, created_by)
+INSERT INTO external_aggregates (topic, aggregate_id, created_by)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::uuid[])
 ON CONFLICT (topic, aggregate_id) DO UPDATE
 SET created_by = excluded.created_by
-WHERE marker.created_by IS NULL AND excluded.created_by IS NOT NULL
+WHERE excluded.created_by IS NOT NULL

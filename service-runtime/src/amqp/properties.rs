@@ -17,6 +17,9 @@ const MAX_DEPTH: usize = 16;
 /// beside the bytes of the message.
 const VALUE_OVERHEAD: usize = 96;
 
+/// A table that is not empty takes memory for some more values.
+const TABLE_VALUES: usize = 7;
+
 /// The flag of the headers, which come after two strings.
 const HEADERS: u16 = 1 << 13;
 
@@ -143,6 +146,9 @@ impl<'a> Reader<'a> {
             inner.value(kind, depth + 1).map_err(|what| named(name, &what))?;
         }
         self.values += inner.values;
+        if kind == AMQPType::FieldTable && inner.values > 0 {
+            self.values += TABLE_VALUES;
+        }
         Ok(())
     }
 }
