@@ -49,21 +49,21 @@ pub struct Config {
     #[arg(long, env = "ORDER_PRICE_POLICY", default_value = "accept")]
     pub order_price_policy: PricePolicy,
 
-    /// Most events of a topic that may wait for the broker. Beyond that its commands are
-    /// refused.
+    /// Most events of each topic that may wait for the broker. Beyond that, commands of
+    /// that topic are refused.
     #[arg(long, env = "OUTBOX_LIMIT", default_value_t = 1_000_000,
           value_parser = whole::<u32>(1, 100_000_000))]
     pub outbox_limit: u32,
 
-    /// Database connections for all commands but the placing of orders. Beside
-    /// them there are five for that, one for the publisher and one for health.
+    /// Database connections for all commands but placing orders, which has five more.
+    /// Publisher and health have one each.
     #[arg(long, env = "COMMAND_DATABASE_CONNECTIONS", default_value_t = 10,
           value_parser = whole::<u32>(1, 1_000))]
     pub connections: u32,
 
-    /// Threads that take commands, from 1 to 1024. Empty: half as many as there are
-    /// cores. Each order is a statement's work in PostgreSQL and then the broker's, and to
-    /// hand it from thread to thread takes longer than to answer.
+    /// Threads of the service, from 1 to 1024. Empty: half as many as there are cores,
+    /// because PostgreSQL and the broker do most of the work for an order, and passing it
+    /// between threads costs more than it saves.
     #[arg(long, env = "COMMAND_SERVICE_THREADS", default_value = "", hide_default_value = true)]
     pub threads: Threads,
 

@@ -1,14 +1,14 @@
 //! The only transaction that changes views.
 //!
-//! A batch of deliveries is one transaction: new events are told from those
-//! seen before, every projection adds them up, what cannot be read is parked,
-//! and progress is noted. It commits as a whole, before any of the deliveries
-//! is acknowledged, so each event takes effect exactly once.
+//! A batch of deliveries is one transaction: duplicates are skipped, every projection
+//! adds the new events, unreadable messages become dead letters, and progress is stored.
+//! It commits as a whole, before any of the deliveries is acknowledged, so each event
+//! takes effect exactly once.
 //!
-//! A batch that fails on data is halved until the event that fails stands
-//! alone; that one is parked. One that takes too long is halved as well; an event
-//! that takes too long alone is tried again, after the others. Any other failure is
-//! not the events' fault, and is for the caller to wait out.
+//! A batch that fails on data is halved until the bad event is alone; it becomes a dead
+//! letter. A batch that takes too long is halved as well; an event that takes too long
+//! alone is retried after the others. After any other failure, which is not caused by the
+//! events, the caller retries.
 
 #[cfg(test)]
 pub mod database_tests;
@@ -37,11 +37,11 @@ pub const LOCK: i64 = 4_187_301;
 /// transaction stays open, so the connection is to be closed after any failure.
 pub const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(4187301)";
 
-/// How a transaction begins that no other one may run beside.
+/// Begins a transaction that excludes all others.
 pub const BEGIN_ALONE: &str = "BEGIN; SELECT pg_advisory_xact_lock(4187301)";
 
-/// A batch that takes longer is given up, with its connection. No statement takes as long:
-/// see `STATEMENT_LIMITS`.
+/// Deadline of a batch; then its connection is closed. Statements end sooner: see
+/// `STATEMENT_LIMITS`.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What becomes of events that are older than the memory of processed events.
@@ -72,7 +72,7 @@ impl Settled {
     }
 }
 
-/// Deliveries of one topic, of which some may be applied already.
+/// Deliveries of one topic; some may be applied already.
 #[derive(Debug)]
 pub struct Batch<'a> {
     /// Parts yet to be applied, the next one last.
@@ -80,18 +80,18 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// A batch of which nothing is applied.
+    /// A batch before anything is applied.
     pub fn new(deliveries: &'a [Incoming]) -> Self {
         Self { rest: vec![deliveries] }
     }
 }
 
-/// Applies what is left of a batch.
+/// Applies the rest of a batch.
 ///
 /// # Errors
-/// If the database could not do its part; nothing is known to be wrong with
-/// the deliveries then. Those applied by then are not left any more. If a part took too
-/// long, its halves are left.
+/// If the database failed, for a reason other than the deliveries. Those already applied
+/// are removed from the batch. If a part took too
+/// long, its halves remain.
 pub async fn apply_rest(pool: &PgPool, batch: &mut Batch<'_>) -> sqlx::Result<()> {
     while let Some(part) = batch.rest.pop() {
         let Err(error) = apply_together(pool, part).await else { continue };
@@ -132,8 +132,7 @@ async fn apply_together(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Waits for a transaction until [`DEADLINE`]. Its connection is to be closed after any
-/// failure.
+/// Runs a transaction until [`DEADLINE`]. Close its connection after any failure.
 pub async fn in_time<T>(transaction: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     let late = || io::Error::new(io::ErrorKind::TimedOut, "no answer within 30 s");
     timeout(DEADLINE, transaction).await.unwrap_or_else(|_| Err(late().into()))
@@ -197,8 +196,8 @@ async fn take_fresh(
     batch: &[Incoming],
     memory: Memory,
 ) -> sqlx::Result<Fresh> {
-    // An event may be in a batch twice, also as our copy, which counts then, and as another
-    // publisher's.
+    // An event may be in a batch twice, also as our copy and as another publisher's; then
+    // our copy counts.
     let mut events: BTreeMap<Uuid, (&Event, &Incoming)> = BTreeMap::new();
     for incoming in batch {
         if let Some(event) = incoming.event() {
@@ -231,7 +230,7 @@ async fn take_fresh(
             fresh.since = row.forgotten_since;
             fresh.forgotten.insert(row.event_id);
         } else if let Some((event, incoming)) = events.get(&row.event_id) {
-            // An external event had taken the id of ours for another content.
+            // An external event used the id of our event for another content.
             let is_other = |digest: &Vec<u8>| digest[..] != external::digest_of(event);
             if row.fresh || (incoming.ours && row.digest.as_ref().is_some_and(is_other)) {
                 fresh.events.push((*event).clone());
@@ -258,7 +257,7 @@ async fn park(pool: &PgPool, incoming: &Incoming, error: &sqlx::Error) -> sqlx::
     Ok(())
 }
 
-/// Whether a transaction took too long: a statement of it, or all together.
+/// Whether a transaction, or a statement of it, took too long.
 fn is_late(error: &sqlx::Error) -> bool {
     let is_timeout = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
     is_cancelled(error) || matches!(error, sqlx::Error::Io(error) if is_timeout(error))

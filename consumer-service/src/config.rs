@@ -31,8 +31,7 @@ pub struct Config {
           value_parser = whole::<u16>(0, 65_535))]
     pub operations_port: u16,
 
-    /// Most events of one transaction, and deliveries that the broker sends
-    /// ahead.
+    /// Most deliveries of one transaction. The prefetch count is at most twice that.
     #[arg(long, env = "CONSUMER_BATCH", default_value_t = 2000,
           value_parser = whole::<u16>(1, 30_000))]
     pub batch: u16,
@@ -42,8 +41,8 @@ pub struct Config {
           value_parser = whole::<u32>(1, 1_000))]
     pub connections: u32,
 
-    /// For how many hours processed events are remembered; 0: for ever. What is
-    /// older than that is parked if it comes again.
+    /// Hours for which deduplication records are kept; 0: for ever. An older event that
+    /// arrives again becomes a dead letter.
     #[arg(long, env = "DEDUPE_MEMORY_HOURS", default_value_t = 0,
           value_parser = whole::<u32>(0, 87_600))]
     pub dedupe_memory_hours: u32,

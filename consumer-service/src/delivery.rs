@@ -1,15 +1,15 @@
 //! Taking deliveries from the queues, and the only place that acknowledges.
 //!
-//! Each topic has a connection and a loop of its own, so that no topic stops another.
-//! Whatever is there, up to limits, is applied in one transaction, and then acknowledged
-//! with one multiple acknowledgement. While it is applied, what comes next is read.
-//! Nothing is acknowledged that was not committed: if the database is away, the
-//! deliveries are held until it is back; if the broker is, they will come again, and are
-//! told apart by their ids.
+//! Each topic has a connection and a loop of its own, so that no topic stops another. All
+//! deliveries that are ready, up to limits, are applied in one transaction and
+//! acknowledged with one multiple acknowledgement. Meanwhile the next ones are read. A
+//! delivery is acknowledged only after the commit: without the database, deliveries are
+//! held until it is back; without the broker, they are delivered again and recognised by
+//! their ids.
 //!
-//! Memory is bounded by bytes: what a connection holds by its [`Limits`], what is decoded
-//! by [`MAX_DECODED`]. If the prefetch count lets the broker send more than a connection
-//! may hold, the topic is consumed anew with a lower one.
+//! Memory is bounded in bytes: deliveries of a connection by its [`Limits`], decoded
+//! bodies by [`MAX_DECODED`]. If the broker sends more than a connection may hold, the
+//! topic is consumed again with a lower prefetch count.
 
 use crate::announcement::Announcer;
 use crate::apply::{Batch, apply_rest};
@@ -47,16 +47,16 @@ use tracing::{debug, info};
 /// them back. Consuming anew helps then, and costs nothing otherwise.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// What a topic's connection holds: 4,000 deliveries of common events, or 20 of the
-/// largest. Of a larger body than an event's, a part is kept as a dead letter.
+/// What a topic's connection may hold. The prefetch count of 4,000 usual events fits. Of
+/// a body larger than an event may be, an excerpt is kept in a dead letter.
 const LIMITS: Limits = Limits { body: MAX_EVENT_BYTES as u64, excerpt: 64 << 10, held: 20 << 20 };
 
-/// Bodies of a topic that are decoded and not applied yet, in bytes. Decoded, they take
-/// several times as much.
+/// Bodies of a topic that are decoded and not applied yet, in bytes. Decoded events take
+/// several times as much memory.
 const MAX_DECODED: usize = 4 << 20;
 
-/// A batch ends with the message that brings its bodies to so many bytes, so that the next
-/// batch is decoded while it is applied.
+/// A batch ends with the message that brings its bodies to this size, in bytes, so that
+/// the next batch is decoded while it is applied.
 const MAX_BATCH: usize = MAX_DECODED / 2;
 
 /// A delivery, decoded.
@@ -67,7 +67,7 @@ struct Arrival {
     bytes: OwnedSemaphorePermit,
 }
 
-/// Why a topic is consumed anew, which is no failure.
+/// Why a topic is consumed again without a failure.
 #[derive(Debug, thiserror::Error)]
 enum Anew {
     #[error("nothing has come from {0} for {SILENCE:?}, not even a watermark; consuming anew")]
@@ -165,8 +165,8 @@ impl Loop<'_> {
                 Err(error) if error.is::<Anew>() => info!("{error}"),
                 ended => return ended,
             }
-            // What was not acknowledged goes back to the queue. If the channel is broken, there
-            // is nothing to close.
+            // Unacknowledged deliveries return to the queue. A broken channel needs no
+            // closing.
             let _ = amqp::in_time(channel.close(200, "consuming anew".into())).await;
         }
     }
@@ -214,9 +214,8 @@ impl Loop<'_> {
         self.consumer.batch.into()
     }
 
-    /// Applies a batch, waiting for the database as long as it takes, and
-    /// acknowledges it; gives its last tag. None if the shutdown came first: nothing is
-    /// acknowledged then.
+    /// Applies a batch, waiting for the database as long as it takes, and acknowledges
+    /// it; gives its last tag. None after a shutdown: nothing is acknowledged then.
     async fn settle(&self, channel: &Channel, batch: Vec<Arrival>) -> anyhow::Result<Option<u64>> {
         let Some(last_tag) = batch.last().map(|arrival| arrival.tag) else { return Ok(None) };
         let (incoming, bytes): (Vec<Incoming>, Vec<OwnedSemaphorePermit>) =
@@ -278,8 +277,9 @@ fn gather(first: Arrival, waiting: &mut mpsc::Receiver<Arrival>, limit: usize) -
     batch
 }
 
-/// Reads deliveries and hands them on, until the consumer ends or nobody takes them. If
-/// more come than are held, the broker is asked to send no more; those held are the last.
+/// Reads deliveries and passes them on, until the consumer ends or the receiver is
+/// closed. If more arrive than may be held, the consumer is cancelled; the deliveries
+/// already held are the last.
 async fn read(
     topic: Topic,
     channel: Channel,

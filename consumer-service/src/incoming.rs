@@ -18,7 +18,7 @@ use uuid::Uuid;
 pub struct Message {
     /// Whether our publisher sent it, by our exchange.
     pub is_from_publisher: bool,
-    /// What it says beside its body.
+    /// Its AMQP properties.
     pub properties: Properties,
     /// The trace that its header names.
     pub trace: Option<TraceParent>,
@@ -60,7 +60,7 @@ pub struct Incoming {
     pub defect: Option<Defect>,
     /// What they say.
     pub content: Content,
-    /// Of an external event: SHA-256 of what it says.
+    /// Of an external event: SHA-256 of its content.
     pub digest: Option<[u8; 32]>,
 }
 
@@ -71,7 +71,7 @@ pub enum Content {
     Event(Event),
     /// How far the outbox had come.
     Watermark(Watermark),
-    /// A watermark that is wrong. Another one comes within a second.
+    /// An invalid watermark. The next one follows within a second.
     Dropped,
     /// Nothing that can be applied.
     Unreadable {
@@ -115,7 +115,7 @@ fn trace(headers: &FieldTable) -> Option<TraceParent> {
 }
 
 impl Incoming {
-    /// Reads a message that is at hand at `now`, by our clock, from the queue of `topic`.
+    /// Reads a message from the queue of `topic` at the time `now`, by our clock.
     pub fn read(topic: Topic, message: Message, now: DateTime<Utc>) -> Self {
         let Message { is_from_publisher, properties, trace, body, defect } = message;
         let now = clock::corrected(now);
@@ -152,7 +152,7 @@ impl Incoming {
         }
     }
 
-    /// The event's type, if it is one that is known.
+    /// The event's type, if it is known.
     pub fn event_type(&self) -> Option<&'static str> {
         self.event().map(|event| event.payload.event_type().name())
     }

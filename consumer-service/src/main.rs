@@ -30,9 +30,10 @@ use service_runtime::{health_check, http, postgres, sessions, telemetry};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/read");
 
-/// Of a batch's statement, which takes milliseconds. One that takes longer is ended, and
-/// its batch applied in smaller parts. It ends before `apply::DEADLINE`, and within a second
-/// when the connection is closed, so that no abandoned statement keeps its locks.
+/// Limits of a batch's statements, which usually take milliseconds. After a timeout the
+/// batch is applied in smaller parts. The timeout is shorter than `apply::DEADLINE`; a
+/// statement also ends within a second after its connection is closed, so that it does
+/// not keep its locks.
 const STATEMENT_LIMITS: [(&str, &str); 2] =
     [("statement_timeout", "20s"), ("client_connection_check_interval", "1s")];
 
@@ -92,7 +93,7 @@ async fn main() -> anyhow::Result<()> {
             tokio::join!(
                 watch,
                 async {
-                    // Times are read by the database's clock.
+                    // Times are compared with the database's clock.
                     if shutdown.run_until_cancelled(clock.known()).await.is_some() {
                         consumer.run().await;
                     }

@@ -90,7 +90,7 @@ pub static APPLY_RETRIES: Metric<Counter, Topic> = Metric::by(
 pub static DEAD_LETTERS: Metric<Gauge> =
     Metric::new("shop_dead_letters", "Dead letters that there are, counted every 5 s.");
 
-/// What became of a try to apply a dead letter.
+/// Outcome of an attempt to apply a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Redrive {
@@ -112,7 +112,7 @@ pub static REDRIVES: Metric<Counter, Redrive> = Metric::by(
 pub static DISCARDED: Metric<Counter> =
     Metric::new("shop_dead_letters_discarded_total", "Dead letters dropped by operators.");
 
-/// What is wrong with a watermark.
+/// Why a watermark is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum WrongWatermark {
@@ -121,7 +121,7 @@ pub enum WrongWatermark {
     Unreadable,
 }
 
-/// By what is wrong.
+/// By reason.
 pub static WATERMARKS_DROPPED: Metric<Counter, WrongWatermark> = Metric::by(
     "shop_watermarks_dropped_total",
     "Watermarks that were wrong: of another topic, out of range or unreadable.",

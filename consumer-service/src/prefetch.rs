@@ -1,9 +1,8 @@
-//! How many deliveries the broker may send ahead, by their size.
+//! Chooses the prefetch count by the size of the messages.
 //!
-//! AMQP has a prefetch size as well, which RabbitMQ does not implement.
+//! RabbitMQ does not implement AMQP's prefetch size.
 
-/// The prefetch count of a topic: as high as it may be, until its messages are so large
-/// that they do not fit.
+/// The prefetch count of a topic: the maximum, unless its messages are too large.
 #[derive(Debug)]
 pub struct Prefetch {
     count: u16,
@@ -12,24 +11,24 @@ pub struct Prefetch {
 }
 
 impl Prefetch {
-    /// At most `most` deliveries, of together at most so many bytes.
+    /// At most `most` deliveries with at most so many bytes in all.
     pub const fn new(most: u16, bytes: usize) -> Self {
         Self { count: most, most, bytes }
     }
 
-    /// The count, which applies to new subscriptions.
+    /// The count for the next subscription.
     pub const fn count(&self) -> u16 {
         self.count
     }
 
-    /// Only so many deliveries fitted.
+    /// Lowers the count: only so many deliveries fitted.
     pub fn lower(&mut self, fitted: usize) {
         let fitted = u16::try_from(fitted).unwrap_or(u16::MAX);
         self.count = (fitted.min(self.count) / 2).max(1);
     }
 
-    /// Deliveries have so many bytes in the mean. Whether the count is higher now: that
-    /// takes a new subscription, so it is raised in few steps, and only if there is room.
+    /// Raises the count if deliveries of this mean size fit; returns whether it did. The
+    /// caller must then subscribe again, so the count rises in few steps.
     pub fn raise(&mut self, mean: usize) -> bool {
         let raised = self.count.saturating_mul(4).min(self.most);
         let fits = usize::from(raised).saturating_mul(mean) <= self.bytes / 2;

@@ -80,7 +80,7 @@ async fn forget_before(
     let mut forgotten = 0;
     while !shutdown.is_cancelled() {
         // By ids, which tell the time of our own events, as there is no index on the
-        // time. Ids of external events tell none and stay, for the most part.
+        // time. Ids of external events mostly contain no time and stay.
         let done = sqlx::query!(
             "DELETE FROM processed_events
              WHERE event_id = ANY (ARRAY(

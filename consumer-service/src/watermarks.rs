@@ -1,7 +1,7 @@
-//! Reading watermarks, and what they tell of the write database's clock.
+//! Reads watermarks, and measures the write database's clock by them.
 //!
-//! A watermark that is wrong is dropped, as a new one comes every second. The times of
-//! those that count are brought to the read database's clock, by which lag is told.
+//! An invalid watermark is dropped, because a new one follows every second. Times of
+//! valid ones are converted to the read database's clock, by which lag is measured.
 
 use crate::metrics::{WATERMARKS_DROPPED, WrongWatermark};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,27 +14,27 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-/// Watermarks expire in the queue after 30 s, and may wait a little longer with us: one
-/// that is older was not on its way, but has the time of another clock.
+/// Watermarks expire in the queue after 30 s and may wait a little longer in this
+/// service. The age of an older one is a clock difference.
 const LONGEST_TRANSIT: TimeDelta = TimeDelta::seconds(35);
 
-/// The smallest age within so long is taken for that of a watermark without delay.
+/// The smallest age within this time counts as the age of a watermark without delay.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// What waited while the database was away is read at once, and all of it is old: only
-/// ages of so long a time tell of a clock.
+/// After an outage of the database all waiting watermarks are old and are read at once.
+/// So a clock difference is assumed only if all ages of this time show it.
 const LONG_ENOUGH: Duration = Duration::from_secs(30);
 
-/// How often the write database's clock is reported.
+/// Interval between reports of the write database's clock.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 static AGES: Mutex<Ages> = Mutex::new(Ages::new());
 
-/// Watermarks that were dropped.
+/// Limits log lines about dropped watermarks.
 static LOGGED: LogLimit = LogLimit::new();
 
-/// Reads a watermark that is at hand at `now`, by the read database's clock; none if it is
-/// wrong.
+/// Reads a watermark at the time `now`, by the read database's clock; none if it is
+/// invalid.
 pub fn read(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Option<Watermark> {
     let wrong = match serde_json::from_slice::<Watermark>(body) {
         Ok(watermark) if watermark.topic != topic => WrongWatermark::AnotherTopic,
@@ -71,7 +71,7 @@ pub async fn watch(clock: &Clock, shutdown: CancellationToken) {
 
 /// Ages of the watermarks of the last minute.
 struct Ages {
-    /// Each with the moment at which it was read.
+    /// Each with the time at which it was read.
     read: VecDeque<(Instant, TimeDelta)>,
     /// By how much our own clock was ahead of the read database's.
     own: TimeDelta,
@@ -83,7 +83,7 @@ impl Ages {
     }
 
     fn note(&mut self, at: Instant, age: TimeDelta, own: TimeDelta) {
-        // Our own clock was set: ages from before it was compared again are wrong.
+        // Our own clock has changed, so earlier ages are wrong.
         if (own - self.own).abs() > TimeDelta::seconds(1) {
             self.read.clear();
         }
@@ -98,7 +98,7 @@ impl Ages {
         }
     }
 
-    /// By how much the clock that they come from is ahead; none without any.
+    /// By how much the write database's clock is ahead; none without watermarks.
     fn ahead(&mut self, at: Instant) -> Option<TimeDelta> {
         self.forget(at);
         let smallest = self.read.iter().map(|(_, age)| *age).min()?;
@@ -113,7 +113,7 @@ impl Ages {
 mod tests {
     use super::*;
 
-    /// What watermarks of such ages tell, one a second.
+    /// The clock difference from watermarks of these ages, one a second.
     fn ahead(ages: impl IntoIterator<Item = i64>) -> Option<i64> {
         let (start, mut known) = (Instant::now(), Ages::new());
         let mut at = start;

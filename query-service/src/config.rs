@@ -36,8 +36,8 @@ pub struct Config {
           value_parser = whole::<u16>(0, 65_535))]
     pub operations_port: u16,
 
-    /// Database connections for what is read by a key, one of which listens for new
-    /// events. Beside them there are five for lists and one for health.
+    /// Database connections for all queries but lists, one of which listens for new
+    /// events. Lists have five more, health has one.
     #[arg(long, env = "QUERY_DATABASE_CONNECTIONS", default_value_t = 10,
           value_parser = whole::<u32>(2, 1_000))]
     pub connections: u32,

@@ -27,8 +27,7 @@ pub struct BrokerConfig {
     #[arg(long = "broker-user", env = "BROKER_USER")]
     user: Option<String>,
 
-    /// The password of that user. As it is: in a URL, some characters need to be written
-    /// as `%xx`.
+    /// The password of that user, not percent-encoded.
     #[arg(long = "broker-password", env = "BROKER_PASSWORD", hide_env_values = true)]
     password: Option<String>,
 }
@@ -46,8 +45,7 @@ impl BrokerConfig {
 }
 
 /// An address with or without a user: `amqp://user:password@host:5672`. Without one, the
-/// user is `guest`. An empty virtual host means the default one, `/`, as most people
-/// expect it to.
+/// user is `guest`. An empty virtual host means the default one, `/`.
 #[derive(Clone)]
 struct GivenUrl(AMQPUri);
 
@@ -62,11 +60,11 @@ impl FromStr for GivenUrl {
         if text.contains('#') {
             return Err("has a `#`: write it as %23".to_owned());
         }
-        // Of what the library says nothing is told: it quotes the address.
+        // The library's message is not shown, because it quotes the address.
         let mut uri: AMQPUri = text.parse().map_err(|_| {
             format!("cannot be read: it {FORM}; in user and password write : / ? # @ as %3A %2F %3F %23 %40")
         })?;
-        // The library takes an IPv6 address for none, and connects to localhost.
+        // The library ignores an IPv6 address and connects to localhost.
         let address = text.rsplit_once('@').map_or(text, |(_, address)| address);
         if let Some((host, _)) = address.split_once('[').and_then(|(_, rest)| rest.split_once(']'))
         {

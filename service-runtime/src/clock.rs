@@ -1,8 +1,8 @@
-//! How far the clock of this machine is from others.
+//! Compares the clock of this machine with others.
 //!
-//! Times in events and in views come from several machines. Whatever is decided by a time
-//! goes by the database's clock: see [`corrected`]. That the clocks differ is told by the
-//! part `clock` of `/health`, by a metric and by an alert.
+//! Times in events and in views come from several machines. Decisions that depend on a
+//! time use the database's clock: see [`corrected`]. The part `clock` of `/health`, a
+//! metric and an alert report clocks that differ.
 
 use crate::health::{Health, Need, Reporter};
 use crate::metrics::common::CLOCK_SKEW;
@@ -12,50 +12,50 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
-/// Clocks that are kept by NTP differ by milliseconds.
+/// Clocks synchronised by NTP differ by milliseconds.
 const TOLERANCE_SECONDS: f64 = 5.0;
 
-/// This machine's clock, as metrics have it.
+/// This machine's clock, in metrics.
 const OWN: &str = "own";
 
 /// By how much our clock is ahead of the database's, in microseconds.
 static AHEAD_MICROS: AtomicI64 = AtomicI64::new(0);
 
-/// By how much our clock is ahead of the database's; zero until that was asked.
+/// By how much our clock is ahead of the database's; zero before the first comparison.
 pub fn ahead() -> TimeDelta {
     TimeDelta::microseconds(AHEAD_MICROS.load(Ordering::Relaxed))
 }
 
-/// A time by our clock, as the database's clock has it.
+/// Converts a time of our clock to the database's.
 pub fn corrected(now: DateTime<Utc>) -> DateTime<Utc> {
     now - ahead()
 }
 
-/// Where clocks are compared.
+/// The results of clock comparisons.
 #[derive(Clone, Debug)]
 pub struct Clock {
     reporter: Reporter,
-    /// By whose clock it is: by how many seconds it is ahead.
+    /// For each clock, by how many seconds it is ahead.
     skews: Arc<Mutex<BTreeMap<&'static str, f64>>>,
-    /// Whether the database's clock was asked.
+    /// Whether the database's clock has been compared.
     is_known: watch::Sender<bool>,
 }
 
 impl Clock {
-    /// Adds the part `clock`: a service goes on with a wrong clock.
+    /// Adds the part `clock`. A service with a wrong clock goes on.
     pub fn new(health: &Health) -> Self {
         let reporter = health.part("clock", Need::Useful);
         reporter.up();
         Self { reporter, skews: Arc::default(), is_known: watch::Sender::new(false) }
     }
 
-    /// Waits until the database's clock was asked.
+    /// Waits until the database's clock has been compared.
     pub async fn known(&self) {
-        // The sender is here.
+        // `self` holds the sender, so this cannot fail.
         let _ = self.is_known.subscribe().wait_for(|is_known| *is_known).await;
     }
 
-    /// Whether it was.
+    /// Whether the database's clock has been compared yet.
     pub fn is_known(&self) -> bool {
         *self.is_known.borrow()
     }
@@ -68,13 +68,13 @@ impl Clock {
         self.measured(OWN, Some(ahead));
     }
 
-    /// By how much a clock is ahead of the database's; none if that is not known now.
+    /// Reports by how much a clock is ahead of the database's; none if that is not known.
     pub fn measured(&self, whose: &'static str, ahead: Option<TimeDelta>) {
         let seconds = ahead.map_or(f64::NAN, |ahead| ahead.as_seconds_f64());
         CLOCK_SKEW.with([("of", whose.into())]).set(seconds);
         let mut skews = self.skews.lock().unwrap_or_else(PoisonError::into_inner);
         let told = skews.entry(whose).or_insert(0.0);
-        // The detail does not change with each measurement: each change is logged.
+        // Small changes do not change the detail, because each change of it is logged.
         if seconds.is_nan() || (seconds - *told).abs() > 1.0 || is_wrong(seconds) != is_wrong(*told)
         {
             *told = if seconds.is_nan() { 0.0 } else { seconds };

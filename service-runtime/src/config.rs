@@ -6,9 +6,9 @@ use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
 use std::net::IpAddr;
 
-/// Reads the settings of a service; exits with what is wrong, if anything is, and the
-/// variable and the flag that it is wrong with. Of an address that is, it is not said what
-/// it is: there may be a password in it.
+/// Reads the settings of a service. If one is invalid, exits with a message that names
+/// the variable, the flag and the reason. Values of URLs are not shown: they may contain
+/// a password.
 pub fn read<C: Parser>() -> C {
     C::try_parse().unwrap_or_else(|mut error| {
         let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
@@ -25,7 +25,7 @@ pub fn read<C: Parser>() -> C {
     })
 }
 
-/// The environment variable of an argument that is written like `--flag <VALUE>`.
+/// The environment variable of an argument in the form `--flag <VALUE>`.
 fn variable(command: &clap::Command, argument: &str) -> Option<String> {
     let flag = argument.strip_prefix("--")?.split([' ', '=']).next()?;
     let argument = command.get_arguments().find(|known| known.get_long() == Some(flag))?;

@@ -78,9 +78,9 @@ pub async fn serve(
     let under_way = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(MAX_HEAD_BYTES);
-    // A client that has sent its request and shut down its write side, as `nc -N` does, is
-    // still waiting for the response. One that has closed the connection looks the same
-    // until something is written to it: its request is carried out, within its deadline.
+    // A client that has sent its request and shut down its write side, as `nc -N` does,
+    // still waits for the response. A closed connection looks the same until the server
+    // writes to it, so its request is carried out, within its deadline.
     http.half_close(true);
     let next = || accept(&listener, &room, &connected, &limits);
     while let Some(accepted) = shutdown.run_until_cancelled(next()).await {

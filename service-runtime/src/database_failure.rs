@@ -1,4 +1,4 @@
-//! What a failed call of the database means: for the client, for the log, for health.
+//! Classifies database errors for clients, the log and health.
 
 use crate::log_limit::LogLimit;
 use crate::recovery;
@@ -7,10 +7,10 @@ use std::io;
 use std::time::Duration;
 use tracing::warn;
 
-/// At most one line per SQLSTATE, or kind of failure, in a while.
+/// Limits log lines to one per SQLSTATE, or kind of failure, and interval.
 static LOGGED: LogLimit = LogLimit::new();
 
-/// Kinds of failures, by what can be done about them.
+/// Kinds of failures, by their remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// There is no connection, or it broke; or the server starts or stops.
@@ -21,9 +21,9 @@ pub enum Failure {
     NoConnection,
     /// The role or its password is wrong, or it may not connect.
     LoginRefused,
-    /// A table, a schema or the database is not there.
+    /// A table, a schema or the database does not exist.
     NotMigrated,
-    /// The role may not do what the statement does.
+    /// The role lacks a right.
     NoRight,
     /// The server is a standby, or was made read-only.
     ReadOnly,
@@ -33,11 +33,11 @@ pub enum Failure {
     OutOfResources,
     /// The server cannot read or write a file.
     SystemError,
-    /// The statement took too long, or somebody cancelled it.
+    /// The statement timed out or was cancelled.
     Cancelled,
     /// Lock timeout, deadlock, or serialization failure.
     Contention,
-    /// Anything else: refused data, or a fault of ours.
+    /// Anything else: refused data, or a bug.
     Other,
 }
 
@@ -50,8 +50,8 @@ impl Failure {
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
-            // A peer that takes the connection and hangs up, as a proxy whose server is
-            // away does, makes sqlx complain of a protocol that it has not spoken.
+            // sqlx reports a protocol error if a peer accepts the connection and closes
+            // it, as a proxy does whose server is down.
             | sqlx::Error::Protocol(_) => Self::Unreachable,
             sqlx::Error::Database(error) => {
                 error.code().map_or(Self::Other, |code| Self::of_sqlstate(&code))
@@ -81,7 +81,7 @@ impl Failure {
         }
     }
 
-    /// What clients and operators are told.
+    /// The message for clients and operators.
     pub const fn message(self) -> &'static str {
         match self {
             Self::Unreachable => "The database cannot be reached.",
@@ -100,22 +100,21 @@ impl Failure {
         }
     }
 
-    /// Whether requests fail because of the database rather than because of what they
-    /// say.
+    /// Whether the cause is the database and not the request.
     pub const fn is_absence(self) -> bool {
         !matches!(self, Self::Contention | Self::Other)
     }
 
-    /// Whether other requests fail as well until somebody mends the database, although
-    /// it can be reached.
+    /// Whether other requests fail as well until the database is repaired, although it
+    /// can be reached.
     const fn lasts(self) -> bool {
         self.is_absence() && !matches!(self, Self::Unreachable | Self::Cancelled)
     }
 }
 
-/// Logs a failure that is not the client's, at most once per SQLSTATE in
-/// [10 s](crate::log_limit::INTERVAL); if others will fail like it, health says so until
-/// the service has [tried](crate::recovery). Gives its kind.
+/// Logs a failure that is not the client's, at most once per SQLSTATE in [10
+/// s](crate::log_limit::INTERVAL). If other requests will fail as well, a part of health
+/// goes down until a [probe](crate::recovery) succeeds. Returns the kind.
 pub fn report(error: &sqlx::Error) -> Failure {
     let failure = log(error);
     if failure.lasts() {
@@ -124,7 +123,7 @@ pub fn report(error: &sqlx::Error) -> Failure {
     failure
 }
 
-/// Only the log line.
+/// Logs a failure only.
 pub fn log(error: &sqlx::Error) -> Failure {
     let failure = Failure::of(error);
     let sqlstate = sqlstate(error).unwrap_or_default();
@@ -135,31 +134,31 @@ pub fn log(error: &sqlx::Error) -> Failure {
     failure
 }
 
-/// Whether an error means that the database cannot do its part for now: something to
-/// wait for, rather than a fault of the request or of the service.
+/// Whether the cause is a temporary failure of the database, and neither the request nor
+/// a bug.
 pub fn is_absence(error: &sqlx::Error) -> bool {
     Failure::of(error).is_absence()
 }
 
-/// Whether an error means that a statement was ended, as it took too long or somebody
-/// asked for that. It had no effect: PostgreSQL does not end what it is committing.
+/// Whether a statement timed out or was cancelled. It had no effect: PostgreSQL does not
+/// cancel a commit.
 pub fn is_cancelled(error: &sqlx::Error) -> bool {
     Failure::of(error) == Failure::Cancelled
 }
 
-/// Whether an error means that a lock was not to be had in time.
+/// Whether an error is a lock timeout, a deadlock or a serialization failure.
 pub fn is_contention(error: &sqlx::Error) -> bool {
     Failure::of(error) == Failure::Contention
 }
 
-/// Whether a transaction may have been committed although its COMMIT, or the statement
-/// that is a transaction by itself, failed like this.
+/// Whether a transaction may have been committed although its COMMIT, or its single
+/// statement, failed with this error.
 ///
-/// An error response of severity ERROR says that the transaction was rolled back: what
-/// fails before the commit record is written aborts it, deferred constraints and a full
-/// disk included, and later failures are none of an ERROR (they are a PANIC). FATAL and
-/// PANIC end the session; a server that is told to stop (57P01) may end it between the
-/// commit record and its response. Without a response nobody knows.
+/// After an error response of severity ERROR the transaction was rolled back: an error
+/// before the commit record is written aborts it, including deferred constraints and a
+/// full disk, and later errors are a PANIC. FATAL and PANIC end the session; a server
+/// that is stopped (57P01) may end it between the commit record and its response. Without
+/// a response the outcome is unknown.
 ///
 /// - <https://www.postgresql.org/docs/current/protocol-error-fields.html>
 /// - <https://www.postgresql.org/docs/current/runtime-config-logging.html#RUNTIME-CONFIG-SEVERITY-LEVELS>
@@ -191,8 +190,8 @@ pub fn is_no_answer(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut)
 }
 
-/// An error for the log. What a database says of data that it refuses may quote the
-/// data, which may be a person's: of that only code and constraint are told.
+/// An error for the log. Messages about refused data may quote personal data, so they are
+/// reduced to code and constraint.
 pub fn for_log(error: &sqlx::Error) -> String {
     match error.as_database_error() {
         // 22 data exception, 23 integrity constraint violation.

@@ -2,22 +2,21 @@
 
 use sqlx::postgres::PgConnectOptions;
 
-/// The role, if it is not the one that the database's URL names. So one URL serves
-/// several services, and a changed password needs no change of the URL.
+/// A role that overrides the one in the database's URL. So several services can use one
+/// URL, and a changed password needs no change of the URL.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DatabaseLogin {
-    /// The role, instead of the one that the URL of the database names.
+    /// The role; overrides the one in the database's URL.
     #[arg(long = "database-user", env = "DATABASE_USER")]
     database_user: Option<String>,
 
-    /// The password of that role. As it is: in a URL, some characters need to be written
-    /// as `%xx`.
+    /// The password of that role, not percent-encoded.
     #[arg(long = "database-password", env = "DATABASE_PASSWORD", hide_env_values = true)]
     database_password: Option<String>,
 }
 
 impl DatabaseLogin {
-    /// The address of a database with this role; unchanged if none is set.
+    /// Connection options with this role; unchanged if none is set.
     pub fn apply(&self, address: PgConnectOptions) -> PgConnectOptions {
         match (self.database_user.as_deref(), self.database_password.as_deref()) {
             (None | Some(""), _) => address,

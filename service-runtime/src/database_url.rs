@@ -4,11 +4,11 @@ use sqlx::postgres::PgConnectOptions;
 
 const FORM: &str = "must be like postgres://user:password@host:5432/database";
 
-/// Reads `postgres://user:password@host:5432/database`, also `postgresql://`, with what
-/// libpq takes after a `?`.
+/// Reads `postgres://user:password@host:5432/database`, also `postgresql://`, with
+/// libpq's parameters after a `?`.
 ///
 /// # Errors
-/// What is wrong, without quoting the address: there may be a password in it.
+/// The reason, without quoting the address, which may contain a password.
 pub fn read(text: &str) -> Result<PgConnectOptions, String> {
     let text = text.trim();
     if text.starts_with("jdbc:") {
@@ -25,7 +25,7 @@ pub fn read(text: &str) -> Result<PgConnectOptions, String> {
     if options.get_database().is_none_or(str::is_empty) {
         return Err(format!("names no database: it {FORM}"));
     }
-    // An IPv6 address stands between brackets in a URL, and nowhere else.
+    // An IPv6 address has brackets only in a URL.
     let host = options.get_host();
     match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned) {
         Some(address) => Ok(options.host(&address)),
@@ -33,7 +33,7 @@ pub fn read(text: &str) -> Result<PgConnectOptions, String> {
     }
 }
 
-/// Of sqlx's complaints none quotes more than a parameter after the `?`.
+/// sqlx's messages quote at most a parameter after the `?`.
 fn complaint(error: &sqlx::Error) -> String {
     let told = error.to_string();
     if told.contains("ssl_mode") {

@@ -22,7 +22,7 @@ pub struct Health {
     parts: Arc<Mutex<BTreeMap<&'static str, Part>>>,
 }
 
-/// Why a part is down that has not reported yet.
+/// The reason of a part that has not reported yet.
 const STARTING: &str = "starting";
 
 /// What the absence of a part means.
@@ -47,12 +47,12 @@ struct Part {
     /// Since when it is up or down.
     #[schema(examples("2026-11-21T11:44:31.202809Z"))]
     since: DateTime<Utc>,
-    /// Who says that it is down, and why: see [`Reporter::one_of`].
+    /// The reasons, by reporting task: see [`Reporter::one_of`].
     #[serde(skip)]
     reasons: BTreeMap<&'static str, String>,
     #[serde(skip)]
     need: Need,
-    /// Whether the service goes on with a part of its work while it is down.
+    /// Whether the service still does some of its work while the part is down.
     #[serde(skip)]
     is_partial: bool,
     #[serde(skip)]
@@ -64,7 +64,7 @@ struct Part {
 pub struct Reporter {
     health: Health,
     name: &'static str,
-    /// Whose report it is; empty if the part has but one task.
+    /// The task that reports; empty if there is only one.
     by: &'static str,
 }
 
@@ -155,8 +155,8 @@ impl Told {
 }
 
 impl Reporter {
-    /// A reporter for one of several tasks that use the part. It is up when it is for all
-    /// of them.
+    /// A reporter for one of several tasks that use the part. The part is up when all of
+    /// them report it up.
     pub fn one_of(&self, by: &'static str) -> Self {
         if let Some(part) = self.health.lock().get_mut(self.name) {
             part.reasons.remove(self.by);
@@ -177,8 +177,7 @@ impl Reporter {
         self.note_down(detail.to_string(), false);
     }
 
-    /// The same of a part without which the service still does some of its work: it stays
-    /// available.
+    /// The same, but the service still does some of its work and stays available.
     pub fn partly_down(&self, detail: impl std::fmt::Display) {
         self.note_down(detail.to_string(), true);
     }
@@ -189,7 +188,7 @@ impl Reporter {
         }
     }
 
-    /// Whether the part, or why it is down, has changed by that.
+    /// Stores a report; returns whether the part's status or reason has changed.
     fn change(&self, reason: Option<String>, is_partial: bool) -> bool {
         let mut parts = self.health.lock();
         let Some(part) = parts.get_mut(self.name) else { return false };

@@ -108,7 +108,7 @@ async fn admit(State(room): State<Arc<Semaphore>>, request: Request, next: Next)
             .into_response();
     };
     let is_query = matches!(*request.method(), Method::GET | Method::HEAD);
-    // Bodies have a timeout of their own; a request without one does not wait for it.
+    // Bodies have a timeout of their own.
     let deadline = if is_query { REQUEST_TIMEOUT } else { BODY_TIMEOUT + REQUEST_TIMEOUT };
     let route = request.extensions().get::<MatchedPath>().cloned();
     tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(|_| {

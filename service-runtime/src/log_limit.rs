@@ -1,14 +1,14 @@
-//! Log lines that could be as many as there are requests.
+//! Limits log lines that every request could cause.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// At most one line per key in this time.
+/// Interval in which a key has at most one line.
 pub const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Admits one line per key and [`INTERVAL`], and counts those that are suppressed. Keys
-/// must be of few values: each is kept.
+/// Admits one line per key and [`INTERVAL`], and counts suppressed ones. Every key is
+/// kept, so there must be few.
 #[derive(Debug, Default)]
 pub struct LogLimit {
     lines: Mutex<BTreeMap<String, Line>>,
@@ -21,13 +21,13 @@ struct Line {
 }
 
 impl LogLimit {
-    /// Without any line so far.
+    /// A limit without lines so far.
     pub const fn new() -> Self {
         Self { lines: Mutex::new(BTreeMap::new()) }
     }
 
-    /// How many lines of this key were suppressed since the last one; none if this one is
-    /// suppressed, too.
+    /// The number of lines of this key suppressed since the last one; none if this line
+    /// is suppressed.
     pub fn admit(&self, key: &str) -> Option<u64> {
         self.admit_at(key, Instant::now())
     }

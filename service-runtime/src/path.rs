@@ -19,8 +19,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 }
 
 impl Segment {
-    /// Reads the segment as an id, a whole number from 1. It has one spelling, without
-    /// leading zeros: an Idempotency-Key belongs to the path as it was sent.
+    /// Reads the segment as an id, a whole number from 1. Leading zeros are refused, so
+    /// that an id has one spelling: an Idempotency-Key belongs to the path.
     ///
     /// # Errors
     /// 400 with the text `error`.

@@ -32,7 +32,7 @@ const RESTED: Duration = Duration::from_millis(1);
 /// How often a database that answers is asked whether it still does.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A slower answer tells too little of the database's clock.
+/// With a slower response the clock comparison is too inaccurate.
 const CLOCK_ROUND_TRIP: Duration = Duration::from_secs(1);
 
 /// Options of connections whose statements are given arrays of keys, and find
@@ -83,9 +83,9 @@ async fn is_well(connection: &mut PgConnection) -> sqlx::Result<bool> {
 /// A connection of a pool for one transaction. It is closed when dropped, unless the
 /// transaction is [done](Self::done).
 ///
-/// A transaction that is dropped between BEGIN and its response, as its future is
-/// cancelled, would return to the pool still open, and swallow whatever is written on that
-/// connection next (transact-rs/sqlx#4385).
+/// If the future of a transaction is cancelled between BEGIN and its response, the
+/// connection returns to the pool with the transaction open, and the writes of its next
+/// user are lost (transact-rs/sqlx#4385).
 #[derive(Debug)]
 pub struct TransactionConnection {
     connection: PoolConnection<Postgres>,
@@ -140,12 +140,12 @@ pub fn named(options: &PgConnectOptions, name: &str) -> PgConnectOptions {
         .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1))
 }
 
-/// Why a database of a version before the present schema is left alone, and what to do.
+/// Message for a database that was created before the present schema.
 const OUTDATED: &str = "cannot migrate: this database was created by a version before the \
     present schema, and its data cannot be migrated. Start with empty databases: \
     `docker compose down -v` with Docker Compose; with `cargo stack up`, delete its data folder";
 
-/// Why a database of a newer version is left alone, and what to do.
+/// Message for a database that a newer version has migrated.
 const NEWER: &str = "cannot migrate: a newer version has migrated this database. Start a service \
     of that version";
 
@@ -175,7 +175,7 @@ async fn migrate_once(options: &PgConnectOptions, migrator: &Migrator) -> anyhow
     let pool = PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        // Whatever is set for the database or the role.
+        // Overrides settings of the database or the role.
         .connect_with(named(options, "migrations").options([("search_path", "public")]))
         .await
         .context("cannot connect")?;
@@ -192,7 +192,7 @@ async fn migrate_once(options: &PgConnectOptions, migrator: &Migrator) -> anyhow
     Ok(())
 }
 
-/// Whether a migration that the database has had is another one in this version.
+/// Whether an applied migration differs from this version's.
 async fn differs(pool: &PgPool, migrator: &Migrator) -> anyhow::Result<bool> {
     let mut connection = pool.acquire().await?;
     let applied = connection.list_applied_migrations(&migrator.table_name).await?;
@@ -251,7 +251,7 @@ async fn ask(
     let theirs: DateTime<Utc> =
         sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(connection).await?;
     let round_trip = started.elapsed();
-    // It was read halfway, give or take as much.
+    // The clock was read about halfway through the round trip.
     if round_trip < CLOCK_ROUND_TRIP || !clock.is_known() {
         clock.compared(began + round_trip / 2, theirs);
     }

@@ -17,7 +17,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
-/// Faults of ours that were logged.
+/// Limits log lines about bugs.
 static LOGGED: LogLimit = LogLimit::new();
 
 /// A refused or failed request.
@@ -114,14 +114,14 @@ impl Problem {
         self
     }
 
-    /// 500: our fault. The cause is logged, at most once per caller of this function in
-    /// [10 s](crate::log_limit::INTERVAL), and not told.
+    /// 500: a bug. The cause is logged, at most once per caller of this function in [10
+    /// s](crate::log_limit::INTERVAL), and not returned.
     #[track_caller]
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         Self::fault(&Location::caller().to_string(), cause)
     }
 
-    /// The same; of causes with the same key one is logged.
+    /// The same, but limits log lines by key.
     fn fault(key: &str, cause: &dyn std::fmt::Display) -> Self {
         if let Some(suppressed) = LOGGED.admit(key) {
             error!(suppressed, "internal error: {cause}");
@@ -203,9 +203,8 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A failed database call that had no effect, as clients see it: 503 while the database
-/// cannot do its part, or another transaction holds what the request needs; otherwise
-/// 500.
+/// The response to a failed database call that had no effect: 503 if the database is
+/// unavailable or another transaction holds a lock; otherwise 500.
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         let failure = Failure::of(&error);

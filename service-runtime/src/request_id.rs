@@ -1,4 +1,4 @@
-//! The id of the request that the work at hand belongs to: it stands in its log lines.
+//! The id of the current request, for log lines.
 
 use axum::http::HeaderValue;
 use std::future::Future;
@@ -12,7 +12,7 @@ pub fn current() -> Option<HeaderValue> {
     CURRENT.try_with(Clone::clone).ok().flatten()
 }
 
-/// Does work that belongs to a request, if there is one.
+/// Runs work that belongs to a request, if there is one.
 pub fn scope<F: Future>(
     id: Option<HeaderValue>,
     work: F,

@@ -21,7 +21,7 @@ const MAX_ID_BYTES: usize = 128;
 /// Asked every few seconds, by machines: no traces are begun for these.
 const PROBES: [&str; 2] = ["/health", "/metrics"];
 
-/// Failed requests that were logged at `info`.
+/// Limits log lines about failed requests.
 static LOGGED: LogLimit = LogLimit::new();
 
 /// Where log lines of requests come from, for `RUST_LOG`.

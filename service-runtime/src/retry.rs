@@ -29,7 +29,7 @@ impl Pauses {
         self.next = self.policy.build();
     }
 
-    /// The next pause, for a caller that waits by itself.
+    /// The next pause, for a caller that does the waiting.
     pub fn next_pause(&mut self) -> Duration {
         self.next.next().unwrap_or(Duration::from_secs(2))
     }

@@ -1,4 +1,4 @@
-//! Refuses connection poolers that give a connection no session of its own.
+//! Refuses connection poolers that are not in session mode.
 //!
 //! The services use prepared statements, `LISTEN` and advisory locks of the session. A
 //! pooler in transaction mode breaks them, the last without an error: two publishers can
@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// Waits until the database is there and connections have sessions of their own; reports
-/// why not meanwhile.
+/// Waits until the database is up and each connection has a session of its own; reports
+/// the reason meanwhile.
 ///
 /// Returns false if the shutdown came first.
 pub async fn wait_for(
@@ -52,7 +52,7 @@ async fn check(options: &PgConnectOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Not by a prepared statement, which such a pooler may not find again.
+/// Not a prepared statement, which such a pooler can lose.
 async fn session(connection: &mut PgConnection) -> sqlx::Result<i32> {
     let row = connection.fetch_one(sqlx::raw_sql("SELECT pg_backend_pid()")).await?;
     row.try_get(0)

@@ -51,7 +51,7 @@ pub fn with<T>(trace: Option<TraceParent>, work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Spawns a task that belongs to the trace and the request of the work at hand.
+/// Spawns a task that belongs to the current trace and request.
 pub fn spawn<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,

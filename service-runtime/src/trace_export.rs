@@ -29,7 +29,7 @@ use tracing::{info, warn};
 /// consumer service ends 2,000 at once. Some 10 MB.
 const QUEUE: usize = 16_384;
 
-/// Read by the SDK, which makes a queue of that size at once.
+/// The SDK reads this and allocates a queue of that size at once.
 const QUEUE_SIZES: [&str; 2] = ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"];
 
 /// How long the last spans may take to be sent when the service ends.

@@ -1,4 +1,4 @@
-//! What is wrong with bytes that are no JSON object.
+//! Describes why bytes are not a JSON object.
 
 use serde_json::value::RawValue;
 
@@ -13,7 +13,7 @@ const COMPRESSED: [(&[u8], &str); 4] = [
 /// Values of `content_encoding` that mean compression. Some clients put `utf-8` there.
 const COMPRESSIONS: [&str; 6] = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress"];
 
-/// Why a body is no JSON object; none if it is one.
+/// Why a body is not a JSON object; none if it is one.
 pub(crate) fn fault(body: &[u8], content_encoding: Option<&str>) -> Option<String> {
     let text = match std::str::from_utf8(body) {
         Ok("") => return Some("the body is empty".to_owned()),
@@ -37,8 +37,8 @@ pub(crate) fn fault(body: &[u8], content_encoding: Option<&str>) -> Option<Strin
     }
 }
 
-/// What the first bytes and the message's `content_encoding` say of a body that is not
-/// JSON.
+/// Describes a body that is not JSON by its first bytes and the message's
+/// `content_encoding`.
 fn unreadable(body: &[u8], content_encoding: Option<&str>) -> Option<String> {
     let encoding = content_encoding.map(str::to_ascii_lowercase);
     if let Some(encoding) = encoding.filter(|name| COMPRESSIONS.contains(&name.as_str())) {

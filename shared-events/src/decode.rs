@@ -1,5 +1,5 @@
-//! Reading our own events: quick, strict, and never completed. Those of other publishers
-//! are read by [`External`](crate::External).
+//! Reads our own events: fast and strict, without defaults. [`External`](crate::External)
+//! reads those of other publishers.
 //!
 //! Two passes over the same bytes, the envelope and then the payload by its
 //! type, because exact numbers cannot be read below `serde(flatten)` or tags.
@@ -16,20 +16,20 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-/// An external event may be this far ahead of the reader's clock.
+/// How far the time of an external event may be ahead of the reader's clock.
 pub(crate) const CLOCK_TOLERANCE: Duration = Duration::minutes(5);
 
 /// Highest aggregate version. One beyond what a counter can come to would pin
 /// the state of its aggregate for ever.
 pub(crate) const MAX_AGGREGATE_VERSION: i64 = 1 << 53;
 
-/// What a time must be that ISO 8601 writes plainly.
+/// Years that ISO 8601 writes with four digits.
 pub(crate) const YEARS: &str = "must lie in the years 1 to 9999";
 
 /// Namespace of event ids made from texts that are no UUIDs.
 const ID_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_9a52_7c41_5b0e_9d6a_3e2b_8c70_4f15);
 
-/// What a message says beside its body.
+/// The AMQP properties of a message, and its queue.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attributes<'a> {
     /// The queue that it came from.
@@ -52,7 +52,7 @@ pub enum DecodeError {
     /// No JSON object.
     #[error("{0}")]
     Body(String),
-    /// An event of ours that has not the shape of its type.
+    /// An event of ours that does not match its type.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
     /// Neither the body nor the message has an id.
@@ -99,14 +99,14 @@ struct Head {
 }
 
 impl Event {
-    /// Reads an event of ours. Its time may be any: the clock of a command service may be
-    /// wrong, but what it has committed has happened.
+    /// Reads an event of ours. Any time is valid: a committed event is applied even if
+    /// the command service's clock was wrong.
     ///
     /// # Errors
     /// If the bytes are no event that can be applied; see [`DecodeError`].
     pub fn decode(body: &[u8], content_encoding: Option<&str>) -> Result<Self, DecodeError> {
         decode(body).map_err(|error| match error {
-            // Read once more, to tell by name which property it is.
+            // Read again, to name the property.
             DecodeError::Json(_) => {
                 external::fault_of_ours(body, content_encoding).unwrap_or(error)
             }
@@ -184,8 +184,8 @@ pub(crate) fn check_version(name: &str, version: u32) -> Result<EventType, Decod
     }
 }
 
-/// Sales belong to the hour of their order, and lag is told by the newest event:
-/// another publisher's may not lie in the future.
+/// Sales belong to the hour of their order, and lag is told by the newest event: that of
+/// another publisher may not lie in the future.
 pub(crate) fn not_ahead(
     property: &'static str,
     time: DateTime<Utc>,
@@ -198,9 +198,9 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     Ok(serde_json::from_slice(body)?)
 }
 
-/// The event id by the body, else by the message. A text that is no UUID becomes one, the
-/// same each time from the same application in the same queue: others may have the same
-/// text for another event.
+/// The event id from the body, else from the message. A string that is no UUID becomes
+/// one, always the same for one application and queue: another application may use the
+/// same string for another event.
 pub(crate) fn id_from(in_body: Option<&str>, attributes: Attributes<'_>) -> Option<Uuid> {
     let is_there = |text: &&str| !text.is_empty();
     let text = in_body.filter(is_there).or(attributes.message_id.filter(is_there))?;

@@ -101,8 +101,8 @@ impl Event {
         serde_json::to_string(self)
     }
 
-    /// What the event says, as text: the same of every copy of it, whatever trace brings
-    /// it and however its JSON is written.
+    /// The content of the event as text: the same for every copy, whatever its trace and
+    /// its JSON formatting.
     pub fn content(&self) -> String {
         let mut event = self.clone();
         event.envelope.traceparent = None;

@@ -1,7 +1,7 @@
-//! Reading external events: those that our publisher did not send.
+//! Reads external events: those that our publisher did not send.
 //!
-//! Of them as little is required as can be. What is missing and has one meaning only is
-//! added, what can be read in two ways is refused, and the reason names the property.
+//! Few properties are required. A missing property gets a default if it can have only one
+//! meaning; an ambiguous value is refused, and the reason names the property.
 
 use crate::decode::{
     CLOCK_TOLERANCE, MAX_AGGREGATE_VERSION, YEARS, check_version, id_from, not_ahead,
@@ -24,12 +24,12 @@ pub struct External {
     /// The event. Lines of an `OrderCreated` may lack name and category, which are empty
     /// then; see [`OrderLine::lacks_product`].
     pub event: Event,
-    /// Whether only the message has the time.
+    /// Whether the time comes from the message.
     time_is_messages: bool,
 }
 
 impl External {
-    /// Reads an external event that is at hand at `now`.
+    /// Reads an external event at the time `now`.
     ///
     /// # Errors
     /// If the bytes are no event that can be applied; see [`DecodeError`].
@@ -67,8 +67,8 @@ impl External {
         Ok(Self { event, time_is_messages: in_body.is_none() })
     }
 
-    /// [`Event::content`], without a time that only the message has: that differs from one
-    /// attempt to send it to the next.
+    /// [`Event::content`], without a time that only the message has, because it differs
+    /// when the event is sent again.
     pub fn content(&self) -> String {
         let mut event = self.event.clone();
         if self.time_is_messages {
@@ -78,8 +78,7 @@ impl External {
     }
 }
 
-/// What is wrong with an event of ours that has not the shape of its type; none if that
-/// cannot be told.
+/// Describes why an event of ours does not match its type; none if no reason is found.
 pub(crate) fn fault_of_ours(body: &[u8], content_encoding: Option<&str>) -> Option<DecodeError> {
     if let Some(fault) = body::fault(body, content_encoding) {
         return Some(DecodeError::Body(fault));
@@ -101,8 +100,8 @@ fn read(body: &[u8], strict: bool) -> Result<Properties<'_>, DecodeError> {
     Properties::read(text, String::new(), strict)
 }
 
-/// The aggregate version of an event that does not say it: a beginning comes before all
-/// else, and an order never comes back to a status.
+/// The aggregate version of an event without one: a creation is first, and an order never
+/// returns to a status.
 fn likely_version(payload: &Payload) -> i64 {
     match payload {
         Payload::ProductCreated(_) | Payload::OrderCreated(_) | Payload::UserCreated(_) => 1,
@@ -141,7 +140,7 @@ fn product(
     let stock_delta = match properties.small("stockDelta", -i32::MAX, i32::MAX)? {
         Some(delta) => delta,
         None if is_new && !properties.strict => stock.unwrap_or(0),
-        // It says nothing of the stock, by its name.
+        // A price change does not change the stock.
         None if event_type == EventType::PriceChanged && !properties.strict => 0,
         None => return Err(properties.refuse("stockDelta", "is required")),
     };
@@ -204,7 +203,7 @@ fn total(properties: &Properties<'_>, items: &[OrderLine]) -> Result<crate::Mone
     }
 }
 
-/// The lines, which may lack name and category if the catalogue can tell them.
+/// The lines. With `may_lack`, name and category may be missing; the catalogue adds them.
 fn lines(properties: &Properties<'_>, may_lack: bool) -> Result<Vec<OrderLine>, DecodeError> {
     let items = properties.required("items", |json| {
         let count = elements(json)?.len();

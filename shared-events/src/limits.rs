@@ -18,8 +18,8 @@ pub const MAX_EMAIL_CHARS: usize = 254;
 /// Longest part of a postal address, in characters.
 pub const MAX_ADDRESS_CHARS: usize = 200;
 
-/// Most lines of one order: wholesale orders have over 1,100. With names and categories of
-/// the longest, in characters of 4 bytes, its event has 2.8 MB.
+/// Most lines of one order: wholesale orders have over 1,100. With names and categories
+/// of the longest, in characters of 4 bytes, its event is 2.8 MB.
 pub const MAX_ORDER_LINES: usize = 2_000;
 
 /// Largest event, in bytes of its JSON: more than one of ours can have. RabbitMQ 4 refuses

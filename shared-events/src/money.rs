@@ -74,7 +74,7 @@ impl Money {
             return Err(MoneyError::NotANumber);
         }
         let exponent = exponent.parse().map_err(|_| MoneyError::TooLarge)?;
-        // Rounds at the 28th digit, far below what counts as noise.
+        // Rounds at the 28th digit, far below the noise limit.
         let amount = Decimal::from_str(digits).map_err(|_| MoneyError::TooLarge)?;
         if amount.is_zero() && digits.contains(|c| matches!(c, '1'..='9')) {
             return Err(MoneyError::TooPrecise);
@@ -105,7 +105,7 @@ impl Money {
     }
 }
 
-/// Whether a text is digits, with a sign and a fraction perhaps.
+/// Whether a text is digits, with an optional sign and fraction.
 fn is_decimal(text: &str) -> bool {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
@@ -234,7 +234,7 @@ mod tests {
             ("-", MoneyError::NotANumber),
             ("1.2.3", MoneyError::NotANumber),
             ("1e", MoneyError::NotANumber),
-            // No noise: a billionth or more of the amount.
+            // Not noise: a billionth or more of the amount.
             ("1.000000002", MoneyError::TooPrecise),
             ("0.00001", MoneyError::TooPrecise),
             ("0.000000000001", MoneyError::TooPrecise),

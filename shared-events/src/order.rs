@@ -60,9 +60,8 @@ impl OrderStatus {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
-    /// The aggregate version of the event that brings an order here, if the event does
-    /// not say it: later in an order's life it is higher. Part of the wire contract, as
-    /// views keep it: never change a number.
+    /// The aggregate version of an event with this new status, if the event has none: it
+    /// rises along the lifecycle. Views store it, so these numbers must never change.
     pub(crate) const fn likely_version(self) -> i64 {
         match self {
             Self::Created => 1,
@@ -126,8 +125,8 @@ pub struct OrderLine {
 }
 
 impl OrderLine {
-    /// Whether the catalogue is to tell name or category: only of external events, until
-    /// they are applied.
+    /// Whether name or category must come from the catalogue: only in external events,
+    /// before they are applied.
     pub fn lacks_product(&self) -> bool {
         self.product_name.is_empty() || self.category.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Reading a JSON object by its properties, so that what is wrong is told by name.
+//! Reads a JSON object property by property, so that errors name the property.
 
 use crate::limits::is_name;
 use crate::{DecodeError, Money, MoneyError};
@@ -17,16 +17,16 @@ pub(crate) type Problem = Cow<'static, str>;
 #[derive(Debug, Default)]
 pub(crate) struct Properties<'a> {
     values: BTreeMap<Cow<'a, str>, &'a str>,
-    /// Names that appear more than once: nobody can tell which value is meant.
+    /// Names that appear more than once, so that their value is ambiguous.
     repeated: BTreeSet<Cow<'a, str>>,
-    /// Where the object is: empty, or with a dot at its end.
+    /// Path of the object: empty, or ending with a dot.
     path: String,
     /// Whether forms that only other publishers use are refused.
     pub(crate) strict: bool,
 }
 
 impl<'a> Properties<'a> {
-    /// Those of the object at `path` (empty at the top); null has none.
+    /// Reads the object at `path` (empty at the top).
     pub(crate) fn read(json: &'a str, path: String, strict: bool) -> Result<Self, DecodeError> {
         let mut read = serde_json::Deserializer::from_str(json)
             .deserialize_map(Self::default())
@@ -43,7 +43,7 @@ impl<'a> Properties<'a> {
         format!("{}{name}", self.path)
     }
 
-    /// That something is wrong with a property.
+    /// An error about a property.
     pub(crate) fn refuse(&self, name: &str, problem: impl Into<Problem>) -> DecodeError {
         DecodeError::property(self.path(name), problem)
     }
@@ -56,7 +56,7 @@ impl<'a> Properties<'a> {
         Ok(self.values.get(name).copied().filter(|value| *value != "null"))
     }
 
-    /// Whether the property is there, null included.
+    /// Whether the property exists, even as null.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
@@ -71,7 +71,7 @@ impl<'a> Properties<'a> {
         json.map(|json| parse(json).map_err(|problem| self.refuse(name, problem))).transpose()
     }
 
-    /// A property that must be there.
+    /// A required property.
     pub(crate) fn required<T>(
         &self,
         name: &str,
@@ -85,14 +85,14 @@ impl<'a> Properties<'a> {
         self.required(name, |json| whole(json, min, max, self.strict))
     }
 
-    /// The same, of which 32 bits are enough; it may be absent or null.
+    /// A 32-bit number in a range that may be absent or null.
     pub(crate) fn small(&self, name: &str, min: i32, max: i32) -> Result<Option<i32>, DecodeError> {
         let number =
             self.optional(name, |json| whole(json, i64::from(min), i64::from(max), self.strict))?;
         Ok(number.and_then(|number| i32::try_from(number).ok()))
     }
 
-    /// The id of something.
+    /// An id.
     pub(crate) fn id(&self, name: &str) -> Result<i64, DecodeError> {
         self.whole(name, 1, i64::MAX)
     }
@@ -121,7 +121,7 @@ impl<'a> Properties<'a> {
         })
     }
 
-    /// The same, which must be there.
+    /// The same, but required.
     pub(crate) fn required_name(&self, name: &str, max: usize) -> Result<String, DecodeError> {
         self.name(name, max)?.ok_or_else(|| self.refuse(name, "is required"))
     }
@@ -176,7 +176,7 @@ pub(crate) fn check_name(text: &str, max: usize) -> Result<(), Problem> {
     }
 }
 
-/// A whole number, also written as `2.0` if not strict: some languages have no others.
+/// A whole number, also written as `2.0` if not strict: some languages have no integers.
 pub(crate) fn whole(json: &str, min: i64, max: i64, strict: bool) -> Result<i64, Problem> {
     let plain = json.parse().ok();
     let number = plain.or_else(|| {

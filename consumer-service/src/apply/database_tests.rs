@@ -243,7 +243,7 @@ async fn an_event_is_counted_once_whatever_copies_come_in_whatever_order(pool: P
     let event = tea(1);
     let body = event.to_json().unwrap();
     let bad = |ours| unreadable(body.as_bytes(), ours);
-    // Parked; mended by another publisher; and then ours again, in both forms.
+    // A dead letter; corrected by another publisher; then ours again, in both forms.
     for incoming in [
         bad(false),
         bad(true),

@@ -46,7 +46,7 @@ struct Summary {
     reason: String,
     /// Whether it came from our own outbox.
     ours: bool,
-    /// Length of the body as it was sent.
+    /// Original length of the body.
     bytes: i64,
     parked_at: DateTime<Utc>,
 }
@@ -60,10 +60,10 @@ struct Whole {
     message_id: Option<String>,
     /// The time that the message said.
     sent_at: Option<DateTime<Utc>>,
-    /// The body as text; absent if it is none. Of one that was too large, its beginning.
+    /// The body, or the beginning of one that was too large; absent if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
-    /// The body in hexadecimal, if it is no text.
+    /// The body in hexadecimal, if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     body_hex: Option<String>,
     /// The AMQP property section in hexadecimal, if it cannot be read.

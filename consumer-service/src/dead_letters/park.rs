@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use tracing::warn;
 use uuid::Uuid;
 
-/// A reason may quote what another publisher wrote, however long that is.
+/// A reason may quote a message, which can be long.
 const MAX_REASON_CHARS: usize = 600;
 
 /// An event to be parked.
@@ -117,8 +117,8 @@ pub fn digest(incoming: &Incoming) -> [u8; 32] {
     digest.finalize().into()
 }
 
-/// What is kept of a message beside its body if the AMQP message is defective: its property
-/// section, and the length of a body that was not received whole.
+/// What is stored of a defective AMQP message beside its body: its property section, and
+/// the original length of a body that was not received whole.
 fn amqp(incoming: &Incoming) -> (Option<&[u8]>, Option<i64>) {
     let (properties, bytes) = match &incoming.defect {
         None => return (None, None),

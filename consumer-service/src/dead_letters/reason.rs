@@ -37,7 +37,7 @@ pub fn too_large(bytes: usize) -> String {
     )
 }
 
-/// An external event whose id stands for another content.
+/// An external event whose id was used for another content.
 pub fn other_content(id: Uuid) -> String {
     format!(
         "Event id {id} was used before for another content. Have its sender give each event an \
@@ -45,7 +45,7 @@ pub fn other_content(id: Uuid) -> String {
     )
 }
 
-/// A message that is defective as an AMQP message, of whose body so many bytes are kept.
+/// A defective AMQP message; `kept` bytes of its body are kept.
 pub fn defective(defect: &Defect, kept: usize) -> String {
     let (what, bytes, advice) = match defect {
         Defect::Properties { reason, body_bytes, .. } => {
@@ -66,7 +66,7 @@ pub fn defective(defect: &Defect, kept: usize) -> String {
     }
 }
 
-/// An external event that creates what the shop has.
+/// An external event that creates an order, product or user of the shop.
 pub fn created_by_shop(kind: EventType, id: i64) -> String {
     format!(
         "{kind} {id}: the shop has one with this id, or had it from an older version. Have its \
@@ -75,7 +75,7 @@ pub fn created_by_shop(kind: EventType, id: i64) -> String {
     )
 }
 
-/// An external event that creates what another one has created.
+/// An external event that creates what another external event has created.
 pub fn created_by_event(kind: EventType, id: i64, other: Uuid) -> String {
     format!(
         "{kind} {id}: event {other} created it before. If this is the same under another event \
@@ -84,7 +84,7 @@ pub fn created_by_event(kind: EventType, id: i64, other: Uuid) -> String {
     )
 }
 
-/// A line without name and category, of a product that the catalogue does not have.
+/// A line without name and category of a product that is not in the catalogue.
 pub fn unknown_product(index: usize, product_id: i64) -> String {
     format!(
         "items[{index}].productId: product {product_id} is not known, so productName and \

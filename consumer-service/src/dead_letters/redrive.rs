@@ -24,7 +24,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// As metrics have it; none if there was nothing to apply.
+    /// The value for metrics; none if there was nothing to apply.
     const fn counted(&self) -> Option<Redrive> {
         match self {
             Self::NotFound => None,

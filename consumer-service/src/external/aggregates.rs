@@ -8,26 +8,26 @@ use uuid::Uuid;
 
 type Key = (&'static str, i64);
 
-/// What is known of the aggregates of a batch's external events.
+/// State of the aggregates of a batch's external events.
 pub struct Aggregates {
     states: BTreeMap<Key, State>,
-    /// Those of which this batch tells first, or which it creates.
+    /// Aggregates that this batch names first or creates.
     news: BTreeMap<Key, Option<Uuid>>,
 }
 
-/// Who told of an aggregate first.
+/// The publisher that named an aggregate first.
 #[derive(Clone, Copy)]
 enum State {
-    /// Nobody.
+    /// None.
     Unknown,
     /// The shop.
     Ours,
-    /// An external event; the one that created it, if that has come.
+    /// An external publisher; with the event that created it, if that has arrived.
     External(Option<Uuid>),
 }
 
 impl Aggregates {
-    /// Those of these events.
+    /// Loads the aggregates of these events.
     pub async fn load(
         connection: &mut PgConnection,
         events: impl Iterator<Item = &Event>,
@@ -51,8 +51,8 @@ impl Aggregates {
         Ok(Self { states: states.collect(), news: BTreeMap::new() })
     }
 
-    /// Whether a new external event may be applied; else why not. Those that create
-    /// something are applied if nothing else has created it.
+    /// Checks whether a new external event may be applied; the error is the reason. An
+    /// event that creates an aggregate is applied if no other event has created it.
     pub fn check(&mut self, event: &Event) -> Result<(), String> {
         let (key, id) = (key(event), event.envelope.event_id);
         let kind = event.payload.event_type();
@@ -72,7 +72,7 @@ impl Aggregates {
         Ok(())
     }
 
-    /// Notes what this batch tells of first.
+    /// Stores the aggregates that this batch names first.
     pub async fn note(self, connection: &mut PgConnection) -> sqlx::Result<()> {
         if self.news.is_empty() {
             return Ok(());

@@ -5,11 +5,11 @@ use shared_events::{Event, OrderLine, Payload};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
-/// Name and category of products, as the view has them now.
+/// Current name and category of products, from the view.
 pub struct Catalogue(BTreeMap<i64, (String, String)>);
 
 impl Catalogue {
-    /// That of the products that lines of these events lack. Nothing is read if they lack
+    /// Loads the products of lines without name or category. Reads nothing if there are
     /// none.
     pub async fn load(
         connection: &mut PgConnection,
@@ -36,7 +36,8 @@ impl Catalogue {
         Ok(Self(rows.into_iter().map(|row| (row.product_id, (row.name, row.category))).collect()))
     }
 
-    /// Adds what lines lack; else why that cannot be done.
+    /// Adds missing names and categories; the error is the reason why that is not
+    /// possible.
     pub fn complete(&self, event: &mut Event) -> Result<(), String> {
         let Payload::OrderCreated(order) = &mut event.payload else { return Ok(()) };
         for (index, line) in order.items.iter_mut().enumerate() {

@@ -14,7 +14,7 @@ const PRODUCT: &str = r#"{"eventType":"ProductCreated","eventId":"p-1",
     "timestamp":"2026-01-01T10:00:00","productId":77,"name":"Mate","category":"Drinks",
     "price":1.25,"stock":10}"#;
 
-/// A delivery of an external event with the text changed so.
+/// A delivery of an external event with a changed text.
 fn external(body: &str, changes: &[(&str, &str)]) -> Incoming {
     let mut text = body.to_owned();
     for (from, to) in changes {
@@ -106,11 +106,11 @@ async fn an_event_id_stands_for_one_content(pool: PgPool) {
     apply_all(&pool, &[external(PRODUCT, &[]), copy, other.clone(), other]).await;
     one_letter(&pool, "Event id ").await;
     assert_eq!(stock(&pool).await, 10);
-    // Neither is one that cannot be read dropped.
+    // An unreadable one is not dropped either.
     let bad = external(PRODUCT, &[("\"stock\":10", "\"stock\":-1")]);
     apply_all(&pool, &[bad.clone(), bad]).await;
     assert_eq!(reasons(&pool).await.len(), 2);
-    // Nor are two of them one.
+    // Two of them are two dead letters.
     let bad = |price| external(ORDER, &[("1.25", price)]);
     apply_all(&pool, &[bad("-1"), bad("-2"), bad("-1")]).await;
     assert_eq!(reasons(&pool).await.len(), 4);
@@ -156,7 +156,7 @@ async fn our_event_is_applied_though_an_external_one_took_its_id(pool: PgPool) {
     apply_all(&pool, &[external(PRODUCT, &[]), external(ORDER, &[("e-1", &id)])]).await;
     apply_all(&pool, &[ours(event.clone()), ours(event)]).await;
     assert_eq!((orders_of(&pool, 9).await, orders_of(&pool, 7).await), (1, 1));
-    // In one batch ours comes first, wherever it stands.
+    // In one batch our event is applied, whatever its position.
     let event = our_order(6);
     let id = event.envelope.event_id.to_string();
     let taken = external(ORDER, &[("e-1", &id), ("900", "906")]);

@@ -1,13 +1,13 @@
-//! What only the database can tell of external events.
+//! Checks of external events that need the database.
 //!
-//! They are settled in the transaction that applies them, before it does. Lines of an
-//! order get names and categories from the catalogue. An event becomes a dead letter
-//! if its id was used before for another content, if it creates what is there already, or
-//! if the catalogue does not know its products. Our own events are never looked at here:
-//! they are applied in any case, and a batch of them costs nothing.
+//! They run in the transaction that applies the events. Lines of an order get names and
+//! categories from the catalogue. An event becomes a dead letter if its id was used
+//! before for another content, if it creates an existing aggregate, or if its products
+//! are not in the catalogue. Our own events are always applied, and a batch of them costs
+//! nothing here.
 //!
-//! A transaction with external events holds [`LOCK`](crate::apply::LOCK) alone, so what is
-//! read here does not change until it commits.
+//! A transaction with external events holds the exclusive form of
+//! [`LOCK`](crate::apply::LOCK), so what it reads here does not change until it commits.
 
 mod aggregates;
 mod catalogue;
@@ -25,13 +25,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Whether the transaction of a batch must hold the lock alone.
+/// Whether the transaction of a batch needs the exclusive lock.
 pub fn any(batch: &[Incoming]) -> bool {
     batch.iter().any(|incoming| !incoming.ours && incoming.event_id().is_some())
 }
 
-/// The batch as it is to be applied: its external events completed, or unreadable for a
-/// reason that says why they cannot be applied.
+/// The batch to apply: its external events are completed, or marked as unreadable with
+/// the reason why they cannot be applied.
 pub async fn settle<'a>(
     connection: &mut PgConnection,
     batch: &'a [Incoming],
@@ -84,15 +84,15 @@ enum Known {
     No,
     /// It was processed, or is in the batch already.
     Same,
-    /// Its id stands for another content.
+    /// Its id was used for another content.
     Other,
 }
 
 /// Event ids that were used before.
 struct Used {
-    /// Of those processed, or in this batch: the digest, none if it is not known.
+    /// Of processed events and those of this batch: the digest, none if unknown.
     processed: BTreeMap<Uuid, Option<Sha>>,
-    /// Of dead letters: that of the bytes.
+    /// Of dead letters: the digest of the bytes.
     letters: BTreeMap<Uuid, Sha>,
 }
 
@@ -110,7 +110,8 @@ impl Used {
                 used.letters.insert(row.event_id, digest);
             }
         }
-        // Of our copy and another one in this batch ours is applied, wherever it stands.
+        // If this batch has our copy and another one, ours is applied, whatever its
+        // position.
         for event in batch.iter().filter(|incoming| incoming.ours).filter_map(Incoming::event) {
             if ids.contains(&event.envelope.event_id) {
                 used.processed.insert(event.envelope.event_id, Some(digest_of(event)));
@@ -126,21 +127,21 @@ impl Used {
     fn check(&self, id: Uuid, digest: Option<Sha>) -> Known {
         match self.processed.get(&id) {
             None => Known::No,
-            // Of events of ours, and of those processed by older versions, none is kept.
+            // Our own events, and those processed by older versions, have no digest.
             Some(known) if known.is_none() || *known == digest => Known::Same,
             Some(_) => Known::Other,
         }
     }
 
-    /// Whether an event that cannot be read has the id of one that was processed, or of a
-    /// letter with other bytes.
+    /// Whether an unreadable event has the id of a processed event, or of a dead letter
+    /// with other bytes.
     fn is_another_letter(&mut self, id: Uuid, bytes: Option<Sha>) -> bool {
         let Some(bytes) = bytes else { return false };
         self.processed.contains_key(&id) || *self.letters.entry(id).or_insert(bytes) != bytes
     }
 }
 
-/// The digest of what an event says.
+/// The digest of an event's content.
 pub fn digest_of(event: &Event) -> Sha {
     Sha256::digest(event.content()).into()
 }

@@ -174,8 +174,8 @@ impl FiguresColumns {
     }
 
     fn leave_out_zeros(&mut self) {
-        // Each column by itself: a batch may cancel as many orders as it places, of
-        // other quantities.
+        // Each column separately: a batch may place and cancel equally many orders with
+        // different quantities.
         if self.quantity.iter().all(|quantity| *quantity == 0) {
             self.quantity.clear();
         }

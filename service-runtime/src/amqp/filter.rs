@@ -1,14 +1,14 @@
-//! What the AMQP library gets to see of what the broker sends.
+//! Filters what the AMQP library reads from the broker.
 //!
-//! Frames pass as they come, save those of deliveries:
+//! All frames pass unchanged except those of deliveries:
 //!
-//! - Properties that the library could not read are left out, and kept in the [`Inbox`].
-//! - Of a routing key or an exchange that is not UTF-8, the bytes that are none are replaced.
-//! - Of a body that is too large, only the beginning passes.
-//! - A delivery that the inbox has no room for is left out as a whole.
+//! - Properties that the library cannot read are removed, and kept in the [`Inbox`].
+//! - In a routing key or an exchange, bytes that are not UTF-8 are replaced.
+//! - Only the beginning of a body that is too large passes.
+//! - A delivery beyond the limit of the inbox is removed.
 //!
-//! A frame that is left out is replaced by a heartbeat: the library gives a connection up
-//! on which nothing comes, and nothing might for as long as a large body takes.
+//! A removed frame is replaced by a heartbeat, because the library closes a connection
+//! that is silent for too long, which the transfer of a large body could cause.
 //!
 //! A frame is its type, its channel, the size of its payload, the payload and 0xCE. A
 //! delivery is a method frame, a header frame and as many body frames as its size takes:
@@ -32,11 +32,11 @@ const HEAD: usize = 7;
 /// Bytes of a content header before its properties: class, weight and body size.
 const CONTENT_HEAD: usize = 12;
 
-/// Larger property sections are not read. Large ones can grow beyond what one frame may
-/// have, as the broker adds headers to a message that it delivers again.
+/// Larger property sections count as unreadable. They could grow beyond the size of a
+/// frame, because the broker adds headers when it delivers a message again.
 const MAX_PROPERTIES: usize = 64 << 10;
 
-/// A larger method or header frame is no frame of RabbitMQ, whose default is 128 KiB.
+/// RabbitMQ sends no larger method or header frame; its default limit is 128 KiB.
 const MAX_FRAME: usize = 16 << 20;
 
 /// Estimated memory of a delivery without its content, in bytes.
@@ -46,16 +46,16 @@ const DELIVERY_OVERHEAD: usize = 768;
 const TUNE: [u8; 4] = [0, 10, 0, 30];
 const DELIVER: [u8; 4] = [0, 60, 0, 60];
 
-/// Follows one connection. Bytes go in and come out; where they are cut does not matter.
+/// Filters one connection. Input may be split at any byte.
 #[derive(Debug)]
 pub struct Filter {
     inbox: Arc<Inbox>,
-    /// The frame that is being read, as far as it is needed as a whole.
+    /// The frame that is being collected.
     frame: Vec<u8>,
     step: Step,
-    /// The delivery that is coming in, of each channel.
+    /// The delivery that is being received, by channel.
     deliveries: BTreeMap<u16, Delivery>,
-    /// Largest frame that both sides agreed on, in bytes; 0: no limit.
+    /// Negotiated maximum size of a frame, in bytes; 0: no limit.
     frame_max: usize,
 }
 
@@ -66,9 +66,9 @@ enum Step {
     Head,
     /// Collect a whole frame of so many bytes.
     Collect(usize),
-    /// Let so many bytes pass, then leave so many out.
+    /// Let so many bytes pass, then remove so many.
     Pass(usize, usize),
-    /// Leave out so many bytes, and what ends the frame.
+    /// Remove so many bytes, then append the given ones.
     Skip(usize, &'static [u8]),
     /// Let everything pass: this is not AMQP.
     PassAll,
@@ -76,20 +76,20 @@ enum Step {
 
 #[derive(Debug)]
 enum Delivery {
-    /// Its method frame has come, with this delivery tag.
+    /// Its method frame has arrived, with this delivery tag.
     Announced { frame: Vec<u8>, tag: u64 },
-    /// So many bytes of its body are still to come, of which the first so many pass.
+    /// `left` bytes of its body are still to arrive; the first `pass` of them pass.
     Content { left: u64, pass: u64 },
 }
 
 impl Filter {
-    /// A filter that tells the inbox of each delivery.
+    /// A filter that adds each delivery to the inbox.
     pub const fn new(inbox: Arc<Inbox>) -> Self {
         let deliveries = BTreeMap::new();
         Self { inbox, frame: Vec::new(), step: Step::Head, deliveries, frame_max: 0 }
     }
 
-    /// Takes what came from the broker and appends to `output` what is to be seen of it.
+    /// Filters input from the broker; appends the result to `output`.
     pub fn feed(&mut self, mut input: &[u8], output: &mut Vec<u8>) {
         while !input.is_empty() {
             input = match self.step {
@@ -122,7 +122,7 @@ impl Filter {
         }
     }
 
-    /// Collects so many bytes of a frame; gives what is left of the input.
+    /// Collects so many bytes of a frame; returns the rest of the input.
     fn collect<'a>(&mut self, input: &'a [u8], bytes: usize, output: &mut Vec<u8>) -> &'a [u8] {
         let (taken, rest) = input.split_at((bytes - self.frame.len()).min(input.len()));
         self.frame.extend_from_slice(taken);
@@ -133,11 +133,11 @@ impl Filter {
         rest
     }
 
-    /// Decides by its head what becomes of a frame.
+    /// Decides by its head what to do with a frame.
     fn begin(&mut self, output: &mut Vec<u8>) -> Step {
         let (kind, channel) = (self.frame[0], channel(&self.frame));
         let size = u32_at(&self.frame, 3) as usize;
-        // The end is one more byte.
+        // With the end byte.
         let pass_whole = Step::Pass(size + 1, 0);
         let step = match (kind, self.deliveries.get_mut(&channel)) {
             (METHOD, _) if size <= MAX_FRAME => return Step::Collect(HEAD + size + 1),
@@ -166,7 +166,7 @@ impl Filter {
         step
     }
 
-    /// A method or header frame is there as a whole.
+    /// A method or header frame is complete.
     fn end(&mut self, output: &mut Vec<u8>) -> Step {
         let frame = std::mem::take(&mut self.frame);
         if frame.last() != Some(&FRAME_END) {
@@ -181,7 +181,7 @@ impl Filter {
         let arguments = &frame[HEAD..frame.len() - 1];
         match arguments.first_chunk() {
             Some(&DELIVER) => {
-                // Whatever else it is, it is not one that this filter knows.
+                // Otherwise it has another form, and passes.
                 if let Some((tag, frame)) = delivery(channel, &arguments[4..]) {
                     self.deliveries.insert(channel, Delivery::Announced { frame, tag });
                     return Step::Head;
@@ -196,7 +196,7 @@ impl Filter {
         Step::Head
     }
 
-    /// The content header of an announced delivery is there.
+    /// The content header of an announced delivery is complete.
     fn content(&mut self, channel: u16, mut header: Vec<u8>, output: &mut Vec<u8>) {
         let Some(Delivery::Announced { frame, tag }) = self.deliveries.remove(&channel) else {
             return;
@@ -237,7 +237,8 @@ impl Filter {
         }
     }
 
-    /// Whether the library can read a property section; the memory that it needs, in bytes.
+    /// Checks that the library can read a property section; returns the memory that it
+    /// needs, in bytes.
     fn readable(&self, section: &[u8]) -> Result<usize, String> {
         let fits = HEAD + CONTENT_HEAD + section.len() < self.frame_max || self.frame_max == 0;
         if section.len() > MAX_PROPERTIES || !fits {
@@ -270,7 +271,7 @@ fn short_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked((*length).into())
 }
 
-/// A short string with its length, of which what is not UTF-8 is replaced.
+/// A short string with its length; bytes that are not UTF-8 are replaced.
 fn as_utf8(bytes: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(bytes);
     let text = &text[..text.floor_char_boundary(255)];

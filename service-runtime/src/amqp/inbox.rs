@@ -1,9 +1,9 @@
-//! What a connection has delivered and nobody has settled yet.
+//! The unsettled deliveries of a connection.
 //!
 //! The broker sends as many messages as the prefetch count allows, whatever their size,
-//! and the AMQP library keeps them all. So the size of what is held is bounded here:
-//! deliveries beyond the bound never reach the library. As they are not acknowledged,
-//! they stay in the queue, and come again to the next subscription.
+//! and the AMQP library keeps them all. So the inbox bounds their size: deliveries beyond
+//! the limit never reach the library. They are not acknowledged, so they stay in the
+//! queue and are delivered to the next subscription.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ pub struct Limits {
     pub body: u64,
     /// How much is received of a body that is larger.
     pub excerpt: u64,
-    /// Messages that are held, with an estimate of what the library adds to them.
+    /// Size of the messages held, with an estimate of the library's overhead.
     pub held: usize,
 }
 
@@ -25,16 +25,16 @@ impl Limits {
     pub const NONE: Self = Self { body: u64::MAX, excerpt: u64::MAX, held: usize::MAX };
 }
 
-/// What is wrong with a message as it was sent.
+/// Why a message is defective.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Defect {
     /// Its properties cannot be read.
     Properties {
-        /// Which one, and why.
+        /// The property and the reason.
         reason: String,
         /// The property section.
         raw: Vec<u8>,
-        /// Length of the body as it was sent; what was received may be less.
+        /// Length of the body as it was sent; less may have been received.
         body_bytes: u64,
     },
     /// Its body is larger than one that is received whole.
@@ -44,8 +44,8 @@ pub enum Defect {
     },
 }
 
-/// The deliveries of a connection that are held, shared by the filter of its stream and by
-/// its consumer. One channel consumes at a time.
+/// The deliveries of a connection that are held. The filter of its stream and its
+/// consumer share it. One channel consumes at a time.
 #[derive(Debug)]
 pub struct Inbox {
     limits: Limits,
@@ -83,12 +83,12 @@ impl Inbox {
         self.limits
     }
 
-    /// Forgets what was held for another channel: from now on this one consumes.
+    /// Clears the inbox: from now on this channel consumes.
     pub fn open(&self, channel: u16) {
         *self.lock() = State { channel, ..State::default() };
     }
 
-    /// Whether a delivery of so many bytes can be held; it is, then.
+    /// Holds a delivery of so many bytes; false if it exceeds the limit.
     pub(super) fn hold(
         &self,
         channel: u16,
@@ -101,7 +101,7 @@ impl Inbox {
             return false;
         }
         let sum = state.bytes.saturating_add(bytes);
-        // One alone is held whatever its size, or nobody would ever see it.
+        // A single delivery is held whatever its size, so that it can be settled.
         if sum > self.limits.held && !state.held.is_empty() {
             state.overrun = Some(state.held.len());
             self.overran.notify_one();
@@ -112,15 +112,15 @@ impl Inbox {
         true
     }
 
-    /// What is wrong with a delivery that is held; nothing, as a rule.
+    /// The defect of a delivery that is held; usually none.
     pub fn defect(&self, tag: u64) -> Option<Defect> {
         let mut state = self.lock();
         let index = state.held.binary_search_by_key(&tag, |held| held.tag).ok()?;
         state.held.get_mut(index)?.defect.take()
     }
 
-    /// Deliveries up to this one are settled and no longer held. Gives the mean size of
-    /// those, in bytes.
+    /// Removes the deliveries up to this one, which are settled. Returns their mean size
+    /// in bytes.
     pub fn settle(&self, tag: u64) -> Option<usize> {
         let mut state = self.lock();
         let (mut count, mut bytes) = (0, 0);
@@ -139,7 +139,8 @@ impl Inbox {
         }
     }
 
-    /// If a delivery did not fit since the channel was opened: how many did.
+    /// How many deliveries were held when one did not fit; none if all have fitted since
+    /// the channel was opened.
     pub fn overrun(&self) -> Option<usize> {
         self.lock().overrun
     }

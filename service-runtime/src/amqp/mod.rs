@@ -4,7 +4,7 @@
 //! begins with a new connection. What was in flight then is not known, so
 //! publishers send it again and consumers get it again; consumers deduplicate.
 //!
-//! What the broker sends passes a [filter](filter::Filter) before the AMQP library sees it, so
+//! A [filter](filter::Filter) reads the broker's data before the AMQP library does, so
 //! that no message breaks a connection or fills the memory.
 
 mod filter;
@@ -68,7 +68,7 @@ pub struct Sessions {
 
 impl Sessions {
     /// Sessions with the broker at `url`. `name` is seen in its management UI; `limits`
-    /// bound what a session receives; what ends a session is told by `reporter`.
+    /// bound what a session receives; `reporter` reports why a session ended.
     pub fn new(
         url: BrokerUrl,
         name: &'static str,
@@ -115,7 +115,7 @@ impl Sessions {
     }
 }
 
-/// A connection, and what it has delivered.
+/// A connection and its deliveries.
 #[derive(Debug)]
 pub struct Session {
     connection: Connection,
@@ -147,8 +147,8 @@ pub async fn connect(url: &BrokerUrl, name: &str, limits: Limits) -> anyhow::Res
 
 /// Declares the exchange and the queues, which may exist already.
 ///
-/// Queues are declared without arguments, as strangers do; that they are
-/// quorum queues is decided by the virtual host's default queue type.
+/// Queues are declared without arguments, as external programs do; the virtual host's
+/// default queue type makes them quorum queues.
 ///
 /// # Errors
 /// If the broker refuses or is silent, or the connection breaks.

@@ -1,9 +1,9 @@
-//! Whether the property section of a message can be read.
+//! Checks whether the AMQP library can read the property section of a message.
 //!
-//! The AMQP library closes the connection at a section that it cannot read, and its
-//! parser calls itself for each level of a nested table. The broker then delivers the
-//! message again, so one such message would stop its queue. This check accepts nothing
-//! that the library refuses; a property test compares the two.
+//! The AMQP library closes the connection when it cannot read a section, and its parser
+//! recurses for each level of a nested table. The broker then delivers the message again,
+//! so one such message would stop its queue. This check refuses everything that the
+//! library refuses; a property test compares the two.
 //!
 //! A section is two bytes of flags and then the properties whose flag is set, in order:
 //! <https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf>, 4.2.6.1.
@@ -13,8 +13,7 @@ use lapin::types::AMQPType;
 /// Tables and arrays in headers may be nested this deep.
 const MAX_DEPTH: usize = 16;
 
-/// Estimated memory of a header's name and value as the library keeps them, in bytes,
-/// beside the bytes of the message.
+/// Estimated memory overhead of a header in the library, in bytes.
 const VALUE_OVERHEAD: usize = 96;
 
 /// A table that is not empty takes memory for some more values.
@@ -43,8 +42,8 @@ const PROPERTIES: [(&str, AMQPType); 14] = [
 
 /// Checks a property section.
 ///
-/// Gives the memory that the library will need for it, in bytes; the error names the
-/// property and what is wrong with it.
+/// Returns the memory that the library needs for it, in bytes; the error names the
+/// property and the reason.
 pub fn check(section: &[u8]) -> Result<usize, String> {
     let mut reader = Reader { rest: section, values: 0 };
     let flags = reader.take(2).ok_or("the flags are cut off")?;
@@ -60,8 +59,8 @@ pub fn check(section: &[u8]) -> Result<usize, String> {
     Ok(section.len() + reader.values * VALUE_OVERHEAD)
 }
 
-/// The part of a property section that tells messages apart however often they are
-/// delivered: all but the headers, to which a quorum queue adds `x-delivery-count`.
+/// The part of a property section that is the same for every delivery of a message: all
+/// but the headers, to which a quorum queue adds `x-delivery-count`.
 pub fn identity(section: &[u8]) -> Vec<u8> {
     let Some((flags, rest)) = section.split_first_chunk().map(|(f, r)| (u16::from_be_bytes(*f), r))
     else {
@@ -85,7 +84,7 @@ pub fn identity(section: &[u8]) -> Vec<u8> {
 /// What is left to be read.
 struct Reader<'a> {
     rest: &'a [u8],
-    /// How many values of tables and arrays there have been.
+    /// Number of values of tables and arrays so far.
     values: usize,
 }
 
@@ -96,7 +95,7 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
-    /// Reads a value; the error says what is wrong, to be read after its name.
+    /// Reads a value; the error continues a sentence that begins with its name.
     fn value(&mut self, kind: AMQPType, depth: usize) -> Result<(), String> {
         let bytes = match kind {
             AMQPType::Void => 0,
@@ -126,7 +125,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())
     }
 
-    /// Reads a table, or an array, which is the same without names.
+    /// Reads a table, or an array, which has no names.
     fn values(&mut self, kind: AMQPType, depth: usize) -> Result<(), String> {
         if depth == MAX_DEPTH {
             return Err(format!("has more than {MAX_DEPTH} levels"));

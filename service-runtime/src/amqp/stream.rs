@@ -24,7 +24,7 @@ const CHUNK: usize = 64 << 10;
 /// The stream as tokio has it, with or without TLS.
 type Unfiltered = AsyncTcpStream<<Tokio as Reactor>::TcpStream>;
 
-/// Connects by a filtered stream.
+/// Connects with a filtered stream.
 pub async fn connect(
     uri: AMQPUri,
     properties: ConnectionProperties,
@@ -40,12 +40,12 @@ pub async fn connect(
     Connection::connector(uri, runtime, connect, properties).await
 }
 
-/// A stream of which only what a filter lets through is read.
+/// A stream whose input is filtered.
 struct Filtered {
     stream: Unfiltered,
     filter: Filter,
     input: Box<[u8]>,
-    /// What is filtered and not read yet: from `read` on.
+    /// Filtered bytes; those before `read` have been read.
     output: Vec<u8>,
     read: usize,
 }

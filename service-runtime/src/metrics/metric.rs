@@ -22,7 +22,7 @@ pub struct Metric<S, L = NoLabel> {
     label: PhantomData<fn() -> L>,
 }
 
-/// How the series of a metric differ.
+/// The labels of a metric's series.
 #[derive(Clone, Copy, Debug)]
 enum Labels {
     /// There is one.
@@ -73,13 +73,13 @@ impl<S: Series> Metric<S> {
         Self::of_labels(name, help, Labels::None)
     }
 
-    /// A metric whose series begin when they are asked for by [`Metric::with`].
+    /// A metric whose series are created by [`Metric::with`].
     pub const fn open(name: &'static str, help: &'static str) -> Self {
         Self::of_labels(name, help, Labels::Open)
     }
 
-    /// A series of an open metric. Keep it if it is needed more often: finding it again
-    /// takes time and memory.
+    /// A series of an open metric. Keep it for repeated use: each lookup takes time and
+    /// memory.
     pub fn with<const N: usize>(&self, labels: [(&'static str, SharedString); N]) -> S {
         let label = |(name, value)| metrics::Label::new(name, value);
         S::begin(self.name, labels.into_iter().map(label).collect())
@@ -151,7 +151,7 @@ impl Metric<Gauge> {
 }
 
 impl<L: Label> Metric<Gauge, L> {
-    /// Says how much it is now for one of the label's values.
+    /// Sets the value for one of the label's values.
     pub fn set_of(&self, of: L, value: f64) {
         if let Some(series) = self.of(of) {
             series.set(value);

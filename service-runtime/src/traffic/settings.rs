@@ -6,8 +6,8 @@ use crate::config::whole;
 /// Settings of how much may come, and from whom.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TrafficSettings {
-    /// Requests per second of one caller: of an API key or a token's subject, else of
-    /// a client's address. 0: as many as they like.
+    /// Requests per second of one caller: of an API key or a token's subject, else of a
+    /// client's address. 0: no limit.
     #[arg(long, env = "RATE_LIMIT", default_value_t = 0, value_parser = whole::<u32>(0, 1_000_000))]
     pub rate_limit: u32,
 

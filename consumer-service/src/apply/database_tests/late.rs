@@ -6,7 +6,7 @@ use crate::incoming::Incoming;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 
-/// A trigger on each row of an order, which takes as long as an expression says.
+/// A trigger on each row of an order that waits for the duration given by an expression.
 async fn slow_orders(pool: &PgPool, seconds: &str) {
     let sql = format!(
         "CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
@@ -33,7 +33,7 @@ async fn a_batch_that_takes_too_long_is_applied_in_parts(pool: PgPool) {
     }
     assert_eq!(orders(&pool).await, 8);
 
-    // One that takes too long alone is tried again, and the others are applied.
+    // An event that takes too long alone is retried, and the others are applied.
     slow_orders(&pool, "CASE NEW.order_id WHEN 11 THEN 9 ELSE 0 END").await;
     let deliveries: Vec<Incoming> = (11..=18).map(|id| ours(tea(id))).collect();
     let mut batch = Batch::new(&deliveries);
