@@ -26,7 +26,7 @@ async fn a_full_outbox_refuses_commands_until_the_broker_has_taken_some() {
     .await;
     assert_eq!((refused.status, refused.error()), (503, "Outbox full"));
     assert_eq!(refused.headers["retry-after"], "5");
-    // Other commands go on until their topic is full, too.
+    // Commands of other topics are accepted until these are full, too.
     let health = shop.command.health().await;
     assert_eq!((health.status, &health.body["outbox"]["status"]), (200, &"down".into()));
     let path = format!("/api/products/{product}/price");
@@ -44,7 +44,7 @@ async fn a_full_outbox_refuses_commands_until_the_broker_has_taken_some() {
     for number in 0..20 {
         assert_eq!(user(number).await.status, 201);
     }
-    // Then the service does nothing any more.
+    // Then the service refuses every command.
     eventually(async || {
         let health = shop.command.health().await;
         if health.status == 503 { Ok(()) } else { Err(health.text) }

@@ -78,7 +78,7 @@ fn chosen(only: Option<&str>) -> anyhow::Result<Vec<&'static Scenario>> {
     }
 }
 
-/// Without those that mount file systems, where that is not permitted.
+/// Without those that mount file systems, if that is not permitted.
 fn possible(mut scenarios: Vec<&'static Scenario>, can_mount: bool) -> Vec<&'static Scenario> {
     scenarios.retain(|scenario| {
         let is_possible = can_mount || !scenario.mounts;

@@ -1,10 +1,11 @@
-//! Clocks that are wrong by minutes are told to operators, and lose nothing.
+//! Clocks that are wrong by minutes are reported, and nothing is lost.
 
 use crate::harness::{Service, Shop, assert_views_agree, eventually};
 use chrono::{SecondsFormat, Utc};
 use lapin::BasicProperties;
 
-/// Waits until a service says that its clock is wrong, and by so many seconds; it goes on.
+/// Waits until a service reports that its clock is wrong by so many seconds; it stays
+/// healthy.
 async fn tells(service: &Service, detail: &str, seconds: f64) {
     eventually(async || {
         let health = service.health().await;
@@ -35,7 +36,8 @@ async fn wrong_clocks_are_told_and_lose_nothing() {
     tells(&shop.command, "clock is 600 s ahead of the database's", 600.0).await;
     tells(&shop.consumer, "clock is 600 s behind the database's", -600.0).await;
 
-    // An external event of now is not from the future, though the consumer's clock says so.
+    // An external event with the current time is not in the future, although it is by the
+    // consumer's clock.
     let time = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
     let body = format!(
         r#"{{"eventId":"now","eventType":"OrderCreated","timestamp":"{time}","orderId":900,

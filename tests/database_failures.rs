@@ -1,5 +1,5 @@
-//! A database that answers and yet cannot do its part: clients, health and the log are told
-//! why, nothing is called unknown that is known, and all is well again without a restart.
+//! A database that answers but fails: clients, health and the log get the reason, a known
+//! outcome is never reported as unknown, and the service recovers without a restart.
 
 use crate::harness::{
     Answer, Links, Servers, Shop, Way, assert_views_agree, client, eventually, json, order,
@@ -7,7 +7,7 @@ use crate::harness::{
 use futures::future::join_all;
 use reqwest::Method;
 
-/// Has orders and products fail with that SQLSTATE, when they are written or at COMMIT.
+/// Makes writes of orders and products fail with that SQLSTATE, at once or at COMMIT.
 async fn break_writes(shop: &Shop, sqlstate: &str, at_commit: bool) {
     let trigger = if at_commit {
         "CREATE CONSTRAINT TRIGGER broken AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED"
@@ -42,7 +42,7 @@ async fn commands(shop: &Shop, product: i64) -> [Answer; 2] {
     [ordered, created]
 }
 
-/// Waits until health answers that status, with that reason for the commands.
+/// Waits until health has that status, with that reason at `commands`.
 async fn health_is(shop: &Shop, status: u16, reason: &str) {
     eventually(async || {
         let health = shop.command.health().await;
@@ -79,7 +79,7 @@ async fn an_error_response_is_never_unknown_and_told_as_what_it_is() {
             health_is(&shop, 200, "").await;
         }
     }
-    // Those that others need not meet are told, and health goes on.
+    // Failures that do not affect other commands do not change health.
     for (sqlstate, error, message) in [
         ("57014", "Service unavailable", "The database cancelled the statement"),
         ("40001", "Service busy", "Another transaction holds what the request needs."),
@@ -142,7 +142,7 @@ async fn many_failures_are_one_line_that_names_the_request() {
     assert!((1..=6).contains(&lines.len()), "{log}");
     assert!(lines[0].contains("The database has no space left."), "{}", lines[0]);
     assert!(lines[0].contains("request_id=first-1"), "{}", lines[0]);
-    // What the service says in all is not much more.
+    // The whole log is not much longer.
     assert!(log.lines().count() < 60, "{log}");
     shop.close().await;
 }
@@ -190,7 +190,7 @@ async fn responses_that_do_not_come_are_unknown_and_one_line_that_names_the_requ
     let log = shop.command.log();
     let told = "the outcome of a command is unknown";
     let lines: Vec<&str> = log.lines().filter(|line| line.contains(told)).collect();
-    // That of the order comes first; the other may come more than 10 s later.
+    // The order's line is first; the other may follow more than 10 s later.
     assert!((1..=2).contains(&lines.len()), "{log}");
     assert!(lines[0].contains("no answer within 5 s"), "{}", lines[0]);
     assert!(lines[0].contains("request_id=silent-1"), "{}", lines[0]);
@@ -206,7 +206,7 @@ async fn a_right_that_was_taken_away_is_told_until_it_is_back() {
     let refused = shop.order(1, product, 1).await;
     assert_eq!((refused.status, refused.error()), (503, "Service unavailable"));
     health_is(&shop, 503, "The database role lacks a right.").await;
-    // Others are not needed for health to stay down: the service tries by itself.
+    // Health stays down without further commands: the service runs a probe.
     run(&shop, "GRANT INSERT ON orders TO command_service".to_owned()).await;
     health_is(&shop, 200, "").await;
     assert_eq!(shop.order(1, product, 1).await.status, 201);

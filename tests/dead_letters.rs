@@ -107,7 +107,7 @@ async fn a_letter_that_is_redriven_after_a_fix_is_applied_exactly_once() {
         if status.body["lagSeconds"] == 0 { Ok(()) } else { Err(status.text) }
     })
     .await;
-    // The views are without it all the same.
+    // The views still lack it.
     let status = shop.get("/sync-status").await;
     assert_eq!(
         (&status.body["isCaughtUp"], &status.body["deadLetters"]),

@@ -1,5 +1,4 @@
-//! External events need no more than they must say, and are dead letters for a reason
-//! that names what is wrong.
+//! External events need few properties, and reasons of dead letters name what is wrong.
 
 use crate::harness::{Answer, Shop, client, eventually};
 use lapin::BasicProperties;
@@ -16,7 +15,7 @@ async fn send(shop: &Shop, queue: &str, id: &str, app: &str, body: impl Into<Vec
     shop.broker.publish(queue, &[body.into()], message).await;
 }
 
-/// The reasons of all letters, as soon as there are so many.
+/// The reasons of all dead letters, as soon as there are so many.
 async fn reasons(shop: &Shop, count: usize) -> Vec<String> {
     eventually(async || {
         let reasons: Vec<String> =
@@ -57,7 +56,7 @@ async fn an_order_is_applied_when_its_product_is_known_and_counts_once() {
     assert_eq!(order.body["items"][0]["category"], "Drinks");
     assert_eq!(order.body["createdAt"], "2026-01-01T10:30:00Z");
 
-    // The same once more; under another id; and another order under the same id.
+    // The same again; the same under another id; and another order under the same id.
     send(&shop, "order-events", "order-1", "till", ORDER).await;
     send(&shop, "order-events", "order-2", "till", ORDER).await;
     send(&shop, "order-events", "order-1", "till", ORDER.replace(":3,", ":4,")).await;

@@ -153,7 +153,7 @@ async fn a_broker_that_is_away_shows_as_lag() {
     links.consumer_broker.cut().await;
     shop.product("Tea", "5", 10).await;
     grows(&shop).await;
-    // How many there are is not known then.
+    // Their number is not known then.
     eventually(async || {
         let status = status(&shop).await;
         if status.body["pendingEvents"].is_null() { Ok(()) } else { Err(status.text) }

@@ -1,4 +1,5 @@
-//! Orders of up to 2,000 lines are taken, counted exactly, and hold up no small ones.
+//! Orders of up to 2,000 lines are accepted, counted exactly, and do not delay small
+//! ones.
 
 use crate::harness::{Answer, Shop, assert_views_agree, client, json, order};
 use futures::future::join_all;
@@ -74,7 +75,7 @@ async fn the_largest_event_gets_through() {
     let product = shop.post("/api/products", &body).await.integer("productId");
     let url = format!("http://{}/api/orders", shop.command.address("api").await);
     let order = large(1, &[product], LINES);
-    // The response is kept and given again as a whole.
+    // The response is stored and returned again in full.
     let mut texts = Vec::new();
     for _ in 0..2 {
         let request = json(&client(), Method::POST, url.clone(), &order);
@@ -111,7 +112,7 @@ async fn small_orders_go_on_beside_large_ones() {
     assert_eq!(shop.databases.written(lines).await, 12 * LINES as i64 + 200);
     shop.caught_up().await;
     assert_views_agree(&shop.databases).await;
-    // Whoever comes afterwards is served as before.
+    // Later orders are accepted as before.
     assert_eq!(shop.post("/api/orders", &order(1, products[0], 1)).await.status, 201);
     shop.close().await;
 }

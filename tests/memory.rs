@@ -20,8 +20,8 @@ fn order(number: usize, lines: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// What the consumer service takes at most for a backlog of an order queue: with so many
-/// orders and so many other messages.
+/// The peak memory of the consumer service for a backlog of so many orders and so many
+/// other messages.
 async fn peak(orders: &[Vec<u8>], others: &[Vec<u8>]) -> u64 {
     let mut shop = Shop::open().await;
     shop.consumer.kill();

@@ -1,10 +1,10 @@
-//! A database of another version is left alone, and both health and log say what to do.
+//! A database of another version is not changed, and health and log say what to do.
 
 use crate::harness::{Databases, Servers, Service, eventually};
 use sqlx::PgPool;
 
-/// What an older version left: other migrations under the same numbers, and on the read
-/// side a schema that came first.
+/// Data of an older version: other migrations under the same numbers, and on the read
+/// side another schema first in the search path.
 const OLD: &str = "
     CREATE TABLE _sqlx_migrations (
         version        BIGINT PRIMARY KEY,
@@ -33,7 +33,7 @@ fn start(databases: &Databases) -> [(Service, &PgPool); 2] {
     ]
 }
 
-/// Waits until health says why. After further attempts it is still logged once.
+/// Waits until health has the reason. After further attempts it is still logged once.
 async fn refuses(service: &Service, database: &PgPool, why: &str) {
     let health = eventually(async || {
         let health = service.health().await;

@@ -6,7 +6,7 @@ use sqlx::{Connection, PgConnection};
 
 const SESSION_SETTINGS: &str = include_str!("../deploy/pgbouncer/session_settings.sql");
 
-/// Whose connection holds a lock of the session: the publisher that leads.
+/// The connection that holds a session lock: the leading publisher.
 const LEADERS: &str = "SELECT count(*) FROM pg_locks
                        WHERE locktype = 'advisory' AND granted AND database =
                            (SELECT oid FROM pg_database WHERE datname = current_database())";

@@ -1,4 +1,4 @@
-//! Whatever bytes a message consists of, delivery goes on, and the message is kept.
+//! A message of any bytes does not stop delivery, and is kept.
 
 use crate::harness::poison::{Poison, every_kind, publish};
 use crate::harness::raw_amqp::RawMessage;
@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Events behind poison are applied by then.
+/// Events behind poison messages are applied by then.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A good event of a topic, whose order or product has this number.
@@ -42,7 +42,8 @@ fn good(topic: &str, number: usize) -> RawMessage {
     }
 }
 
-/// Publishes poison and as many good events, in turn; gives the poison that the broker took.
+/// Publishes poison messages and as many good events, in turn; returns the poison
+/// messages that the broker accepted.
 async fn publish_all(shop: &Shop, topic: &str, first: usize) -> Vec<Poison> {
     let mut taken = Vec::new();
     for (number, poison) in every_kind(topic).into_iter().enumerate() {
@@ -68,7 +69,7 @@ const ORDERS: &str = "SELECT count(*) FROM orders_read WHERE order_id >= 1000";
 const PRODUCTS: &str = "SELECT count(*) FROM products_read_view WHERE product_id >= 1000";
 const LETTERS: &str = "SELECT count(*) FROM dead_letters";
 
-/// What the operator's tool prints.
+/// The output of the operator's tool.
 fn admin(url: &str, line: &str) -> String {
     let output = Command::new(program("admin"))
         .arg("dead-letters")

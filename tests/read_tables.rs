@@ -1,5 +1,5 @@
-//! The read tables are found where tools look for them: plain tables in the schema
-//! `public`, with known columns first. Emptying them stops nothing.
+//! The read tables are plain tables in the schema `public`, with documented columns
+//! first. Emptying them stops nothing.
 
 use crate::harness::{Shop, eventually};
 use serde_json::Value;

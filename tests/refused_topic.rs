@@ -22,8 +22,8 @@ async fn orders_go_on_while_the_queue_of_products_refuses() {
     let tea = shop.product("Tea", "5", 1_000).await;
     shop.caught_up().await;
 
-    // The consumer gets no further with products than to this row, and the queue refuses
-    // what would wait in it.
+    // A lock on this row stops the consumer's product events, and the queue refuses
+    // further ones.
     let mut operator = shop.databases.read.begin().await.unwrap();
     sqlx::query("SELECT FROM products_read WHERE product_id = $1 FOR UPDATE")
         .bind(held)
@@ -60,7 +60,7 @@ async fn orders_go_on_while_the_queue_of_products_refuses() {
     }
     let user = shop.post("/api/users", r#"{"name":"Ada","email":"ada@example.com"}"#).await;
     assert_eq!(user.status, 201, "{}", user.text);
-    // Nobody claims to know how many product events are missing.
+    // The number of missing product events is reported as unknown.
     eventually(async || {
         let status = shop.get("/sync-status").await;
         let is_unknown = status.body["pendingEvents"] == Value::Null;

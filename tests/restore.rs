@@ -32,7 +32,7 @@ fn documented(program: &str, databases: &Databases) -> String {
     commands
 }
 
-/// Runs commands as an operator does, in a folder from which `db/` is seen.
+/// Runs commands as an operator does, in a folder that contains `db/`.
 async fn run(commands: &str, folder: &Path) {
     let programs = env::var("POSTGRES_PROGRAMS").unwrap();
     let path = format!("{programs}:{}", env::var("PATH").unwrap_or_default());
@@ -54,7 +54,7 @@ fn folder() -> PathBuf {
     folder
 }
 
-/// Something of everything: users, products, and orders of every end.
+/// Users, products, and orders of every final status.
 async fn trade(shop: &Shop) -> i64 {
     let user = shop.post("/api/users", r#"{"name":"Ada","email":"ada@example.com"}"#).await;
     let account = format!(
@@ -111,7 +111,7 @@ async fn both_databases_are_restored_as_documented() {
     };
     tokio::join!(dumping, ordering);
 
-    // All is lost, broker included.
+    // All data is lost, including the broker's.
     for service in [&mut shop.command, &mut shop.consumer, &mut shop.query] {
         service.kill();
     }
@@ -138,7 +138,7 @@ async fn both_databases_are_restored_as_documented() {
     shop.caught_up().await;
     assert_views_agree(&shop.databases).await;
 
-    // Nothing that the dump had is missing, and the shop goes on.
+    // Everything in the dump is restored, and new orders are accepted.
     let orders = shop.databases.written("SELECT count(*) FROM orders").await;
     assert!(orders > 3, "no order was placed during the dump");
     assert_eq!(shop.databases.viewed("SELECT count(*) FROM orders_read").await, orders);

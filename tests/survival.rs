@@ -15,7 +15,7 @@ async fn survives(name: &str, seed: u64) {
     let scenario = named(name).expect("a scenario of that name");
     let logs = env::temp_dir().join(format!("{name}-{}", uuid::Uuid::new_v4()));
     fs::create_dir(&logs).unwrap();
-    // One at a time, as they are many processes and have one name.
+    // One at a time, because they have many processes with the same name.
     let _own = if scenario.breaks_servers { Some(OWN_SERVERS.lock().await) } else { None };
     let place = if scenario.breaks_servers {
         let servers = OwnServers::start("test-servers", &logs).await;

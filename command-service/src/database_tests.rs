@@ -1,5 +1,5 @@
 //! The CHECK constraints of the write database and the reader of events refuse the same
-//! values: no row leads to an event that cannot be applied, and none is refused for less.
+//! values: every valid row leads to an event that can be applied.
 
 use shared_events::Event;
 use shared_events::limits::is_name;
@@ -16,11 +16,11 @@ struct Column {
 
 enum Values {
     Texts,
-    /// As in JSON: numbers, or strings in quotation marks.
+    /// JSON values: numbers, or strings in quotation marks.
     These(&'static [&'static str]),
 }
 
-/// The rows that others refer to.
+/// The rows that foreign keys refer to.
 const BASE: &str = "
     INSERT INTO customers (id) VALUES (1), (2);
     INSERT INTO users (id, name, email) VALUES (2, 'Ada', 'ada@example.com');
@@ -279,7 +279,7 @@ const COLUMNS: [Column; 25] = [
         insert: "INSERT INTO order_items
                      (order_id, product_id, product_name, category, quantity, price, stock_taken)
                  VALUES (1000000, 1000000, 'Tea', 'Drinks', 5, 0, $1::bigint)",
-        // A taken part of a line is possible for an external event only.
+        // Only an external event can take a part of a line.
         event: update!(
             r#""newStatus":"PAID","orderedAt":"2026-01-01T00:00:00Z""#,
             r#""stockTaken":$,"stockReturned":0"#
@@ -329,7 +329,7 @@ fn texts() -> Vec<String> {
     texts
 }
 
-/// Whether the database takes the row. It may refuse the value, and nothing else.
+/// Whether the database accepts the row. It may refuse it only because of the value.
 async fn is_stored(pool: &PgPool, insert: &'static str, value: &str) -> bool {
     let mut transaction = pool.begin().await.unwrap();
     sqlx::raw_sql(BASE).execute(&mut *transaction).await.unwrap();
@@ -337,7 +337,7 @@ async fn is_stored(pool: &PgPool, insert: &'static str, value: &str) -> bool {
     transaction.rollback().await.unwrap();
     let Err(error) = outcome else { return true };
     let code = error.as_database_error().unwrap().code().unwrap().into_owned();
-    // A CHECK, or beyond the column's type.
+    // A CHECK, or out of range for the column's type.
     assert!(["23514", "22003"].contains(&code.as_str()), "{insert}, {value:?}: {error}");
     false
 }

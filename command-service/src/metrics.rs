@@ -58,12 +58,12 @@ pub static COMMANDS_FAILED: Metric<Counter, CommandKind> = Metric::by(
     "command",
 );
 
-/// What became of a command with a key.
+/// Outcome of a command with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Keyed {
     New,
-    /// Answered as before.
+    /// The stored response was returned.
     Replayed,
     /// Sent with another body before.
     Mismatched,
@@ -85,7 +85,7 @@ pub static ORDERS_ACCEPTED: Metric<Counter> =
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum OrderRefusal {
-    /// It cannot be read.
+    /// The request is invalid.
     Invalid,
     ProductNotFound,
     InsufficientStock,
@@ -143,7 +143,7 @@ pub static OUTBOX_PUBLISHED: Metric<Counter> = Metric::new(
 pub static OUTBOX_REPLAYED: Metric<Counter> =
     Metric::new("shop_outbox_replayed_events_total", "Events published again by replays.");
 
-/// What the broker said of an event.
+/// The broker's response to an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Confirm {

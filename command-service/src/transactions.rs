@@ -10,11 +10,11 @@ use shared_events::Event;
 use sqlx::{PgPool, Postgres, Transaction};
 use tracing::warn;
 
-/// Unknown outcomes that were logged.
+/// Limits log lines about unknown outcomes.
 static LOGGED: LogLimit = LogLimit::new();
 
-/// How a command's transaction begins. Whoever holds a lock for longer is an
-/// operator, or in trouble; waiting on would only take connections from others.
+/// How a command's transaction begins. A lock that is held for longer is an exception;
+/// waiting longer would only take connections from other commands.
 const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '1s'";
 
 /// Begins a command's transaction.
@@ -32,8 +32,8 @@ pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>
 /// the command has a key, and commits. Gives the answer.
 ///
 /// # Errors
-/// 503 if COMMIT failed. If its response was lost nobody here knows whether the
-/// transaction took effect, and it must not be run again.
+/// 503 if COMMIT failed. If its response was lost, the outcome is unknown, and the
+/// transaction must not be run again.
 pub async fn commit_with(
     mut transaction: Transaction<'_, Postgres>,
     event: Event,
@@ -48,7 +48,7 @@ pub async fn commit_with(
     Ok(answer)
 }
 
-/// What a failure is to the client after which nothing was changed.
+/// The response to a failure that changed nothing.
 pub fn refused(error: sqlx::Error) -> Problem {
     if is_clash(&error) {
         // Its answer is looked for next, and given in place of this.
@@ -59,9 +59,9 @@ pub fn refused(error: sqlx::Error) -> Problem {
     }
 }
 
-/// 503: the command may have taken effect or not. Why is logged, at most once in
-/// [10 s](service_runtime::log_limit::INTERVAL) for lost connections and for responses
-/// that did not come in time.
+/// 503: the command may have taken effect or not. The reason is logged at most once in
+/// [10 s](service_runtime::log_limit::INTERVAL), separately for lost connections and for
+/// late responses.
 pub fn outcome_unknown(error: &sqlx::Error) -> Problem {
     let key = if is_no_answer(error) { "no answer" } else { "lost" };
     if let Some(suppressed) = LOGGED.admit(key) {

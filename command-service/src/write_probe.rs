@@ -1,23 +1,24 @@
-//! Trying whether commands can be carried out, after one met a failure that others would
-//! meet as well.
+//! Checks whether commands can be carried out, after one failed for a reason that affects
+//! others.
 
 use crate::transactions::begin;
 use sqlx::{Connection, PgPool};
 use uuid::Uuid;
 
-/// Writes to every table that commands write to, rolls that back, and commits: a commit
-/// writes to the disk, with rows or without.
+/// Writes to every table that commands write to, rolls that back, and commits, which
+/// writes to the disk.
 ///
 /// # Errors
-/// Those that commands would meet.
+/// Those of commands.
 pub async fn try_to_write(pool: PgPool) -> sqlx::Result<()> {
     let mut transaction = begin(&pool).await?;
     let mut savepoint = transaction.begin().await?;
     let event_id = Uuid::now_v7();
-    // Far above the ids that are given; another command service may be trying as well.
+    // Far above assigned ids, and random, because another command service may run a probe
+    // as well.
     let id = i64::MAX - (event_id.as_u128() & 0xffff_ffff) as i64;
     sqlx::query_file!("src/write_probe.sql", id, event_id).execute(&mut *savepoint).await?;
-    // What would be checked at COMMIT.
+    // Checks that usually happen at COMMIT.
     sqlx::raw_sql("SET CONSTRAINTS ALL IMMEDIATE").execute(&mut *savepoint).await?;
     savepoint.rollback().await?;
     transaction.commit().await
@@ -40,7 +41,7 @@ mod database_tests {
         "users",
     ];
 
-    /// Has what is written to a table fail with a full disk, at once or at COMMIT.
+    /// Makes writes to a table fail with a full disk, at once or at COMMIT.
     async fn fill(pool: &PgPool, table: &str, kind: &str) {
         let sql = format!(
             "CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -85,7 +86,7 @@ mod database_tests {
         sqlx::raw_sql(insert).execute(&mut *transaction).await.unwrap();
         let error = transaction.commit().await.unwrap_err();
         assert!(!may_have_committed(&error), "{error}");
-        // By one statement, which commits by itself.
+        // One statement, which commits by itself.
         let error = sqlx::query(insert).execute(&pool).await.unwrap_err();
         assert!(!may_have_committed(&error), "{error}");
         sqlx::raw_sql(

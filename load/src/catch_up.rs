@@ -42,7 +42,7 @@ pub enum Waited {
 struct SyncStatus {
     is_caught_up: bool,
     lag_seconds: u64,
-    /// None while the query service cannot know.
+    /// None while the query service does not know it.
     pending_events: Option<u64>,
     dead_letters: u64,
     events_applied: u64,
@@ -53,7 +53,7 @@ impl SyncStatus {
         self.is_caught_up && self.has_no_lag()
     }
 
-    /// Only dead letters are missing, and do not come by waiting.
+    /// Only dead letters are missing; waiting does not help.
     fn lacks_dead_letters(self) -> bool {
         !self.is_caught_up && self.has_no_lag() && self.dead_letters > 0
     }

@@ -136,8 +136,7 @@ fn lag(
     oldest_unreached: Option<DateTime<Utc>>,
     newest: Option<DateTime<Utc>>,
 ) -> TimeDelta {
-    // The least, should the clocks of two databases disagree, or nothing be known at all as
-    // somebody has emptied the tables.
+    // The smallest lag, if the databases' clocks differ, or the tables were emptied.
     let least = TimeDelta::milliseconds(1);
     match (oldest_unreached, newest) {
         (Some(unreached), _) => (now - unreached).max(least),
@@ -147,7 +146,7 @@ fn lag(
     }
 }
 
-/// Whether watermarks of every topic have come in time.
+/// Whether every topic has a recent watermark.
 fn is_fresh(now: DateTime<Utc>, newest: Option<DateTime<Utc>>) -> bool {
     newest.is_some_and(|newest| now - newest < WATERMARK_PATIENCE)
 }

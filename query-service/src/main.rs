@@ -77,7 +77,7 @@ async fn main() -> anyhow::Result<()> {
     let clock = Clock::new(&health);
     tasks.spawn("database", async move {
         if sessions::wait_for(&config.database, &database, &shutdown).await {
-            // Fails until the consumer service has made the schema.
+            // Fails until the consumer service has created the schema.
             let probe = "SELECT FROM public.sync_status";
             postgres::watch(config.database, probe, database, clock, shutdown).await;
         }

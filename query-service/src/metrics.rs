@@ -36,13 +36,13 @@ pub static NEWEST_EVENT: Metric<Gauge> = Metric::new(
     "Time of the newest event applied, in Unix time; NaN before any.",
 );
 
-/// What a query that named an event came to.
+/// Outcome of a query that named an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Wait {
     Shown,
     Stale,
-    /// It would have been stale, and was strict.
+    /// The response would have been stale, and the query was strict.
     Refused,
     Failed,
 }

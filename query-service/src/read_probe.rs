@@ -1,9 +1,9 @@
-//! Trying whether queries can be answered, after one met a failure that others would meet
-//! as well.
+//! Checks whether queries can be answered, after one failed for a reason that affects
+//! others.
 
 use sqlx::PgPool;
 
-/// Reads from everything that queries read from.
+/// Reads from every table and view that queries use.
 const PROBE: &str = "SELECT FROM products_read_view LIMIT 1;
     SELECT FROM orders_read LIMIT 1;
     SELECT FROM users_read LIMIT 1;
@@ -18,7 +18,7 @@ const PROBE: &str = "SELECT FROM products_read_view LIMIT 1;
     SELECT FROM sync_status, watermarks, topic_progress LIMIT 1";
 
 /// # Errors
-/// Those that queries would meet.
+/// Those of queries.
 pub async fn try_to_read(pool: PgPool) -> sqlx::Result<()> {
     sqlx::raw_sql(PROBE).execute(&pool).await.map(|_| ())
 }

@@ -66,8 +66,8 @@ pub fn ensure_nginx(private_folder: &Path) -> Result<NginxBinary> {
     found(Server::Nginx, find_nginx())
 }
 
-/// Installs libfaketime if it is missing. Tests give services a wrong clock by it; all other
-/// tests work without it.
+/// Installs libfaketime if it is missing. Tests use it to give services a wrong clock;
+/// all other tests work without it.
 pub fn prepare_faketime(private_folder: &Path) {
     if let Err(error) = install_missing(private_folder, &[Server::Faketime]) {
         terminal::note(&format!("tests of wrong clocks will fail: {error:#}"));
@@ -223,7 +223,7 @@ impl Server {
     }
 }
 
-/// Whether libfaketime is where Debian puts it, whatever the processor.
+/// Whether libfaketime is in Debian's folder, on any architecture.
 fn has_faketime() -> bool {
     let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     folders.into_iter().any(|entry| entry.path().join("faketime/libfaketime.so.1").exists())
@@ -308,7 +308,7 @@ fn choose_rabbitmq(policy: &str) -> Result<String> {
     }
 }
 
-/// A package of which any version will do.
+/// A package in any version.
 fn choose_plain(policy: &str, package: &str) -> Result<String> {
     candidate(policy, package).map(|_| package.to_owned()).with_context(|| {
         format!("this system's packages have no {package}: install it yourself and run this again")

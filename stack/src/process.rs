@@ -113,12 +113,12 @@ impl ProcessSpec {
     }
 }
 
-/// How the names of settings for databases and brokers begin.
+/// Prefixes of variables for databases and brokers.
 const FOREIGN: [&str; 5] = ["PG", "DATABASE_", "RABBITMQ_", "BROKER_", "ERL_"];
 
-/// Keeps the caller's settings for databases and brokers (`PGHOST`, `DATABASE_USER`,
-/// `RABBITMQ_NODENAME` …) away from private servers and the services that use them: they
-/// are meant for other servers.
+/// Removes the caller's settings for databases and brokers (`PGHOST`, `DATABASE_USER`,
+/// `RABBITMQ_NODENAME` …) from the environment of private servers and their services,
+/// because they are meant for other servers.
 pub fn without_foreign_settings(command: &mut Command) {
     let given: BTreeSet<OsString> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
     for (name, _) in std::env::vars_os() {

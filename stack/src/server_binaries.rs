@@ -170,7 +170,7 @@ pub fn find_nginx() -> Option<NginxBinary> {
     })
 }
 
-/// A PgBouncer of any version. Debian keeps it out of an ordinary user's `PATH`.
+/// PgBouncer, in any version. Debian installs it outside an ordinary user's `PATH`.
 pub fn find_pgbouncer() -> Option<PathBuf> {
     let mut folders = path_folders();
     folders.push("/usr/sbin".into());

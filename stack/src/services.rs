@@ -71,7 +71,7 @@ pub fn programs() -> [&'static str; 3] {
 pub struct Services {
     /// Their programs.
     pub processes: Vec<Supervised>,
-    /// Where the servers keep their data.
+    /// The servers' data folder.
     folder: PathBuf,
 }
 
@@ -138,12 +138,12 @@ impl Services {
         Ok(())
     }
 
-    /// Data of another version stays so.
+    /// Waiting does not help with data of another version.
     fn refuse_other_data(&self, service: Service, ports: &Ports) -> Result<()> {
         let Ok(health) = Request::get(ports.of(service.operations), "/health").send() else {
             return Ok(());
         };
-        // As `service-runtime/src/postgres.rs` says it.
+        // The message of `service-runtime/src/postgres.rs`.
         let reasons = ["its data cannot be migrated", "a newer version has migrated"];
         if reasons.iter().any(|reason| health.body.contains(reason)) {
             self.show_last_words(service.name);

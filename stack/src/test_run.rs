@@ -114,7 +114,7 @@ fn run_all(
         terminal::note(&format!("\n{}", program.title()));
         let mut test = test_programs::command(program, args);
         test.envs(servers.environment()).envs(pgbouncer.map(|path| ("PGBOUNCER", path)));
-        // A system test runs the client programs that the docs name.
+        // A system test runs the documented client programs.
         if let Some(postgres) = find_postgres() {
             test.env("POSTGRES_PROGRAMS", postgres.folder);
         }

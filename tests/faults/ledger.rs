@@ -17,7 +17,7 @@ pub struct Books {
     /// Products that were answered 201, with the stock that was put in; none if it is
     /// not tracked.
     pub products: BTreeMap<i64, Option<i64>>,
-    /// Messages that the scenario has published and that are to become dead letters.
+    /// Messages that the scenario has published and that must become dead letters.
     pub parked: usize,
     /// Requests that were sent again, as they had no final answer.
     pub retries: usize,

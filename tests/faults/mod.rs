@@ -55,7 +55,7 @@ pub struct Scenario {
     replicas: usize,
     /// Whether it breaks servers, and so needs its own.
     pub breaks_servers: bool,
-    /// Whether it mounts file systems for them.
+    /// Whether it needs servers that can mount file systems.
     pub mounts: bool,
     /// Breaks something and mends it.
     act: for<'a> fn(&'a mut Stage) -> LocalBoxFuture<'a, ()>,

@@ -1,12 +1,11 @@
-//! Processes that are stopped and go on later, as in a machine that is suspended.
+//! Processes that are stopped and continued later, as on a suspended machine.
 
 use super::stage::Stage;
 use crate::harness::Paused;
 use sqlx::PgPool;
 use std::ops::Range;
 
-/// A service, a connection's process in each database, and the broker, one after the
-/// other.
+/// A service, a backend of each database, and the broker, one after the other.
 pub async fn short(stage: &mut Stage) {
     for number in 0..4 {
         pause(stage, number, 500..8_000).await;
@@ -33,7 +32,7 @@ async fn pause(stage: &mut Stage, number: usize, milliseconds: Range<u64>) {
     drop(paused);
 }
 
-/// PostgreSQL's processes for the connections that services have used last.
+/// PostgreSQL's backends of the connections that services have used last.
 async fn backends(database: &PgPool) -> Vec<u32> {
     let ids: Vec<i32> = sqlx::query_scalar(
         "SELECT pid FROM pg_stat_activity

@@ -5,15 +5,15 @@ use super::stage::Stage;
 use crate::harness::poison::{every_kind, publish};
 use crate::harness::within;
 
-/// Poison of every kind comes in any order by the queues of all topics, while more is
-/// ordered and the consumer is killed.
+/// Poison messages of every kind arrive in any order in the queues of all topics, while
+/// clients place orders and the consumer service is killed.
 pub async fn published(stage: &mut Stage) {
     let topics = ["product-events", "order-events", "user-events"];
     let mut poison: Vec<_> = topics.into_iter().flat_map(every_kind).collect();
     stage.random.shuffle(&mut poison);
     let killed_at = stage.random.usize(..poison.len());
     for (number, poison) in poison.iter().enumerate() {
-        // Some are refused by the broker.
+        // The broker refuses some.
         if publish(&stage.shop.broker, &poison.message).await.is_ok() {
             stage.ledger.books().parked += 1;
         }

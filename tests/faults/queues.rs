@@ -34,8 +34,8 @@ pub async fn lost(stage: &mut Stage) {
     replay(stage, queue).await;
 }
 
-/// A queue refuses messages, as a policy limits it and nobody consumes: its events wait in
-/// the outbox, and the others are published.
+/// A queue refuses messages, because a policy limits it and nothing consumes: its events
+/// wait in the outbox, and the others are published.
 pub async fn refusing(stage: &mut Stage) {
     let queue = any(stage);
     stage.shop.consumer.kill();

@@ -4,8 +4,8 @@ use super::load::PATIENCE;
 use super::stage::Stage;
 use crate::harness::within;
 
-/// The command service may not write the outbox; then the consumer service may not change
-/// a view.
+/// The command service loses the right to write the outbox, then the consumer service the
+/// right to change a view.
 pub async fn revoked(stage: &mut Stage) {
     let write = stage.shop.databases.write.clone();
     let retries = || stage.load.ledger.books().retries;

@@ -12,8 +12,8 @@ const TOO_MANY: &str = "53300";
 /// How many connections are opened at a time.
 const AT_ONCE: usize = 20;
 
-/// The services lose their connections to the write database, and then those to the read
-/// database, while others take all that its server has.
+/// The services lose their connections to the write database, then those to the read
+/// database, while other clients take all connections of the server.
 pub async fn used_up(stage: &mut Stage) {
     let [write, read] = stage.shop.databases.monitoring_urls();
     stage.links.command_write.cut().await;
@@ -42,7 +42,8 @@ async fn is_down(service: &Service) {
     .await;
 }
 
-/// Takes all connections, as soon as the server has noticed that the services' are gone.
+/// Takes all connections, as soon as the server has noticed that those of the services
+/// are closed.
 async fn take_all(url: &str, database: &PgPool) -> Vec<PgConnection> {
     within(PATIENCE, async || {
         let connected: i64 = sqlx::query_scalar(

@@ -22,7 +22,7 @@ pub struct Stage {
     pub fronts: Vec<Link>,
     /// What goes on.
     pub load: Load,
-    /// What clients were told, and what is to be found.
+    /// The clients' responses, and the expected data.
     pub ledger: Arc<Ledger>,
     /// The scenario's choices.
     pub random: Rng,

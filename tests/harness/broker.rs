@@ -138,9 +138,10 @@ impl Broker {
         Answer::to(json(&client(), method, url, body)).await.unwrap()
     }
 
-    /// Has a queue refuse messages once one waits in it.
+    /// Makes a queue refuse messages while one waits in it.
     pub async fn limit(&self, queue: &str) {
-        // Of all policies a queue has the one of highest priority, so it repeats the stack's.
+        // Only the policy with the highest priority applies to a queue, so this one
+        // repeats the stack's.
         let policy = object!({
             "pattern": format!("^{queue}$"),
             "apply-to": "queues",
@@ -155,7 +156,7 @@ impl Broker {
         self.manage(Method::PUT, &path, &policy.to_string()).await;
     }
 
-    /// Ends that.
+    /// Removes that policy.
     pub async fn unlimit(&self) {
         self.manage(Method::DELETE, &format!("policies/{}/limit", self.name), "").await;
     }

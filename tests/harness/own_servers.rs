@@ -23,11 +23,11 @@ pub struct OwnServers {
     /// The record of their processes.
     record: PathBuf,
     stack: Stack,
-    /// Whether file systems can be mounted for them, which takes root's rights.
+    /// Whether file systems can be mounted for them, which requires root.
     pub can_mount: bool,
 }
 
-/// Runs a program with mounts of its own, which vanish with its last process.
+/// Runs a program in a mount namespace, which ends with its last process.
 const UNSHARE: &str = "unshare";
 const OWN_MOUNTS: [&str; 3] = ["--mount", "--propagation", "private"];
 
@@ -144,7 +144,7 @@ impl OwnServers {
         assert!(output.status.success(), "{script}: {text}");
     }
 
-    /// Where a file is found that the servers see under this path.
+    /// The path of a file that the servers see under this path.
     pub fn seen_by_it(&self, path: &Path) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.stack.0.lock().unwrap().id()));
         root.join(path.strip_prefix("/").unwrap())

@@ -1,4 +1,4 @@
-//! Messages that an AMQP library may be unable to read, or that take much memory.
+//! Messages that an AMQP library may be unable to read, or that need much memory.
 
 use super::broker::Broker;
 use super::raw_amqp::{RawAmqp, RawMessage, headers, long, properties, short};
@@ -16,15 +16,15 @@ const APP_ID: u16 = 1 << 3;
 /// A message that becomes a dead letter.
 #[derive(Clone, Debug)]
 pub struct Poison {
-    /// What is special about it.
+    /// What is wrong with it.
     pub kind: &'static str,
-    /// What its reason as a dead letter says.
+    /// A part of its reason as a dead letter.
     pub reason: &'static str,
     /// The message.
     pub message: RawMessage,
 }
 
-/// One message of every kind for the queue of a topic, none twice the same.
+/// One message of every kind for the queue of a topic, all different.
 pub fn every_kind(topic: &str) -> Vec<Poison> {
     let uuid = b"\x01\x90\xa0\xff\xee\xdd\x70\x01\x80\x02\x03\x04\x05\x06\x07\x08";
     let latin = short(b"M\xfcller");
@@ -67,13 +67,13 @@ pub fn every_kind(topic: &str) -> Vec<Poison> {
     poison
 }
 
-/// Publishes a message; whether the broker has taken it.
+/// Publishes a message; returns whether the broker has accepted it.
 pub async fn publish(broker: &Broker, message: &RawMessage) -> Result<(), String> {
-    // The broker closes the connection of one that it refuses.
+    // The broker closes the connection if it refuses a message.
     RawAmqp::connect(broker).await.publish(message).await
 }
 
-/// An array in so many others.
+/// An array nested in so many others.
 fn nested(levels: usize) -> Vec<u8> {
     (0..levels).fold(array(&[]), |inner, _| array(&inner))
 }

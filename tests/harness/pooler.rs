@@ -26,8 +26,8 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// A pooler for all databases of the server at this port, with the settings that are
-    /// shipped and these, which win.
+    /// A pooler for all databases of the server at this port, with the shipped settings,
+    /// overridden by these.
     pub async fn start(server: u16, settings: &str) -> Self {
         let folder = env::temp_dir().join(format!("pgbouncer-{}", Uuid::now_v7()));
         fs::create_dir(&folder).unwrap();
@@ -51,7 +51,7 @@ impl Pooler {
         pooler
     }
 
-    /// All that it has logged.
+    /// Its log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap()
     }

@@ -97,7 +97,7 @@ impl Service {
         assert!(sent.success(), "cannot send {signal} to {}", self.name);
     }
 
-    /// The most memory that the process has had resident so far, in bytes.
+    /// The peak resident memory of the process, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

@@ -59,7 +59,7 @@ impl RawAmqp {
     /// Publishes a message and waits for the confirm.
     ///
     /// # Errors
-    /// If the broker refuses it; the connection is of no use then.
+    /// If the broker refuses it; the connection is closed then.
     pub async fn publish(&mut self, message: &RawMessage) -> Result<(), String> {
         let RawMessage { exchange, key, properties, body } = message;
         let target = [&[0, 0][..], &short(exchange), &short(key), &[0]].concat();

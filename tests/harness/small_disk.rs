@@ -7,10 +7,10 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Moves the data out of the server's way, so that a server that is started meanwhile
-/// fails at once. `$1` is the data folder.
+/// Moves the data away, so that a server started meanwhile fails at once. `$1` is the
+/// data folder.
 const ASIDE: &str = r#"mv "$1" "$1.aside""#;
-/// Brings it back on a file system of its own, with 512 MiB of room.
+/// Moves it to a file system of its own with 512 MiB.
 const ON_SMALL_DISK: &str = r#"
     size=$(($(du --summarize --block-size=1K "$1.aside" | cut -f1) + 524288))
     mkdir "$1.small"
@@ -39,7 +39,7 @@ pub struct SmallDisk<'a> {
     data: PathBuf,
 }
 
-/// A file that takes all room that is left. It is deleted when dropped.
+/// A file that uses all free space. It is deleted when dropped.
 #[derive(Debug)]
 pub struct Ballast(PathBuf);
 

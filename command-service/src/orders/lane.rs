@@ -36,7 +36,7 @@ use tracing::debug;
 /// Most orders of one transaction.
 const MAX_BATCH: usize = 256;
 
-/// Most lines of one transaction of several orders: those of two of the largest.
+/// Most lines of one transaction of several orders: two of the largest orders.
 const MAX_BATCH_LINES: usize = 2 * MAX_ORDER_LINES;
 
 /// Orders that may wait for the lane before clients wait for a place.
@@ -141,7 +141,7 @@ impl Driver {
         mut arrivals: mpsc::Receiver<Placement>,
         closing: CancellationToken,
     ) -> anyhow::Result<()> {
-        // Orders that were more than a transaction may have stay for the next one.
+        // Orders beyond the limits of a transaction wait for the next one.
         let mut waiting = Vec::with_capacity(MAX_BATCH);
         loop {
             if waiting.is_empty() {
@@ -166,7 +166,7 @@ impl Driver {
             waiting.retain(|placement: &Placement| !placement.answer.is_closed());
             let batch = next_batch(&mut waiting);
             ORDER_BATCH_SIZE.record(batch.len() as f64);
-            // What is logged meanwhile names the first of them.
+            // Log lines of the batch name its first request.
             if let Some(Origin { trace, request_id, .. }) =
                 batch.first().map(|placement| placement.origin.clone())
             {
@@ -298,8 +298,8 @@ impl Driver {
     }
 }
 
-/// The orders of the next transaction: the first ones that together have no more lines
-/// than it may have, at least one.
+/// The orders of the next transaction: as many as its limit of lines allows, at least
+/// one.
 fn next_batch(waiting: &mut Vec<Placement>) -> Vec<Placement> {
     let mut lines = 0;
     let fits = |placement: &&Placement| {
@@ -367,7 +367,7 @@ impl Failure {
     /// What a client is told.
     fn problem(self) -> Problem {
         match self {
-            // Of the connections beside the batcher: other commands have theirs.
+            // The pool for orders outside a batch; other commands have another pool.
             Self::NotCommitted(error @ sqlx::Error::PoolTimedOut) => {
                 postgres::log(&error);
                 Problem::unavailable("Service busy").detail(

@@ -32,10 +32,10 @@ pub type Outcomes = Vec<Result<Placed, Refusal>>;
 /// Why a transaction placed none of its orders.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Certainly nothing was changed.
+    /// Nothing was changed.
     #[error(transparent)]
     NotCommitted(#[from] sqlx::Error),
-    /// The response to COMMIT was lost: nobody knows.
+    /// The response to COMMIT was lost: the outcome is unknown.
     #[error("the outcome of the commit is unknown: {0}")]
     CommitUnknown(sqlx::Error),
 }
@@ -85,8 +85,7 @@ pub async fn place(
 }
 
 impl Failure {
-    /// Of COMMIT, or of the statement that writes and, being a transaction by itself,
-    /// commits.
+    /// An error of COMMIT, or of the single statement that writes and commits.
     fn of_commit(error: sqlx::Error) -> Self {
         if may_have_committed(&error) {
             Self::CommitUnknown(error)

@@ -23,9 +23,9 @@ pub async fn connect(database: &PgConnectOptions) -> sqlx::Result<PgConnection> 
             ("tcp_keepalives_interval", "2"),
             ("tcp_keepalives_count", "3"),
             ("tcp_user_timeout", "10000"),
-            // A leader says something every second.
+            // A leader runs a statement every second.
             ("idle_session_timeout", "30s"),
-            // Whoever holds the rows of one topic for longer must not delay the others.
+            // A lock on the rows of one topic must not delay the others.
             ("lock_timeout", "1s"),
             ("statement_timeout", "30s"),
         ]);

@@ -1,8 +1,8 @@
 //! The polling publisher.
 //!
-//! One process leads: it reads the unpublished rows of all topics, and sends those of
-//! each topic apart from the others, see `topic_publisher`. A process leads only while it
-//! is connected to the broker, so that another one takes over if its link is cut.
+//! One process leads: it reads the unpublished rows of all topics and sends each topic
+//! separately, see `topic_publisher`. A process leads only while it is connected to the
+//! broker, so that another one takes over if its connection breaks.
 
 use super::leadership;
 use super::queue;
@@ -41,10 +41,10 @@ const WATERMARK_INTERVAL: Duration = Duration::from_secs(1);
 /// A database that has not answered by then is taken for lost.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(15);
 
-/// How long a leader that stops waits for what it has sent to be confirmed.
+/// How long a leader waits for confirms when it stops.
 const LAST_CONFIRMS: Duration = Duration::from_secs(5);
 
-/// SQLSTATE codes of a row that somebody else has locked: lock timeout and deadlock.
+/// SQLSTATE codes of a locked row: lock timeout and deadlock.
 const LOCKED: [&str; 2] = ["55P03", "40P01"];
 
 const BLOCKED: &str = "it takes no messages: short of memory or disk";
@@ -74,8 +74,8 @@ enum Failure {
 }
 
 impl Publisher {
-    /// A publisher that `committed` wakes. It tells of the broker by
-    /// `broker_health`, and by `health` whether every topic can be published.
+    /// A publisher that `committed` wakes. It tells of the broker by `broker_health`, and
+    /// by `health` whether every topic can be published.
     pub fn new(
         database: &PgConnectOptions,
         broker: BrokerUrl,
@@ -102,7 +102,7 @@ impl Publisher {
         }
     }
 
-    /// Publishes while one connection to the broker lasts.
+    /// Publishes until the connection to the broker breaks.
     async fn session(&self, connection: &Connection) -> anyhow::Result<()> {
         self.broker_health.up();
         let mut pauses = Pauses::default();
@@ -153,11 +153,11 @@ struct Leader<'a> {
     publisher: &'a Publisher,
     database: PgConnection,
     topics: [TopicPublisher; Topic::ALL.len()],
-    /// Batches that are being sent, at most one of each topic: in tasks, so that none waits
-    /// for what is asked of the database meanwhile.
+    /// Batches being sent, at most one of each topic, in tasks, so that none waits for
+    /// the database.
     sending: JoinSet<Attempt>,
     watermarks: Timer,
-    /// When the broker last took, or refused, anything.
+    /// When the broker last confirmed or refused a message.
     heard_at: Instant,
 }
 
@@ -173,10 +173,10 @@ impl<'a> Leader<'a> {
         }
     }
 
-    /// Sends what there is to be sent, then waits until a batch is settled or there may be
-    /// more to be sent.
+    /// Starts the batches that are ready, then waits until one is settled or there may be
+    /// more.
     async fn step(&mut self) -> Result<(), Failure> {
-        // Also a sign of life, without which the database deposes a leader.
+        // This statement also keeps the session from its idle timeout.
         if self.watermarks.is_due() {
             for watermark in in_time(queue::committed(&mut self.database)).await? {
                 let topic = watermark.topic;
@@ -187,8 +187,8 @@ impl<'a> Leader<'a> {
         let is_idle = self.sending.is_empty();
         tokio::select! {
             Some(ended) = self.sending.join_next() => self.settle(attempt(ended)).await?,
-            // A commit since the look has left a permit: none is slept over. While a batch
-            // is under way its confirm is waited for, or every commit would cost a query.
+            // A commit since the last read has left a permit, so none is missed. While a
+            // batch is being sent, wait for it, or every commit would cost a query.
             () = self.publisher.committed.notified(), if is_idle => {}
             () = tokio::time::sleep(POLL_INTERVAL) => {}
             () = self.publisher.shutdown.cancelled() => {}
@@ -215,7 +215,7 @@ impl<'a> Leader<'a> {
         Ok(())
     }
 
-    /// Marks what the broker has taken of a batch.
+    /// Marks the events of a batch that the broker has confirmed.
     async fn settle(&mut self, attempt: Attempt) -> Result<(), Failure> {
         let topic = attempt.topic;
         let (marked, error) = match &attempt.outcome {
@@ -225,7 +225,8 @@ impl<'a> Leader<'a> {
         self.topic(topic).settle(attempt);
         match (marked, error) {
             (Err(Failure::Database(locked)), _) if is_locked(&locked) => {
-                // Rows and count of a topic are locked apart from those of others.
+                // Each topic has rows and a count of its own, so the lock affects no
+                // other topic.
                 self.topic(topic).fail(format!("cannot mark published events: {locked}"));
             }
             (Err(failure), _) => return Err(failure),
@@ -248,7 +249,7 @@ impl<'a> Leader<'a> {
         Ok(())
     }
 
-    /// Tells health which topics cannot be published.
+    /// Reports to health which topics cannot be published.
     fn report(&mut self) {
         let Publisher { broker_health, health, .. } = self.publisher;
         if self.is_blocked() {
@@ -275,7 +276,8 @@ impl<'a> Leader<'a> {
         &mut self.topics[topic as usize]
     }
 
-    /// Marks what is confirmed soon of what was sent, and closes the connections.
+    /// Waits a short time for confirms and marks those events, then closes the
+    /// connections.
     async fn end(mut self) {
         let _ = timeout(LAST_CONFIRMS, async {
             while let Some(ended) = self.sending.join_next().await {
@@ -288,7 +290,7 @@ impl<'a> Leader<'a> {
     }
 }
 
-/// What a task came to. A panic is passed on, and ends the service.
+/// The result of a task. A panic is passed on and ends the service.
 fn attempt(ended: Result<Attempt, JoinError>) -> Attempt {
     ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

@@ -10,8 +10,8 @@ use uuid::Uuid;
 pub const BATCH: usize = 1000;
 
 /// A batch ends with the event that brings it to this size, in bytes as stored. Large
-/// events are stored compressed, an order of 2,000 lines to a seventh, so this is some
-/// 7 MB of JSON; a thousand usual events are smaller.
+/// events are stored compressed, an order of 2,000 lines to a seventh of its size, so
+/// this is some 7 MB of JSON. A thousand usual events are smaller.
 pub const BATCH_BYTES: i64 = 1 << 20;
 
 /// How often all unpublished rows are looked for, rather than the recent ones.
@@ -168,7 +168,7 @@ mod database_tests {
         committed.iter().find(|watermark| watermark.topic == TOPIC).unwrap().committed
     }
 
-    /// What `outbox_progress` says, and what is there.
+    /// The count in `outbox_progress`, and the actual one.
     async fn published(connection: &mut PgConnection) -> (i64, i64) {
         let sql = "SELECT (SELECT published FROM outbox_progress WHERE topic = 'order-events'),
                           (SELECT count(*) FROM outbox
@@ -241,7 +241,7 @@ mod database_tests {
         assert_eq!(committed_orders(&mut leader).await, 2);
         append(&mut leader, 1).await;
         assert_eq!(committed_orders(&mut leader).await, 3);
-        // Whoever empties this as well begins anew.
+        // If this is emptied as well, the count starts again.
         run(&mut leader, "TRUNCATE outbox, outbox_progress").await;
         assert_eq!(committed_orders(&mut leader).await, 0);
         let ids = append(&mut leader, 2).await;
@@ -272,7 +272,8 @@ mod database_tests {
     async fn a_batch_is_read_by_the_partial_index_whatever_was_counted_last(pool: PgPool) {
         let mut leader = pool.acquire().await.unwrap();
         append(&mut leader, 3_000).await;
-        // As if nothing had ever been published: the primary key would do as well then.
+        // Statistics as if nothing had been published, so the planner could choose the
+        // primary key.
         run(&mut leader, "ANALYZE outbox").await;
         let prepare = format!(
             "SET plan_cache_mode = force_generic_plan;

@@ -1,8 +1,8 @@
-//! How many events of a topic may wait for the broker.
+//! The limit of unpublished events of each topic.
 //!
-//! A broker that is away for long must not fill the disk that orders need: beyond a
-//! limit commands of that topic are refused until the publisher has caught up. The limit
-//! is checked from time to time, so it is exceeded by what is accepted meanwhile.
+//! A broker that is away for long must not fill the disk that orders need: beyond a limit
+//! commands of that topic are refused until the publisher has caught up. The limit is
+//! checked periodically, so commands accepted between two checks can exceed it.
 
 use crate::metrics::{OUTBOX_AGE, OUTBOX_LIMIT, OUTBOX_WAITING};
 use service_runtime::health::Reporter;
@@ -17,19 +17,19 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How often to count, at the most.
+/// Shortest interval between counts.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// A database that has not answered by then is taken for lost.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Counting takes at most this part of the time, however much there is to count.
+/// Counting takes at most 1/`SHARE` of the time, even if there is much to count.
 const SHARE: u32 = 20;
 
 /// When a client may try again, in seconds.
 const RETRY_AFTER: u32 = 5;
 
-/// Whether there is room in the outbox, by topic.
+/// Whether the outbox is full, by topic.
 #[derive(Clone, Debug)]
 pub struct Room {
     limit: i64,
@@ -37,15 +37,15 @@ pub struct Room {
 }
 
 impl Room {
-    /// Room for so many unpublished events of each topic.
+    /// A limit of so many unpublished events of each topic.
     pub fn new(limit: u32) -> Self {
         Self { limit: limit.into(), is_full: Arc::default() }
     }
 
-    /// Whether there is any left for an event of that topic.
+    /// Checks that an event of that topic is within the limit.
     ///
     /// # Errors
-    /// 503 if there is none.
+    /// 503 if the outbox is full.
     pub fn check(&self, topic: Topic) -> Result<(), Problem> {
         if !self.is_full(topic) {
             return Ok(());
@@ -57,7 +57,7 @@ impl Room {
         )))
     }
 
-    /// Counts from time to time, until shutdown, and reports to health and metrics.
+    /// Counts periodically until shutdown, and reports to health and metrics.
     pub async fn watch(self, pool: PgPool, health: Reporter, shutdown: CancellationToken) {
         OUTBOX_LIMIT.set(self.limit as f64);
         loop {
@@ -102,13 +102,13 @@ impl Room {
     }
 
     async fn count(&self, pool: &PgPool) -> sqlx::Result<()> {
-        // A topic that is full stays so until a tenth is free, rather than changing all the
-        // time.
+        // A full topic stays full until a tenth is free, so that its state does not
+        // change all the time.
         let limits = Topic::ALL.map(|topic| {
             if self.is_full(topic) { self.limit - self.limit / 10 } else { self.limit }
         });
         let rows = sqlx::query!(
-            // Counts no further than it must. Compares rows as next.sql does.
+            // Counts up to the limit only. Compares rows as next.sql does.
             r#"SELECT topic AS "topic!",
                       (SELECT count(*)
                        FROM (SELECT

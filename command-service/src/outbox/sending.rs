@@ -31,7 +31,7 @@ pub enum Unsent {
     NoConfirm(#[from] tokio::time::error::Elapsed),
 }
 
-/// Why the broker does not take a message that has reached it.
+/// Why the broker does not accept a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("the queue refuses messages: it is full, or a policy limits it")]
@@ -41,7 +41,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// In traces.
+    /// The name in traces.
     const fn name(self) -> &'static str {
         match self {
             Self::Refused => "refused",
@@ -50,12 +50,12 @@ impl Refusal {
     }
 }
 
-/// What the broker said of messages.
+/// The broker's responses to messages.
 #[derive(Debug, Default)]
 pub struct Sent {
-    /// Events that it has taken and routed.
+    /// Events that it has accepted and routed.
     pub confirmed: Vec<Uuid>,
-    /// Why it has not taken the others; of several reasons the last.
+    /// Why it has not accepted the others; the last reason of several.
     pub refusal: Option<Refusal>,
 }
 
@@ -134,11 +134,11 @@ async fn send_watermark(
     Ok(Some(timeout(CONFIRM_DEADLINE, sending).await??))
 }
 
-/// Waits for what the broker says of a message: none if it has taken it.
+/// Waits for the broker's response to a message: none if it has accepted it.
 async fn refusal(confirm: PublisherConfirm) -> Result<Option<Refusal>, Unsent> {
     Ok(match timeout(CONFIRM_DEADLINE, confirm).await?? {
         Confirmation::Ack(None) => None,
-        // A message that came back: it had no queue.
+        // The message was returned: no queue is bound.
         Confirmation::Ack(Some(_)) => Some(Refusal::Returned),
         Confirmation::Nack(_) | Confirmation::NotRequested => Some(Refusal::Refused),
     })

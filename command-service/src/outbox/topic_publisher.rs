@@ -1,8 +1,8 @@
 //! Publishing one topic.
 //!
 //! Each topic has a broker connection, a channel and a retry backoff of its own, because
-//! RabbitMQ holds back a whole connection for one queue that is slow: so a topic whose
-//! queue refuses messages, is missing or does not confirm delays no other.
+//! RabbitMQ blocks a whole connection if one queue is slow. So a topic whose queue
+//! refuses messages, is missing or does not confirm delays no other topic.
 
 use super::queue::{Pending, Scan};
 use super::sending::{Sent, publish, topology};
@@ -15,26 +15,26 @@ use shared_events::{Topic, Watermark};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long to wait with a topic of which the broker has taken a part.
+/// Pause of a topic after the broker has accepted a part of its batch.
 const PARTLY_REFUSED: Duration = Duration::from_millis(100);
 
-/// A topic is well again if nothing was refused for so long. Longer than a queue takes
-/// that is full again and again: its state is logged with every change.
+/// A topic is healthy again if nothing was refused for this time. It is long enough that
+/// a queue which is full repeatedly does not cause a log line each time.
 const WELL_AFTER: Duration = Duration::from_secs(3);
 
-/// How often exchange and queue are declared again. Somebody may have deleted the queue,
-/// which `mandatory` does not show while another queue is bound to the same key.
+/// How often exchange and queue are declared again. If the queue was deleted, `mandatory`
+/// does not show it while another queue is bound to the same key.
 const DECLARE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A topic as the leader publishes it.
 #[derive(Debug)]
 pub struct TopicPublisher {
     pub topic: Topic,
-    /// How far its rows have been looked for.
+    /// State of reading its rows.
     pub scan: Scan,
     /// To be sent next.
     pub watermark: Option<Watermark>,
-    /// Why it cannot be published, in words that do not change while it lasts.
+    /// Why it cannot be published; the text does not change during the same problem.
     problem: Option<String>,
     failed_at: Option<Instant>,
     is_sending: bool,
@@ -47,21 +47,22 @@ pub struct TopicPublisher {
 #[derive(Clone, Debug)]
 struct Link {
     connection: Arc<Session>,
-    /// With when exchange and queue were declared by it; none: to be opened next.
+    /// And when exchange and queue were declared on it; none: open one before the next
+    /// batch.
     channel: Option<(Channel, Instant)>,
 }
 
-/// A batch that has been sent, or could not be.
+/// A batch that was sent, or could not be sent.
 #[derive(Debug)]
 pub struct Attempt {
     pub topic: Topic,
-    /// What the broker said of it, or why it said nothing.
+    /// The broker's response, or the reason why there is none.
     pub outcome: anyhow::Result<Sent>,
     link: Option<Link>,
 }
 
 impl TopicPublisher {
-    /// Nothing has been sent.
+    /// A topic before its first batch.
     pub fn new(topic: Topic) -> Self {
         Self {
             topic,
@@ -82,13 +83,13 @@ impl TopicPublisher {
         !self.is_sending && is_due && !self.is_blocked()
     }
 
-    /// Whether the broker takes no messages at all, for want of memory or disk. What is
-    /// sent meanwhile only fills memory here and there.
+    /// Whether the broker blocks publishers because it is short of memory or disk.
+    /// Messages sent meanwhile would only fill buffers.
     pub fn is_blocked(&self) -> bool {
         self.link.as_ref().is_some_and(Link::is_blocked)
     }
 
-    /// Sends a batch with the watermark, as far as there is anything to be sent.
+    /// Sends a batch and the watermark; none if there is neither.
     pub fn send(
         &mut self,
         broker: &BrokerUrl,
@@ -109,13 +110,13 @@ impl TopicPublisher {
                 },
             };
             let outcome = link.publish(topic, &batch, watermark.as_ref()).await;
-            // One that is blocked goes on when the broker has room again.
+            // A blocked connection works again when the broker's alarm ends.
             let link = (outcome.is_ok() || link.is_blocked()).then_some(link);
             Attempt { topic, outcome, link }
         })
     }
 
-    /// Notes what became of a batch. What was confirmed has been marked.
+    /// Stores the result of a batch. Its confirmed events have been marked.
     pub fn settle(&mut self, attempt: Attempt) {
         self.is_sending = false;
         self.link = attempt.link;
@@ -128,8 +129,8 @@ impl TopicPublisher {
                 }
             }
             Ok(Sent { confirmed, refusal: Some(refusal) }) => {
-                // To RabbitMQ 3.10 a quorum queue that has refused messages of a channel
-                // stays full for that channel when the limit is removed.
+                // In RabbitMQ 3.10 a quorum queue that has refused messages of a channel
+                // keeps refusing that channel's messages after the limit is removed.
                 if let Some(link) = &mut self.link {
                     link.channel = None;
                 }
@@ -143,7 +144,7 @@ impl TopicPublisher {
         }
     }
 
-    /// Notes that the topic cannot be published for now, and why.
+    /// Stores why the topic cannot be published for now.
     pub fn fail(&mut self, problem: String) {
         let now = Instant::now();
         self.is_sending = false;

@@ -228,7 +228,7 @@ async fn what_is_not_known_is_not_told_as_nothing(pool: PgPool) {
     assert_eq!((&body["pendingEvents"], &body["isCaughtUp"]), (&Value::Null, &json!(false)));
     assert!(body["lagSeconds"].as_i64().unwrap() >= 4, "{body}");
 
-    // One of our events is a dead letter; somebody else's is no lack.
+    // A dead letter of ours; one of an external publisher does not count.
     fill(&pool, "UPDATE watermarks SET taken_at = now()").await;
     let letter = "INSERT INTO dead_letters (body_sha256, queue, reason, body, counted, ours)
                   VALUES (sha256('a'), 'order-events', 'bad', '', false, false)";

@@ -179,7 +179,7 @@ pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<User>,
     Ok(Json(row.into()))
 }
 
-/// An e-mail address has no space: one that arrives was a `+`.
+/// An e-mail address contains no space, so a space was a `+`.
 fn email(parameter: &str) -> Result<String, Cow<'static, str>> {
     text(&parameter.replace(' ', "+"))
 }
