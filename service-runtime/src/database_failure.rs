@@ -179,7 +179,7 @@ pub fn may_have_committed(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The error of a database that has not answered within `deadline`.
+/// The error for a database that does not answer within `deadline`.
 pub fn no_answer(deadline: Duration) -> sqlx::Error {
     let message = format!("no answer within {} s", deadline.as_secs());
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message))

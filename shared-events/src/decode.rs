@@ -184,8 +184,8 @@ pub(crate) fn check_version(name: &str, version: u32) -> Result<EventType, Decod
     }
 }
 
-/// Sales belong to the hour of their order, and lag is told by the newest event: that of
-/// another publisher may not lie in the future.
+/// Sales belong to the hour of their order, and `lastProcessedEventTimestamp` is that of
+/// the newest event: that of another publisher may not lie in the future.
 pub(crate) fn not_ahead(
     property: &'static str,
     time: DateTime<Utc>,

@@ -248,7 +248,7 @@ fn check_order(
     Ok(())
 }
 
-/// What is wrong with a line, names aside: the property, and what it must be.
+/// Checks a line without its names; returns the wrong property and what it must be.
 fn fault(line: &OrderLine) -> Option<(&'static str, &'static str)> {
     if line.product_id < 1 {
         Some(("productId", "must be at least 1"))

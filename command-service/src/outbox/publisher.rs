@@ -74,8 +74,8 @@ enum Failure {
 }
 
 impl Publisher {
-    /// A publisher that `committed` wakes. It tells of the broker by `broker_health`, and
-    /// by `health` whether every topic can be published.
+    /// A publisher that `committed` wakes. `broker_health` reports the broker, and
+    /// `health` whether every topic can be published.
     pub fn new(
         database: &PgConnectOptions,
         broker: BrokerUrl,
