@@ -88,6 +88,6 @@ async fn settings_of_roles_replace_those_that_are_dropped() {
         open.push(connection);
         sqlx::raw_sql(SESSION_SETTINGS).execute(&databases.write).await.unwrap();
     }
-    assert_eq!(in_force, ["0", "5s"], "what the client asks for is dropped");
+    assert_eq!(in_force, ["0", "1s"], "what the client asks for is dropped");
     databases.delete().await;
 }
