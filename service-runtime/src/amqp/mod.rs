@@ -4,7 +4,7 @@
 //! begins with a new connection. What was in flight then is not known, so
 //! publishers send it again and consumers get it again; consumers deduplicate.
 //!
-//! A [filter](filter::Filter) reads the broker's data before the AMQP library does, so
+//! A filter (`filter.rs`) reads the broker's data before the AMQP library does, so
 //! that no message breaks a connection or fills the memory.
 
 mod filter;
