@@ -88,3 +88,41 @@ async fn commands_that_wait_for_a_lock_leave_room_for_others() {
     assert_eq!(cancel(&orders[0]).await.status, 200);
     shop.close().await;
 }
+
+#[tokio::test]
+async fn a_locked_count_delays_its_topic_only_and_repeats_no_event() {
+    let shop = Shop::open().await;
+    let product = shop.product("Tea", "5", 100).await;
+    shop.caught_up().await;
+    let mut operator = shop.databases.write.begin().await.unwrap();
+    sqlx::query("SELECT FROM outbox_progress WHERE topic = 'product-events' FOR UPDATE")
+        .execute(&mut *operator)
+        .await
+        .unwrap();
+    shop.product("Coffee", "5", 100).await;
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waits = async |expected: i64| {
+        eventually(async || {
+            let waits = shop.databases.written(waiting).await;
+            if waits == expected { Ok(()) } else { Err(waits) }
+        })
+        .await;
+    };
+    // The publisher tries to mark the event, gives up, and tries again.
+    for expected in [1, 0, 1, 0, 1] {
+        waits(expected).await;
+    }
+    let order = shop.order(1, product, 2).await;
+    assert_eq!(order.status, 201, "{}", order.text);
+    eventually(async || {
+        let order = shop.get("/api/orders/1").await;
+        if order.status == 200 { Ok(()) } else { Err(order.text) }
+    })
+    .await;
+    operator.rollback().await.unwrap();
+    shop.caught_up().await;
+    let sent = shop.command.metrics().await;
+    assert_eq!(sent.value("shop_publish_confirms_total", &["result=confirmed"]), 3.0);
+    shop.close().await;
+}

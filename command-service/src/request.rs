@@ -3,6 +3,7 @@
 use crate::answer::Answer;
 use crate::command_kind::CommandKind;
 use crate::idempotency::{self, Key};
+use crate::metrics::{COMMANDS_ACCEPTED, COMMANDS_FAILED, COMMANDS_REFUSED};
 use crate::router::Commands;
 use crate::transactions::outcome_unknown;
 use axum::extract::FromRequest;
@@ -97,7 +98,7 @@ impl Request {
         if answer.as_ref().is_err_and(|problem| problem.status().is_server_error()) {
             span.fail("");
         }
-        kind.count(&answer);
+        count(kind, &answer);
         answer
     }
 
@@ -152,6 +153,16 @@ impl Commands {
         self.committed.notify_one();
         Ok(answer)
     }
+}
+
+/// Counts a command by its result.
+fn count(kind: CommandKind, answer: &Result<Answer, Problem>) {
+    let counter = match answer {
+        Ok(_) => &COMMANDS_ACCEPTED,
+        Err(problem) if problem.status().is_client_error() => &COMMANDS_REFUSED,
+        Err(_) => &COMMANDS_FAILED,
+    };
+    counter.add_to(kind, 1);
 }
 
 async fn within(

@@ -70,6 +70,6 @@ pub fn outcome_unknown(error: &sqlx::Error) -> Problem {
     Problem::unavailable("Outcome unknown").detail(
         "The database was lost while it committed, or did not answer in time: the request took \
          effect wholly or not at all. If it had an Idempotency-Key, send it again with the same \
-         key: it takes effect once. Otherwise look whether it did before you repeat it.",
+         key: it takes effect once. Otherwise check whether it did before you repeat it.",
     )
 }

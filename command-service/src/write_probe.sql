@@ -1,7 +1,7 @@
 -- Writes what commands write, into every table that they write to, for health to know
 -- whether commands can be carried out. The caller rolls it back.
 --
--- $1 an id that nobody has; $2 an event id.
+-- $1 an unused id; $2 an event id.
 WITH product AS (
     INSERT INTO products (id, name, category, price, stock) VALUES ($1, 'probe', 'probe', 0, 0)
 ), customer AS (

@@ -26,12 +26,13 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Consumer as Deliveries};
 use service_runtime::amqp::{self, Inbox, Limits, Session, Sessions, Topology};
 use service_runtime::broker::BrokerUrl;
+use service_runtime::clock::database_now;
 use service_runtime::health::{Health, Need, Reporter};
 use service_runtime::retry::Pauses;
 use service_runtime::trace;
+use shared_events::Topic;
 use shared_events::limits::MAX_EVENT_BYTES;
 use shared_events::topology::EXCHANGE;
-use shared_events::{Topic, now};
 use sqlx::PgPool;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,8 +44,8 @@ use tracing::{debug, info};
 
 /// Watermarks come every second. After such a silence either no publisher is
 /// running, or the broker has lost us: of a quorum queue that is deleted and at
-/// once made anew, RabbitMQ 3.10 takes the deliveries for repetitions and keeps
-/// them back. Consuming anew helps then, and costs nothing otherwise.
+/// once declared again, RabbitMQ 3.10 takes the deliveries for repetitions and keeps
+/// them back. A new subscription helps then, and costs nothing otherwise.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// What a topic's connection may hold. The prefetch count of 4,000 usual events fits. Of
@@ -69,10 +70,10 @@ struct Arrival {
 
 /// Why a topic is consumed again without a failure.
 #[derive(Debug, thiserror::Error)]
-enum Anew {
-    #[error("nothing has come from {0} for {SILENCE:?}, not even a watermark; consuming anew")]
+enum Resubscribe {
+    #[error("no message from {0} within {SILENCE:?}, not even a watermark; resubscribing")]
     Silence(Topic),
-    #[error("consuming {0} with a prefetch count of {1}, by the size of its messages")]
+    #[error("resubscribing to {0} with a prefetch count of {1}, by the size of its messages")]
     Prefetch(Topic, u16),
 }
 
@@ -162,12 +163,12 @@ impl Loop<'_> {
         loop {
             let channel = amqp::in_time(session.create_channel()).await?;
             match self.consume_channel(&channel, &session.inbox, prefetch).await {
-                Err(error) if error.is::<Anew>() => info!("{error}"),
+                Err(error) if error.is::<Resubscribe>() => info!("{error}"),
                 ended => return ended,
             }
             // Unacknowledged deliveries return to the queue. A broken channel needs no
             // closing.
-            let _ = amqp::in_time(channel.close(200, "consuming anew".into())).await;
+            let _ = amqp::in_time(channel.close(200, "resubscribing".into())).await;
         }
     }
 
@@ -188,7 +189,7 @@ impl Loop<'_> {
         loop {
             let first = tokio::select! {
                 first = waiting.recv() => first,
-                () = tokio::time::sleep(SILENCE) => return Err(Anew::Silence(topic).into()),
+                () = tokio::time::sleep(SILENCE) => return Err(Resubscribe::Silence(topic).into()),
                 () = self.consumer.shutdown.cancelled() => return Ok(()),
             };
             let Some(first) = first else {
@@ -197,7 +198,7 @@ impl Loop<'_> {
                     bail!("the broker cancelled the consumer");
                 };
                 prefetch.lower(fitted);
-                return Err(Anew::Prefetch(topic, prefetch.count()).into());
+                return Err(Resubscribe::Prefetch(topic, prefetch.count()).into());
             };
             let last_tag = self.settle(channel, gather(first, &mut waiting, self.batch())).await?;
             let Some(last_tag) = last_tag else { return Ok(()) };
@@ -205,7 +206,7 @@ impl Loop<'_> {
                 && inbox.overrun().is_none()
                 && prefetch.raise(mean)
             {
-                return Err(Anew::Prefetch(topic, prefetch.count()).into());
+                return Err(Resubscribe::Prefetch(topic, prefetch.count()).into());
             }
         }
     }
@@ -313,7 +314,7 @@ async fn decode(
         let Ok(bytes) = decoded.clone().acquire_many_owned(bytes).await else { break };
         let tag = delivery.delivery_tag;
         let message = Message { defect: inbox.defect(tag), ..delivery.into() };
-        let incoming = Incoming::read(topic, message, now());
+        let incoming = Incoming::read(topic, message, database_now());
         if arrivals.send(Arrival { tag, incoming, bytes }).await.is_err() {
             break;
         }

@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use service_runtime::amqp::Defect;
-use service_runtime::clock;
 use sha2::{Digest, Sha256};
 use shared_events::limits::MAX_EVENT_BYTES;
 use shared_events::topology::{EXCHANGE, PUBLISHER};
@@ -115,10 +114,9 @@ fn trace(headers: &FieldTable) -> Option<TraceParent> {
 }
 
 impl Incoming {
-    /// Reads a message from the queue of `topic` at the time `now`, by our clock.
+    /// Reads a message from the queue of `topic` at the time `now`, by the database's clock.
     pub fn read(topic: Topic, message: Message, now: DateTime<Utc>) -> Self {
         let Message { is_from_publisher, properties, trace, body, defect } = message;
-        let now = clock::corrected(now);
         let is_watermark = is_from_publisher && properties.kind.as_deref() == Some(Watermark::TYPE);
         let ours = is_from_publisher && !is_watermark;
         let attributes = Attributes {

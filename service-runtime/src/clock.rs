@@ -1,15 +1,15 @@
 //! Compares the clock of this machine with others.
 //!
 //! Times in events and in views come from several machines. Decisions that depend on a
-//! time use the database's clock: see [`corrected`]. The part `clock` of `/health`, a
+//! time use the database's clock: see [`database_now`]. The part `clock` of `/health`, a
 //! metric and an alert report clocks that differ.
 
 use crate::health::{Health, Need, Reporter};
 use crate::metrics::common::CLOCK_SKEW;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use tokio::sync::watch;
 
 /// Clocks synchronised by NTP differ by milliseconds.
@@ -18,17 +18,20 @@ const TOLERANCE_SECONDS: f64 = 5.0;
 /// This machine's clock, in metrics.
 const OWN: &str = "own";
 
-/// By how much our clock is ahead of the database's, in microseconds.
-static AHEAD_MICROS: AtomicI64 = AtomicI64::new(0);
+/// The database's time, and when it was that time.
+static DATABASE_TIME: Mutex<Option<(DateTime<Utc>, Instant)>> = Mutex::new(None);
 
-/// By how much our clock is ahead of the database's; zero before the first comparison.
-pub fn ahead() -> TimeDelta {
-    TimeDelta::microseconds(AHEAD_MICROS.load(Ordering::Relaxed))
+/// The time by the database's clock; by this machine's before the first comparison.
+/// Between comparisons the monotonic clock goes on, so a change of this machine's clock
+/// does not matter.
+pub fn database_now() -> DateTime<Utc> {
+    let known = *DATABASE_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    known.map_or_else(Utc::now, |(time, at)| time + at.elapsed())
 }
 
-/// Converts a time of our clock to the database's.
-pub fn corrected(now: DateTime<Utc>) -> DateTime<Utc> {
-    now - ahead()
+/// By how much this machine's clock is ahead of the database's now.
+pub fn ahead() -> TimeDelta {
+    Utc::now() - database_now()
 }
 
 /// The results of clock comparisons.
@@ -60,10 +63,11 @@ impl Clock {
         *self.is_known.borrow()
     }
 
-    /// This machine's clock, compared with the database's: `theirs` was read at `ours`.
-    pub fn compared(&self, ours: DateTime<Utc>, theirs: DateTime<Utc>) {
+    /// This machine's clock, compared with the database's: `theirs` was read at `ours`,
+    /// which was the instant `at`.
+    pub fn compared(&self, ours: DateTime<Utc>, at: Instant, theirs: DateTime<Utc>) {
         let ahead = ours - theirs;
-        AHEAD_MICROS.store(ahead.num_microseconds().unwrap_or(0), Ordering::Relaxed);
+        *DATABASE_TIME.lock().unwrap_or_else(PoisonError::into_inner) = Some((theirs, at));
         self.is_known.send_replace(true);
         self.measured(OWN, Some(ahead));
     }

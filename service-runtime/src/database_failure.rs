@@ -1,14 +1,18 @@
 //! Classifies database errors for clients, the log and health.
 
 use crate::log_limit::LogLimit;
-use crate::recovery;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use std::io;
+use std::sync::LazyLock;
 use std::time::Duration;
+use tokio::sync::watch;
 use tracing::warn;
 
 /// Limits log lines to one per SQLSTATE, or kind of failure, and interval.
 static LOGGED: LogLimit = LogLimit::new();
+
+/// The last failure that others will meet as well.
+static LASTING: LazyLock<watch::Sender<&'static str>> = LazyLock::new(|| watch::Sender::new(""));
 
 /// Kinds of failures, by their remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,9 +122,14 @@ impl Failure {
 pub fn report(error: &sqlx::Error) -> Failure {
     let failure = log(error);
     if failure.lasts() {
-        recovery::begin(failure.message());
+        LASTING.send_replace(failure.message());
     }
     failure
+}
+
+/// Messages of reported failures that others will meet as well.
+pub(crate) fn lasting() -> watch::Receiver<&'static str> {
+    LASTING.subscribe()
 }
 
 /// Logs a failure only.

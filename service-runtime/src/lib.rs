@@ -36,6 +36,7 @@ pub mod telemetry;
 pub mod trace;
 pub mod trace_export;
 pub mod traffic;
+pub mod whole_number;
 
 /// Of every service: with the system's allocator, a sixth of the command service's
 /// time under load went into it.

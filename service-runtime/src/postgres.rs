@@ -253,7 +253,7 @@ async fn ask(
     let round_trip = started.elapsed();
     // The clock was read about halfway through the round trip.
     if round_trip < CLOCK_ROUND_TRIP || !clock.is_known() {
-        clock.compared(began + round_trip / 2, theirs);
+        clock.compared(began + round_trip / 2, started + round_trip / 2, theirs);
     }
     Ok(())
 }

@@ -5,12 +5,10 @@
 //! first such failure, and up when a probe that does the same kind of work succeeds.
 //! Without failures no probe runs.
 
-use crate::database_failure::{Failure, log, no_answer};
+use crate::database_failure::{Failure, lasting, log, no_answer};
 use crate::health::Reporter;
 use sqlx::PgPool;
-use std::sync::LazyLock;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -19,14 +17,6 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// A probe that takes longer has failed.
 const DEADLINE: Duration = Duration::from_secs(5);
-
-/// The last failure of this process.
-static FAILED: LazyLock<watch::Sender<&'static str>> = LazyLock::new(|| watch::Sender::new(""));
-
-/// Brings the part down.
-pub(crate) fn begin(message: &'static str) {
-    FAILED.send_replace(message);
-}
 
 /// Reports the part until shutdown: down after a failure is
 /// [reported](crate::postgres::report), up again when `probe` succeeds. The probe does
@@ -37,7 +27,7 @@ pub async fn watch<F: Future<Output = sqlx::Result<()>>>(
     reporter: Reporter,
     shutdown: CancellationToken,
 ) {
-    let mut failed = FAILED.subscribe();
+    let mut failed = lasting();
     loop {
         reporter.up();
         let Some(Ok(())) = shutdown.run_until_cancelled(failed.changed()).await else { return };

@@ -4,8 +4,8 @@
 //! thread of their own, and those that find it full are dropped. A collector that is
 //! away, or hangs, is told of once.
 
-use crate::config::whole;
 use crate::trace;
+use crate::whole_number::whole;
 use anyhow::{Context, bail, ensure};
 use opentelemetry::trace::{Link, SpanKind, TraceId, TraceState, TracerProvider};
 use opentelemetry::{Key, KeyValue};

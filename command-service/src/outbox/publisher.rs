@@ -199,6 +199,12 @@ impl<'a> Leader<'a> {
 
     /// Begins to send the next batch of every topic that is ready.
     async fn send_next(&mut self) -> Result<(), Failure> {
+        for topic in Topic::ALL {
+            if self.topic(topic).is_ready() {
+                let unmarked = std::mem::take(&mut self.topic(topic).unmarked);
+                self.mark(topic, unmarked).await?;
+            }
+        }
         let mut ready: Vec<&mut TopicPublisher> =
             self.topics.iter_mut().filter(|topic| topic.is_ready()).collect();
         if ready.is_empty() {
@@ -218,33 +224,36 @@ impl<'a> Leader<'a> {
     /// Marks the events of a batch that the broker has confirmed.
     async fn settle(&mut self, attempt: Attempt) -> Result<(), Failure> {
         let topic = attempt.topic;
-        let (marked, error) = match &attempt.outcome {
-            Ok(sent) => (self.mark(&sent.confirmed).await, None),
-            Err(error) => (Ok(()), Some(format!("{error:#}"))),
+        let (confirmed, error) = match &attempt.outcome {
+            Ok(sent) => (sent.confirmed.clone(), None),
+            Err(error) => (Vec::new(), Some(format!("{error:#}"))),
         };
         self.topic(topic).settle(attempt);
-        match (marked, error) {
-            (Err(Failure::Database(locked)), _) if is_locked(&locked) => {
-                // Each topic has rows and a count of its own, so the lock affects no
-                // other topic.
-                self.topic(topic).fail(format!("cannot mark published events: {locked}"));
-            }
-            (Err(failure), _) => return Err(failure),
-            (Ok(()), Some(error))
-                if self.heard_at.elapsed() >= CONFIRM_DEADLINE && !self.is_blocked() =>
-            {
+        match error {
+            None => self.heard_at = Instant::now(),
+            Some(error) if self.heard_at.elapsed() >= CONFIRM_DEADLINE && !self.is_blocked() => {
                 return Err(Failure::Silent(error));
             }
-            (Ok(()), _) => {}
+            Some(_) => {}
         }
-        Ok(())
+        self.mark(topic, confirmed).await
     }
 
-    async fn mark(&mut self, confirmed: &[Uuid]) -> Result<(), Failure> {
-        self.heard_at = Instant::now();
-        if !confirmed.is_empty() {
-            in_time(queue::mark_published(&mut self.database, confirmed)).await?;
-            OUTBOX_PUBLISHED.add(confirmed.len());
+    /// Marks events of a topic that the broker has confirmed. If a row is locked, they
+    /// are marked before the topic sends more. Each topic has rows and a count of its
+    /// own, so the lock affects no other topic.
+    async fn mark(&mut self, topic: Topic, confirmed: Vec<Uuid>) -> Result<(), Failure> {
+        if confirmed.is_empty() {
+            return Ok(());
+        }
+        match in_time(queue::mark_published(&mut self.database, &confirmed)).await {
+            Ok(()) => OUTBOX_PUBLISHED.add(confirmed.len()),
+            Err(Failure::Database(locked)) if is_locked(&locked) => {
+                let topic = self.topic(topic);
+                topic.unmarked = confirmed;
+                topic.fail(format!("cannot mark published events: {locked}"));
+            }
+            Err(failure) => return Err(failure),
         }
         Ok(())
     }

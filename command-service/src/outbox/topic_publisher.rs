@@ -14,6 +14,7 @@ use service_runtime::retry::Pauses;
 use shared_events::{Topic, Watermark};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// Pause of a topic after the broker has accepted a part of its batch.
 const PARTLY_REFUSED: Duration = Duration::from_millis(100);
@@ -34,6 +35,8 @@ pub struct TopicPublisher {
     pub scan: Scan,
     /// To be sent next.
     pub watermark: Option<Watermark>,
+    /// Confirmed events that could not be marked, because a row was locked.
+    pub unmarked: Vec<Uuid>,
     /// Why it cannot be published; the text does not change during the same problem.
     problem: Option<String>,
     failed_at: Option<Instant>,
@@ -68,6 +71,7 @@ impl TopicPublisher {
             topic,
             scan: Scan::default(),
             watermark: None,
+            unmarked: Vec::new(),
             problem: None,
             failed_at: None,
             is_sending: false,
@@ -116,7 +120,7 @@ impl TopicPublisher {
         })
     }
 
-    /// Stores the result of a batch. Its confirmed events have been marked.
+    /// Stores the result of a batch.
     pub fn settle(&mut self, attempt: Attempt) {
         self.is_sending = false;
         self.link = attempt.link;

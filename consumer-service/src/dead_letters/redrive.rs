@@ -6,8 +6,9 @@ use crate::dead_letters::refused_by_database;
 use crate::external;
 use crate::incoming::{Content, Incoming, Message, Properties};
 use crate::metrics::{REDRIVES, Redrive};
+use service_runtime::clock::database_now;
 use service_runtime::postgres::TransactionConnection;
-use shared_events::{Topic, now};
+use shared_events::Topic;
 use sqlx::{Connection, PgConnection, PgPool};
 
 /// What became of a letter.
@@ -97,7 +98,7 @@ async fn apply_on(connection: &mut PgConnection, id: i64, anyway: bool) -> sqlx:
         body: letter.body,
         defect: None,
     };
-    let batch = [Incoming::read(topic, message, now())];
+    let batch = [Incoming::read(topic, message, database_now())];
     let batch = external::settle(&mut transaction, &batch).await?;
     if let [Incoming { content: Content::Unreadable { reason, .. }, .. }] = &*batch {
         return Ok(Outcome::Refused(reason.clone()));

@@ -137,7 +137,8 @@ impl Used {
     /// with other bytes.
     fn is_another_letter(&mut self, id: Uuid, bytes: Option<Sha>) -> bool {
         let Some(bytes) = bytes else { return false };
-        self.processed.contains_key(&id) || *self.letters.entry(id).or_insert(bytes) != bytes
+        matches!(self.processed.get(&id), Some(Some(_)))
+            || *self.letters.entry(id).or_insert(bytes) != bytes
     }
 }
 

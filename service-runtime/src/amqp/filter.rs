@@ -83,10 +83,11 @@ enum Delivery {
 }
 
 impl Filter {
-    /// A filter that adds each delivery to the inbox.
-    pub const fn new(inbox: Arc<Inbox>) -> Self {
+    /// A filter that adds each delivery to the inbox. `frame_max` is the largest frame that
+    /// this side asks for, in bytes; 0: no limit.
+    pub const fn new(inbox: Arc<Inbox>, frame_max: usize) -> Self {
         let deliveries = BTreeMap::new();
-        Self { inbox, frame: Vec::new(), step: Step::Head, deliveries, frame_max: 0 }
+        Self { inbox, frame: Vec::new(), step: Step::Head, deliveries, frame_max }
     }
 
     /// Filters input from the broker; appends the result to `output`.
@@ -188,7 +189,11 @@ impl Filter {
                 }
             }
             Some(&TUNE) if arguments.len() >= 10 => {
-                self.frame_max = u32_at(arguments, 6) as usize;
+                let theirs = u32_at(arguments, 6) as usize;
+                self.frame_max = match (theirs, self.frame_max) {
+                    (0, max) | (max, 0) => max,
+                    (theirs, ours) => theirs.min(ours),
+                };
             }
             _ => {}
         }

@@ -74,7 +74,7 @@ fn received(mut stream: &[u8]) -> Vec<Received> {
 fn filter(limits: Limits) -> Filter {
     let inbox = Arc::new(Inbox::new(limits));
     inbox.open(1);
-    Filter::new(inbox)
+    Filter::new(inbox, 0)
 }
 
 fn fed(filter: &mut Filter, stream: &[u8], cut: usize) -> Vec<u8> {

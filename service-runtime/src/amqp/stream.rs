@@ -33,8 +33,10 @@ pub async fn connect(
     let tokio = Tokio::current();
     let unfiltered = Runtime::new(tokio.clone());
     let connect = async move |uri: AMQPUri, _| {
+        let frame_max = uri.query.frame_max.unwrap_or_default() as usize;
         let stream = uri.connect_async(&unfiltered).await?;
-        Ok(AsyncTcpStream::Plain(Filtered::new(stream, inbox.clone())))
+        let filter = Filter::new(inbox.clone(), frame_max);
+        Ok(AsyncTcpStream::Plain(Filtered::new(stream, filter)))
     };
     let runtime = Runtime::new(RuntimeParts::new(tokio.clone(), Filtering(tokio)));
     Connection::connector(uri, runtime, connect, properties).await
@@ -51,8 +53,8 @@ struct Filtered {
 }
 
 impl Filtered {
-    fn new(stream: Unfiltered, inbox: Arc<Inbox>) -> Self {
-        let (filter, input) = (Filter::new(inbox), vec![0; CHUNK].into());
+    fn new(stream: Unfiltered, filter: Filter) -> Self {
+        let input = vec![0; CHUNK].into();
         Self { stream, filter, input, output: Vec::new(), read: 0 }
     }
 }

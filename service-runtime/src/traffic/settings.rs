@@ -1,7 +1,7 @@
 //! Settings of how much may come.
 
 use super::addresses::TrustedProxies;
-use crate::config::whole;
+use crate::whole_number::whole;
 
 /// Settings of how much may come, and from whom.
 #[derive(Clone, Debug, clap::Args)]
