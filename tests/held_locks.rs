@@ -115,11 +115,7 @@ async fn a_locked_count_delays_its_topic_only_and_repeats_no_event() {
     }
     let order = shop.order(1, product, 2).await;
     assert_eq!(order.status, 201, "{}", order.text);
-    eventually(async || {
-        let order = shop.get("/api/orders/1").await;
-        if order.status == 200 { Ok(()) } else { Err(order.text) }
-    })
-    .await;
+    shop.shows("/api/orders/1").await;
     operator.rollback().await.unwrap();
     shop.caught_up().await;
     let sent = shop.command.metrics().await;

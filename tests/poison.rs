@@ -131,10 +131,6 @@ async fn poison_of_every_kind_is_kept_and_what_is_behind_it_is_applied() {
     admin(&url, "discard --all");
     assert_eq!(admin(&url, "list"), "no dead letters\n");
     let product = shop.product("Mate", "5", 10).await;
-    eventually(async || {
-        let answer = shop.get(&format!("/api/products/{product}")).await;
-        if answer.status == 200 { Ok(()) } else { Err(answer.text) }
-    })
-    .await;
+    shop.shows(&format!("/api/products/{product}")).await;
     shop.close().await;
 }

@@ -44,11 +44,7 @@ async fn execute(outsider: &mut PgConnection, sql: String) {
 /// Orders two pieces, and waits until the order and the product's sales are shown.
 async fn ordered_and_shown(shop: &Shop, product: i64) -> Value {
     let order = shop.order(7, product, 2).await.integer("orderId");
-    eventually(async || {
-        let shown = shop.get(&format!("/api/orders/{order}")).await;
-        if shown.status == 200 { Ok(()) } else { Err(shown.text) }
-    })
-    .await;
+    shop.shows(&format!("/api/orders/{order}")).await;
     shop.get(&format!("/api/analytics/products/{product}/sales")).await.body
 }
 

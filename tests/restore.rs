@@ -145,11 +145,7 @@ async fn both_databases_are_restored_as_documented() {
     let placed = shop.order(9, product, 1).await;
     assert_eq!(placed.status, 201, "{}", placed.text);
     shop.caught_up().await;
-    eventually(async || {
-        let shown = shop.get(&format!("/api/orders/{}", placed.integer("orderId"))).await;
-        if shown.status == 200 { Ok(()) } else { Err(shown.text) }
-    })
-    .await;
+    shop.shows(&format!("/api/orders/{}", placed.integer("orderId"))).await;
     let mut query =
         PgConnection::connect(&shop.databases.query_url(Servers::of_environment().read_port()))
             .await

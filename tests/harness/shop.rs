@@ -7,7 +7,7 @@ use super::http::{Answer, client, json};
 use super::link::Link;
 use super::process::Service;
 use super::servers::Servers;
-use super::wait::{DEADLINE, within};
+use super::wait::{DEADLINE, eventually, within};
 use reqwest::{Client, Method};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -188,6 +188,15 @@ impl Shop {
     pub async fn get(&self, path: &str) -> Answer {
         let url = format!("http://{}{path}", self.query.address("api").await);
         Answer::to(self.client.get(url)).await.unwrap()
+    }
+
+    /// Waits until a query finds what it asks for.
+    pub async fn shows(&self, path: &str) {
+        eventually(async || {
+            let answer = self.get(path).await;
+            if answer.status == 200 { Ok(()) } else { Err(answer.text) }
+        })
+        .await;
     }
 
     /// Creates a product; returns its id.
