@@ -2,7 +2,7 @@
 
 use crate::harness::poison::{Poison, every_kind, publish};
 use crate::harness::raw_amqp::RawMessage;
-use crate::harness::{Answer, Shop, client, eventually, program, within};
+use crate::harness::{Answer, Shop, client, program, within};
 use serde_json::Value;
 use std::process::Command;
 use std::time::Duration;

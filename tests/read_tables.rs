@@ -1,7 +1,7 @@
 //! The read tables are plain tables in the schema `public`, with documented columns
 //! first. Emptying them stops nothing.
 
-use crate::harness::{Shop, eventually};
+use crate::harness::Shop;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 

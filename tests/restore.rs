@@ -1,6 +1,6 @@
 //! The commands of "Backups" in docs/operations.md restore both databases.
 
-use crate::harness::{Databases, Servers, Shop, assert_views_agree, client, eventually};
+use crate::harness::{Databases, Servers, Shop, assert_views_agree, client};
 use lapin::options::QueueDeleteOptions;
 use shared_events::Topic;
 use sqlx::{Connection, PgConnection};
