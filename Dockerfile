@@ -22,7 +22,7 @@ COPY . .
 RUN set -eu; \
     mkdir /skeleton; \
     cp -r Cargo.toml Cargo.lock .cargo /skeleton/; \
-    for manifest in */Cargo.toml; do \
+    for manifest in */Cargo.toml */*/Cargo.toml; do \
       crate=${manifest%/Cargo.toml}; \
       mkdir -p "/skeleton/$crate/src/bin"; \
       cp "$manifest" "/skeleton/$crate/"; \

@@ -16,7 +16,7 @@ const PASSWORD: &str = "password";
 /// Most threads: it runs on the cores that the server runs on.
 const THREADS: usize = 2;
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/write");
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../db/write");
 
 /// What one run came to.
 #[derive(Clone, Copy, Debug, PartialEq)]

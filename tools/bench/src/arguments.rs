@@ -106,7 +106,7 @@ impl Arguments {
     /// Where the report goes.
     pub fn output(&self) -> PathBuf {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let project = package.parent().unwrap_or(package);
+        let project = package.ancestors().nth(2).unwrap_or(package);
         self.output.clone().unwrap_or_else(|| project.join(".stack/bench-report"))
     }
 }

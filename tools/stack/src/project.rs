@@ -21,7 +21,7 @@ impl Project {
         // Set by `cargo run`; the other one is for a binary called by hand.
         let package = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let root = package.parent().unwrap_or(Path::new("/"));
+        let root = package.ancestors().nth(2).unwrap_or(Path::new("/"));
         let root = root
             .canonicalize()
             .with_context(|| format!("the project folder {} is not there", root.display()))?;

@@ -1,5 +1,5 @@
 //! Builds again when a migration is added: they are embedded in the binary.
 
 fn main() {
-    println!("cargo:rerun-if-changed=../db/write");
+    println!("cargo:rerun-if-changed=../../db/write");
 }

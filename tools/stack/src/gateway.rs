@@ -156,7 +156,7 @@ fn for_this_machine(compose: &str, ports: &Ports) -> Result<String> {
     for (container, here) in replacements {
         if !text.contains(container) {
             bail!(
-                "it has no `{}` any more, which is to be replaced: stack/src/gateway.rs has to \
+                "it has no `{}` any more, which is to be replaced: tools/stack/src/gateway.rs has to \
                  be changed with it",
                 container.trim()
             );
@@ -170,7 +170,7 @@ fn for_this_machine(compose: &str, ports: &Ports) -> Result<String> {
 mod tests {
     use super::*;
 
-    const COMPOSE: &str = include_str!("../../deploy/gateway/nginx.conf");
+    const COMPOSE: &str = include_str!("../../../deploy/gateway/nginx.conf");
 
     #[test]
     fn the_projects_configuration_is_moved_to_this_machine() -> Result<()> {
