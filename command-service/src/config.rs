@@ -26,10 +26,10 @@ pub struct Config {
     pub database: PgConnectOptions,
 
     #[command(flatten)]
-    pub login: DatabaseLogin,
+    pub(crate) login: DatabaseLogin,
 
     #[command(flatten)]
-    pub broker: BrokerConfig,
+    pub(crate) broker: BrokerConfig,
 
     /// Address on which the API listens.
     #[arg(long, env = "COMMAND_SERVICE_ADDRESS", default_value = "0.0.0.0")]
@@ -69,7 +69,7 @@ pub struct Config {
     pub threads: Threads,
 
     #[command(flatten)]
-    pub common: Common,
+    pub(crate) common: Common,
 }
 
 /// A number of threads.

@@ -22,10 +22,10 @@ pub struct Config {
     pub database: PgConnectOptions,
 
     #[command(flatten)]
-    pub login: DatabaseLogin,
+    pub(crate) login: DatabaseLogin,
 
     #[command(flatten)]
-    pub broker: BrokerConfig,
+    pub(crate) broker: BrokerConfig,
 
     /// Port for operations: health and metrics.
     #[arg(long, env = "CONSUMER_OPERATIONS_PORT", default_value_t = 9082,
@@ -49,7 +49,7 @@ pub struct Config {
     pub dedupe_memory_hours: u32,
 
     #[command(flatten)]
-    pub common: Common,
+    pub(crate) common: Common,
 }
 
 impl Config {

@@ -21,7 +21,7 @@ pub struct Config {
     pub database: PgConnectOptions,
 
     #[command(flatten)]
-    pub login: DatabaseLogin,
+    pub(crate) login: DatabaseLogin,
 
     /// Address on which the API listens.
     #[arg(long, env = "QUERY_SERVICE_ADDRESS", default_value = "0.0.0.0")]
@@ -44,7 +44,7 @@ pub struct Config {
     pub connections: u32,
 
     #[command(flatten)]
-    pub common: Common,
+    pub(crate) common: Common,
 }
 
 #[cfg(test)]

@@ -1,0 +1,89 @@
+//! The query service: analytics and lists, read from the views.
+
+mod arrivals;
+mod config;
+mod database;
+mod document;
+mod freshness;
+mod lookup;
+mod metrics;
+mod read_probe;
+mod read_your_writes;
+mod router;
+mod topology;
+mod views;
+
+use arrivals::Arrivals;
+pub use config::Config;
+use database::Database;
+use service_runtime::auth::{Guard, Guarded, Role};
+use service_runtime::clock::Clock;
+use service_runtime::health::{Health, Need};
+use service_runtime::tasks::Tasks;
+use service_runtime::{health_check, http, postgres, recovery, sessions, telemetry};
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// The service cannot start, or one of its tasks failed.
+pub async fn run(mut config: Config) -> anyhow::Result<()> {
+    config.database = config.login.apply(config.database);
+    if config.common.health_check {
+        return health_check::ask(config.operations_port).await;
+    }
+    telemetry::start("query-service", &config.common)?;
+
+    let mut tasks = Tasks::default();
+    let shutdown = tasks.shutdown();
+    // Before anything is measured, such as the parts of health.
+    let metrics = metrics::install(shutdown.clone())?;
+    let health = Health::default();
+    let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
+    let operations = Guarded::operations(&guard).open(health.routes()).open(metrics);
+    let database = Database::new(&config.database, config.connections);
+
+    let (arrivals, watching) = Arrivals::watch(&database.pool(), shutdown.clone());
+    tasks.spawn("arrivals", async move {
+        watching.await;
+        Ok(())
+    });
+
+    let able = health.part("queries", Need::Vital);
+    let trying = recovery::watch(database.pool(), read_probe::try_to_read, able, shutdown.clone());
+    tasks.spawn("queries", async move {
+        trying.await;
+        Ok(())
+    });
+
+    let freshness = freshness::watch(database.pool(), shutdown.clone());
+    tasks.spawn("freshness", async move {
+        freshness.await;
+        Ok(())
+    });
+
+    let api = document::API.serve(
+        &guard,
+        health.public_routes(),
+        Role::Reader,
+        router::routes(database, arrivals),
+    )?;
+    let address = (config.address, config.port).into();
+    tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
+    let address = (config.common.operations_address, config.operations_port).into();
+    tasks.spawn(
+        "operations",
+        http::serve("operations", address, operations, shutdown.clone()).await?,
+    );
+
+    let database = health.part("database", Need::Vital);
+    let clock = Clock::new(&health);
+    tasks.spawn("database", async move {
+        if sessions::wait_for(&config.database, &database, &shutdown).await {
+            // Fails until the consumer service has created the schema.
+            let probe = "SELECT FROM public.sync_status";
+            postgres::watch(config.database, probe, database, clock, shutdown).await;
+        }
+        Ok(())
+    });
+    tasks.run().await
+}
