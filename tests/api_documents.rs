@@ -1,23 +1,23 @@
 //! Each service serves its checked-in OpenAPI document, which has exactly the methods that
 //! the service has, and a page that shows it.
 
-use crate::harness::{Answer, Shop, client};
+use crate::harness::{Response, Shop, client};
 use reqwest::Method;
 use std::collections::BTreeSet;
 use system_tests::openapi::{Api, properties};
 
-async fn send(shop: &Shop, api: Api, method: Method, path: &str) -> Answer {
+async fn send(shop: &Shop, api: Api, method: Method, path: &str) -> Response {
     let service = match api {
         Api::Command => &shop.command,
         Api::Query => &shop.query,
     };
     let url = format!("http://{}{path}", service.address("api").await);
-    Answer::to(client().request(method, url)).await.unwrap()
+    Response::to(client().request(method, url)).await.unwrap()
 }
 
 #[tokio::test]
 async fn checked_in_documents_are_served_and_have_exactly_the_methods_that_there_are() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     for api in Api::ALL {
         let document = api.document();
         let served = send(&shop, api, Method::GET, "/openapi.json").await;
@@ -46,7 +46,7 @@ async fn checked_in_documents_are_served_and_have_exactly_the_methods_that_there
 
 #[tokio::test]
 async fn the_page_finds_all_files_that_it_needs() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     for api in Api::ALL {
         let page = send(&shop, api, Method::GET, "/docs").await;
         assert_eq!(page.status, 200);

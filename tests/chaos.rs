@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use system_tests::faults::{Place, Report, SCENARIOS, Scenario, named, play};
-use system_tests::harness::OwnServers;
+use system_tests::harness::DedicatedServers;
 
 /// Breaks services, links, brokers and databases at random, and looks whether anything
 /// was lost or doubled.
@@ -48,7 +48,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     println!("seed {seed}; starting servers");
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let servers = tokio::select! {
-        servers = OwnServers::start("chaos", &folder) => servers,
+        servers = DedicatedServers::start("chaos", &folder) => servers,
         _ = &mut interrupt => return Ok(ExitCode::from(130)),
     };
     let scenarios = possible(scenarios, servers.can_mount);

@@ -1,7 +1,7 @@
 //! Keys count as soon as they are made, and not any more when they are revoked, with no
 //! restart; and whoever calls has commands of their own.
 
-use crate::harness::{Answer, Keys, Service, Shop, client, eventually, json, program};
+use crate::harness::{Keys, Response, Service, Shop, client, eventually, json, program};
 use access::Role::{Admin, Reader, Writer};
 use reqwest::Method;
 use std::fs;
@@ -24,8 +24,8 @@ fn keys(file: &Path, arguments: &[&str]) -> String {
 /// Waits until a key is answered so.
 async fn answered(url: &str, key: &str, status: u16) {
     eventually(async || {
-        let answer = Answer::to(client().get(url).header("x-api-key", key)).await.unwrap();
-        if answer.status == status { Ok(()) } else { Err(answer.text) }
+        let response = Response::to(client().get(url).header("x-api-key", key)).await.unwrap();
+        if response.status == status { Ok(()) } else { Err(response.text) }
     })
     .await;
 }
@@ -45,8 +45,8 @@ async fn told(service: &Service, status: &str, detail: &str) {
 
 #[tokio::test]
 async fn a_key_counts_from_when_it_is_made_until_it_is_revoked() {
-    let store = Keys::none();
-    let shop = Shop::open_with(&[("AUTH", "on"), ("API_KEYS_FILE", &store.setting())]).await;
+    let store = Keys::empty();
+    let shop = Shop::start_with(&[("AUTH", "on"), ("API_KEYS_FILE", &store.setting())]).await;
     let url = format!("http://{}/api/orders", shop.query.address("api").await);
     told(&shop.query, "up", "").await;
     let create = ["create", "--name", "till", "--role", "reader", "--expires-in", "1h"];
@@ -76,34 +76,34 @@ async fn a_key_counts_from_when_it_is_made_until_it_is_revoked() {
     answered(&url, &key, 401).await;
     assert!(keys(&store.path(), &["list"]).contains("revoked"));
     assert_eq!(admin(&["keys", "revoke", "x", "--file", &store.setting()]).status.code(), Some(1));
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn one_idempotency_key_of_two_callers_means_two_commands() {
-    let mut store = Keys::none();
+    let mut store = Keys::empty();
     let callers = [store.add(&[Writer]), store.add(&[Writer])];
-    let shop = Shop::open_with(&[("AUTH", "on"), ("API_KEYS_FILE", &store.setting())]).await;
+    let shop = Shop::start_with(&[("AUTH", "on"), ("API_KEYS_FILE", &store.setting())]).await;
     let url = format!("http://{}/api/products", shop.command.address("api").await);
     let create = async |key: &String| {
         let body = r#"{"name":"Tea","category":"Tea","price":5}"#;
         let request = json(&client(), Method::POST, url.clone(), body);
         let request = request.header("x-api-key", key).header("idempotency-key", "k");
-        let created = Answer::to(request).await.unwrap();
+        let created = Response::to(request).await.unwrap();
         assert_eq!(created.status, 201, "{}", created.text);
         created.integer("productId")
     };
     let [first, second] = [create(&callers[0]).await, create(&callers[1]).await];
     assert_ne!(first, second);
     assert_eq!([create(&callers[0]).await, create(&callers[1]).await], [first, second]);
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn operators_tools_call_with_a_key() {
-    let mut store = Keys::none();
+    let mut store = Keys::empty();
     let (clients, operators) = (store.add(&[Reader, Writer]), store.add(&[Admin]));
-    let shop = Shop::open_with(&[("AUTH", "on"), ("API_KEYS_FILE", &store.setting())]).await;
+    let shop = Shop::start_with(&[("AUTH", "on"), ("API_KEYS_FILE", &store.setting())]).await;
     let at = async |service: &Service, server| format!("http://{}", service.address(server).await);
     let (command, query) = (at(&shop.command, "api").await, at(&shop.query, "api").await);
     let load = |key: &str| {
@@ -128,5 +128,5 @@ async fn operators_tools_call_with_a_key() {
     let listed = admin(&[&letters[..], &["--api-key", &operators]].concat());
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
     assert!(!admin(&letters).status.success());
-    shop.close().await;
+    shop.stop().await;
 }

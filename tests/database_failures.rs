@@ -1,8 +1,8 @@
-//! A database that answers but fails: clients, health and the log get the reason, a known
+//! A database that responses but fails: clients, health and the log get the reason, a known
 //! outcome is never reported as unknown, and the service recovers without a restart.
 
 use crate::harness::{
-    Answer, Links, Servers, Shop, Way, assert_views_agree, client, eventually, json, order,
+    Direction, Links, Response, Servers, Shop, assert_views_agree, client, eventually, json, order,
 };
 use futures::future::join_all;
 use reqwest::Method;
@@ -35,7 +35,7 @@ async fn run(shop: &Shop, sql: String) {
 }
 
 /// An order and a product.
-async fn commands(shop: &Shop, product: i64) -> [Answer; 2] {
+async fn commands(shop: &Shop, product: i64) -> [Response; 2] {
     let body = r#"{"name":"New","category":"Tea","price":1}"#;
     let (ordered, created) =
         tokio::join!(shop.order(1, product, 1), shop.post("/api/products", body));
@@ -55,7 +55,7 @@ async fn health_is(shop: &Shop, status: u16, reason: &str) {
 
 #[tokio::test]
 async fn an_error_response_is_never_unknown_and_told_as_what_it_is() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 1_000).await;
     for (sqlstate, message) in [
         ("53100", "The database has no space left."),
@@ -68,10 +68,10 @@ async fn an_error_response_is_never_unknown_and_told_as_what_it_is() {
     ] {
         for at_commit in [false, true] {
             break_writes(&shop, sqlstate, at_commit).await;
-            for answer in commands(&shop, product).await {
-                let told = (answer.status, answer.error());
-                assert_eq!(told, (503, "Service unavailable"), "{sqlstate}: {}", answer.text);
-                let detail = answer.body["detail"].as_str().unwrap();
+            for response in commands(&shop, product).await {
+                let told = (response.status, response.error());
+                assert_eq!(told, (503, "Service unavailable"), "{sqlstate}: {}", response.text);
+                let detail = response.body["detail"].as_str().unwrap();
                 assert_eq!(detail, format!("{message} The request had no effect."));
             }
             health_is(&shop, 503, message).await;
@@ -85,23 +85,23 @@ async fn an_error_response_is_never_unknown_and_told_as_what_it_is() {
         ("40001", "Service busy", "Another transaction holds what the request needs."),
     ] {
         break_writes(&shop, sqlstate, true).await;
-        for answer in commands(&shop, product).await {
-            assert_eq!((answer.status, answer.error()), (503, error), "{}", answer.text);
-            assert!(answer.text.contains(message), "{}", answer.text);
+        for response in commands(&shop, product).await {
+            assert_eq!((response.status, response.error()), (503, error), "{}", response.text);
+            assert!(response.text.contains(message), "{}", response.text);
         }
         assert_eq!(shop.command.health().await.status, 200);
         mend_writes(&shop).await;
     }
-    assert_eq!(shop.databases.written("SELECT count(*) FROM orders").await, 0);
+    assert_eq!(shop.databases.query_write("SELECT count(*) FROM orders").await, 0);
     assert_eq!(shop.order(1, product, 1).await.status, 201);
     shop.caught_up().await;
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_session_that_is_ended_at_commit_is_unknown() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 1_000).await;
     run(
         &shop,
@@ -116,25 +116,30 @@ async fn a_session_that_is_ended_at_commit_is_unknown() {
             .to_owned(),
     )
     .await;
-    for answer in commands(&shop, product).await {
-        assert_eq!((answer.status, answer.error()), (503, "Outcome unknown"), "{}", answer.text);
+    for response in commands(&shop, product).await {
+        assert_eq!(
+            (response.status, response.error()),
+            (503, "Outcome unknown"),
+            "{}",
+            response.text
+        );
     }
     let log = shop.command.log();
     assert_eq!(log.matches("the outcome of a command is unknown").count(), 1, "{log}");
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn many_failures_are_one_line_that_names_the_request() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 1_000).await;
     break_writes(&shop, "53100", false).await;
     let url = format!("http://{}/api/orders", shop.command.address("api").await);
     let body = order(1, product, 1);
     let first = json(&client(), Method::POST, url, &body).header("x-request-id", "first-1");
-    assert_eq!(Answer::to(first).await.unwrap().status, 503);
-    for answers in join_all((0..200).map(|_| commands(&shop, product))).await {
-        assert!(answers.iter().all(|answer| answer.status == 503));
+    assert_eq!(Response::to(first).await.unwrap().status, 503);
+    for responses in join_all((0..200).map(|_| commands(&shop, product))).await {
+        assert!(responses.iter().all(|response| response.status == 503));
     }
     let log = shop.command.log();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("sqlstate=53100")).collect();
@@ -144,7 +149,7 @@ async fn many_failures_are_one_line_that_names_the_request() {
     assert!(lines[0].contains("request_id=first-1"), "{}", lines[0]);
     // The whole log is not much longer.
     assert!(log.lines().count() < 60, "{log}");
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
@@ -152,7 +157,7 @@ async fn responses_that_do_not_come_are_unknown_and_one_line_that_names_the_requ
     let servers = Servers::of_environment();
     let links = Links::to(&servers);
     links.open().await;
-    let shop = Shop::wired(&servers, links.wiring(), None).await;
+    let shop = Shop::spawn(&servers, links.ports(), None).await;
     shop.command.healthy().await;
     let product = shop.product("Tea", "5", 1_000).await;
     run(
@@ -168,7 +173,7 @@ async fn responses_that_do_not_come_are_unknown_and_one_line_that_names_the_requ
     )
     .await;
     let url = format!("http://{}/api/orders", shop.command.address("api").await);
-    let ordering = Answer::to(
+    let ordering = Response::to(
         json(&client(), Method::POST, url, &order(1, product, 1))
             .header("x-request-id", "silent-1"),
     );
@@ -177,15 +182,20 @@ async fn responses_that_do_not_come_are_unknown_and_one_line_that_names_the_requ
         let asleep = "SELECT count(*) FROM pg_stat_activity
                       WHERE datname = current_database() AND wait_event = 'PgSleep'";
         eventually(async || {
-            let asleep = shop.databases.written(asleep).await;
+            let asleep = shop.databases.query_write(asleep).await;
             if asleep == 2 { Ok(()) } else { Err(asleep) }
         })
         .await;
-        links.command_write.hold(Way::Back).await;
+        links.command_write.hold(Direction::ToClient).await;
     };
     let (ordered, created, ()) = tokio::join!(ordering, creating, silencing);
-    for answer in [ordered.unwrap(), created] {
-        assert_eq!((answer.status, answer.error()), (503, "Outcome unknown"), "{}", answer.text);
+    for response in [ordered.unwrap(), created] {
+        assert_eq!(
+            (response.status, response.error()),
+            (503, "Outcome unknown"),
+            "{}",
+            response.text
+        );
     }
     let log = shop.command.log();
     let told = "the outcome of a command is unknown";
@@ -195,12 +205,12 @@ async fn responses_that_do_not_come_are_unknown_and_one_line_that_names_the_requ
     assert!(lines[0].contains("no answer within 5 s"), "{}", lines[0]);
     assert!(lines[0].contains("request_id=silent-1"), "{}", lines[0]);
     links.open().await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_right_that_was_taken_away_is_told_until_it_is_back() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 1_000).await;
     run(&shop, "REVOKE INSERT ON orders FROM command_service".to_owned()).await;
     let refused = shop.order(1, product, 1).await;
@@ -210,12 +220,12 @@ async fn a_right_that_was_taken_away_is_told_until_it_is_back() {
     run(&shop, "GRANT INSERT ON orders TO command_service".to_owned()).await;
     health_is(&shop, 200, "").await;
     assert_eq!(shop.order(1, product, 1).await.status, 201);
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_right_to_read_that_was_taken_away_is_told_until_it_is_back() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     shop.product("Tea", "5", 1_000).await;
     shop.caught_up().await;
     let read = async |sql: &'static str| {
@@ -237,12 +247,12 @@ async fn a_right_to_read_that_was_taken_away_is_told_until_it_is_back() {
     read("GRANT SELECT ON users_read TO query_service").await;
     health_is(200).await;
     assert_eq!(shop.get("/api/users").await.status, 200);
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_pool_without_a_free_connection_is_told_until_there_is_one() {
-    let shop = Shop::open_with(&[("COMMAND_DATABASE_CONNECTIONS", "1")]).await;
+    let shop = Shop::start_with(&[("COMMAND_DATABASE_CONNECTIONS", "1")]).await;
     let product = shop.product("Tea", "5", 1_000).await;
     // The only connection waits in a statement.
     run(
@@ -263,7 +273,7 @@ async fn a_pool_without_a_free_connection_is_told_until_there_is_one() {
         let asleep = "SELECT count(*) FROM pg_stat_activity
                       WHERE datname = current_database() AND wait_event = 'PgSleep'";
         eventually(async || {
-            let asleep = shop.databases.written(asleep).await;
+            let asleep = shop.databases.query_write(asleep).await;
             if asleep == 1 { Ok(()) } else { Err(asleep) }
         })
         .await;
@@ -277,5 +287,5 @@ async fn a_pool_without_a_free_connection_is_told_until_there_is_one() {
     let (slow, ()) = tokio::join!(slow, others);
     assert_eq!(slow.status, 201, "{}", slow.text);
     health_is(&shop, 200, "").await;
-    shop.close().await;
+    shop.stop().await;
 }

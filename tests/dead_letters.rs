@@ -1,7 +1,7 @@
 //! Dead letters: each tells an operator what to do, what is behind it flows on, and
 //! once redriven it is applied exactly once.
 
-use crate::harness::{Answer, Shop, assert_views_agree, client, eventually, program};
+use crate::harness::{Response, Shop, assert_views_agree, client, eventually, program};
 use lapin::BasicProperties;
 use reqwest::Method;
 use serde_json::Value;
@@ -20,10 +20,10 @@ fn order(from: &str, to: &str) -> Vec<u8> {
 }
 
 /// A request to the consumer service's operations port.
-async fn admin(shop: &Shop, method: Method, path: &str) -> Answer {
+async fn admin(shop: &Shop, method: Method, path: &str) -> Response {
     let address = shop.consumer.address("operations").await;
     let url = format!("http://{address}/admin/dead-letters{path}");
-    Answer::to(client().request(method, url)).await.unwrap()
+    Response::to(client().request(method, url)).await.unwrap()
 }
 
 async fn letters(shop: &Shop, count: usize) -> Vec<Value> {
@@ -37,7 +37,7 @@ async fn letters(shop: &Shop, count: usize) -> Vec<Value> {
 
 #[tokio::test]
 async fn every_kind_of_bad_event_is_parked_with_advice_and_the_rest_flows_on() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let padding = format!("\"padding\":\"{}\",\"orderId\":900", "x".repeat(5_000_000));
     let id = |last: &str| ("00000000002a", format!("0000000000{last}"));
     let change = |from: &str, to: &str, last: &str| {
@@ -84,12 +84,12 @@ async fn every_kind_of_bad_event_is_parked_with_advice_and_the_rest_flows_on() {
         if count == 8.0 { Ok(()) } else { Err(count) }
     })
     .await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_letter_that_is_redriven_after_a_fix_is_applied_exactly_once() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 10).await;
     shop.caught_up().await;
     // A rule of the database that the events break, until an operator drops it.
@@ -128,7 +128,7 @@ async fn a_letter_that_is_redriven_after_a_fix_is_applied_exactly_once() {
         .await
         .unwrap();
     let tries = futures::future::join_all((0..5).map(|_| admin(&shop, Method::POST, &path))).await;
-    let applied = tries.iter().filter(|answer| answer.body["outcome"] == "applied").count();
+    let applied = tries.iter().filter(|response| response.body["outcome"] == "applied").count();
     assert_eq!(applied, 1, "{tries:?}");
     shop.caught_up().await;
     let status = shop.get("/sync-status").await;
@@ -136,14 +136,14 @@ async fn a_letter_that_is_redriven_after_a_fix_is_applied_exactly_once() {
         (&status.body["isCaughtUp"], &status.body["deadLetters"]),
         (&true.into(), &0.into())
     );
-    assert_eq!(shop.databases.viewed("SELECT count(*) FROM dead_letters").await, 0);
+    assert_eq!(shop.databases.query_read("SELECT count(*) FROM dead_letters").await, 0);
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn operators_work_through_letters_by_the_command_line() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let bodies = [b"one".to_vec(), b"two".to_vec(), order("OrderCreated", "Order\\u001b[2JEaten")];
     shop.broker.publish("order-events", &bodies, BasicProperties::default()).await;
     letters(&shop, 3).await;
@@ -173,5 +173,5 @@ async fn operators_work_through_letters_by_the_command_line() {
     assert!(code == Some(1) && complaint.contains("There is no dead letter 1"), "{complaint}");
     assert_eq!(run("discard --all").0, Some(0));
     assert_eq!(run("list").1, "no dead letters\n");
-    shop.close().await;
+    shop.stop().await;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn what_is_answered_after_dropped_requests_is_there() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 1_000_000).await;
     let address = shop.command.address("api").await;
     let product_body = r#"{"name":"Dropped","category":"Tea","price":1}"#;
@@ -31,9 +31,9 @@ async fn what_is_answered_after_dropped_requests_is_there() {
     }
     shop.caught_up().await;
     let kept = "SELECT count(*) FROM products WHERE category = 'Kept'";
-    assert_eq!(shop.databases.written(kept).await, answered.len() as i64);
+    assert_eq!(shop.databases.query_write(kept).await, answered.len() as i64);
     let orders = "SELECT count(*) FROM orders WHERE customer_id = 2";
-    assert_eq!(shop.databases.written(orders).await, 50);
+    assert_eq!(shop.databases.query_write(orders).await, 50);
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }

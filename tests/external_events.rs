@@ -1,6 +1,6 @@
 //! External events need few properties, and reasons of dead letters name what is wrong.
 
-use crate::harness::{Answer, Shop, client, eventually};
+use crate::harness::{Response, Shop, client, eventually};
 use lapin::BasicProperties;
 use reqwest::Method;
 
@@ -30,14 +30,14 @@ async fn reasons(shop: &Shop, count: usize) -> Vec<String> {
 
 #[tokio::test]
 async fn an_order_is_applied_when_its_product_is_known_and_counts_once() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     send(&shop, "order-events", "order-1", "till", ORDER).await;
     let told = reasons(&shop, 1).await;
     assert!(told[0].starts_with("items[0].productId: product 900000000001 is not"), "{told:?}");
     let address = shop.consumer.address("operations").await;
     let redrive = format!("http://{address}/admin/dead-letters/1/redrive");
-    let answer = Answer::to(client().request(Method::POST, &redrive)).await.unwrap();
-    assert_eq!(answer.status, 409, "{}", answer.text);
+    let response = Response::to(client().request(Method::POST, &redrive)).await.unwrap();
+    assert_eq!(response.status, 409, "{}", response.text);
     assert_eq!(reasons(&shop, 1).await, told);
 
     // Two applications may have the same message id.
@@ -49,8 +49,8 @@ async fn an_order_is_applied_when_its_product_is_known_and_counts_once() {
         if products.body[1]["stock"] == 10 { Ok(()) } else { Err(products.text) }
     })
     .await;
-    let answer = Answer::to(client().request(Method::POST, &redrive)).await.unwrap();
-    assert_eq!(answer.body["outcome"], "applied", "{}", answer.text);
+    let response = Response::to(client().request(Method::POST, &redrive)).await.unwrap();
+    assert_eq!(response.body["outcome"], "applied", "{}", response.text);
     let order = shop.get("/api/orders/900000000001").await;
     assert_eq!((&order.body["total"], &order.body["status"]), (&0.9.into(), &"CREATED".into()));
     assert_eq!(order.body["items"][0]["category"], "Drinks");
@@ -65,12 +65,12 @@ async fn an_order_is_applied_when_its_product_is_known_and_counts_once() {
     assert!(told[1].starts_with("Event id "), "{told:?}");
     let sales = shop.get("/api/analytics/products/900000000001/sales").await;
     assert_eq!(sales.body["orderCount"], 1, "{}", sales.text);
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn reasons_name_what_is_wrong_and_survive_a_redrive() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let gzip = [&[0x1f_u8, 0x8b, 8, 0, 0, 0, 0, 0], "packed".as_bytes()].concat();
     let utf16: Vec<u8> = ORDER.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let cases: [(&[u8], &str); 9] = [
@@ -105,9 +105,9 @@ async fn reasons_name_what_is_wrong_and_survive_a_redrive() {
     let address = shop.consumer.address("operations").await;
     for id in 1..=told.len() {
         let url = format!("http://{address}/admin/dead-letters/{id}/redrive");
-        let answer = Answer::to(client().request(Method::POST, url)).await.unwrap();
-        assert_eq!(answer.status, 409, "{}", answer.text);
+        let response = Response::to(client().request(Method::POST, url)).await.unwrap();
+        assert_eq!(response.status, 409, "{}", response.text);
     }
     assert_eq!(reasons(&shop, told.len()).await, told);
-    shop.close().await;
+    shop.stop().await;
 }

@@ -6,7 +6,7 @@ use reqwest::Method;
 
 #[tokio::test]
 async fn orders_of_other_products_go_on_beside_a_held_lock() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let (held, free) = (shop.product("Held", "5", 100).await, shop.product("Free", "5", 100).await);
     let mut operator = shop.databases.write.begin().await.unwrap();
     sqlx::query("SELECT FROM products WHERE id = $1 FOR UPDATE")
@@ -18,8 +18,8 @@ async fn orders_of_other_products_go_on_beside_a_held_lock() {
     let waiting = join_all((0..20).map(|customer| shop.order(customer + 1, held, 1)));
     let others = async {
         for customer in 0..50 {
-            let answer = shop.order(customer + 1, free, 1).await;
-            assert_eq!(answer.status, 201, "{}", answer.text);
+            let response = shop.order(customer + 1, free, 1).await;
+            assert_eq!(response.status, 201, "{}", response.text);
         }
         let body = r#"{"name":"New","category":"Free","price":1}"#;
         assert_eq!(shop.post("/api/products", body).await.status, 201);
@@ -27,21 +27,21 @@ async fn orders_of_other_products_go_on_beside_a_held_lock() {
     };
     let (refused, ()) = tokio::join!(waiting, others);
     // Told to come again, rather than left waiting.
-    for answer in refused {
-        assert_eq!(answer.status, 503, "{}", answer.text);
+    for response in refused {
+        assert_eq!(response.status, 503, "{}", response.text);
     }
     operator.rollback().await.unwrap();
     eventually(async || {
-        let answer = shop.order(1, held, 1).await;
-        if answer.status == 201 { Ok(()) } else { Err(answer.text) }
+        let response = shop.order(1, held, 1).await;
+        if response.status == 201 { Ok(()) } else { Err(response.text) }
     })
     .await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_customer_who_is_being_changed_can_order() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Hot", "5", 1_000).await;
     assert_eq!(shop.order(7, product, 1).await.status, 201);
     let mut operator = shop.databases.write.begin().await.unwrap();
@@ -50,16 +50,16 @@ async fn a_customer_who_is_being_changed_can_order() {
         .await
         .unwrap();
     let orders = (1..=20).map(|customer| shop.order(customer, product, 1));
-    for answer in join_all(orders).await {
-        assert_eq!(answer.status, 201, "{}", answer.text);
+    for response in join_all(orders).await {
+        assert_eq!(response.status, 201, "{}", response.text);
     }
     operator.rollback().await.unwrap();
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn commands_that_wait_for_a_lock_leave_room_for_others() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Held", "5", 100).await;
     let mut orders = Vec::new();
     for customer in 1..=20 {
@@ -81,17 +81,17 @@ async fn commands_that_wait_for_a_lock_leave_room_for_others() {
         }
     };
     let ((cancelled, changed), ()) = tokio::join!(waiting, others);
-    for answer in cancelled.into_iter().chain(changed) {
-        assert_eq!(answer.status, 503, "{}", answer.text);
+    for response in cancelled.into_iter().chain(changed) {
+        assert_eq!(response.status, 503, "{}", response.text);
     }
     operator.rollback().await.unwrap();
     assert_eq!(cancel(&orders[0]).await.status, 200);
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_locked_count_delays_its_topic_only_and_repeats_no_event() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 100).await;
     shop.caught_up().await;
     let mut operator = shop.databases.write.begin().await.unwrap();
@@ -104,7 +104,7 @@ async fn a_locked_count_delays_its_topic_only_and_repeats_no_event() {
                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let waits = async |expected: i64| {
         eventually(async || {
-            let waits = shop.databases.written(waiting).await;
+            let waits = shop.databases.query_write(waiting).await;
             if waits == expected { Ok(()) } else { Err(waits) }
         })
         .await;
@@ -115,10 +115,10 @@ async fn a_locked_count_delays_its_topic_only_and_repeats_no_event() {
     }
     let order = shop.order(1, product, 2).await;
     assert_eq!(order.status, 201, "{}", order.text);
-    shop.shows("/api/orders/1").await;
+    shop.wait_until_found("/api/orders/1").await;
     operator.rollback().await.unwrap();
     shop.caught_up().await;
     let sent = shop.command.metrics().await;
     assert_eq!(sent.value("shop_publish_confirms_total", &["result=confirmed"]), 3.0);
-    shop.close().await;
+    shop.stop().await;
 }

@@ -1,30 +1,30 @@
 //! A command that is sent twice with one `Idempotency-Key` takes effect once, and is
 //! answered twice.
 
-use crate::harness::{Answer, Shop, client, order};
+use crate::harness::{Response, Shop, client, order};
 use futures::future::join_all;
 use reqwest::header::HeaderMap;
 
 /// Posts with a key to the API at an address.
-async fn post(address: &str, path: &str, key: &str, body: &str) -> Answer {
+async fn post(address: &str, path: &str, key: &str, body: &str) -> Response {
     let request = client().post(format!("http://{address}{path}"));
     let request = request.header("content-type", "application/json");
-    Answer::to(request.header("idempotency-key", key).body(body.to_owned())).await.unwrap()
+    Response::to(request.header("idempotency-key", key).body(body.to_owned())).await.unwrap()
 }
 
-/// What of an answer must be the same each time.
-fn essence(answer: &Answer) -> (u16, String, Vec<Option<String>>) {
+/// What of an response must be the same each time.
+fn essence(response: &Response) -> (u16, String, Vec<Option<String>>) {
     let header = |name: &str| {
         let text = |headers: &HeaderMap| headers.get(name)?.to_str().ok().map(str::to_owned);
-        text(&answer.headers)
+        text(&response.headers)
     };
     let headers = ["x-event-id", "location", "content-type"].map(header).to_vec();
-    (answer.status, answer.text.clone(), headers)
+    (response.status, response.text.clone(), headers)
 }
 
 #[tokio::test]
 async fn every_command_is_answered_the_same_again_and_takes_effect_once() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let address = shop.command.address("api").await;
     let product = shop.product("Tea", "5", 10).await;
     let user = shop.post("/api/users", r#"{"name":"Bo","email":"bo@example.com"}"#).await;
@@ -39,12 +39,12 @@ async fn every_command_is_answered_the_same_again_and_takes_effect_once() {
         ("/api/accounts", account),
         ("/api/orders", order(1, product, 7)),
     ] {
-        let before = shop.databases.written(events).await;
+        let before = shop.databases.query_write(events).await;
         let first = post(&address, path, "one-key-for-all", &body).await;
         assert_eq!(first.status, 201, "{}", first.text);
         let second = post(&address, path, "one-key-for-all", &body).await;
         assert_eq!(essence(&second), essence(&first));
-        assert_eq!(shop.databases.written(events).await, before + 1);
+        assert_eq!(shop.databases.query_write(events).await, before + 1);
         let other = post(&address, path, "one-key-for-all", &format!("{body} ")).await;
         assert_eq!((other.status, other.error()), (422, "Idempotency key reused"));
         // Without a key it is a command of its own, and may be refused: 3 are left.
@@ -52,15 +52,15 @@ async fn every_command_is_answered_the_same_again_and_takes_effect_once() {
         assert_ne!(fresh.text, first.text);
     }
     let left = "SELECT min(stock)::bigint FROM products";
-    assert_eq!(shop.databases.written(left).await, 3);
+    assert_eq!(shop.databases.query_write(left).await, 3);
     let refused = post(&address, "/api/orders", "a b", &order(1, product, 1)).await;
     assert_eq!((refused.status, refused.error()), (400, "Invalid idempotency key"));
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_refused_command_is_decided_upon_anew() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let address = shop.command.address("api").await;
     let product = shop.product("Tea", "5", 1).await;
     let body = order(1, product, 2);
@@ -69,12 +69,12 @@ async fn a_refused_command_is_decided_upon_anew() {
     let path = format!("/api/products/{product}");
     shop.command(reqwest::Method::PUT, &path, r#"{"stock":2}"#).await;
     assert_eq!(post(&address, "/api/orders", "k", &body).await.status, 201);
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn twins_at_two_services_get_one_answer() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let other = shop.another_command_service();
     other.healthy().await;
     let addresses = [shop.command.address("api").await, other.address("api").await];
@@ -99,9 +99,9 @@ async fn twins_at_two_services_get_one_answer() {
         }
     }
     let placed = "SELECT count(*) FROM orders WHERE customer_id = 1";
-    assert_eq!(shop.databases.written(placed).await, 30);
-    assert_eq!(shop.databases.written("SELECT count(*) FROM users").await, 30);
-    assert_eq!(shop.databases.written("SELECT min(stock)::bigint FROM products").await, 0);
+    assert_eq!(shop.databases.query_write(placed).await, 30);
+    assert_eq!(shop.databases.query_write("SELECT count(*) FROM users").await, 30);
+    assert_eq!(shop.databases.query_write("SELECT min(stock)::bigint FROM products").await, 0);
     drop(other);
-    shop.close().await;
+    shop.stop().await;
 }

@@ -1,13 +1,13 @@
 //! Lag is above zero while anything committed is unseen, and returns to zero
 //! without new traffic.
 
-use crate::harness::{Answer, Links, Servers, Shop, assert_views_agree, eventually};
+use crate::harness::{Links, Response, Servers, Shop, assert_views_agree, eventually};
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-async fn status(shop: &Shop) -> Answer {
+async fn status(shop: &Shop) -> Response {
     shop.get("/sync-status").await
 }
 
@@ -47,7 +47,7 @@ async fn newest_watermark(shop: &Shop) -> DateTime<Utc> {
 
 #[tokio::test]
 async fn an_idle_shop_has_none() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let before = status(&shop).await;
     assert_eq!(before.body["lastProcessedEventTimestamp"], serde_json::Value::Null);
     shop.product("Tea", "5", 10).await;
@@ -63,7 +63,7 @@ async fn an_idle_shop_has_none() {
         })
         .await;
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 /// Events that were committed so long ago that watermarks tell of them.
@@ -74,7 +74,7 @@ async fn told_of(shop: &Shop) -> BTreeSet<Uuid> {
 
 #[tokio::test]
 async fn under_load_none_is_only_told_when_there_is_none() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 1_000_000).await;
     let orders = join_all((1..=4).map(async |customer| {
         for _ in 0..400 {
@@ -112,12 +112,12 @@ async fn under_load_none_is_only_told_when_there_is_none() {
         _ = watching => {}
     }
     vanishes(&shop).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn it_grows_while_the_consumer_is_away_and_vanishes_without_traffic() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     vanishes(&shop).await;
     shop.consumer.kill();
     let product = shop.product("Tea", "5", 10).await;
@@ -125,19 +125,19 @@ async fn it_grows_while_the_consumer_is_away_and_vanishes_without_traffic() {
     shop.consumer.restart();
     vanishes(&shop).await;
     assert_eq!(shop.get(&format!("/api/products/{product}")).await.status, 200);
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_silent_publisher_shows_as_lag() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     vanishes(&shop).await;
     shop.command.kill();
     grows(&shop).await;
     shop.command.restart();
     shop.command.healthy().await;
     vanishes(&shop).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_broker_that_is_away_shows_as_lag() {
     let servers = Servers::of_environment();
     let links = Links::to(&servers);
     links.open().await;
-    let shop = Shop::wired(&servers, links.wiring(), None).await;
+    let shop = Shop::spawn(&servers, links.ports(), None).await;
     shop.command.healthy().await;
     shop.consumer.healthy().await;
     vanishes(&shop).await;
@@ -161,7 +161,7 @@ async fn a_broker_that_is_away_shows_as_lag() {
     .await;
     links.open().await;
     vanishes(&shop).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 /// Waits for watermarks of every topic that were taken later than now.
@@ -176,7 +176,7 @@ async fn later_watermarks(shop: &Shop) {
 
 #[tokio::test]
 async fn events_that_are_published_again_by_hand_are_counted_once() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 100).await;
     for customer in 1..=5 {
         assert_eq!(shop.order(customer, product, 1).await.status, 201);
@@ -199,15 +199,15 @@ async fn events_that_are_published_again_by_hand_are_counted_once() {
         }
     }
     let counted = "SELECT sum(published)::bigint FROM outbox_progress";
-    assert_eq!(shop.databases.written(counted).await, 6);
-    assert_eq!(shop.databases.viewed("SELECT sum(seen)::bigint FROM topic_progress").await, 6);
+    assert_eq!(shop.databases.query_write(counted).await, 6);
+    assert_eq!(shop.databases.query_read("SELECT sum(seen)::bigint FROM topic_progress").await, 6);
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn it_vanishes_after_tables_were_emptied() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 100).await;
     shop.caught_up().await;
     for (write, read) in [
@@ -228,12 +228,12 @@ async fn it_vanishes_after_tables_were_emptied() {
         later_watermarks(&shop).await;
         vanishes(&shop).await;
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn after_a_restart_it_is_told_from_what_was_known_before() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     vanishes(&shop).await;
     let before = newest_watermark(&shop).await;
     shop.consumer.kill();
@@ -250,5 +250,5 @@ async fn after_a_restart_it_is_told_from_what_was_known_before() {
     shop.consumer.restart();
     shop.command.healthy().await;
     vanishes(&shop).await;
-    shop.close().await;
+    shop.stop().await;
 }

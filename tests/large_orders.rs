@@ -1,7 +1,7 @@
 //! Orders of up to 2,000 lines are accepted, counted exactly, and do not delay small
 //! ones.
 
-use crate::harness::{Answer, Shop, assert_views_agree, client, json, order};
+use crate::harness::{Response, Shop, assert_views_agree, client, json, order};
 use futures::future::join_all;
 use reqwest::Method;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ fn large(customer: i64, products: &[i64], lines: usize) -> String {
 
 #[tokio::test]
 async fn an_order_of_most_lines_is_in_all_views_and_one_line_more_is_refused() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let mut products = Vec::new();
     for number in 0..50 {
         let category = format!("Category {}", number % 7);
@@ -62,14 +62,14 @@ async fn an_order_of_most_lines_is_in_all_views_and_one_line_more_is_refused() {
     let customer = shop.get("/api/analytics/customers/1/lifetime-value").await;
     assert_eq!((customer.integer("totalSpent"), customer.integer("orderCount")), (0, 0));
     let taken = "SELECT count(*) FROM products WHERE stock <> 100";
-    assert_eq!(shop.databases.written(taken).await, 0);
+    assert_eq!(shop.databases.query_write(taken).await, 0);
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn the_largest_event_gets_through() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let (name, category) = ("𝄞".repeat(200), "𝄞".repeat(100));
     let body = format!(r#"{{"name":"{name}","category":"{category}","price":1.2345}}"#);
     let product = shop.post("/api/products", &body).await.integer("productId");
@@ -79,23 +79,23 @@ async fn the_largest_event_gets_through() {
     let mut texts = Vec::new();
     for _ in 0..2 {
         let request = json(&client(), Method::POST, url.clone(), &order);
-        let placed = Answer::to(request.header("idempotency-key", "large")).await.unwrap();
+        let placed = Response::to(request.header("idempotency-key", "large")).await.unwrap();
         assert_eq!(placed.status, 201, "{}", &placed.text[..200]);
         texts.push(placed.text);
     }
     assert!(texts[0] == texts[1]);
     shop.caught_up().await;
     let letters = "SELECT count(*) FROM dead_letters";
-    assert_eq!(shop.databases.viewed(letters).await, 0);
+    assert_eq!(shop.databases.query_read(letters).await, 0);
     let bytes = "SELECT max(octet_length(payload::text))::bigint FROM outbox";
-    assert!(shop.databases.written(bytes).await > 2_500_000);
+    assert!(shop.databases.query_write(bytes).await > 2_500_000);
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn small_orders_go_on_beside_large_ones() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let products = join_all((0..20).map(|_| shop.product("Tea", "0.05", 1_000_000))).await;
     let bodies: Vec<String> =
         (0..12).map(|customer| large(customer + 1, &products, LINES)).collect();
@@ -105,14 +105,14 @@ async fn small_orders_go_on_beside_large_ones() {
         shop.order(100 + number as i64, product, 1)
     }));
     let (large, small) = tokio::join!(large, small);
-    for answer in large.iter().chain(&small) {
-        assert_eq!(answer.status, 201, "{}", answer.text);
+    for response in large.iter().chain(&small) {
+        assert_eq!(response.status, 201, "{}", response.text);
     }
     let lines = "SELECT count(*) FROM order_items";
-    assert_eq!(shop.databases.written(lines).await, 12 * LINES as i64 + 200);
+    assert_eq!(shop.databases.query_write(lines).await, 12 * LINES as i64 + 200);
     shop.caught_up().await;
     assert_views_agree(&shop.databases).await;
     // Later orders are accepted as before.
     assert_eq!(shop.post("/api/orders", &order(1, products[0], 1)).await.status, 201);
-    shop.close().await;
+    shop.stop().await;
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 #[tokio::test]
 async fn the_query_service_can_only_read() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     shop.product("Tea", "5", 10).await;
     shop.caught_up().await;
     let url = shop.databases.query_url(Servers::of_environment().read_port());
@@ -46,12 +46,12 @@ async fn the_query_service_can_only_read() {
     assert_eq!(figure, 7);
     refused(&mut connection, "DELETE FROM rebuilt.view").await;
     drop((connection, consumer));
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn no_service_is_more_than_the_owner_of_its_database() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let servers = Servers::of_environment();
     for url in [
         shop.databases.command_url(servers.write_port()),
@@ -60,12 +60,12 @@ async fn no_service_is_more_than_the_owner_of_its_database() {
         let mut connection = PgConnection::connect(&url).await.unwrap();
         refused_to_any_service(&mut connection).await;
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn no_service_gets_into_the_other_sides_database() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let read_port = Servers::of_environment().read_port();
     // Even if both are on one server.
     let [_, people] = shop.databases.urls();
@@ -84,12 +84,12 @@ async fn no_service_gets_into_the_other_sides_database() {
     write.close().await.unwrap();
     let drop_it = AssertSqlSafe(format!("DROP DATABASE {name}"));
     sqlx::raw_sql(drop_it).execute(&mut server).await.unwrap();
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn an_owner_of_a_database_has_no_superuser_run_its_code() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let servers = Servers::of_environment();
     let [write, read] = shop.databases.urls();
     for (owner, people) in [
@@ -122,12 +122,12 @@ async fn an_owner_of_a_database_has_no_superuser_run_its_code() {
             .unwrap();
         assert!(caught.is_empty(), "{caught:?}");
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn nobody_holds_up_the_services_or_writes_beside_their_databases() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let [write, read] = shop.databases.monitoring_urls();
     let query = shop.databases.query_url(Servers::of_environment().read_port());
     for url in [&write, &read, &query] {
@@ -139,12 +139,12 @@ async fn nobody_holds_up_the_services_or_writes_beside_their_databases() {
         let error = PgConnection::connect(&elsewhere).await.err().unwrap();
         assert_eq!(sqlstate(&error), "42501", "{error}");
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn who_watches_the_servers_sees_no_data() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     shop.product("Tea", "5", 10).await;
     shop.caught_up().await;
     let [write, read] = shop.databases.monitoring_urls();
@@ -173,12 +173,12 @@ async fn who_watches_the_servers_sees_no_data() {
         refused(&mut connection, "CREATE TABLE mine (id INT)").await;
         refused_to_any_service(&mut connection).await;
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn what_was_made_before_there_were_roles_becomes_theirs() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     let product = shop.product("Tea", "5", 10).await;
     shop.caught_up().await;
     // As the versions before did: everything is the superuser's.
@@ -206,8 +206,8 @@ async fn what_was_made_before_there_were_roles_becomes_theirs() {
     }
     let sales = format!("/api/analytics/products/{product}/sales");
     eventually(async || {
-        let answer = shop.get(&sales).await;
-        if answer.status == 503 { Ok(()) } else { Err(answer.text) }
+        let response = shop.get(&sales).await;
+        if response.status == 503 { Ok(()) } else { Err(response.text) }
     })
     .await;
 
@@ -224,12 +224,12 @@ async fn what_was_made_before_there_were_roles_becomes_theirs() {
     shop.caught_up().await;
     assert_eq!(shop.get(&sales).await.body["totalQuantitySold"], 2);
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn the_command_service_can_only_publish() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let channel = || channel(&shop, "command-service");
     assert!(consume(&channel().await, "order-events").await.is_refused());
     assert!(publish(&channel().await, "", "order-events").await.is_refused());
@@ -237,23 +237,23 @@ async fn the_command_service_can_only_publish() {
     assert!(declare(&channel().await, "mine").await.is_refused());
     assert!(purge(&channel().await, "order-events").await.is_refused());
     assert!(consume(&channel().await, "missing").await.is_refused());
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn the_consumer_service_can_only_consume() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let channel = || channel(&shop, "consumer-service");
     assert!(publish(&channel().await, "ecommerce.events", "order-events.X").await.is_refused());
     assert!(publish(&channel().await, "", "order-events").await.is_refused());
     assert!(declare(&channel().await, "mine").await.is_refused());
     assert!(consume(&channel().await, "mine").await.is_refused());
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_wrong_password_is_told_and_waited_for() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let url = shop.databases.query_url(Servers::of_environment().read_port());
     let settings = vec![
         ("READ_DATABASE_URL", url.replace(":password@", ":wrong@")),
@@ -273,7 +273,7 @@ async fn a_wrong_password_is_told_and_waited_for() {
     let health = health.text().await.unwrap();
     assert!(health.contains("database") && !health.contains("password"), "{health}");
     assert_eq!(reqwest::get(format!("http://{api}/api/products")).await.unwrap().status(), 503);
-    shop.close().await;
+    shop.stop().await;
 }
 
 /// What is nobody's work.

@@ -1,7 +1,7 @@
 //! Logs: whatever clients send, a line is a line, does nothing to a terminal, and tells
 //! neither secrets nor personal data.
 
-use crate::harness::{Answer, Service, Shop, client, eventually, json};
+use crate::harness::{Response, Service, Shop, client, eventually, json};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use reqwest::Method;
@@ -20,10 +20,10 @@ const OUR_OWN: &str = "info,access=debug,service_runtime=debug,command_service=d
 async fn send_raw(service: &Service, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(service.address("api").await).await.unwrap();
     stream.write_all(request).await.unwrap();
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     // It may be that the rest of the request is not waited for.
-    let _ = stream.read_to_end(&mut answer).await;
-    String::from_utf8_lossy(&answer).into_owned()
+    let _ = stream.read_to_end(&mut response).await;
+    String::from_utf8_lossy(&response).into_owned()
 }
 
 /// Requests with all that should not be logged, in places where it might be.
@@ -43,8 +43,8 @@ async fn send_nasty_requests(shop: &Shop) {
                      Authorization: Bearer s3cret\r\nX-Api-Key: s3cret\r\nCookie: s3cret\r\n\
                      traceparent: 00-\u{1b}[2J\r\nIdempotency-Key: \u{1b}ada@example.com\r\n\r\n"
                 );
-                let answer = send_raw(service, request.as_bytes()).await;
-                assert!(answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 2"));
+                let response = send_raw(service, request.as_bytes()).await;
+                assert!(response.starts_with("HTTP/1.1 4") || response.starts_with("HTTP/1.1 2"));
             }
         }
     }
@@ -91,7 +91,7 @@ async fn publish_nasty_events(shop: &Shop) {
         .with_headers(headers);
     shop.broker.publish("user-events", &bodies, properties).await;
     eventually(async || {
-        let letters = shop.databases.viewed("SELECT count(*) FROM dead_letters").await;
+        let letters = shop.databases.query_read("SELECT count(*) FROM dead_letters").await;
         if letters >= 2 { Ok(()) } else { Err(letters) }
     })
     .await;
@@ -100,13 +100,13 @@ async fn publish_nasty_events(shop: &Shop) {
 }
 
 /// What makes the service say that it is at fault, of which clients are told nothing.
-async fn fail(shop: &Shop) -> Answer {
+async fn fail(shop: &Shop) -> Response {
     let rename = "ALTER TABLE users RENAME COLUMN email TO e_mail";
     sqlx::query(rename).execute(&shop.databases.write).await.unwrap();
     let url = format!("http://{}/api/users", shop.command.address("api").await);
     let user = r#"{"name":"Ada Lovelace","email":"ada@example.org"}"#;
     let request = json(&client(), Method::POST, url, user).header("x-request-id", "failed-1");
-    let failed = Answer::to(request).await.unwrap();
+    let failed = Response::to(request).await.unwrap();
     assert_eq!((failed.status, failed.error()), (500, "Internal error"));
     failed
 }
@@ -132,7 +132,7 @@ fn begins_a_line(line: &str) -> bool {
 
 #[tokio::test]
 async fn lines_for_people_are_lines_whatever_clients_send() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     for service in [&mut shop.command, &mut shop.consumer, &mut shop.query] {
         service.restart_with("RUST_LOG", OUR_OWN);
         service.healthy().await;
@@ -149,12 +149,12 @@ async fn lines_for_people_are_lines_whatever_clients_send() {
     }
     let log = shop.command.log();
     assert!(log.contains(" access: request method=POST route=/api/users status=201"), "{log}");
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn json_lines_are_flat_objects_that_name_request_and_trace() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     for service in [&mut shop.command, &mut shop.consumer, &mut shop.query] {
         service.restart_with_all(&[("LOG_FORMAT", "json"), ("RUST_LOG", OUR_OWN)]);
         service.healthy().await;
@@ -193,17 +193,17 @@ async fn json_lines_are_flat_objects_that_name_request_and_trace() {
     let batch = lines.iter().filter(is_batch).find(|line| line["topic"] == "user-events").unwrap();
     assert!(batch["messages"].is_u64() && batch["duration_ms"].is_number(), "{batch}");
     assert!(lines.iter().any(|line| line["letter"].is_i64()), "no dead letter is logged");
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn requests_that_went_well_are_not_logged_unless_asked_for() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 10).await;
     assert_eq!(shop.order(1, product, 1).await.status, 201);
     assert_eq!(shop.order(1, product, 100).await.status, 400);
     fail(&shop).await;
     let log = shop.command.log();
     assert_eq!(log.matches(" access: ").count(), 1, "{log}");
-    shop.close().await;
+    shop.stop().await;
 }

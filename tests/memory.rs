@@ -23,22 +23,22 @@ fn order(number: usize, lines: usize) -> Vec<u8> {
 /// The peak memory of the consumer service for a backlog of so many orders and so many
 /// other messages.
 async fn peak(orders: &[Vec<u8>], others: &[Vec<u8>]) -> u64 {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     shop.consumer.kill();
     for bodies in [others, orders] {
         shop.broker.publish("order-events", bodies, BasicProperties::default()).await;
     }
     shop.consumer.restart();
     eventually(async || {
-        let applied = shop.databases.viewed("SELECT count(*) FROM orders_read").await;
-        let parked = shop.databases.viewed("SELECT count(*) FROM dead_letters").await;
+        let applied = shop.databases.query_read("SELECT count(*) FROM orders_read").await;
+        let parked = shop.databases.query_read("SELECT count(*) FROM dead_letters").await;
         let done = (applied as usize, parked as usize);
         if done == (orders.len(), others.len()) { Ok(()) } else { Err(done) }
     })
     .await;
     let peak = shop.consumer.peak_memory();
     println!("{} orders, {} others: {} MB", orders.len(), others.len(), peak >> 20);
-    shop.close().await;
+    shop.stop().await;
     peak
 }
 

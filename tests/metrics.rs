@@ -1,7 +1,7 @@
 //! Operators see what goes on: every service has the metrics that are documented, from
 //! its start, and they count what happens.
 
-use crate::harness::{Answer, Keys, Metrics, Service, Shop, client, eventually, json, order};
+use crate::harness::{Keys, Metrics, Response, Service, Shop, client, eventually, json, order};
 use crate::roles::{Signer, shop_with_credentials};
 use lapin::BasicProperties;
 use reqwest::Method;
@@ -10,7 +10,7 @@ use system_tests::documented_metrics::documented;
 
 #[tokio::test]
 async fn every_service_has_the_metrics_that_are_documented_from_its_start() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     for (service, section) in [
         (&shop.command, "Command service"),
         (&shop.consumer, "Consumer service"),
@@ -26,12 +26,12 @@ async fn every_service_has_the_metrics_that_are_documented_from_its_start() {
         let series = metrics.text.lines().filter(|line| !line.starts_with('#')).count();
         println!("{}: {} metrics, {series} series", service.name(), expected.len());
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn every_part_of_health_has_a_series() {
-    let (keys, signer) = (Keys::none(), Signer::new());
+    let (keys, signer) = (Keys::empty(), Signer::new());
     let shop = shop_with_credentials(&keys, &signer).await;
     for service in [&shop.command, &shop.consumer, &shop.query] {
         let parts = eventually(async || {
@@ -57,7 +57,7 @@ async fn every_part_of_health_has_a_series() {
             assert!(parts.contains_key(part), "{}: {parts:?}", service.name());
         }
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 /// Waits until a metric has that value.
@@ -71,7 +71,7 @@ async fn counted(service: &Service, metric: &str, labels: &[&str], value: f64) {
 
 #[tokio::test]
 async fn orders_commands_and_their_publication_are_counted() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 10).await;
     for (quantity, status) in [(1, 201), (2, 201), (99, 400)] {
         assert_eq!(shop.order(1, product, quantity).await.status, status);
@@ -83,8 +83,8 @@ async fn orders_commands_and_their_publication_are_counted() {
         [(order(1, product, 1), 201), (order(1, product, 1), 201), (order(1, product, 2), 422)]
     {
         let request = json(&client(), Method::POST, url.clone(), &body);
-        let answer = Answer::to(request.header("idempotency-key", "k")).await.unwrap();
-        assert_eq!(answer.status, status);
+        let response = Response::to(request.header("idempotency-key", "k")).await.unwrap();
+        assert_eq!(response.status, status);
     }
     shop.caught_up().await;
 
@@ -120,12 +120,12 @@ async fn orders_commands_and_their_publication_are_counted() {
         assert_eq!(metrics.value("shop_http_requests_total", &labels), 0.0, "{status}");
     }
     counted(&shop.command, "shop_outbox_unpublished_events", &["topic=order-events"], 0.0).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn what_is_applied_skipped_and_parked_is_counted() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 10).await;
     assert_eq!(shop.order(1, product, 1).await.status, 201);
     shop.caught_up().await;
@@ -140,9 +140,9 @@ async fn what_is_applied_skipped_and_parked_is_counted() {
     counted(consumer, "shop_events_duplicate_total", &["topic=order-events"], 1.0).await;
     counted(consumer, "shop_dead_letters", &[], 1.0).await;
     let letters = format!("http://{}/admin/dead-letters", consumer.address("operations").await);
-    let redriven = Answer::to(client().post(format!("{letters}/1/redrive"))).await.unwrap();
+    let redriven = Response::to(client().post(format!("{letters}/1/redrive"))).await.unwrap();
     assert_eq!(redriven.status, 409);
-    let discarded = Answer::to(client().delete(format!("{letters}/1"))).await.unwrap();
+    let discarded = Response::to(client().delete(format!("{letters}/1"))).await.unwrap();
     assert_eq!(discarded.status, 200);
     let metrics = consumer.metrics().await;
     for (metric, label, value) in [
@@ -160,12 +160,12 @@ async fn what_is_applied_skipped_and_parked_is_counted() {
     let messages = metrics.value("shop_apply_batch_size_sum", &["topic=order-events"]);
     assert!(batches >= 1.0 && messages >= 3.0, "{}", metrics.text);
     assert!(metrics.value("shop_deliveries_total", &["topic=order-events"]) >= messages);
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn lag_is_told_while_the_consumer_is_gone_and_after() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     let product = shop.product("Tea", "5", 10).await;
     shop.caught_up().await;
     counted(&shop.query, "shop_lag_seconds", &[], 0.0).await;
@@ -194,5 +194,5 @@ async fn lag_is_told_while_the_consumer_is_gone_and_after() {
     let products = ["server=api", "route=/api/products"];
     let took = metrics.value("shop_http_request_duration_seconds_sum", &products);
     assert!(waited > 0.0 && took < waited, "waited {waited} s, took {took} s");
-    shop.close().await;
+    shop.stop().await;
 }

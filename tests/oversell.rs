@@ -1,11 +1,11 @@
 //! Stock never goes below zero, under any concurrency.
 
-use crate::harness::{Answer, Shop, assert_views_agree, client, eventually, order};
+use crate::harness::{Response, Shop, assert_views_agree, client, eventually, order};
 use futures::future::join_all;
 
 #[tokio::test]
 async fn orders_that_together_exceed_the_stock_are_refused_none_half_taken() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let scarce = shop.product("Scarce", "10", 50).await;
     let plenty = shop.product("Plenty", "1", 1_000_000).await;
     // Two command services, so that row locks matter, not only the lane.
@@ -27,27 +27,27 @@ async fn orders_that_together_exceed_the_stock_are_refused_none_half_taken() {
             .header("content-type", "application/json")
             .body(body);
         // Told to come again, as the other service holds the lock: so we do.
-        eventually(async move || match Answer::to(request.try_clone().unwrap()).await {
-            Ok(answer) if answer.status != 503 => Ok(answer),
+        eventually(async move || match Response::to(request.try_clone().unwrap()).await {
+            Ok(response) if response.status != 503 => Ok(response),
             again => Err(again),
         })
     });
-    let answers: Vec<Answer> = join_all(attempts).await;
+    let responses: Vec<Response> = join_all(attempts).await;
 
-    let accepted = answers.iter().filter(|answer| answer.status == 201).count();
+    let accepted = responses.iter().filter(|response| response.status == 201).count();
     assert_eq!(accepted, 50);
-    for refused in answers.iter().filter(|answer| answer.status != 201) {
+    for refused in responses.iter().filter(|response| response.status != 201) {
         assert_eq!((refused.status, refused.error()), (400, "Insufficient stock"));
     }
     shop.caught_up().await;
     let left = "SELECT stock::bigint FROM products ORDER BY id LIMIT 1";
-    assert_eq!(shop.databases.written(left).await, 0);
-    assert_eq!(shop.databases.written("SELECT count(*) FROM orders").await, 50);
+    assert_eq!(shop.databases.query_write(left).await, 0);
+    assert_eq!(shop.databases.query_write("SELECT count(*) FROM orders").await, 50);
     let customers = "SELECT count(*) FROM customers";
-    assert_eq!(shop.databases.written(customers).await, 50, "the refused left no customer");
+    assert_eq!(shop.databases.query_write(customers).await, 50, "the refused left no customer");
     assert_views_agree(&shop.databases).await;
     drop(other);
-    shop.close().await;
+    shop.stop().await;
 }
 
 fn two_lines(number: i64, first: i64, second: i64) -> String {

@@ -5,7 +5,7 @@ use lapin::BasicProperties;
 
 #[tokio::test]
 async fn strangers_events_are_applied_or_parked_and_ours_flow_on() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let id = "0190a000-0000-7000-8000-00000000002a";
     let good = format!(
         r#"{{"eventId":"{id}","eventType":"OrderCreated","version":1,"aggregateVersion":1,
@@ -49,7 +49,7 @@ async fn strangers_events_are_applied_or_parked_and_ours_flow_on() {
     })
     .await;
     let parked = "SELECT count(*) FROM dead_letters";
-    assert_eq!(shop.databases.viewed(parked).await, 8);
+    assert_eq!(shop.databases.query_read(parked).await, 8);
     let reasons: Vec<String> = sqlx::query_scalar("SELECT reason FROM dead_letters")
         .fetch_all(&shop.databases.read)
         .await
@@ -57,5 +57,5 @@ async fn strangers_events_are_applied_or_parked_and_ours_flow_on() {
     assert!(reasons.iter().all(|reason| !reason.is_empty()), "{reasons:?}");
     let stranger = shop.get("/api/orders/900").await;
     assert_eq!(stranger.body["items"][0]["productName"], "Mate", "{}", stranger.text);
-    shop.close().await;
+    shop.stop().await;
 }

@@ -1,6 +1,8 @@
 //! The services work through PgBouncer with the settings of `deploy/pgbouncer`.
 
-use crate::harness::{Databases, Pooler, Servers, Shop, Wiring, assert_views_agree, eventually};
+use crate::harness::{
+    Databases, Pooler, ServerPorts, Servers, Shop, assert_views_agree, eventually,
+};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
@@ -17,13 +19,13 @@ async fn pooled(settings: &str) -> (Shop, [Pooler; 2]) {
     let servers = Servers::of_environment();
     let write = Pooler::start(servers.write_port(), settings).await;
     let read = Pooler::start(servers.read_port(), settings).await;
-    let wiring = Wiring {
+    let wiring = ServerPorts {
         command_write: write.port,
         consumer_read: read.port,
         query_read: read.port,
-        ..Wiring::direct(&servers)
+        ..ServerPorts::direct(&servers)
     };
-    (Shop::wired(&servers, wiring, None).await, [write, read])
+    (Shop::spawn(&servers, wiring, None).await, [write, read])
 }
 
 #[tokio::test]
@@ -40,19 +42,19 @@ async fn services_work_and_a_standby_takes_over_in_session_mode() {
     shop.caught_up().await;
     let sales = shop.get(&format!("/api/analytics/products/{product}/sales")).await;
     assert_eq!(sales.integer("totalRevenue"), 50);
-    assert_eq!(shop.databases.written(LEADERS).await, 1);
+    assert_eq!(shop.databases.query_write(LEADERS).await, 1);
 
     shop.command.kill();
     shop.command = other;
     assert_eq!(shop.order(1, product, 1).await.status, 201);
     shop.caught_up().await;
     assert_views_agree(&shop.databases).await;
-    eventually(async || match shop.databases.written(LEADERS).await {
+    eventually(async || match shop.databases.query_write(LEADERS).await {
         1 => Ok(()),
         leaders => Err(leaders),
     })
     .await;
-    shop.close().await;
+    shop.stop().await;
     drop(poolers);
 }
 
@@ -67,7 +69,7 @@ async fn services_refuse_transaction_mode() {
         })
         .await;
     }
-    shop.close().await;
+    shop.stop().await;
     drop(poolers);
 }
 

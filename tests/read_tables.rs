@@ -44,13 +44,13 @@ async fn execute(outsider: &mut PgConnection, sql: String) {
 /// Orders two pieces, and waits until the order and the product's sales are shown.
 async fn ordered_and_shown(shop: &Shop, product: i64) -> Value {
     let order = shop.order(7, product, 2).await.integer("orderId");
-    shop.shows(&format!("/api/orders/{order}")).await;
+    shop.wait_until_found(&format!("/api/orders/{order}")).await;
     shop.get(&format!("/api/analytics/products/{product}/sales")).await.body
 }
 
 #[tokio::test]
 async fn tables_are_plain_in_public_and_can_be_emptied_at_any_time() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "4.5", 100).await;
     ordered_and_shown(&shop, product).await;
     shop.caught_up().await;
@@ -82,12 +82,12 @@ async fn tables_are_plain_in_public_and_can_be_emptied_at_any_time() {
     execute(&mut outsider, "INSERT INTO processed_events VALUES (gen_random_uuid(), now())".into())
         .await;
     outsider.close().await.unwrap();
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn services_go_on_when_every_table_was_emptied() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "4.5", 100).await;
     shop.caught_up().await;
     let mut outsider = PgConnection::connect(&shop.databases.urls()[1]).await.unwrap();
@@ -107,5 +107,5 @@ async fn services_go_on_when_every_table_was_emptied() {
         service.healthy().await;
     }
     outsider.close().await.unwrap();
-    shop.close().await;
+    shop.stop().await;
 }

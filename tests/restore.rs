@@ -93,7 +93,7 @@ async fn owned_by(url: &str, role: &str) {
 
 #[tokio::test]
 async fn both_databases_are_restored_as_documented() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     let product = trade(&shop).await;
     shop.caught_up().await;
     let folder = folder();
@@ -139,13 +139,13 @@ async fn both_databases_are_restored_as_documented() {
     assert_views_agree(&shop.databases).await;
 
     // Everything in the dump is restored, and new orders are accepted.
-    let orders = shop.databases.written("SELECT count(*) FROM orders").await;
+    let orders = shop.databases.query_write("SELECT count(*) FROM orders").await;
     assert!(orders > 3, "no order was placed during the dump");
-    assert_eq!(shop.databases.viewed("SELECT count(*) FROM orders_read").await, orders);
+    assert_eq!(shop.databases.query_read("SELECT count(*) FROM orders_read").await, orders);
     let placed = shop.order(9, product, 1).await;
     assert_eq!(placed.status, 201, "{}", placed.text);
     shop.caught_up().await;
-    shop.shows(&format!("/api/orders/{}", placed.integer("orderId"))).await;
+    shop.wait_until_found(&format!("/api/orders/{}", placed.integer("orderId"))).await;
     let mut query =
         PgConnection::connect(&shop.databases.query_url(Servers::of_environment().read_port()))
             .await
@@ -153,5 +153,5 @@ async fn both_databases_are_restored_as_documented() {
     assert!(sqlx::raw_sql("DELETE FROM orders_read").execute(&mut query).await.is_err());
     query.close().await.unwrap();
     fs::remove_dir_all(&folder).unwrap();
-    shop.close().await;
+    shop.stop().await;
 }

@@ -1,7 +1,7 @@
 //! Traces: one goes from a request through outbox and broker to the event's
 //! application, and whoever collects them cannot disturb the shop.
 
-use crate::harness::{Answer, Collector, Shop, Span, client, eventually, json, order};
+use crate::harness::{Collector, Response, Shop, Span, client, eventually, json, order};
 use reqwest::Method;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -20,23 +20,23 @@ async fn send_traces(shop: &mut Shop, settings: &[(&'static str, &str)]) {
 }
 
 async fn traced_shop() -> (Shop, Collector) {
-    let (mut shop, collector) = (Shop::open().await, Collector::start().await);
+    let (mut shop, collector) = (Shop::start().await, Collector::start().await);
     send_traces(&mut shop, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint)]).await;
     (shop, collector)
 }
 
 /// Orders a piece of a product, as part of a client's trace.
-async fn order_in_trace(shop: &Shop, product: i64, traceparent: &str) -> Answer {
+async fn order_in_trace(shop: &Shop, product: i64, traceparent: &str) -> Response {
     let url = format!("http://{}/api/orders", shop.command.address("api").await);
     let request = json(&client(), Method::POST, url, &order(1, product, 1));
-    let answer = Answer::to(request.header("traceparent", traceparent)).await.unwrap();
-    assert_eq!(answer.status, 201, "{}", answer.text);
-    answer
+    let response = Response::to(request.header("traceparent", traceparent)).await.unwrap();
+    assert_eq!(response.status, 201, "{}", response.text);
+    response
 }
 
-/// The trace that an answer names.
-fn trace_of(answer: &Answer) -> String {
-    let traceparent = answer.headers["traceparent"].to_str().unwrap();
+/// The trace that an response names.
+fn trace_of(response: &Response) -> String {
+    let traceparent = response.headers["traceparent"].to_str().unwrap();
     traceparent.split('-').nth(1).unwrap().to_owned()
 }
 
@@ -130,7 +130,7 @@ command-service: POST /api/orders (server)
             .unwrap();
     assert_eq!(stored, format!("00-{}-{}-01", CLIENT[0], command.id));
     assert!(collector.spans().iter().all(|span| !span.is_error));
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
@@ -138,10 +138,10 @@ async fn orders_that_share_a_transaction_have_whole_traces() {
     let (shop, collector) = traced_shop().await;
     let product = shop.product("Tea", "5", 1_000).await;
     let orders = (0..40).map(|customer| shop.order(1 + customer, product, 1));
-    let answers = futures::future::join_all(orders).await;
-    for answer in &answers {
-        assert_eq!(answer.status, 201, "{}", answer.text);
-        let spans = whole(&collector, &trace_of(answer)).await;
+    let responses = futures::future::join_all(orders).await;
+    for response in &responses {
+        assert_eq!(response.status, 201, "{}", response.text);
+        let spans = whole(&collector, &trace_of(response)).await;
         let names: BTreeSet<&str> = spans.iter().map(|span| span.name.as_str()).collect();
         let expected = [
             "POST /api/orders",
@@ -163,7 +163,7 @@ async fn orders_that_share_a_transaction_have_whole_traces() {
         let first = spans.iter().find(|other| span.links.contains(&other.id)).unwrap();
         assert_eq!(first.attributes["shop.orders"], span.attributes["shop.orders"]);
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
@@ -178,12 +178,12 @@ async fn a_client_that_does_not_record_its_trace_is_followed_in_that() {
     order_in_trace(&shop, product, &traceparent(&recorded, "01")).await;
     whole(&collector, &recorded).await;
     assert!(collector.of_trace(CLIENT[0]).is_empty());
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_collector_that_is_away_or_hangs_disturbs_nobody() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     // One takes connections and says nothing; nobody listens at the other's port.
     let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let away = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -201,8 +201,8 @@ async fn a_collector_that_is_away_or_hangs_disturbs_nobody() {
         let product = shop.product("Tea", "5", 1_000).await;
         for _ in 0..20 {
             let orders = (0..10).map(|customer| shop.order(1 + customer, product, 1));
-            let answers = futures::future::join_all(orders).await;
-            assert!(answers.iter().all(|answer| answer.status == 201), "{answers:?}");
+            let responses = futures::future::join_all(orders).await;
+            assert!(responses.iter().all(|response| response.status == 201), "{responses:?}");
         }
         shop.caught_up().await;
         let told = "the collector does not take traces";
@@ -214,33 +214,33 @@ async fn a_collector_that_is_away_or_hangs_disturbs_nobody() {
         for service in [&mut shop.command, &mut shop.consumer, &mut shop.query] {
             service.signal("TERM");
             let asked = Instant::now();
-            let status = service.ended().await;
+            let status = service.wait_for_exit().await;
             assert!(status.success(), "{} ended with {status}", service.name());
             assert!(asked.elapsed() < Duration::from_secs(9), "{:?}", asked.elapsed());
             let log = service.log();
             assert!(log.matches(told).count() <= 1 && !log.contains("panicked"), "{log}");
         }
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn without_a_collector_answers_and_events_still_name_a_trace() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 10).await;
     let traceparent = format!("00-{}-{}-01", CLIENT[0], CLIENT[1]);
     let placed = order_in_trace(&shop, product, &traceparent).await;
     assert_eq!(placed.headers["traceparent"], traceparent.as_str());
     let own = shop.order(1, product, 1).await;
-    for answer in [&placed, &own] {
+    for response in [&placed, &own] {
         let stored: String =
             sqlx::query_scalar("SELECT payload ->> 'traceparent' FROM outbox WHERE id = $1::uuid")
-                .bind(answer.headers["x-event-id"].to_str().unwrap())
+                .bind(response.headers["x-event-id"].to_str().unwrap())
                 .fetch_one(&shop.databases.write)
                 .await
                 .unwrap();
-        assert_eq!(answer.headers["traceparent"], stored.as_str());
+        assert_eq!(response.headers["traceparent"], stored.as_str());
     }
     assert!(shop.get("/api/products").await.headers.contains_key("traceparent"));
-    shop.close().await;
+    shop.stop().await;
 }

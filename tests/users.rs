@@ -12,14 +12,14 @@ fn user(email: &str) -> String {
 
 #[tokio::test]
 async fn an_email_address_has_one_user_however_it_is_written_and_whoever_is_faster() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let spellings = ["ada@example.com", "ADA@example.com", "Ada@Example.COM"];
     let attempts = (0..30)
         .map(async |number: usize| shop.post("/api/users", &user(spellings[number % 3])).await);
-    let answers = join_all(attempts).await;
-    let created = answers.iter().filter(|answer| answer.status == 201).count();
+    let responses = join_all(attempts).await;
+    let created = responses.iter().filter(|response| response.status == 201).count();
     assert_eq!(created, 1);
-    for refused in answers.iter().filter(|answer| answer.status != 201) {
+    for refused in responses.iter().filter(|response| response.status != 201) {
         assert_eq!((refused.status, refused.error()), (409, "Email already taken"));
     }
     let other = shop.post("/api/users", &user("eva@example.com")).await.integer("id");
@@ -30,12 +30,12 @@ async fn an_email_address_has_one_user_however_it_is_written_and_whoever_is_fast
     assert_eq!((own.status, &own.body["email"]), (200, &json!("EVA@example.com")));
     shop.caught_up().await;
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn no_user_inherits_the_orders_of_a_stranger() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "1", 1_000_000).await;
     // Strangers order under ids that are nobody's yet, and users sign up.
     let sign_ups = (0..40).map(async |number| {
@@ -52,7 +52,7 @@ async fn no_user_inherits_the_orders_of_a_stranger() {
     let inherited = "SELECT count(*) FROM users
                      JOIN customers USING (id)
                      WHERE customers.name IS NULL OR customers.created_at <> users.created_at";
-    assert_eq!(shop.databases.written(inherited).await, 0);
+    assert_eq!(shop.databases.query_write(inherited).await, 0);
 
     // An order by a user's id is that customer's.
     let placed = shop.post("/api/orders", &order(ids[0], product, 5)).await;
@@ -81,12 +81,12 @@ async fn no_user_inherits_the_orders_of_a_stranger() {
     assert!(ids.iter().all(|id| (300_001..300_100).contains(id)), "{ids:?}");
     shop.caught_up().await;
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_user_is_shown_as_they_are_now_with_the_newest_address() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let created = shop.post("/api/users", &user("ada@example.com")).await;
     let id = created.integer("id");
     assert_eq!(created.headers["location"], format!("/api/users/{id}"));
@@ -109,12 +109,12 @@ async fn a_user_is_shown_as_they_are_now_with_the_newest_address() {
     let nobody = shop.get("/api/analytics/customers/1/lifetime-value").await;
     assert_eq!((nobody.status, &nobody.body["lastOrderDate"]), (200, &json!(null)));
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn an_invoice_is_for_whoever_the_user_is_now_without_what_was_cancelled() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "4.5", 100).await;
     let id = shop.post("/api/users", &user("old@example.com")).await.integer("id");
     let mut orders = Vec::new();
@@ -150,5 +150,5 @@ async fn an_invoice_is_for_whoever_the_user_is_now_without_what_was_cancelled() 
     .await;
     assert_eq!((&changed["invoiceId"], &changed["total"]), (&first["invoiceId"], &json!(18)));
     assert_eq!(changed["orders"][1]["description"], "3 × A Tea");
-    shop.close().await;
+    shop.stop().await;
 }

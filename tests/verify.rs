@@ -2,7 +2,7 @@
 //! moment.
 
 use crate::harness::{
-    Answer, Databases, Servers, Shop, assert_views_agree, eventually, told, verify,
+    Databases, Response, Servers, Shop, assert_views_agree, eventually, printed, verify,
 };
 use lapin::BasicProperties;
 use reqwest::Method;
@@ -11,10 +11,10 @@ use std::cell::Cell;
 use tokio::process::Command;
 use uuid::Uuid;
 
-async fn put(shop: &Shop, path: &str, body: &str) -> Answer {
-    let answer = shop.command(Method::PUT, path, body).await;
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    answer
+async fn put(shop: &Shop, path: &str, body: &str) -> Response {
+    let response = shop.command(Method::PUT, path, body).await;
+    assert_eq!(response.status, 200, "{}", response.text);
+    response
 }
 
 async fn move_to(shop: &Shop, order: i64, status: &str) {
@@ -115,7 +115,7 @@ fn tampering(view: &str) -> (&'static str, &'static str) {
 
 #[tokio::test]
 async fn one_wrong_row_of_each_view_is_named_with_column_and_values() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     mixed_load(&shop).await;
     shop.caught_up().await;
     let views: Vec<String> = sqlx::query_scalar("SELECT DISTINCT view FROM projections ORDER BY 1")
@@ -123,8 +123,8 @@ async fn one_wrong_row_of_each_view_is_named_with_column_and_values() {
         .await
         .unwrap();
     let output = verify(&shop.databases, &[]).await;
-    let text = told(&output);
-    let events = shop.databases.written("SELECT count(*) FROM outbox").await;
+    let text = printed(&output);
+    let events = shop.databases.query_write("SELECT count(*) FROM outbox").await;
     assert_eq!(output.status.code(), Some(0), "{text}");
     let agree = format!("verified: no difference in {} views (", views.len());
     assert!(text.starts_with(&agree), "{text}");
@@ -136,7 +136,7 @@ async fn one_wrong_row_of_each_view_is_named_with_column_and_values() {
         assert_eq!(tampered.rows_affected(), 1, "{view}");
     }
     let output = verify(&shop.databases, &["--patience", "1"]).await;
-    let text = told(&output);
+    let text = printed(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     for view in &views {
         assert!(text.contains(tampering(view).1), "{view} in\n{text}");
@@ -144,12 +144,12 @@ async fn one_wrong_row_of_each_view_is_named_with_column_and_values() {
     }
     let differ = format!("not verified: {} rows different\n", views.len());
     assert!(text.ends_with(&differ), "{text}");
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn events_that_were_not_applied_or_not_committed_are_named() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "4.5", 100).await;
     let order = order_of(&shop, 7, product, 1).await;
     move_to(&shop, order, "PAID").await;
@@ -162,7 +162,7 @@ async fn events_that_were_not_applied_or_not_committed_are_named() {
          VALUES ('0190a000-0000-7000-8000-00000000002a', TRUE)",
     )
     .await;
-    let text = told(&verify(&shop.databases, &["--patience", "1"]).await);
+    let text = printed(&verify(&shop.databases, &["--patience", "1"]).await);
     assert_eq!(
         text,
         "event 0190a000-0000-7000-8000-00000000002a: dealt with on the read side, but not in the \
@@ -172,7 +172,7 @@ async fn events_that_were_not_applied_or_not_committed_are_named() {
     // An event that is applied and not noted: the view has more than it should.
     execute("DELETE FROM processed_events WHERE event_id = (SELECT state_event FROM orders_read)")
         .await;
-    let text = told(&verify(&shop.databases, &["--patience", "0"]).await);
+    let text = printed(&verify(&shop.databases, &["--patience", "0"]).await);
     for line in [
         "orders_read, order_id 1: state_version: expected 1, found 2\n",
         "orders_read, order_id 1: status: expected \"CREATED\", found \"PAID\"\n",
@@ -187,19 +187,19 @@ async fn events_that_were_not_applied_or_not_committed_are_named() {
         .execute(&shop.databases.write)
         .await
         .unwrap();
-    let text = told(&verify(&shop.databases, &["--patience", "0"]).await);
+    let text = printed(&verify(&shop.databases, &["--patience", "0"]).await);
     for line in [
         "write database, order 1: events in the outbox: expected 5, found 2\n",
         "write database, order 1: total: expected lines, found 4.5000\n",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn it_is_exact_while_everything_moves() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     mixed_load(&shop).await;
     let (done, hot) = (Cell::new(false), shop.product("Hot", "1", 1_000_000).await);
     let load = async |client: i64| {
@@ -220,26 +220,26 @@ async fn it_is_exact_while_everything_moves() {
         let mut on_their_way = 0;
         for _ in 0..10 {
             // One look: events may be on their way, but every row is right.
-            let text = told(&verify(&shop.databases, &["--patience", "0"]).await);
+            let text = printed(&verify(&shop.databases, &["--patience", "0"]).await);
             let wrong = text.contains("different") || text.contains("not in the outbox");
             assert!(!wrong, "{text}");
             on_their_way += i32::from(text.contains("not in the views"));
         }
         for _ in 0..3 {
             let output = verify(&shop.databases, &[]).await;
-            assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+            assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
         }
         done.set(true);
         on_their_way
     };
     let (on_their_way, first, second, third) = tokio::join!(runs, load(71), load(72), load(73));
     assert!(on_their_way > 0 && first.min(second).min(third) > 5, "not much moved");
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_backlog_is_waited_for_and_one_that_stands_still_is_told_but_no_row_is_called_wrong() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     mixed_load(&shop).await;
     shop.caught_up().await;
     shop.consumer.kill();
@@ -248,7 +248,7 @@ async fn a_backlog_is_waited_for_and_one_that_stands_still_is_told_but_no_row_is
     change(&shop, 1, r#"{"name":"Green tea","category":"Green","price":1,"stock":3}"#).await;
     account(&shop, 1, 3).await;
     let output = verify(&shop.databases, &["--patience", "1", "--differences", "3"]).await;
-    let text = told(&output);
+    let text = printed(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     let events = text.lines().filter(|line| line.ends_with("ago): not in the views"));
     assert_eq!(events.count(), 3, "{text}");
@@ -256,7 +256,7 @@ async fn a_backlog_is_waited_for_and_one_that_stands_still_is_told_but_no_row_is
     assert!(!text.contains("different"), "{text}");
     shop.consumer.restart();
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 /// A database that refuses one name, one status and one customer.
@@ -280,9 +280,9 @@ async fn on_read_side(databases: &Databases, sql: &str) {
 /// Waits until the read side has dealt with every event, and parked so many.
 async fn dealt_with(shop: &Shop, parked: i64) {
     eventually(async || {
-        let letters = shop.databases.viewed("SELECT count(*) FROM dead_letters").await;
-        let applied = shop.databases.viewed("SELECT count(*) FROM processed_events").await;
-        let committed = shop.databases.written("SELECT count(*) FROM outbox").await;
+        let letters = shop.databases.query_read("SELECT count(*) FROM dead_letters").await;
+        let applied = shop.databases.query_read("SELECT count(*) FROM processed_events").await;
+        let committed = shop.databases.query_write("SELECT count(*) FROM outbox").await;
         let done = letters == parked && letters + applied == committed;
         if done { Ok(()) } else { Err(format!("{letters} and {applied} of {committed}")) }
     })
@@ -291,7 +291,7 @@ async fn dealt_with(shop: &Shop, parked: i64) {
 
 #[tokio::test]
 async fn parked_events_are_told_with_their_letters_whatever_came_after_them() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let products = [shop.product("Tea", "4.5", 100).await, shop.product("Mate", "2", 100).await];
     let users = [user(&shop, "Ada").await, user(&shop, "Eva").await];
     let orders =
@@ -325,28 +325,30 @@ async fn parked_events_are_told_with_their_letters_whatever_came_after_them() {
     order_of(&shop, 13, products[1], 1).await;
     dealt_with(&shop, 10).await;
 
-    let text = told(&verify(&shop.databases, &["--patience", "0"]).await);
+    let text = printed(&verify(&shop.databases, &["--patience", "0"]).await);
     let told = text.lines().filter(|line| line.contains("): parked as dead letter "));
     assert_eq!(told.count(), 10, "{text}");
     assert!(text.ends_with("not verified: 10 events not in the views\n"), "{text}");
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_strangers_event_explains_what_it_touches() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let order = br#"{"eventId":"0190a000-0000-7000-8000-00000000002a","eventType":"OrderCreated",
         "version":1,"aggregateVersion":1,"timestamp":"2026-01-01T10:30:00Z","orderId":900,
         "customerId":9,"status":"CREATED","items":[{"productId":77,"productName":"Mate",
         "category":"Mate","quantity":2,"price":1.25}],"total":2.5}"#;
     shop.broker.publish("order-events", &[order.to_vec()], BasicProperties::default()).await;
-    eventually(async || match shop.databases.viewed("SELECT count(*) FROM orders_read").await {
-        1 => Ok(()),
-        orders => Err(orders),
+    eventually(async || {
+        match shop.databases.query_read("SELECT count(*) FROM orders_read").await {
+            1 => Ok(()),
+            orders => Err(orders),
+        }
     })
     .await;
     let output = verify(&shop.databases, &["--patience", "0"]).await;
-    let text = told(&output);
+    let text = printed(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("orders_read, order_id 900: not expected, found {"), "{text}");
     assert!(
@@ -356,7 +358,7 @@ async fn a_strangers_event_explains_what_it_touches() {
         ),
         "{text}"
     );
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
@@ -368,11 +370,11 @@ async fn a_database_that_is_not_there_is_told_apart_from_a_difference() {
         .output()
         .await
         .unwrap();
-    let text = told(&output);
+    let text = printed(&output);
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.starts_with("error: cannot reach the write database at 127.0.0.1:1 ("), "{text}");
     let output = verify(&databases, &[]).await;
-    let text = told(&output);
+    let text = printed(&output);
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains("is it migrated?"), "{text}");
     databases.delete().await;

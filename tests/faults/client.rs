@@ -1,17 +1,17 @@
-//! A client that does as `docs/api.md` says: whatever has no final answer is sent
+//! A client that does as `docs/api.md` says: whatever has no final response is sent
 //! again with the same `Idempotency-Key`.
 
 use super::ledger::Ledger;
-use crate::harness::{Answer, client, json};
+use crate::harness::{Response, client, json};
 use fastrand::Rng;
 use reqwest::{Client as Http, Method};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a client waits for an answer before it sends the request again.
+/// How long a client waits for an response before it sends the request again.
 const ANSWER: Duration = Duration::from_secs(6);
 
-/// A request that has no final answer by then is a violation: no fault is that long.
+/// A request that has no final response by then is a violation: no fault is that long.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where clients find the services.
@@ -28,7 +28,7 @@ pub struct Doors {
 pub struct Client {
     /// Its choices.
     pub random: Rng,
-    /// Where it notes its answers.
+    /// Where it notes its responses.
     pub ledger: Arc<Ledger>,
     http: Http,
     doors: Arc<Doors>,
@@ -48,7 +48,7 @@ impl Client {
     }
 
     /// Sends a command until it is answered for good; none if it never is.
-    pub async fn send(&mut self, method: Method, path: &str, body: &str) -> Option<Answer> {
+    pub async fn send(&mut self, method: Method, path: &str, body: &str) -> Option<Response> {
         self.sent += 1;
         let key = self.fresh_name();
         let began = Instant::now();
@@ -56,9 +56,9 @@ impl Client {
             let door = self.random.usize(..self.doors.commands.len());
             let url = format!("http://{}{path}", self.doors.commands[door]);
             let request = json(&self.http, method.clone(), url, body);
-            match Answer::to(request.header("idempotency-key", &key).timeout(ANSWER)).await {
-                Ok(answer) if answer.status < 500 => return Some(answer),
-                Ok(answer) => self.note_failure(&format!("{method} {path}"), &answer),
+            match Response::to(request.header("idempotency-key", &key).timeout(ANSWER)).await {
+                Ok(response) if response.status < 500 => return Some(response),
+                Ok(response) => self.note_failure(&format!("{method} {path}"), &response),
                 // Refused connections had no effect; of all others nobody knows.
                 Err(error) => self.ledger.books().unknown += usize::from(!error.is_connect()),
             }
@@ -66,7 +66,7 @@ impl Client {
             let pause = Duration::from_millis(self.random.u64(20..100));
             tokio::time::sleep(pause).await;
         }
-        self.ledger.violation(format!("{method} {path} had no final answer within {PATIENCE:?}"));
+        self.ledger.violation(format!("{method} {path} had no final response within {PATIENCE:?}"));
         None
     }
 
@@ -74,20 +74,20 @@ impl Client {
     pub async fn read(&mut self, path: &str) {
         let door = self.random.usize(..self.doors.queries.len());
         let url = format!("http://{}{path}", self.doors.queries[door]);
-        if let Ok(answer) = Answer::to(self.http.get(url).timeout(ANSWER)).await
-            && answer.status != 200
-            && answer.status != 404
+        if let Ok(response) = Response::to(self.http.get(url).timeout(ANSWER)).await
+            && response.status != 200
+            && response.status != 404
         {
-            self.note_failure(path, &answer);
+            self.note_failure(path, &response);
         }
     }
 
     /// The only failure that may be is 503 with the time after which to come again.
-    fn note_failure(&self, what: &str, answer: &Answer) {
+    fn note_failure(&self, what: &str, response: &Response) {
         let mut books = self.ledger.books();
-        if answer.status != 503 || !answer.headers.contains_key("retry-after") {
-            books.violations.push(format!("{what}: {} {}", answer.status, answer.text));
+        if response.status != 503 || !response.headers.contains_key("retry-after") {
+            books.violations.push(format!("{what}: {} {}", response.status, response.text));
         }
-        books.unknown += usize::from(["Outcome unknown", "Timed out"].contains(&answer.error()));
+        books.unknown += usize::from(["Outcome unknown", "Timed out"].contains(&response.error()));
     }
 }

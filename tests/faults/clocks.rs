@@ -1,6 +1,6 @@
 //! Clocks of services that are wrong by minutes.
 
-use super::stage::Stage;
+use super::environment::Stage;
 
 /// Services restart with clocks that are ahead or behind, then with right ones.
 pub async fn wrong(stage: &mut Stage) {

@@ -1,6 +1,6 @@
 //! Several consumers, of whom some fail.
 
-use super::stage::Stage;
+use super::environment::Stage;
 
 /// One is killed and one is stopped, with deliveries in hand, while another goes on;
 /// then they come back.

@@ -1,12 +1,12 @@
 //! Disks that are full.
 
-use super::stage::Stage;
+use super::environment::Stage;
 use crate::harness::SmallDisk;
 
 /// The disk of the write database, and then that of the read database, is full for a
 /// while. PostgreSQL refuses statements, or crashes and cannot start.
 pub async fn of_databases(stage: &mut Stage) {
-    let servers = stage.own_servers();
+    let servers = stage.dedicated_servers();
     for database in ["db", "read_db"] {
         let disk = SmallDisk::of(&servers, database).await;
         stage.load.answered(20).await;

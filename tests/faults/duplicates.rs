@@ -1,6 +1,6 @@
 //! Copies of events, in any order, from our publisher and from strangers.
 
-use super::stage::Stage;
+use super::environment::Stage;
 use lapin::BasicProperties;
 use shared_events::topology::{EXCHANGE, PUBLISHER, routing_key};
 use uuid::Uuid;

@@ -8,16 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 pub async fn violations(shop: &Shop, books: &Books) -> Vec<String> {
     let mut found = orders(shop, books).await;
     found.extend(stock(shop, books).await);
-    let users = shop.databases.written("SELECT count(*) FROM users").await;
+    let users = shop.databases.query_write("SELECT count(*) FROM users").await;
     if users != books.users as i64 {
         found.push(format!("{users} users, but {} were answered", books.users));
     }
     let unpublished = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
-    let unpublished = shop.databases.written(unpublished).await;
+    let unpublished = shop.databases.query_write(unpublished).await;
     if unpublished != 0 {
         found.push(format!("{unpublished} events are not published"));
     }
-    let parked = shop.databases.viewed("SELECT count(*) FROM dead_letters").await;
+    let parked = shop.databases.query_read("SELECT count(*) FROM dead_letters").await;
     if parked != books.parked as i64 {
         found.push(format!("{parked} messages were parked, not {}", books.parked));
     }

@@ -1,8 +1,8 @@
 //! SIGKILL at the points that matter, brought about from outside.
 
+use super::environment::Stage;
 use super::load::PATIENCE;
-use super::stage::Stage;
-use crate::harness::{Way, within};
+use crate::harness::{Direction, within};
 use sqlx::PgPool;
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ const UNPUBLISHED: &str = "SELECT count(*) FROM outbox WHERE published_at IS NUL
 /// Events that were committed and not sent are sent by the next process.
 pub async fn after_commit(stage: &mut Stage) {
     let link = &stage.links.command_broker;
-    link.hold(Way::There).await;
+    link.hold(Direction::ToServer).await;
     stage.written_above(20, UNPUBLISHED).await;
     stage.shop.command.kill();
     // With the connection goes what was held: the broker has none of it.
@@ -64,11 +64,11 @@ async fn ids(pool: &PgPool, sql: &'static str) -> HashSet<Uuid> {
 /// Events that were applied and not acknowledged come again and are dropped.
 pub async fn after_apply(stage: &mut Stage) {
     let link = &stage.links.consumer_broker;
-    link.hold(Way::There).await;
+    link.hold(Direction::ToServer).await;
     let applied = "SELECT count(*) FROM processed_events";
-    let before = stage.shop.databases.viewed(applied).await;
+    let before = stage.shop.databases.query_read(applied).await;
     within(PATIENCE, async || {
-        let now = stage.shop.databases.viewed(applied).await;
+        let now = stage.shop.databases.query_read(applied).await;
         if now > before + 20 { Ok(()) } else { Err(format!("{now} applied, {before} before")) }
     })
     .await;

@@ -1,6 +1,6 @@
 //! SIGKILL of services at moments that the seed chooses.
 
-use super::stage::Stage;
+use super::environment::Stage;
 
 /// Any service, some times. Its successor may be killed before it is well.
 pub async fn any(stage: &mut Stage) {

@@ -1,7 +1,7 @@
 //! A transaction that commits when later ones have long been published.
 
+use super::environment::Stage;
 use super::load::PATIENCE;
-use super::stage::Stage;
 use crate::harness::within;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -15,12 +15,12 @@ pub async fn of_a_lower_id(stage: &mut Stage) {
     let id = Uuid::new_v7(Timestamp::from_unix(ContextV7::new(), now - 60, 0));
     let product = insert_product(&mut late, id).await;
     let published = "SELECT count(*) FROM outbox WHERE published_at IS NOT NULL";
-    let before = databases.written(published).await;
+    let before = databases.query_write(published).await;
     stage.written_above(before + 20, published).await;
     late.commit().await.unwrap();
     stage.load.ledger.books().products.insert(product, Some(7));
     within(PATIENCE, async || {
-        let shown = databases.viewed("SELECT count(*) FROM products_read_view WHERE stock = 7");
+        let shown = databases.query_read("SELECT count(*) FROM products_read_view WHERE stock = 7");
         if shown.await == 1 { Ok(()) } else { Err("the product does not show") }
     })
     .await;

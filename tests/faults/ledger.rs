@@ -19,7 +19,7 @@ pub struct Books {
     pub products: BTreeMap<i64, Option<i64>>,
     /// Messages that the scenario has published and that must become dead letters.
     pub parked: usize,
-    /// Requests that were sent again, as they had no final answer.
+    /// Requests that were sent again, as they had no final response.
     pub retries: usize,
     /// Requests of which nobody could know whether they took effect, before they were
     /// sent again.

@@ -1,7 +1,7 @@
 //! Links between services and servers that break, slow down, or fall silent.
 
-use super::stage::Stage;
-use crate::harness::{Link, Way};
+use super::environment::Stage;
+use crate::harness::{Direction, Link};
 use std::time::Duration;
 
 /// A link that the seed chooses.
@@ -45,7 +45,10 @@ pub async fn frozen(stage: &mut Stage) {
 /// Nothing passes one way while connections stay up.
 pub async fn one_way(stage: &mut Stage) {
     for _ in 0..2 {
-        let (number, way) = (any(stage), if stage.random.bool() { Way::There } else { Way::Back });
+        let (number, way) = (
+            any(stage),
+            if stage.random.bool() { Direction::ToServer } else { Direction::ToClient },
+        );
         link(stage, number).hold(way).await;
         stage.for_a_while(1_000..7_000).await;
         link(stage, number).open().await;

@@ -105,7 +105,7 @@ impl Load {
         .await;
     }
 
-    /// Lets the clients rest, when they have had their answers.
+    /// Lets the clients rest, when they have had their responses.
     pub async fn pause(&self) {
         self.phase.send_replace(Phase::Paused);
         within(PATIENCE, async || {
@@ -120,7 +120,7 @@ impl Load {
         self.phase.send_replace(Phase::Busy);
     }
 
-    /// Sends the clients home, when they have had their answers.
+    /// Sends the clients home, when they have had their responses.
     pub async fn end(&mut self) {
         self.phase.send_replace(Phase::Ended);
         while let Some(client) = self.clients.join_next().await {
@@ -237,7 +237,7 @@ impl Shopper {
         self.client.read(&path).await;
     }
 
-    /// Sends a command; gives the id in the answer, if it is one of these.
+    /// Sends a command; gives the id in the response, if it is one of these.
     async fn command(
         &mut self,
         method: Method,
@@ -245,11 +245,11 @@ impl Shopper {
         body: &str,
         expected: &[u16],
     ) -> Option<i64> {
-        let answer = self.client.send(method, path, body).await?;
-        if expected.contains(&answer.status) {
-            return answer.body["id"].as_i64();
+        let response = self.client.send(method, path, body).await?;
+        if expected.contains(&response.status) {
+            return response.body["id"].as_i64();
         }
-        let text = format!("{path} with {body}: {} {}", answer.status, answer.text);
+        let text = format!("{path} with {body}: {} {}", response.status, response.text);
         self.client.ledger.violation(text);
         None
     }
@@ -257,16 +257,16 @@ impl Shopper {
 
 /// Places an order until it is answered for good; gives its id, if it was placed.
 pub async fn place(client: &mut Client, customer: i64, body: &str) -> Option<i64> {
-    let answer = client.send(Method::POST, "/api/orders", body).await?;
-    match (answer.status, answer.error()) {
+    let response = client.send(Method::POST, "/api/orders", body).await?;
+    match (response.status, response.error()) {
         (201, _) => {
-            let id = answer.integer("orderId");
+            let id = response.integer("orderId");
             client.ledger.books().orders.push((id, customer));
             Some(id)
         }
         (400, "Insufficient stock") => None,
         _ => {
-            let text = format!("an order {body}: {} {}", answer.status, answer.text);
+            let text = format!("an order {body}: {} {}", response.status, response.text);
             client.ledger.violation(text);
             None
         }

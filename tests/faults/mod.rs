@@ -6,9 +6,11 @@
 
 mod client;
 mod clocks;
+mod connections;
 mod consumers;
 mod disks;
 mod duplicates;
+mod environment;
 mod invariants;
 mod kill_points;
 mod kills;
@@ -19,22 +21,20 @@ mod load;
 mod open_transactions;
 mod pauses;
 mod poison;
+mod privileges;
 mod publishers;
 mod queues;
 mod restarts;
-mod rights;
 mod servers;
-mod slots;
-mod stage;
 mod unknown_outcome;
 
-pub use stage::Place;
+pub use environment::Place;
 
+use environment::Stage;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use ledger::Ledger;
 use load::PATIENCE;
-use stage::Stage;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -82,7 +82,7 @@ pub const SCENARIOS: &[Scenario] = &[
     on_services("kill-after-confirm", 1, |stage| kill_points::after_confirm(stage).boxed_local()),
     on_services("kill-after-apply", 1, |stage| kill_points::after_apply(stage).boxed_local()),
     on_services("unknown-commit", 1, |stage| unknown_outcome::of_commit(stage).boxed_local()),
-    on_services("lost-answers", 1, |stage| unknown_outcome::of_answers(stage).boxed_local()),
+    on_services("lost-responses", 1, |stage| unknown_outcome::of_answers(stage).boxed_local()),
     on_services("kill-any", 1, |stage| kills::any(stage).boxed_local()),
     on_services("kill-all", 1, |stage| kills::all(stage).boxed_local()),
     on_services("link-cut", 1, |stage| links::cut(stage).boxed_local()),
@@ -102,7 +102,7 @@ pub const SCENARIOS: &[Scenario] = &[
     on_services("rolling-restart", 2, |stage| restarts::rolling(stage).boxed_local()),
     on_services("three-boot-at-once", 3, |stage| restarts::none(stage).boxed_local()),
     on_services("clocks-wrong", 1, |stage| clocks::wrong(stage).boxed_local()),
-    on_services("rights-revoked", 1, |stage| rights::revoked(stage).boxed_local()),
+    on_services("rights-revoked", 1, |stage| privileges::revoked(stage).boxed_local()),
     on_servers("broker-stopped", |stage| servers::broker_stopped(stage).boxed_local()),
     on_servers("broker-killed", |stage| servers::broker_killed(stage).boxed_local()),
     on_servers("broker-full", |stage| servers::broker_full(stage).boxed_local()),
@@ -110,7 +110,7 @@ pub const SCENARIOS: &[Scenario] = &[
     on_servers("database-stopped", |stage| servers::database_stopped(stage).boxed_local()),
     on_servers("database-killed", |stage| servers::database_killed(stage).boxed_local()),
     on_small_disks("database-disk-full", |stage| disks::of_databases(stage).boxed_local()),
-    on_servers("no-connection-left", |stage| slots::used_up(stage).boxed_local()),
+    on_servers("no-connection-left", |stage| connections::used_up(stage).boxed_local()),
     on_servers("process-stopped", |stage| pauses::short(stage).boxed_local()),
     on_servers("process-stopped-long", |stage| pauses::long(stage).boxed_local()),
     on_servers("servers-in-turn", |stage| servers::in_turn(stage).boxed_local()),

@@ -1,6 +1,6 @@
 //! Transactions that somebody leaves open.
 
-use super::stage::Stage;
+use super::environment::Stage;
 
 /// An operator holds a product that everybody wants, and rows of views.
 pub async fn held(stage: &mut Stage) {

@@ -1,6 +1,6 @@
 //! Processes that are stopped and continued later, as on a suspended machine.
 
-use super::stage::Stage;
+use super::environment::Stage;
 use crate::harness::Paused;
 use sqlx::PgPool;
 use std::ops::Range;
@@ -25,7 +25,7 @@ async fn pause(stage: &mut Stage, number: usize, milliseconds: Range<u64>) {
         0 => stage.services().iter().map(|service| service.process()).collect(),
         1 => backends(&databases.write).await,
         2 => backends(&databases.read).await,
-        _ => vec![stage.own_servers().process("broker")],
+        _ => vec![stage.dedicated_servers().process("broker")],
     };
     let paused = Paused::process(processes[stage.random.usize(..processes.len())]);
     stage.for_a_while(milliseconds).await;

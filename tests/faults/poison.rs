@@ -1,7 +1,7 @@
 //! Messages that an AMQP library may be unable to read.
 
+use super::environment::Stage;
 use super::load::PATIENCE;
-use super::stage::Stage;
 use crate::harness::poison::{every_kind, publish};
 use crate::harness::within;
 
@@ -24,7 +24,7 @@ pub async fn published(stage: &mut Stage) {
     }
     within(PATIENCE, async || {
         let expected = stage.ledger.books().parked as i64;
-        let parked = stage.shop.databases.viewed("SELECT count(*) FROM dead_letters").await;
+        let parked = stage.shop.databases.query_read("SELECT count(*) FROM dead_letters").await;
         if parked == expected { Ok(()) } else { Err(format!("{parked} parked, not {expected}")) }
     })
     .await;

@@ -1,6 +1,6 @@
 //! Two publishers, of whom one leads.
 
-use super::stage::Stage;
+use super::environment::Stage;
 
 /// The leader loses its database connection, and with it the lead, again and again.
 pub async fn deposed(stage: &mut Stage) {

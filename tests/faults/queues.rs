@@ -1,8 +1,8 @@
 //! Queues that are deleted, or refuse messages.
 
+use super::environment::Stage;
 use super::load::PATIENCE;
-use super::stage::Stage;
-use crate::harness::{Answer, client, within};
+use crate::harness::{Response, client, within};
 use lapin::options::QueueDeleteOptions;
 use serde_json::json;
 
@@ -67,10 +67,10 @@ async fn delete(stage: &Stage, queue: &str) {
 async fn replay(stage: &Stage, topic: &str) {
     let operations = stage.shop.command.address("operations").await;
     let url = format!("http://{operations}/admin/replay");
-    let begun = Answer::to(client().post(&url).query(&[("topic", topic)])).await.unwrap();
+    let begun = Response::to(client().post(&url).query(&[("topic", topic)])).await.unwrap();
     assert_eq!(begun.status, 202, "{}", begun.text);
     within(PATIENCE, async || {
-        let progress = Answer::to(client().get(&url)).await.unwrap();
+        let progress = Response::to(client().get(&url)).await.unwrap();
         if progress.body["state"] == json!("done") { Ok(()) } else { Err(progress.text) }
     })
     .await;

@@ -1,13 +1,13 @@
 //! Services that are stopped in good order, and that start together.
 
-use super::stage::Stage;
+use super::environment::Stage;
 
 /// Every service is restarted, one after the other, while its twin goes on.
 pub async fn rolling(stage: &mut Stage) {
     for number in 0..stage.services().len() {
         let service = stage.services().swap_remove(number);
         service.signal("TERM");
-        let ended = service.ended().await;
+        let ended = service.wait_for_exit().await;
         assert!(ended.success(), "{} ended with {ended}", service.name());
         service.restart();
         service.healthy().await;

@@ -1,7 +1,7 @@
 //! Brokers and databases that stop, die, or are full.
 
+use super::environment::Stage;
 use super::load::PATIENCE;
-use super::stage::Stage;
 use crate::harness::within;
 
 const BROKER: &str = "broker";
@@ -17,7 +17,7 @@ async fn queues_settle(stage: &mut Stage) {
 /// Ends a server by a signal, and waits until it has been started again.
 async fn restart(stage: &mut Stage, server: &str, signal: &str) {
     queues_settle(stage).await;
-    let servers = stage.own_servers();
+    let servers = stage.dedicated_servers();
     servers.end(&[server], signal).await;
     servers.back(server).await;
 }
@@ -46,7 +46,7 @@ pub async fn broker_disk_full(stage: &mut Stage) {
 }
 
 async fn broker_alarm(stage: &mut Stage, raise: &[&str], clear: &[&str]) {
-    let servers = stage.own_servers();
+    let servers = stage.dedicated_servers();
     servers.control_broker(raise).await;
     within(PATIENCE, async || {
         let health = stage.shop.command.health().await;
@@ -87,7 +87,7 @@ pub async fn in_turn(stage: &mut Stage) {
 /// The machine fails: servers and services are killed at once.
 pub async fn all_at_once(stage: &mut Stage) {
     queues_settle(stage).await;
-    let servers = stage.own_servers();
+    let servers = stage.dedicated_servers();
     servers.end(&[DATABASES[0], DATABASES[1], BROKER], "KILL").await;
     for service in stage.services() {
         service.kill();

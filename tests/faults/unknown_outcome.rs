@@ -1,8 +1,8 @@
 //! Answers that are lost: to a COMMIT, and to a command.
 
+use super::environment::Stage;
 use super::load::{PATIENCE, place};
-use super::stage::Stage;
-use crate::harness::{Way, within};
+use crate::harness::{Direction, within};
 
 /// A customer whom nobody else orders for.
 const CUSTOMER: i64 = 1_000_000;
@@ -24,7 +24,7 @@ pub async fn of_commit(stage: &mut Stage) {
         let committing = "SELECT count(*) FROM pg_stat_activity
                           WHERE datname = current_database() AND wait_event = 'PgSleep'";
         stage.written_above(0, committing).await;
-        link.hold(Way::Back).await;
+        link.hold(Direction::ToClient).await;
         let committed = "SELECT count(*) FROM orders WHERE customer_id = 1000000";
         stage.written_above(0, committed).await;
         link.cut().await;
@@ -59,11 +59,11 @@ async fn slow_commits(stage: &Stage) {
     sqlx::raw_sql(slow).execute(&stage.shop.databases.write).await.unwrap();
 }
 
-/// The links between clients and the command service lose answers, again and again.
+/// The links between clients and the command service lose responses, again and again.
 pub async fn of_answers(stage: &mut Stage) {
     for _ in 0..6 {
         let placed = "SELECT count(*) FROM orders";
-        stage.fronts[0].hold(Way::Back).await;
+        stage.fronts[0].hold(Direction::ToClient).await;
         // Those that wait are six at most; this one is not answered any more.
         let before = stage.load.ledger.books().orders.len() as i64;
         stage.written_above(before, placed).await;

@@ -1,6 +1,6 @@
 //! A virtual host of the broker, of a test's own.
 
-use super::http::{Answer, client, json};
+use super::http::{Response, client, json};
 use super::servers::Servers;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
@@ -73,7 +73,7 @@ impl Broker {
     }
 
     /// What the management API says of a queue.
-    pub async fn queue(&self, name: &str) -> Answer {
+    pub async fn queue(&self, name: &str) -> Response {
         self.manage(Method::GET, &format!("queues/{}/{name}", self.name), "").await
     }
 
@@ -133,9 +133,9 @@ impl Broker {
         connection.close(200, "bye".into()).await.unwrap();
     }
 
-    async fn manage(&self, method: Method, path: &str, body: &str) -> Answer {
+    async fn manage(&self, method: Method, path: &str, body: &str) -> Response {
         let url = format!("{}/api/{path}", self.management);
-        Answer::to(json(&client(), method, url, body)).await.unwrap()
+        Response::to(json(&client(), method, url, body)).await.unwrap()
     }
 
     /// Makes a queue refuse messages while one waits in it.
@@ -182,7 +182,7 @@ impl Servers {
     pub async fn broker_answers(&self) -> Result<(), String> {
         let port = self.broker_port();
         let url = format!("{}/api/health/checks/port-listener/{port}", self.management);
-        let answer = Answer::to(client().get(url)).await.map_err(|error| error.to_string())?;
-        if answer.status == 200 { Ok(()) } else { Err(answer.text) }
+        let response = Response::to(client().get(url)).await.map_err(|error| error.to_string())?;
+        if response.status == 200 { Ok(()) } else { Err(response.text) }
     }
 }

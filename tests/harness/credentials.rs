@@ -15,7 +15,7 @@ pub struct Keys {
 
 impl Keys {
     /// A folder without a file.
-    pub fn none() -> Self {
+    pub fn empty() -> Self {
         let folder = std::env::temp_dir().join(format!("keys-{}", Uuid::now_v7()));
         fs::create_dir(&folder).unwrap();
         Self { folder, file: KeyFile::default() }

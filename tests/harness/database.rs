@@ -87,17 +87,17 @@ impl Databases {
     }
 
     /// One number of the write database.
-    pub async fn written(&self, sql: &'static str) -> i64 {
-        self.try_written(sql).await.unwrap()
+    pub async fn query_write(&self, sql: &'static str) -> i64 {
+        self.try_query_write(sql).await.unwrap()
     }
 
     /// One number of the write database, whose server may be away.
-    pub async fn try_written(&self, sql: &'static str) -> sqlx::Result<i64> {
+    pub async fn try_query_write(&self, sql: &'static str) -> sqlx::Result<i64> {
         sqlx::query_scalar(sql).fetch_one(&self.write).await
     }
 
     /// One number of the read database.
-    pub async fn viewed(&self, sql: &'static str) -> i64 {
+    pub async fn query_read(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.read).await.unwrap()
     }
 

@@ -3,9 +3,9 @@
 use reqwest::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 
-/// An answer, read whole.
+/// An response, read whole.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     /// Status code.
     pub status: u16,
     /// Headers.
@@ -16,7 +16,7 @@ pub struct Answer {
     pub text: String,
 }
 
-impl Answer {
+impl Response {
     /// Sends a request.
     pub async fn to(request: RequestBuilder) -> reqwest::Result<Self> {
         let response = request.send().await?;

@@ -18,13 +18,13 @@ pub struct Link {
     traffic: Arc<Traffic>,
 }
 
-/// A way through a link.
+/// A direction through a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// From the client to the server.
-    There,
+    ToServer,
     /// From the server to the client.
-    Back,
+    ToClient,
 }
 
 /// What becomes of the bytes.
@@ -33,9 +33,9 @@ enum Mode {
     Open,
     /// Each piece is late by so much.
     Slow(Duration),
-    /// Those that go that way wait, or all. Connections stay up, and nobody is told
+    /// Those that go that direction wait, or all. Connections stay up, and nobody is told
     /// anything.
-    Held(Option<Way>),
+    Held(Option<Direction>),
 }
 
 /// The connections of a link that is up.
@@ -66,7 +66,7 @@ impl Link {
         self.set(Mode::Open).await;
     }
 
-    /// Lets everything through, late: each piece of each way by `delay`.
+    /// Lets everything through, late: each piece of each direction by `delay`.
     pub async fn slow(&self, delay: Duration) {
         self.set(Mode::Slow(delay)).await;
     }
@@ -76,9 +76,9 @@ impl Link {
         self.set(Mode::Held(None)).await;
     }
 
-    /// Lets nothing through one way.
-    pub async fn hold(&self, way: Way) {
-        self.set(Mode::Held(Some(way))).await;
+    /// Lets nothing through one direction.
+    pub async fn hold(&self, direction: Direction) {
+        self.set(Mode::Held(Some(direction))).await;
     }
 
     /// Forgets the connections there are, without a word to either end, as a router
@@ -123,23 +123,22 @@ async fn forward(near: TcpStream, target: u16, mode: watch::Receiver<Mode>) {
     // Small packets are not to wait for company.
     let _ = (near.set_nodelay(true), far.set_nodelay(true));
     let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
-    let there = pump(near_read, far_write, Way::There, mode.clone());
-    let back = pump(far_read, near_write, Way::Back, mode);
+    let there = pump(near_read, far_write, Direction::ToServer, mode.clone());
+    let back = pump(far_read, near_write, Direction::ToClient, mode);
     let _ = tokio::join!(there, back);
 }
 
-/// Passes bytes on one way until they end.
+/// Passes bytes on one direction until they end.
 async fn pump(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
-    way: Way,
+    direction: Direction,
     mut mode: watch::Receiver<Mode>,
 ) -> std::io::Result<()> {
     let mut bytes = vec![0; 16 << 10];
     loop {
         let read = from.read(&mut bytes).await;
-        let passes =
-            |mode: &Mode| !matches!(mode, Mode::Held(held) if held.is_none_or(|held| held == way));
+        let passes = |mode: &Mode| !matches!(mode, Mode::Held(held) if held.is_none_or(|held| held == direction));
         let Ok(now) = mode.wait_for(passes).await.map(|mode| *mode) else { return Ok(()) };
         if let Mode::Slow(delay) = now {
             tokio::time::sleep(delay).await;

@@ -1,6 +1,6 @@
 //! What `/metrics` shows.
 
-use super::http::{Answer, client};
+use super::http::{Response, client};
 use super::process::Service;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,10 +15,10 @@ impl Service {
     /// `GET /metrics`
     pub async fn metrics(&self) -> Metrics {
         let url = format!("http://{}/metrics", self.address("operations").await);
-        let answer = Answer::to(client().get(url)).await.unwrap();
-        assert_eq!(answer.status, 200);
-        assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
-        Metrics { text: answer.text }
+        let response = Response::to(client().get(url)).await.unwrap();
+        assert_eq!(response.status, 200);
+        assert_eq!(response.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+        Metrics { text: response.text }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A service's process.
 
-use super::http::{Answer, client};
+use super::http::{Response, client};
 use super::wait::eventually;
 use std::env;
 use std::fs::{self, File};
@@ -106,7 +106,7 @@ impl Service {
     }
 
     /// Waits until the process ends by itself; how it did.
-    pub async fn ended(&mut self) -> ExitStatus {
+    pub async fn wait_for_exit(&mut self) -> ExitStatus {
         let child = &mut self.child;
         eventually(async || child.try_wait().unwrap().ok_or("still running")).await
     }
@@ -137,9 +137,9 @@ impl Service {
     }
 
     /// `GET /health` on the operations port.
-    pub async fn health(&self) -> Answer {
+    pub async fn health(&self) -> Response {
         let url = format!("http://{}/health", self.address("operations").await);
-        eventually(async || Answer::to(client().get(&url)).await).await
+        eventually(async || Response::to(client().get(&url)).await).await
     }
 
     /// Waits until the service is well.

@@ -3,7 +3,7 @@
 use super::broker::Broker;
 use super::database::Databases;
 use super::free_port::free_port;
-use super::http::{Answer, client, json};
+use super::http::{Response, client, json};
 use super::link::Link;
 use super::process::Service;
 use super::servers::Servers;
@@ -26,7 +26,7 @@ pub struct Shop {
     /// The query service.
     pub query: Service,
     client: Client,
-    wiring: Wiring,
+    ports: ServerPorts,
     logs: Option<PathBuf>,
     settings: Settings,
 }
@@ -36,7 +36,7 @@ type Settings = Vec<(&'static str, String)>;
 
 /// The ports at which the services reach the servers: their own, or those of links.
 #[derive(Clone, Copy, Debug)]
-pub struct Wiring {
+pub struct ServerPorts {
     /// From the command service to the write database.
     pub command_write: u16,
     /// From the command service to the broker.
@@ -49,7 +49,7 @@ pub struct Wiring {
     pub query_read: u16,
 }
 
-impl Wiring {
+impl ServerPorts {
     /// Without links.
     pub fn direct(servers: &Servers) -> Self {
         Self {
@@ -108,8 +108,8 @@ impl Links {
     }
 
     /// The way through the links.
-    pub fn wiring(&self) -> Wiring {
-        Wiring {
+    pub fn ports(&self) -> ServerPorts {
+        ServerPorts {
             command_write: self.command_write.port,
             command_broker: self.command_broker.port,
             consumer_broker: self.consumer_broker.port,
@@ -121,80 +121,81 @@ impl Links {
 
 impl Shop {
     /// A shop that is open: all services are well.
-    pub async fn open() -> Self {
-        Self::open_with(&[]).await
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
     }
 
     /// The same, with settings for all services besides.
-    pub async fn open_with(settings: &[(&'static str, &str)]) -> Self {
+    pub async fn start_with(settings: &[(&'static str, &str)]) -> Self {
         let servers = Servers::of_environment();
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        let shop = Self::set_up(&servers, Wiring::direct(&servers), None, settings.collect()).await;
+        let shop =
+            Self::set_up(&servers, ServerPorts::direct(&servers), None, settings.collect()).await;
         for service in [&shop.command, &shop.consumer, &shop.query] {
             service.healthy().await;
         }
         shop
     }
 
-    /// A shop whose services go where the wiring leads, and were just started. Their
+    /// A shop whose services go where the ports leads, and were just started. Their
     /// logs are kept in the folder, if there is one.
-    pub async fn wired(servers: &Servers, wiring: Wiring, logs: Option<&Path>) -> Self {
-        Self::set_up(servers, wiring, logs, Vec::new()).await
+    pub async fn spawn(servers: &Servers, ports: ServerPorts, logs: Option<&Path>) -> Self {
+        Self::set_up(servers, ports, logs, Vec::new()).await
     }
 
     async fn set_up(
         servers: &Servers,
-        wiring: Wiring,
+        ports: ServerPorts,
         logs: Option<&Path>,
         settings: Settings,
     ) -> Self {
         let (databases, broker) = (Databases::create(servers).await, Broker::create(servers).await);
-        let command = command_service(&databases, &broker, wiring, logs, &settings);
-        let consumer = consumer_service(&databases, &broker, wiring, logs, &settings);
-        let query = query_service(&databases, wiring, logs, &settings);
+        let command = command_service(&databases, &broker, ports, logs, &settings);
+        let consumer = consumer_service(&databases, &broker, ports, logs, &settings);
+        let query = query_service(&databases, ports, logs, &settings);
         let (client, logs) = (client(), logs.map(Path::to_owned));
-        Self { databases, broker, command, consumer, query, client, wiring, logs, settings }
+        Self { databases, broker, command, consumer, query, client, ports, logs, settings }
     }
 
     /// One more command service beside the first.
     pub fn another_command_service(&self) -> Service {
         let logs = self.logs.as_deref();
-        command_service(&self.databases, &self.broker, self.wiring, logs, &self.settings)
+        command_service(&self.databases, &self.broker, self.ports, logs, &self.settings)
     }
 
     /// One more consumer service beside the first.
     pub fn another_consumer_service(&self) -> Service {
         let logs = self.logs.as_deref();
-        consumer_service(&self.databases, &self.broker, self.wiring, logs, &self.settings)
+        consumer_service(&self.databases, &self.broker, self.ports, logs, &self.settings)
     }
 
     /// One more query service beside the first.
     pub fn another_query_service(&self) -> Service {
-        query_service(&self.databases, self.wiring, self.logs.as_deref(), &self.settings)
+        query_service(&self.databases, self.ports, self.logs.as_deref(), &self.settings)
     }
 
     /// `POST` to the command service.
-    pub async fn post(&self, path: &str, body: &str) -> Answer {
+    pub async fn post(&self, path: &str, body: &str) -> Response {
         self.command(Method::POST, path, body).await
     }
 
     /// Any method to the command service.
-    pub async fn command(&self, method: Method, path: &str, body: &str) -> Answer {
+    pub async fn command(&self, method: Method, path: &str, body: &str) -> Response {
         let url = format!("http://{}{path}", self.command.address("api").await);
-        Answer::to(json(&self.client, method, url, body)).await.unwrap()
+        Response::to(json(&self.client, method, url, body)).await.unwrap()
     }
 
     /// `GET` from the query service.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Response {
         let url = format!("http://{}{path}", self.query.address("api").await);
-        Answer::to(self.client.get(url)).await.unwrap()
+        Response::to(self.client.get(url)).await.unwrap()
     }
 
     /// Waits until a query finds what it asks for.
-    pub async fn shows(&self, path: &str) {
+    pub async fn wait_until_found(&self, path: &str) {
         eventually(async || {
-            let answer = self.get(path).await;
-            if answer.status == 200 { Ok(()) } else { Err(answer.text) }
+            let response = self.get(path).await;
+            if response.status == 200 { Ok(()) } else { Err(response.text) }
         })
         .await;
     }
@@ -210,7 +211,7 @@ impl Shop {
     }
 
     /// Orders pieces of a product.
-    pub async fn order(&self, customer: i64, product: i64, quantity: i32) -> Answer {
+    pub async fn order(&self, customer: i64, product: i64, quantity: i32) -> Response {
         self.post("/api/orders", &order(customer, product, quantity)).await
     }
 
@@ -227,8 +228,8 @@ impl Shop {
             let unpublished = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
             // Servers may be on their way back.
             let away = |error: sqlx::Error| error.to_string();
-            let committed = self.databases.try_written(committed).await.map_err(away)?;
-            let unpublished = self.databases.try_written(unpublished).await.map_err(away)?;
+            let committed = self.databases.try_query_write(committed).await.map_err(away)?;
+            let unpublished = self.databases.try_query_write(unpublished).await.map_err(away)?;
             let status = self.get("/api/analytics/sync-status").await;
             let applied = status.body["eventsApplied"].as_i64().unwrap_or_default();
             let lag = status.body["lagSeconds"].as_i64();
@@ -242,7 +243,7 @@ impl Shop {
     }
 
     /// Closes the shop for good.
-    pub async fn close(self) {
+    pub async fn stop(self) {
         let Self { databases, broker, command, consumer, query, .. } = self;
         drop((command, consumer, query));
         databases.delete().await;
@@ -262,13 +263,13 @@ pub fn order(customer: i64, product: i64, quantity: i32) -> String {
 fn command_service(
     databases: &Databases,
     broker: &Broker,
-    wiring: Wiring,
+    ports: ServerPorts,
     logs: Option<&Path>,
     others: &Settings,
 ) -> Service {
     let mut settings = vec![
-        ("DATABASE_URL", databases.command_url(wiring.command_write)),
-        ("BROKER_URL", broker.url_as("command-service", wiring.command_broker)),
+        ("DATABASE_URL", databases.command_url(ports.command_write)),
+        ("BROKER_URL", broker.url_as("command-service", ports.command_broker)),
         ("COMMAND_SERVICE_PORT", free_port().to_string()),
     ];
     settings.extend_from_slice(others);
@@ -278,13 +279,13 @@ fn command_service(
 fn consumer_service(
     databases: &Databases,
     broker: &Broker,
-    wiring: Wiring,
+    ports: ServerPorts,
     logs: Option<&Path>,
     others: &Settings,
 ) -> Service {
     let mut settings = vec![
-        ("READ_DATABASE_URL", databases.consumer_url(wiring.consumer_read)),
-        ("BROKER_URL", broker.url_as("consumer-service", wiring.consumer_broker)),
+        ("READ_DATABASE_URL", databases.consumer_url(ports.consumer_read)),
+        ("BROKER_URL", broker.url_as("consumer-service", ports.consumer_broker)),
     ];
     settings.extend_from_slice(others);
     Service::start("consumer-service", settings, logs)
@@ -292,12 +293,12 @@ fn consumer_service(
 
 fn query_service(
     databases: &Databases,
-    wiring: Wiring,
+    ports: ServerPorts,
     logs: Option<&Path>,
     others: &Settings,
 ) -> Service {
     let mut settings = vec![
-        ("READ_DATABASE_URL", databases.query_url(wiring.query_read)),
+        ("READ_DATABASE_URL", databases.query_url(ports.query_read)),
         ("QUERY_SERVICE_PORT", free_port().to_string()),
     ];
     settings.extend_from_slice(others);

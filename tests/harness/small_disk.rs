@@ -1,6 +1,6 @@
 //! A database's data on a disk with little room.
 
-use super::own_servers::OwnServers;
+use super::dedicated_servers::DedicatedServers;
 use super::wait::within;
 use std::fs::{self, File};
 use std::io::Write;
@@ -34,7 +34,7 @@ const UNNOTICED: Duration = Duration::from_secs(60);
 /// A database whose data is on a small disk.
 #[derive(Debug)]
 pub struct SmallDisk<'a> {
-    servers: &'a OwnServers,
+    servers: &'a DedicatedServers,
     database: &'static str,
     data: PathBuf,
 }
@@ -44,9 +44,9 @@ pub struct SmallDisk<'a> {
 pub struct Ballast(PathBuf);
 
 impl<'a> SmallDisk<'a> {
-    /// Restarts a database with its data on a small disk. Only where `OwnServers` may
+    /// Restarts a database with its data on a small disk. Only where `DedicatedServers` may
     /// mount.
-    pub async fn of(servers: &'a OwnServers, database: &'static str) -> Self {
+    pub async fn of(servers: &'a DedicatedServers, database: &'static str) -> Self {
         // The server works in the folder of its data.
         let data = fs::read_link(format!("/proc/{}/cwd", servers.process(database))).unwrap();
         let disk = Self { servers, database, data };

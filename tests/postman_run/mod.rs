@@ -3,7 +3,7 @@
 
 mod addresses;
 
-use crate::harness::{Answer, Shop, client};
+use crate::harness::{Response, Shop, client};
 use addresses::Addresses;
 use reqwest::Client;
 use serde_json::json;
@@ -22,7 +22,7 @@ const MAX_ATTEMPTS: usize = 150;
 
 #[tokio::test]
 async fn the_collection_passes_twice_in_a_row() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let (collection, addresses) = (Collection::read(), Addresses::of(&shop).await);
     let mut failures = Vec::new();
     // The second run finds the data of the first.
@@ -30,7 +30,7 @@ async fn the_collection_passes_twice_in_a_row() {
         let failed = Run::new(&collection, &addresses).to_end().await;
         failures.extend(failed.into_iter().map(|failure| format!("{number} run: {failure}")));
     }
-    shop.close().await;
+    shop.stop().await;
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
@@ -131,14 +131,15 @@ impl<'a> Run<'a> {
         if let Some(body) = &request.body {
             call = call.body(fill(body)?);
         }
-        let answer = Answer::to(call).await.map_err(|error| format!("{error:?}"))?;
-        let headers: Vec<_> = answer
+        let response = Response::to(call).await.map_err(|error| format!("{error:?}"))?;
+        let headers: Vec<_> = response
             .headers
             .iter()
             .map(|(key, value)| json!({"key": key.as_str(), "value": value.to_str().unwrap()}))
             .collect();
-        let response = json!({"status": answer.status, "headers": headers, "body": answer.text});
-        Ok(response.to_string())
+        let for_sandbox =
+            json!({"status": response.status, "headers": headers, "body": response.text});
+        Ok(for_sandbox.to_string())
     }
 }
 

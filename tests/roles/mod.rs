@@ -4,7 +4,7 @@
 mod states;
 mod tokens;
 
-use crate::harness::{Answer, Keys, Service, Shop, client};
+use crate::harness::{Keys, Response, Service, Shop, client};
 use access::Role::Admin;
 use futures::future::join_all;
 use reqwest::Method;
@@ -20,7 +20,7 @@ use tokens::{AUDIENCE, ISSUER, SECRET};
 pub async fn shop_with_credentials(keys: &Keys, signer: &Signer) -> Shop {
     let key_set = keys.folder().join("jwks.json");
     fs::write(&key_set, serde_json::to_string(&signer.key_set()).unwrap()).unwrap();
-    Shop::open_with(&[
+    Shop::start_with(&[
         ("AUTH", "on"),
         ("API_KEYS_FILE", &keys.setting()),
         ("JWT_SECRET", SECRET),
@@ -46,18 +46,18 @@ async fn url(port: Port, shop: &Shop) -> String {
     format!("http://{}", service.address(server).await)
 }
 
-/// What is wrong with the answer to a request, if anything is.
-fn wrong(need: Need, who: &Who, answer: &Answer) -> Option<String> {
-    let challenge = answer.headers.get("www-authenticate").and_then(|value| value.to_str().ok());
+/// What is wrong with the response to a request, if anything is.
+fn wrong(need: Need, who: &Who, response: &Response) -> Option<String> {
+    let challenge = response.headers.get("www-authenticate").and_then(|value| value.to_str().ok());
     let refused = |status, error, beginning: Option<&str>| {
         let as_told = match (challenge, beginning) {
             (Some(challenge), Some(beginning)) => challenge.starts_with(beginning),
             (None, None) => true,
             _ => false,
         };
-        // The answer to HEAD has no body.
-        let named = answer.text.is_empty() || answer.error() == error;
-        answer.status == status && as_told && named
+        // The response to HEAD has no body.
+        let named = response.text.is_empty() || response.error() == error;
+        response.status == status && as_told && named
     };
     let fits = match (need, who) {
         (One(_) | Any, Who::Nobody) => refused(401, "Unauthorized", Some("Bearer")),
@@ -69,20 +69,20 @@ fn wrong(need: Need, who: &Who, answer: &Answer) -> Option<String> {
             let scope = format!("Bearer error=\"insufficient_scope\", scope=\"{role}\"");
             refused(403, "Forbidden", Some(&scope))
         }
-        (Any, Who::Caller(_)) => matches!(answer.status, 404 | 405),
-        (Open, _) => answer.status == 200,
+        (Any, Who::Caller(_)) => matches!(response.status, 404 | 405),
+        (Open, _) => response.status == 200,
         (One(_), Who::Caller(_)) => {
-            answer.status < 500 && !matches!(answer.status, 401 | 403 | 405 | 429)
+            response.status < 500 && !matches!(response.status, 401 | 403 | 405 | 429)
         }
     };
     // Nobody else may be given it by a cache on the way.
-    let is_kept = answer.headers["cache-control"] != "no-store" && !matches!(need, Open);
-    (!fits || is_kept).then(|| format!("{} {challenge:?} {}", answer.status, answer.text))
+    let is_kept = response.headers["cache-control"] != "no-store" && !matches!(need, Open);
+    (!fits || is_kept).then(|| format!("{} {challenge:?} {}", response.status, response.text))
 }
 
 #[tokio::test]
 async fn every_route_by_every_state_of_a_credential() {
-    let (mut keys, signer) = (Keys::none(), Signer::new());
+    let (mut keys, signer) = (Keys::empty(), Signer::new());
     let states = states::all(&mut keys, &signer);
     let shop = shop_with_credentials(&keys, &signer).await;
     let urls = join_all(Port::ALL.map(async |port| (port, url(port, &shop).await))).await;
@@ -100,8 +100,8 @@ async fn every_route_by_every_state_of_a_credential() {
             for (name, value) in &state.headers {
                 request = request.header(*name, value);
             }
-            let answer = Answer::to(request).await.unwrap();
-            if let Some(wrong) = wrong(*need, &state.who, &answer) {
+            let response = Response::to(request).await.unwrap();
+            if let Some(wrong) = wrong(*need, &state.who, &response) {
                 faults.push(format!("{}: {port:?} {method} {path}: {wrong}", state.name));
             }
         }
@@ -111,5 +111,5 @@ async fn every_route_by_every_state_of_a_credential() {
     let faults = faults.concat();
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     println!("{} routes by {} states of a credential", ROUTES.len(), states.len());
-    shop.close().await;
+    shop.stop().await;
 }

@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(of("q", &["rules::tests::a", "views::database_tests::b"]), Needs::Database);
         assert_eq!(of("q", &["rules::tests::no_database_tests"]), Needs::Nothing);
         assert_eq!(of("system", &["oversell::a"]), Needs::Everything);
-        assert_eq!(of("system", &["bad_settings::without_servers::a"]), Needs::Nothing);
+        assert_eq!(of("system", &["settings_validation::without_servers::a"]), Needs::Nothing);
     }
 
     #[test]

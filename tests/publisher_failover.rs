@@ -4,7 +4,7 @@ use crate::harness::{Shop, assert_views_agree, eventually};
 
 #[tokio::test]
 async fn a_standby_takes_over_from_a_dead_publisher() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     let other = shop.another_command_service();
     other.healthy().await;
     let product = shop.product("Tea", "5", 10).await;
@@ -19,9 +19,9 @@ async fn a_standby_takes_over_from_a_dead_publisher() {
                    WHERE locktype = 'advisory' AND granted AND database =
                        (SELECT oid FROM pg_database WHERE datname = current_database())";
     eventually(async || {
-        let leaders = shop.databases.written(leaders).await;
+        let leaders = shop.databases.query_write(leaders).await;
         if leaders == 1 { Ok(()) } else { Err(leaders) }
     })
     .await;
-    shop.close().await;
+    shop.stop().await;
 }

@@ -19,20 +19,20 @@ async fn load(shop: &Shop) -> Output {
 
 #[tokio::test]
 async fn a_run_verifies_what_it_sent_beside_whatever_is_there() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     for run in 1..=2 {
         let output = load(&shop).await;
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{text}");
         assert!(text.contains("verified: no difference in 300 answers to orders"), "{text}");
-        assert_eq!(shop.databases.written("SELECT count(*) FROM orders").await, run * 300);
+        assert_eq!(shop.databases.query_write("SELECT count(*) FROM orders").await, run * 300);
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_ten_thousandth_that_is_wrong_in_one_view_is_found() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     // Ten-thousandths that nobody paid, on one product.
     sqlx::raw_sql(
         "CREATE FUNCTION overstate() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -51,5 +51,5 @@ async fn a_ten_thousandth_that_is_wrong_in_one_view_is_found() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("product 5"), "{text}");
-    shop.close().await;
+    shop.stop().await;
 }

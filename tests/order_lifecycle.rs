@@ -1,23 +1,23 @@
 //! An order's life: what may follow what, what comes back, and that the views
 //! go along.
 
-use crate::harness::{Answer, Shop, assert_views_agree, eventually};
+use crate::harness::{Response, Shop, assert_views_agree, eventually};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
-async fn move_to(shop: &Shop, order: i64, status: &str) -> Answer {
+async fn move_to(shop: &Shop, order: i64, status: &str) -> Response {
     let path = format!("/api/orders/{order}/status");
     shop.command(Method::PUT, &path, &format!(r#"{{"status":"{status}"}}"#)).await
 }
 
 async fn stock(shop: &Shop) -> i64 {
-    shop.databases.written("SELECT stock::bigint FROM products ORDER BY id LIMIT 1").await
+    shop.databases.query_write("SELECT stock::bigint FROM products ORDER BY id LIMIT 1").await
 }
 
 #[tokio::test]
 async fn an_order_goes_its_way_and_says_where_it_may_go() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "4.5", 100).await;
     let order = shop.order(7, product, 3).await.integer("orderId");
 
@@ -34,7 +34,7 @@ async fn an_order_goes_its_way_and_says_where_it_may_go() {
         assert!(!again.headers.contains_key("x-event-id"), "and nothing happened");
     }
     assert_eq!(move_to(&shop, order, "PAID").await.body["allowed"], json!([]));
-    assert_eq!(shop.databases.written("SELECT count(*) FROM outbox").await, 2 + 4);
+    assert_eq!(shop.databases.query_write("SELECT count(*) FROM outbox").await, 2 + 4);
     assert_eq!(stock(&shop).await, 97, "a refund returns no stock");
 
     let unpaid = shop.order(7, product, 1).await.integer("orderId");
@@ -42,12 +42,12 @@ async fn an_order_goes_its_way_and_says_where_it_may_go() {
     shop.caught_up().await;
     assert_eq!(shop.get(&format!("/api/orders/{order}")).await.body["status"], "REFUNDED");
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_cancelled_order_leaves_the_figures_as_if_it_had_never_been_placed() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "4.5", 100).await;
     shop.order(7, product, 3).await;
     shop.caught_up().await;
@@ -81,21 +81,21 @@ async fn a_cancelled_order_leaves_the_figures_as_if_it_had_never_been_placed() {
     assert_eq!((&customer["totalSpent"], &customer["orderCount"]), (&json!(0), &json!(0)));
     assert!(customer["lastOrderDate"].is_string(), "they ordered, though");
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 /// Sends a command again as long as it is refused because too much is under way.
-async fn unless_busy(mut send: impl AsyncFnMut() -> Answer) -> Answer {
+async fn unless_busy(mut send: impl AsyncFnMut() -> Response) -> Response {
     eventually(async || {
-        let answer = send().await;
-        if answer.status == 503 { Err(answer.text) } else { Ok(answer) }
+        let response = send().await;
+        if response.status == 503 { Err(response.text) } else { Ok(response) }
     })
     .await
 }
 
 #[tokio::test]
 async fn cancelling_and_ordering_at_once_neither_loses_nor_makes_stock() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Scarce", "10", 20).await;
     // Twenty pieces go round: each client orders one, cancels it, and so on.
     let clients = (1..=30).map(async |customer: i64| {
@@ -110,8 +110,8 @@ async fn cancelling_and_ordering_at_once_neither_loses_nor_makes_stock() {
                 // Twice at once: it is cancelled once.
                 let order = placed.integer("orderId");
                 let cancel = || unless_busy(async || move_to(&shop, order, "CANCELLED").await);
-                for answer in join_all([cancel(), cancel()]).await {
-                    assert_eq!(answer.status, 200, "{}", answer.text);
+                for response in join_all([cancel(), cancel()]).await {
+                    assert_eq!(response.status, 200, "{}", response.text);
                 }
             }
         }
@@ -121,5 +121,5 @@ async fn cancelling_and_ordering_at_once_neither_loses_nor_makes_stock() {
     assert_eq!(stock(&shop).await, 20 - kept);
     shop.caught_up().await;
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }

@@ -13,7 +13,7 @@ async fn detail(shop: &Shop, part: &str) -> String {
 
 #[tokio::test]
 async fn orders_go_on_while_the_queue_of_products_refuses() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     shop.command.restart_with("OUTBOX_LIMIT", "1100");
     // So that few events wait in the consumer.
     shop.consumer.restart_with("CONSUMER_BATCH", "5");
@@ -34,15 +34,15 @@ async fn orders_go_on_while_the_queue_of_products_refuses() {
     let path = format!("/api/products/{held}/price");
     let change = async || shop.command(Method::PUT, &path, r#"{"price":6}"#).await;
     let refused = loop {
-        let answer = change().await;
-        if answer.status != 200 {
-            break answer;
+        let response = change().await;
+        if response.status != 200 {
+            break response;
         }
     };
     assert_eq!((refused.status, refused.error()), (503, "Outbox full"));
     let waiting = "SELECT count(*) FROM outbox
                    WHERE topic = 'product-events' AND published_at IS NULL";
-    assert!(shop.databases.written(waiting).await > 1_000);
+    assert!(shop.databases.query_write(waiting).await > 1_000);
     let publisher = detail(&shop, "publisher").await;
     assert_eq!(
         publisher,
@@ -81,7 +81,7 @@ async fn orders_go_on_while_the_queue_of_products_refuses() {
     .await;
     assert_eq!(change().await.status, 200);
     shop.caught_up().await;
-    assert_eq!(shop.databases.written(waiting).await, 0);
+    assert_eq!(shop.databases.query_write(waiting).await, 0);
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }

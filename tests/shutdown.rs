@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn services_stop_when_asked_to() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     let product = shop.product("Tea", "5", 10).await;
     assert_eq!(shop.order(1, product, 1).await.status, 201);
     // A client that never finishes its request does not keep them from it.
@@ -14,7 +14,7 @@ async fn services_stop_when_asked_to() {
     unfinished.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n").await.unwrap();
     for service in [&mut shop.command, &mut shop.consumer, &mut shop.query] {
         service.signal("TERM");
-        assert!(service.ended().await.success());
+        assert!(service.wait_for_exit().await.success());
     }
-    shop.close().await;
+    shop.stop().await;
 }

@@ -1,7 +1,7 @@
 //! Database servers without a free connection.
 
+use super::environment::Stage;
 use super::load::PATIENCE;
-use super::stage::Stage;
 use crate::harness::{Service, within};
 use sqlx::{Connection, PgConnection, PgPool};
 

@@ -4,11 +4,11 @@ use crate::harness::{Shop, client};
 use hdrhistogram::Histogram;
 use std::time::Instant;
 
-/// Prints how long it takes from the answer to a POST until the product view
-/// shows it: `cargo stack test visible_soon -- --nocapture`.
+/// Prints how long it takes from the response to a POST until the product view
+/// shows it: `cargo stack test view_latency -- --nocapture`.
 #[tokio::test]
 async fn an_order_shows_in_the_product_view() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 1_000_000).await;
     shop.caught_up().await;
     let url = format!(
@@ -32,11 +32,11 @@ async fn an_order_shows_in_the_product_view() {
     }
     let milliseconds = |quantile| times.value_at_quantile(quantile) as f64 / 1000.0;
     println!(
-        "from the answer to the view, 200 orders one by one: median {:.1} ms, p99 {:.1} ms, \
+        "from the response to the view, 200 orders one by one: median {:.1} ms, p99 {:.1} ms, \
          max {:.1} ms",
         milliseconds(0.5),
         milliseconds(0.99),
         times.max() as f64 / 1000.0,
     );
-    shop.close().await;
+    shop.stop().await;
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 #[tokio::test]
 async fn the_flow_is_drawn_with_every_view() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let drawn = eventually(async || {
         let drawn = shop.get("/api/analytics/topology").await;
         if drawn.text.contains("(none is registered)") { Err(drawn.text) } else { Ok(drawn) }
@@ -28,12 +28,12 @@ async fn the_flow_is_drawn_with_every_view() {
     for view in views {
         assert!(drawn.text.contains(&view), "{view} is not in\n{}", drawn.text);
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn connections_channels_and_consumers_are_told_apart_in_the_management_pages() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     // The pages are made from statistics, which come every few seconds.
     let tags = eventually(async || {
         let connections = names_of_connections(&shop).await;
@@ -65,7 +65,7 @@ async fn connections_channels_and_consumers_are_told_apart_in_the_management_pag
     for (tag, topic) in tags.iter().zip(["order-events", "product-events", "user-events"]) {
         assert!(tag.starts_with(&format!("consumer-service {topic} ")), "{tag}");
     }
-    shop.close().await;
+    shop.stop().await;
 }
 
 /// What services call their connections, by the connections' addresses.

@@ -1,7 +1,7 @@
 //! Rights that are taken away by mistake, and given back.
 
+use super::environment::Stage;
 use super::load::PATIENCE;
-use super::stage::Stage;
 use crate::harness::within;
 
 /// The command service loses the right to write the outbox, then the consumer service the

@@ -2,7 +2,7 @@
 
 use crate::harness::poison::{Poison, every_kind, publish};
 use crate::harness::raw_amqp::RawMessage;
-use crate::harness::{Answer, Shop, client, program, within};
+use crate::harness::{Response, Shop, client, program, within};
 use serde_json::Value;
 use std::process::Command;
 use std::time::Duration;
@@ -59,7 +59,7 @@ async fn publish_all(shop: &Shop, topic: &str, first: usize) -> Vec<Poison> {
 
 async fn wait_for(shop: &Shop, sql: &'static str, count: usize) {
     within(DEADLINE, async || {
-        let found = shop.databases.viewed(sql).await;
+        let found = shop.databases.query_read(sql).await;
         if found == count as i64 { Ok(()) } else { Err(format!("{found}, not {count}: {sql}")) }
     })
     .await;
@@ -83,7 +83,7 @@ fn admin(url: &str, line: &str) -> String {
 
 #[tokio::test]
 async fn poison_of_every_kind_is_kept_and_what_is_behind_it_is_applied() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     let mut taken = publish_all(&shop, "order-events", 1000).await;
     taken.extend(publish_all(&shop, "product-events", 1000).await);
     let kinds = every_kind("order-events").len();
@@ -109,7 +109,7 @@ async fn poison_of_every_kind_is_kept_and_what_is_behind_it_is_applied() {
 
     let operations = shop.consumer.address("operations").await;
     let url = format!("http://{operations}");
-    let list = Answer::to(client().get(format!("{url}/admin/dead-letters?limit=500"))).await;
+    let list = Response::to(client().get(format!("{url}/admin/dead-letters?limit=500"))).await;
     let letters = list.unwrap().body;
     for Poison { kind, reason, message } in &taken {
         let body = String::from_utf8_lossy(&message.body);
@@ -131,6 +131,6 @@ async fn poison_of_every_kind_is_kept_and_what_is_behind_it_is_applied() {
     admin(&url, "discard --all");
     assert_eq!(admin(&url, "list"), "no dead letters\n");
     let product = shop.product("Mate", "5", 10).await;
-    shop.shows(&format!("/api/products/{product}")).await;
-    shop.close().await;
+    shop.wait_until_found(&format!("/api/products/{product}")).await;
+    shop.stop().await;
 }

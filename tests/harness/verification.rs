@@ -23,11 +23,11 @@ pub async fn verify(databases: &Databases, arguments: &[&str]) -> Output {
 /// Panics with what differs, should any view differ from the write database.
 pub async fn assert_views_agree(databases: &Databases) {
     let output = verify(databases, &["--patience", "5"]).await;
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", printed(&output));
 }
 
 /// Everything that a program has printed.
-pub fn told(output: &Output) -> String {
+pub fn printed(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 

@@ -3,7 +3,7 @@
 use super::client::Doors;
 use super::ledger::Ledger;
 use super::load::{Catalogue, Load, PATIENCE};
-use crate::harness::{Link, Links, OwnServers, Servers, Service, Shop, within};
+use crate::harness::{DedicatedServers, Link, Links, Servers, Service, Shop, within};
 use fastrand::Rng;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct Stage {
     pub ledger: Arc<Ledger>,
     /// The scenario's choices.
     pub random: Rng,
-    own_servers: Option<Arc<OwnServers>>,
+    dedicated_servers: Option<Arc<DedicatedServers>>,
 }
 
 /// Where scenarios take place.
@@ -35,7 +35,7 @@ pub enum Place {
     /// On servers that others use, too.
     Shared(Servers),
     /// On servers that may be killed.
-    Own(Arc<OwnServers>),
+    Own(Arc<DedicatedServers>),
 }
 
 impl Place {
@@ -60,7 +60,7 @@ impl Stage {
         let mut random = Rng::with_seed(seed);
         let links = Links::to(place.servers());
         links.open().await;
-        let shop = Shop::wired(place.servers(), links.wiring(), Some(logs)).await;
+        let shop = Shop::spawn(place.servers(), links.ports(), Some(logs)).await;
         let mut others = Vec::new();
         for _ in 1..replicas {
             others.push(shop.another_command_service());
@@ -73,11 +73,11 @@ impl Stage {
         let (fronts, doors) = doors(&shop, &others).await;
         let catalogue = Catalogue::create(&shop, &ledger).await;
         let load = Load::start(doors, &catalogue, ledger.clone(), &mut random);
-        let own_servers = match place {
+        let dedicated_servers = match place {
             Place::Shared(_) => None,
             Place::Own(own) => Some(own.clone()),
         };
-        Self { shop, others, links, fronts, load, ledger, random, own_servers }
+        Self { shop, others, links, fronts, load, ledger, random, dedicated_servers }
     }
 
     /// Every service.
@@ -87,8 +87,8 @@ impl Stage {
     }
 
     /// The servers, which are this scenario's own.
-    pub fn own_servers(&self) -> Arc<OwnServers> {
-        self.own_servers.clone().expect("a scenario that kills servers has its own")
+    pub fn dedicated_servers(&self) -> Arc<DedicatedServers> {
+        self.dedicated_servers.clone().expect("a scenario that kills servers has its own")
     }
 
     /// Lets a fault last, by the seed between so many milliseconds.
@@ -99,7 +99,7 @@ impl Stage {
     /// Waits until a number of the write database, whose server may be away, is
     /// above a bound.
     pub async fn written_above(&self, bound: i64, sql: &'static str) {
-        within(PATIENCE, async || match self.shop.databases.try_written(sql).await {
+        within(PATIENCE, async || match self.shop.databases.try_query_write(sql).await {
             Ok(number) if number > bound => Ok(()),
             other => Err(format!("{other:?}, not above {bound}: {sql}")),
         })
@@ -109,7 +109,7 @@ impl Stage {
     /// Closes the shop for good.
     pub async fn close(self) {
         drop(self.others);
-        self.shop.close().await;
+        self.shop.stop().await;
     }
 }
 

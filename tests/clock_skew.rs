@@ -22,7 +22,7 @@ async fn tells(service: &Service, detail: &str, seconds: f64) {
 
 #[tokio::test]
 async fn wrong_clocks_are_told_and_lose_nothing() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     assert_eq!(shop.query.health().await.body["clock"]["status"], "up");
     shop.command.restart_with_clock("+10m");
     shop.consumer.restart_with_clock("-10m");
@@ -44,8 +44,8 @@ async fn wrong_clocks_are_told_and_lose_nothing() {
             "customerId":9,"items":[{{"productId":{product},"quantity":1,"price":5}}]}}"#
     );
     shop.broker.publish("order-events", &[body.into_bytes()], BasicProperties::default()).await;
-    shop.shows("/api/orders/900").await;
-    assert_eq!(shop.databases.viewed("SELECT count(*) FROM dead_letters").await, 0);
+    shop.wait_until_found("/api/orders/900").await;
+    assert_eq!(shop.databases.query_read("SELECT count(*) FROM dead_letters").await, 0);
     // The write database's clock is right, as soon as that is known.
     eventually(async || {
         let metrics = shop.consumer.metrics().await;
@@ -53,5 +53,5 @@ async fn wrong_clocks_are_told_and_lose_nothing() {
         if skew.abs() < 5.0 { Ok(()) } else { Err(skew) }
     })
     .await;
-    shop.close().await;
+    shop.stop().await;
 }

@@ -1,7 +1,7 @@
 //! Whatever dies, nothing is lost and nothing is doubled: the scenarios of
 //! `cargo stack chaos` that show most, each with one seed.
 
-use crate::harness::{OwnServers, Servers};
+use crate::harness::{DedicatedServers, Servers};
 use std::env;
 use std::fs;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ async fn survives(name: &str, seed: u64) {
     // One at a time, because they have many processes with the same name.
     let _own = if scenario.breaks_servers { Some(OWN_SERVERS.lock().await) } else { None };
     let place = if scenario.breaks_servers {
-        let servers = OwnServers::start("test-servers", &logs).await;
+        let servers = DedicatedServers::start("test-servers", &logs).await;
         if scenario.mounts && !servers.can_mount {
             println!("{name} is skipped: it needs root, to mount a small disk");
             return;

@@ -7,7 +7,7 @@ use crate::harness::{Links, Servers, Shop, assert_views_agree, eventually};
 async fn services_start_without_anything_and_wait() {
     let servers = Servers::of_environment();
     let links = Links::to(&servers);
-    let shop = Shop::wired(&servers, links.wiring(), None).await;
+    let shop = Shop::spawn(&servers, links.ports(), None).await;
     for (service, part) in
         [(&shop.command, "database"), (&shop.consumer, "database"), (&shop.query, "database")]
     {
@@ -26,14 +26,14 @@ async fn services_start_without_anything_and_wait() {
     let product = shop.product("Tea", "5", 10).await;
     assert_eq!(shop.order(1, product, 1).await.status, 201);
     let published = "SELECT count(*) FROM outbox WHERE published_at IS NOT NULL";
-    assert_eq!(shop.databases.written(published).await, 0);
+    assert_eq!(shop.databases.query_write(published).await, 0);
 
     links.open().await;
     shop.consumer.healthy().await;
     shop.query.healthy().await;
     shop.caught_up().await;
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn the_first_order_after_an_outage_is_taken() {
     let servers = Servers::of_environment();
     let links = Links::to(&servers);
     links.open().await;
-    let shop = Shop::wired(&servers, links.wiring(), None).await;
+    let shop = Shop::spawn(&servers, links.ports(), None).await;
     shop.command.healthy().await;
     let product = shop.product("Tea", "5", 10).await;
     assert_eq!(shop.order(1, product, 1).await.status, 201);
@@ -53,14 +53,14 @@ async fn the_first_order_after_an_outage_is_taken() {
     })
     .await;
     links.command_write.open().await;
-    let answer = shop.order(1, product, 1).await;
-    assert_eq!(answer.status, 201, "{}", answer.text);
-    shop.close().await;
+    let response = shop.order(1, product, 1).await;
+    assert_eq!(response.status, 201, "{}", response.text);
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_deleted_queue_is_declared_again() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let (connection, channel) = shop.broker.channel().await;
     let options = lapin::options::QueueDeleteOptions::default();
     channel.queue_delete("product-events".into(), options).await.unwrap();
@@ -75,5 +75,5 @@ async fn a_deleted_queue_is_declared_again() {
     let queue = shop.broker.queue("product-events").await;
     assert_eq!(queue.body["type"], "quorum");
     assert_views_agree(&shop.databases).await;
-    shop.close().await;
+    shop.stop().await;
 }

@@ -24,7 +24,7 @@ async fn publish(shop: &Shop, numbers: &[i64]) {
 /// Waits until a number of the read database is that.
 async fn becomes(shop: &Shop, sql: &'static str, expected: i64) {
     eventually(async || {
-        let number = shop.databases.viewed(sql).await;
+        let number = shop.databases.query_read(sql).await;
         if number == expected { Ok(()) } else { Err((sql, number)) }
     })
     .await;
@@ -32,7 +32,7 @@ async fn becomes(shop: &Shop, sql: &'static str, expected: i64) {
 
 #[tokio::test]
 async fn what_is_forgotten_is_never_applied_twice() {
-    let mut shop = Shop::open().await;
+    let mut shop = Shop::start().await;
     let orders = "SELECT coalesce(sum(order_count), 0)::bigint FROM customer_ltv_view";
     let remembered = "SELECT count(*) FROM processed_events";
     let letters = "SELECT count(*) FROM dead_letters
@@ -81,5 +81,5 @@ async fn what_is_forgotten_is_never_applied_twice() {
     publish(&shop, &[4]).await;
     becomes(&shop, letters, 1).await;
     becomes(&shop, orders, 4).await;
-    shop.close().await;
+    shop.stop().await;
 }

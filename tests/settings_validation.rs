@@ -9,7 +9,7 @@ mod without_servers {
 
     #[test]
     fn an_unusable_credential_setting_is_named() {
-        let store = Keys::none();
+        let store = Keys::empty();
         fs::write(store.path(), "{}").unwrap();
         let absent = store.folder().join("absent").to_str().unwrap().to_owned();
         let secret = "x".repeat(32);
@@ -92,7 +92,7 @@ mod without_servers {
             ];
             settings.push((setting, value.to_owned()));
             let mut service = Service::start("command-service", settings, None);
-            assert!(!service.ended().await.success());
+            assert!(!service.wait_for_exit().await.success());
             let log = service.log();
             assert!(log.contains(told) && !log.contains("s3cret"), "{setting}: {log}");
         }

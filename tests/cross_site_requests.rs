@@ -1,22 +1,22 @@
 //! What a web page on the operator's machine sends to an operations port does nothing,
 //! whether or not services ask for credentials.
 
-use crate::harness::{Answer, Keys, Shop, client};
+use crate::harness::{Keys, Response, Shop, client};
 use access::Role;
 use reqwest::{Method, RequestBuilder};
 
 async fn refused(request: RequestBuilder) -> bool {
-    let answer = Answer::to(request).await.unwrap();
-    answer.status == 403 && answer.error() == "Forbidden"
+    let response = Response::to(request).await.unwrap();
+    response.status == 403 && response.error() == "Forbidden"
 }
 
 #[tokio::test]
 async fn web_pages_do_nothing_on_operations_ports() {
-    let mut keys = Keys::none();
+    let mut keys = Keys::empty();
     let admin = keys.add(&[Role::Admin]);
     let on = [("AUTH", "on"), ("API_KEYS_FILE", &*keys.setting())];
     for settings in [&[][..], &on] {
-        let shop = Shop::open_with(settings).await;
+        let shop = Shop::start_with(settings).await;
         let command = format!("http://{}", shop.command.address("operations").await);
         let consumer = format!("http://{}", shop.consumer.address("operations").await);
         let replay = format!("{command}/admin/replay");
@@ -34,13 +34,13 @@ async fn web_pages_do_nothing_on_operations_ports() {
             assert!(refused(send(Method::GET, &letter).header(name, value)).await);
         }
         // Nothing was begun.
-        let progress = Answer::to(send(Method::GET, &replay)).await.unwrap();
+        let progress = Response::to(send(Method::GET, &replay)).await.unwrap();
         assert_eq!((progress.status, progress.error()), (404, "No replay"));
         // What is no web page gets through; and health may be looked at by anybody.
-        let begun = Answer::to(send(Method::POST, &replay)).await.unwrap();
+        let begun = Response::to(send(Method::POST, &replay)).await.unwrap();
         assert_eq!(begun.status, 202, "{}", begun.text);
         let health = client().get(format!("{command}/health")).header("origin", "null");
-        assert_eq!(Answer::to(health).await.unwrap().status, 200);
-        shop.close().await;
+        assert_eq!(Response::to(health).await.unwrap().status, 200);
+        shop.stop().await;
     }
 }

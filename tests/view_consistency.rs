@@ -72,21 +72,21 @@ impl Change {
                 (format!("/api/products/{product}"), format!(r#"{{"category":"{category}"}}"#))
             }
         };
-        let answer = shop.command(Method::PUT, &path, &body).await;
-        let is_fine = match answer.status {
+        let response = shop.command(Method::PUT, &path, &body).await;
+        let is_fine = match response.status {
             200 => true,
             // Fewer orders were accepted than were asked for.
-            404 => answer.error() == "Order not found",
-            409 => answer.error() == "Invalid status transition",
+            404 => response.error() == "Order not found",
+            409 => response.error() == "Invalid status transition",
             _ => false,
         };
-        assert!(is_fine, "{self:?}: {}", answer.text);
+        assert!(is_fine, "{self:?}: {}", response.text);
     }
 }
 
 #[tokio::test]
 async fn every_view_agrees_with_the_write_database_and_redelivery_changes_nothing() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     for id in 1..=20 {
         let category = CATEGORIES[id % 4];
         let stock = if id == 20 { 5 } else { 1_000_000 };
@@ -106,8 +106,8 @@ async fn every_view_agrees_with_the_write_database_and_redelivery_changes_nothin
 
     let post = async |case: &[Case]| {
         for (status, error, body) in case {
-            let answer = shop.post("/api/orders", body).await;
-            assert_eq!((answer.status, answer.error()), (*status, *error), "{}", answer.text);
+            let response = shop.post("/api/orders", body).await;
+            assert_eq!((response.status, response.error()), (*status, *error), "{}", response.text);
         }
     };
     let clients = cases.chunks(ORDERS.div_ceil(CLIENTS)).map(post);
@@ -123,11 +123,11 @@ async fn every_view_agrees_with_the_write_database_and_redelivery_changes_nothin
     shop.caught_up().await;
 
     let accepted = cases.iter().filter(|(status, ..)| *status == 201).count();
-    assert_eq!(shop.databases.written("SELECT count(*) FROM orders").await, accepted as i64);
+    assert_eq!(shop.databases.query_write("SELECT count(*) FROM orders").await, accepted as i64);
     assert_views_agree(&shop.databases).await;
 
     redeliver_shuffled(&shop, &mut runner).await;
-    shop.close().await;
+    shop.stop().await;
 }
 
 /// Publishes every event a second time, out of order, half as a stranger and
@@ -162,14 +162,16 @@ async fn redeliver_shuffled(shop: &Shop, runner: &mut TestRunner) {
         let last = format!("the last of {topic}").into_bytes();
         shop.broker.publish(topic, &[last], BasicProperties::default()).await;
     }
-    eventually(async || match shop.databases.viewed("SELECT count(*) FROM dead_letters").await {
-        3 => Ok(()),
-        parked => Err(format!("{parked} parked")),
+    eventually(async || {
+        match shop.databases.query_read("SELECT count(*) FROM dead_letters").await {
+            3 => Ok(()),
+            parked => Err(format!("{parked} parked")),
+        }
     })
     .await;
     shop.caught_up().await;
     assert_eq!(views(&shop.databases).await, before);
-    let events = shop.databases.written("SELECT count(*) FROM outbox").await;
-    assert_eq!(shop.databases.viewed("SELECT count(*) FROM processed_events").await, events);
-    assert_eq!(shop.databases.viewed("SELECT events_applied FROM sync_status").await, events);
+    let events = shop.databases.query_write("SELECT count(*) FROM outbox").await;
+    assert_eq!(shop.databases.query_read("SELECT count(*) FROM processed_events").await, events);
+    assert_eq!(shop.databases.query_read("SELECT events_applied FROM sync_status").await, events);
 }

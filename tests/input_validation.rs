@@ -1,6 +1,6 @@
 //! Bad input gets a clear refusal, never 500, and changes nothing.
 
-use crate::harness::{Answer, Shop, client};
+use crate::harness::{Response, Shop, client};
 use reqwest::Method;
 
 const PRODUCT: &str = "Invalid product data";
@@ -11,12 +11,12 @@ const ACCOUNT: &str = "Invalid account data";
 
 #[tokio::test]
 async fn commands_are_refused_with_the_fixed_texts_and_change_nothing() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 11).await;
     assert_eq!(shop.order(1, product, 1).await.integer("orderId"), 1);
     let ada = r#"{"name":"Ada","email":"ada@example.com"}"#;
     let user = shop.post("/api/users", ada).await.integer("id");
-    let before = shop.databases.written(EVERYTHING).await;
+    let before = shop.databases.query_write(EVERYTHING).await;
     let user_path = format!("/api/users/{user}");
     let account = format!(
         r#"{{"userId":{user},"address1":"1 Main St","city":"Ely","state":"MN","zip":"55731"}}"#
@@ -166,14 +166,14 @@ async fn commands_are_refused_with_the_fixed_texts_and_change_nothing() {
     ];
     for (method, path, body, status, error) in cases {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let answer = shop.command(method, path, body).await;
+        let response = shop.command(method, path, body).await;
         let shown: String = body.chars().take(80).collect();
-        assert_eq!((answer.status, answer.error()), (*status, *error), "{path} {shown}");
-        assert_eq!(answer.headers["content-type"], "application/problem+json");
-        assert_eq!(answer.integer("status"), i64::from(*status));
+        assert_eq!((response.status, response.error()), (*status, *error), "{path} {shown}");
+        assert_eq!(response.headers["content-type"], "application/problem+json");
+        assert_eq!(response.integer("status"), i64::from(*status));
     }
-    assert_eq!(shop.databases.written(EVERYTHING).await, before, "something was changed");
-    shop.close().await;
+    assert_eq!(shop.databases.query_write(EVERYTHING).await, before, "something was changed");
+    shop.stop().await;
 }
 
 const EVERYTHING: &str = "SELECT (SELECT count(*) FROM products) + (SELECT count(*) FROM orders)
@@ -184,22 +184,22 @@ const EVERYTHING: &str = "SELECT (SELECT count(*) FROM products) + (SELECT count
 
 #[tokio::test]
 async fn every_fault_of_a_body_is_named() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let body = r#"{"customerId":0,"items":[{"productId":1,"quantity":1},{"quantity":"2"}, 7]}"#;
-    let answer = shop.post("/api/orders", body).await;
-    let errors = answer.body["errors"].as_array().unwrap();
+    let response = shop.post("/api/orders", body).await;
+    let errors = response.body["errors"].as_array().unwrap();
     let fields: Vec<&str> = errors.iter().map(|e| e["field"].as_str().unwrap()).collect();
     assert_eq!(fields, ["customerId", "items[1].productId", "items[1].quantity", "items[2]"]);
 
     let url = format!("http://{}/api/orders", shop.command.address("api").await);
-    let untyped = Answer::to(client().post(&url).body("{}")).await.unwrap();
+    let untyped = Response::to(client().post(&url).body("{}")).await.unwrap();
     assert_eq!((untyped.status, untyped.error()), (415, "Unsupported media type"));
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn queries_are_refused_with_the_fixed_texts() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     shop.product("Tea", "5", 10).await;
     shop.caught_up().await;
     let cases = [
@@ -262,8 +262,13 @@ async fn queries_are_refused_with_the_fixed_texts() {
         ("/api/invoices?userId=1&month=1&year=2026", 404, "Invoice not found"),
     ];
     for (path, status, error) in cases {
-        let answer = shop.get(path).await;
-        assert_eq!((answer.status, answer.error()), (status, error), "{path}: {}", answer.text);
+        let response = shop.get(path).await;
+        assert_eq!(
+            (response.status, response.error()),
+            (status, error),
+            "{path}: {}",
+            response.text
+        );
     }
     for (path, zeros) in [
         (
@@ -278,8 +283,8 @@ async fn queries_are_refused_with_the_fixed_texts() {
         ("/api/analytics/hourly-sales?start=2026-01-01&end=2026-01-02", "[]"),
         ("/api/orders", "[]"),
     ] {
-        let answer = shop.get(path).await;
-        assert_eq!((answer.status, answer.text.as_str()), (200, zeros), "{path}");
+        let response = shop.get(path).await;
+        assert_eq!((response.status, response.text.as_str()), (200, zeros), "{path}");
     }
-    shop.close().await;
+    shop.stop().await;
 }

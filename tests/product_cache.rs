@@ -9,7 +9,7 @@ async fn by_hand(shop: &Shop, statement: &'static str) {
 
 #[tokio::test]
 async fn what_is_changed_by_hand_holds_for_the_next_order() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 10).await;
     assert_eq!(shop.order(1, product, 1).await.body["total"], 5);
 
@@ -24,13 +24,13 @@ async fn what_is_changed_by_hand_holds_for_the_next_order() {
 
     by_hand(&shop, "UPDATE products SET stock = 2").await;
     assert_eq!(shop.order(1, product, 2).await.status, 201);
-    assert_eq!(shop.databases.written("SELECT stock::bigint FROM products").await, 0);
-    shop.close().await;
+    assert_eq!(shop.databases.query_write("SELECT stock::bigint FROM products").await, 0);
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn a_price_changed_by_one_service_holds_for_the_next_order_of_another() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let other = shop.another_command_service();
     other.healthy().await;
     let product = shop.product("Tea", "5", 10).await;
@@ -40,8 +40,8 @@ async fn a_price_changed_by_one_service_holds_for_the_next_order_of_another() {
             .post(format!("http://{}/api/orders", other.address("api").await))
             .header("content-type", "application/json")
             .body(crate::harness::order(7, product, 1));
-        let answer = crate::harness::Answer::to(request).await.unwrap();
-        assert_eq!(answer.body["total"].as_f64(), Some(total), "{}", answer.text);
+        let response = crate::harness::Response::to(request).await.unwrap();
+        assert_eq!(response.body["total"].as_f64(), Some(total), "{}", response.text);
     };
     for price in [5.0, 4.0, 4.5] {
         let path = format!("/api/products/{product}/price");
@@ -52,12 +52,12 @@ async fn a_price_changed_by_one_service_holds_for_the_next_order_of_another() {
         order(price).await;
     }
     drop(other);
-    shop.close().await;
+    shop.stop().await;
 }
 
 #[tokio::test]
 async fn after_the_database_was_emptied_nothing_of_before_is_sold() {
-    let shop = Shop::open().await;
+    let shop = Shop::start().await;
     let before = shop.product("Tea", "5", 10).await;
     assert_eq!(shop.order(1, before, 1).await.body["total"], 5);
     by_hand(
@@ -73,5 +73,5 @@ async fn after_the_database_was_emptied_nothing_of_before_is_sold() {
     let order = shop.order(1, after, 1).await;
     assert_eq!(order.body["total"], 8, "{}", order.text);
     assert_eq!(order.body["items"][0]["category"], "Mugs");
-    shop.close().await;
+    shop.stop().await;
 }

@@ -17,7 +17,7 @@ const START: Duration = Duration::from_secs(180);
 /// Databases and a broker of our own, by `cargo stack infra --throw-away`, which
 /// starts again what dies.
 #[derive(Debug)]
-pub struct OwnServers {
+pub struct DedicatedServers {
     /// Their addresses.
     pub servers: Servers,
     /// The record of their processes.
@@ -41,7 +41,7 @@ fn can_mount() -> bool {
 #[derive(Debug)]
 struct Stack(Mutex<Child>);
 
-impl OwnServers {
+impl DedicatedServers {
     /// Starts servers under a name that nobody else uses. What `cargo stack` says
     /// goes to a file in the folder.
     pub async fn start(name: &str, logs: &Path) -> Self {
@@ -90,7 +90,7 @@ impl OwnServers {
         .await;
     }
 
-    /// Waits until a server that has ended is back and answers.
+    /// Waits until a server that has ended is back and responses.
     pub async fn back(&self, name: &str) {
         within(START, async || {
             if !is_alive(self.process(name)) {
