@@ -1,17 +1,17 @@
-//! `cargo stack prepare`: the query data in the crates' folders `.sqlx`.
+//! `cargo stack prepare`: writes the query data in the crates' folders `.sqlx`.
 //!
-//! The services' SQL is checked when they are compiled, against descriptions of
-//! every query that are kept in `.sqlx`. The query macros write these themselves if
-//! they are expanded with a database at hand. So each crate whose queries or
-//! migrations have changed is compiled here once with fresh databases, and writes into
-//! another folder; its `.sqlx` changes only if that has succeeded. What is compiled is
-//! the crate's unit tests, in the usual target folder: the next test run needs them
-//! anyway.
+//! sqlx checks the services' SQL at compile time against a description of each query in
+//! `.sqlx`. The query macros write these descriptions if they are expanded with a
+//! database. So one run of cargo compiles all crates whose queries or migrations have
+//! changed, with fresh databases. Each crate writes into a new folder of its own, and
+//! `.sqlx` changes only if the whole build succeeds. What is compiled are the crates'
+//! unit tests in the usual target folder, because the next test run needs them.
 
 use std::{
     collections::BTreeSet,
     ffi::OsString,
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::atomic::AtomicBool,
@@ -43,14 +43,15 @@ pub fn run(args: &PrepareArgs) -> Result<ExitCode> {
 
     let due = due(args, &project, &folder)?;
     if due.is_empty() {
-        terminal::print("No query and no migration has changed since the last time.");
+        terminal::print("No query and no migration has changed since the last run.");
         return Ok(ExitCode::SUCCESS);
     }
     let mut database = SingleDatabase::start(&project, &folder, &record)?;
     create_databases(&database, &project.root)?;
+    let queries = describe(&due, &project, &folder, &database)?;
     let mut stale = Vec::new();
     for (query_crate, inputs) in &due {
-        let described = describe(query_crate, &project, &folder, &database)?;
+        let described = queries.join(&query_crate.name);
         let changed = differences(&described, &query_crate.data())?;
         if args.check && !changed.is_empty() {
             stale.extend(changed);
@@ -71,8 +72,8 @@ pub fn run(args: &PrepareArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The crates to prepare, each with the hash of its inputs from before it is compiled: an
-/// edit in the meantime counts as a change.
+/// The crates to prepare. Each has the hash of its inputs from before the build, so that
+/// an edit during the build counts as a change.
 fn due(args: &PrepareArgs, project: &Project, folder: &Path) -> Result<Vec<(QueryCrate, u64)>> {
     let mut due = Vec::new();
     for query_crate in QueryCrate::all(&project.root)? {
@@ -89,7 +90,7 @@ fn fingerprint(query_crate: &QueryCrate, inputs: u64) -> Result<String> {
     Ok(format!("{inputs:x} {:x}", query_crate.hash_of_data()?))
 }
 
-/// The file with the crate's fingerprint from when its query data was last up to date.
+/// The file with the crate's fingerprint from the last time its query data was up to date.
 fn fingerprint_file(query_crate: &QueryCrate, folder: &Path) -> PathBuf {
     folder.join(format!("{}.fingerprint", query_crate.name))
 }
@@ -109,33 +110,49 @@ fn create_databases(server: &SingleDatabase, root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Compiles the crate with the databases at hand and returns the folder into which its
-/// macros have described its queries.
+/// Starts rustc for cargo. It names the folder for the query data of the crate that is
+/// compiled, if that crate is being prepared. sqlx reads the folder from `SQLX_OFFLINE_DIR`
+/// and has no setting for it per crate.
+const RUSTC_WRAPPER: &str = r#"#!/bin/sh
+if [ -d "$QUERIES/$CARGO_PKG_NAME" ]; then export SQLX_OFFLINE_DIR="$QUERIES/$CARGO_PKG_NAME"; fi
+exec "$@"
+"#;
+
+/// Compiles the crates with the databases. Returns the folder in which each crate's macros
+/// have described its queries, in a folder with the crate's name.
 fn describe(
-    query_crate: &QueryCrate,
+    due: &[(QueryCrate, u64)],
     project: &Project,
     folder: &Path,
     server: &SingleDatabase,
 ) -> Result<PathBuf> {
-    let described = folder.join(format!("{}.queries", query_crate.name));
-    if described.exists() {
-        fs::remove_dir_all(&described)?;
+    let queries = folder.join("queries");
+    if queries.exists() {
+        fs::remove_dir_all(&queries)?;
     }
-    fs::create_dir_all(&described)?;
-    // cargo does not know that the macros depend on databases.
-    touch_root(query_crate)?;
-    let name = &query_crate.name;
-    let targets = test_programs::unit_test_targets(project, std::slice::from_ref(name))?
-        .with_context(|| format!("{name} has no unit tests"))?;
+    for (query_crate, _) in due {
+        fs::create_dir_all(queries.join(&query_crate.name))?;
+        // cargo does not rebuild a crate when a database changes.
+        touch_root(query_crate)?;
+    }
+    let wrapper = folder.join("rustc.sh");
+    fs::write(&wrapper, RUSTC_WRAPPER)?;
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
+    let names: Vec<String> = due.iter().map(|(query_crate, _)| query_crate.name.clone()).collect();
+    let targets = test_programs::unit_test_targets(project, &names)?
+        .with_context(|| format!("not all of {} have unit tests only", names.join(", ")))?;
     let mut cargo = project.cargo();
     cargo
         .args(["test", "--no-run"])
         .args(targets)
+        .env("RUSTC_WRAPPER", wrapper)
+        .env("QUERIES", &queries)
         .env("SQLX_OFFLINE", "false")
-        .env("SQLX_OFFLINE_DIR", &described)
+        .env_remove("SQLX_OFFLINE_DIR")
         .envs(DATABASES.map(|database| (database.variable, server.cluster.url_of(database.name))));
-    cargo_build(&mut cargo, &format!("{name} with the databases"), &AtomicBool::new(false))?;
-    Ok(described)
+    let what = format!("{} with the databases", names.join(", "));
+    cargo_build(&mut cargo, &what, &AtomicBool::new(false))?;
+    Ok(queries)
 }
 
 fn touch_root(query_crate: &QueryCrate) -> Result<()> {
@@ -147,7 +164,7 @@ fn touch_root(query_crate: &QueryCrate) -> Result<()> {
     Ok(())
 }
 
-/// Makes the crate's query data what its macros have described: these files differ.
+/// Copies the files that differ from the described queries to the crate's query data.
 fn write(query_crate: &QueryCrate, described: &Path, changed: &[PathBuf]) -> Result<()> {
     let data = query_crate.data();
     fs::create_dir_all(&data)?;
@@ -165,15 +182,15 @@ fn write(query_crate: &QueryCrate, described: &Path, changed: &[PathBuf]) -> Res
     Ok(())
 }
 
-/// The files of the second folder that differ from those of the first, or that only one
-/// of them has.
+/// The files of the old folder that differ from those of the new one, or exist in only one
+/// of the two.
 fn differences(new: &Path, old: &Path) -> Result<Vec<PathBuf>> {
     let names = &entries(new)? | &entries(old)?;
     let differ = |name: &OsString| fs::read(new.join(name)).ok() != fs::read(old.join(name)).ok();
     Ok(names.into_iter().filter(differ).map(|name| old.join(name)).collect())
 }
 
-/// The names of the query files in a folder; none if it is not there.
+/// The names of the query files in a folder; none if the folder does not exist.
 fn entries(folder: &Path) -> Result<BTreeSet<OsString>> {
     if !folder.exists() {
         return Ok(BTreeSet::new());
@@ -192,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stale_queries_go_and_other_files_stay() -> Result<()> {
+    fn stale_queries_are_removed_and_other_files_stay() -> Result<()> {
         let folder = std::env::temp_dir().join(format!("stack-prepare-{}", std::process::id()));
         let new = folder.join("new");
         let query_crate = QueryCrate {

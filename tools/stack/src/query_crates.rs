@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// The databases: the variable with the URL, the name, the folder of the migrations.
+/// The databases of the services.
 pub const DATABASES: [Database; 2] = [
     Database { variable: "DATABASE_URL", name: "write_db", migrations: "db/write" },
     Database { variable: "READ_DATABASE_URL", name: "read_db", migrations: "db/read" },
@@ -17,7 +17,7 @@ pub const DATABASES: [Database; 2] = [
 /// A database that queries are checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Database {
-    /// The variable that names its URL, in `sqlx.toml` and for the services.
+    /// The environment variable with its URL, in `sqlx.toml` and for the services.
     pub variable: &'static str,
     /// Its name.
     pub name: &'static str,
@@ -37,7 +37,7 @@ pub struct QueryCrate {
 }
 
 impl QueryCrate {
-    /// All of the project.
+    /// All such crates of the project.
     pub fn all(root: &Path) -> Result<Vec<Self>> {
         let mut crates = Vec::new();
         for entry in fs::read_dir(root)? {
@@ -59,7 +59,7 @@ impl QueryCrate {
         Ok(crates)
     }
 
-    /// The folder of its query data. sqlx finds it there.
+    /// The folder of its query data, where sqlx reads it.
     pub fn data(&self) -> PathBuf {
         self.folder.join(".sqlx")
     }
@@ -82,28 +82,27 @@ impl QueryCrate {
     }
 }
 
-/// Hashes the files in a folder with their paths. Of Rust files only the queries count.
+/// Hashes the files in a folder with their paths, but no Rust files without queries.
 fn hash_files(folder: &Path, hasher: &mut DefaultHasher) -> Result<()> {
     for path in files(folder)? {
-        let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+        let bytes = fs::read(&path)?;
         let is_rust = path.extension().is_some_and(|extension| extension == "rs");
-        let inputs = if is_rust { queries(&text) } else { vec![&*text] };
-        if !inputs.is_empty() {
+        if !is_rust || has_queries(&String::from_utf8_lossy(&bytes)) {
             path.strip_prefix(folder).unwrap_or(&path).hash(hasher);
-            inputs.hash(hasher);
+            bytes.hash(hasher);
         }
     }
     Ok(())
 }
 
-/// The version in the lock file: another one may describe queries in another way.
+/// The version of sqlx in the lock file: another version may describe queries differently.
 fn sqlx_version(root: &Path) -> Result<String> {
     let lock = fs::read_to_string(root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
     let (_, rest) = lock.split_once("name = \"sqlx\"\n").context("sqlx is not in Cargo.lock")?;
     Ok(rest.lines().next().unwrap_or_default().to_owned())
 }
 
-/// All files in a folder and below, in the order of their paths; none if it is not there.
+/// All files in a folder and below, sorted by path; none if the folder does not exist.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -117,66 +116,12 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The calls of query macros in a source file, `query_as!(…)` for example.
-fn queries(source: &str) -> Vec<&str> {
-    let mut found = Vec::new();
-    let mut rest = source;
-    while let Some(start) = rest.find("query") {
-        rest = &rest[start..];
-        let name = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(rest.len());
-        let (call, after) = match rest[name..].strip_prefix("!(") {
-            Some(arguments) => rest.split_at(name + 2 + end_of_arguments(arguments)),
-            None => ("", &rest[name..]),
-        };
-        if !call.is_empty() {
-            found.push(call);
-        }
-        rest = after;
-    }
-    found
-}
-
-/// Where the parenthesis closes that was open before. Those in string literals do not
-/// count.
-fn end_of_arguments(text: &str) -> usize {
-    let mut open = 1_u32;
-    let mut at = 0;
-    while let Some(character) = text[at..].chars().next() {
-        at += match character {
-            '"' => string_length(&text[at..]),
-            'r' => raw_string_length(&text[at..]).unwrap_or(1),
-            _ => character.len_utf8(),
-        };
-        match character {
-            '(' => open += 1,
-            ')' => open -= 1,
-            _ => {}
-        }
-        if open == 0 {
-            return at;
-        }
-    }
-    text.len()
-}
-
-/// The length of the string literal that the text begins with.
-fn string_length(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, character) in text.char_indices().skip(1) {
-        match character {
-            '"' if !escaped => return at + 1,
-            _ => escaped = character == '\\' && !escaped,
-        }
-    }
-    text.len()
-}
-
-/// The length of the raw string literal that the text begins with, if it does.
-fn raw_string_length(text: &str) -> Option<usize> {
-    let hashes = text[1..].find(|c| c != '#')?;
-    let contents = text[1 + hashes..].strip_prefix('"')?;
-    let end = format!("\"{}", "#".repeat(hashes));
-    Some(contents.find(&end).map_or(text.len(), |at| hashes + 2 + at + end.len()))
+/// Whether a Rust file calls a query macro, such as `query_as!(…)`.
+fn has_queries(source: &str) -> bool {
+    source.match_indices("!(").any(|(at, _)| {
+        let name = source[..at].rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next();
+        name.is_some_and(|name| name.starts_with("query"))
+    })
 }
 
 #[cfg(test)]
@@ -184,29 +129,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_calls_of_query_macros_count() {
-        let source = r###"
-            // The query is quick.
-            let rows = sqlx::query_as!(Row, r#"SELECT id AS "id!" FROM a WHERE b = ')"'"#, f(x))
-                .fetch_all(pool);
-            let found = query.find(sqlx::query!("SELECT '\")' (", (1, 2)));
-            sqlx::query_file_scalar!("src/a.sql").execute(pool);
-            sqlx::query("SELECT 1");
-        "###;
-        assert_eq!(
-            queries(source),
-            [
-                r##"query_as!(Row, r#"SELECT id AS "id!" FROM a WHERE b = ')"'"#, f(x))"##,
-                r#"query!("SELECT '\")' (", (1, 2))"#,
-                r#"query_file_scalar!("src/a.sql")"#,
-            ]
-        );
-        assert_eq!(queries(&source.replace("fetch_all", "fetch")), queries(source));
-        assert_eq!(queries("query!("), ["query!("]);
+    fn files_with_query_macros_are_found() {
+        assert!(has_queries("let a = sqlx::query_scalar!(\"SELECT 1\");"));
+        assert!(has_queries("query!("));
+        assert!(!has_queries("query(a); assert!(b); // query"));
     }
 
     #[test]
-    fn the_hashes_change_with_the_queries_and_all_that_they_depend_on() -> Result<()> {
+    fn the_hashes_change_with_the_queries_and_everything_they_depend_on() -> Result<()> {
         let root = std::env::temp_dir().join(format!("stack-queries-{}", std::process::id()));
         let write = |path: &str, text: &str| -> Result<()> {
             let path = root.join(path);
@@ -223,7 +153,7 @@ mod tests {
         let hashes = || -> Result<_> { Ok((shop.hash_of_inputs(&root)?, shop.hash_of_data()?)) };
         let before = hashes()?;
         let mut seen = vec![before];
-        write("shop/src/a.rs", "query!(\"SELECT 1\"); g()")?;
+        write("shop/src/rules.rs", "fn f() {}")?;
         write("db/write/1.sql", "SELECT 1")?;
         assert_eq!(hashes()?, before);
         for (path, text) in [
