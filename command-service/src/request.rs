@@ -13,10 +13,11 @@ use service_runtime::postgres::no_answer;
 use service_runtime::problem::Problem;
 use service_runtime::request_id;
 use service_runtime::trace::{self, Description, Span, SpanKind};
-use shared_events::{Topic, TraceParent};
+use shared_events::Topic;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use trace_context::TraceParent;
 
 /// A database that has not answered a command by then is taken for lost. Whoever
 /// waits for a lock is refused long before.

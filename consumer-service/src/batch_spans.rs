@@ -3,7 +3,8 @@
 
 use crate::incoming::{Content, Incoming};
 use service_runtime::trace::{Description, KeyValue, Span, SpanKind};
-use shared_events::{Topic, TraceParent};
+use shared_events::Topic;
+use trace_context::TraceParent;
 
 /// The spans of a batch, which end with it.
 #[derive(Debug)]

@@ -9,7 +9,8 @@ use service_runtime::amqp::Defect;
 use sha2::{Digest, Sha256};
 use shared_events::limits::MAX_EVENT_BYTES;
 use shared_events::topology::{EXCHANGE, PUBLISHER};
-use shared_events::{Attributes, Event, External, Topic, TraceParent, Watermark};
+use shared_events::{Attributes, Event, External, Topic, Watermark};
+use trace_context::TraceParent;
 use uuid::Uuid;
 
 /// A message, as far as it matters: as it came, or as a dead letter has kept it.

@@ -6,7 +6,7 @@ use crate::document;
 use axum::extract::State;
 use service_runtime::problem::Problem;
 use shared_events::topology::EXCHANGE;
-use shared_events::{EventType, Topic, harmless};
+use shared_events::{EventType, Topic};
 use sqlx::PgPool;
 use std::fmt::Write;
 
@@ -30,7 +30,7 @@ pub async fn get(State(pool): State<PgPool>) -> Result<String, Problem> {
             .fetch_all(&pool)
             .await?;
     // A terminal shows it, and whoever can write to the table chose the names.
-    Ok(harmless(&draw(&projections)).into_owned())
+    Ok(safe_text::sanitize(&draw(&projections)).into_owned())
 }
 
 fn draw(projections: &[Projection]) -> String {

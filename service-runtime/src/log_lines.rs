@@ -9,7 +9,7 @@ use crate::config::LogFormat;
 use crate::request_id;
 use crate::trace;
 use chrono::{SecondsFormat, Utc};
-use shared_events::is_active;
+use safe_text::is_unsafe;
 use std::fmt::{self, Write};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -50,7 +50,7 @@ where
             content.text("request_id", id.to_str().unwrap_or_default());
         }
         if let Some(trace) = trace::current() {
-            content.text("trace_id", &format!("{:032x}", trace.trace()));
+            content.text("trace_id", &format!("{:032x}", trace.trace_id()));
         }
         let Content { message, fields, .. } = content;
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
@@ -180,7 +180,7 @@ impl fmt::Display for Escaped<'_> {
         for character in characters.by_ref().take(MAX_CHARS) {
             match (character, self.format) {
                 ('"' | '\\', _) if self.is_quoted => write!(f, "\\{character}")?,
-                _ if !is_active(character) => f.write_char(character)?,
+                _ if !is_unsafe(character) => f.write_char(character)?,
                 (_, LogFormat::Json) => write!(f, "\\u{:04x}", u32::from(character))?,
                 (_, LogFormat::Text) => write!(f, "{}", character.escape_default())?,
             }
@@ -235,7 +235,7 @@ mod tests {
         for format in [LogFormat::Text, LogFormat::Json] {
             let line = logged(format, say_nasty_things);
             let line = line.strip_suffix('\n').unwrap();
-            assert!(!line.chars().any(is_active), "{line:?}");
+            assert!(!line.chars().any(is_unsafe), "{line:?}");
             assert!(line.contains("é 日"), "{line}");
         }
     }
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn json_is_flat_and_says_exactly_what_was_said() {
         let line = logged(LogFormat::Json, || {
-            let trace = shared_events::TraceParent::new(0xabc, 1, 0);
+            let trace = trace_context::TraceParent::new(0xabc, 1, 0);
             trace::with(Some(trace), say_nasty_things);
             info!(number = -7, big = u64::MAX, ratio = 0.5, none = f64::NAN, yes = true);
         });

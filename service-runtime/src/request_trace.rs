@@ -8,8 +8,8 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
-use shared_events::TraceParent;
 use std::time::Instant;
+use trace_context::TraceParent;
 use tracing::{debug, info};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

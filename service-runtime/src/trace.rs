@@ -13,10 +13,10 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, SpanId, TraceId, Value};
 use opentelemetry_sdk::trace::{SdkTracer, Span as Recording};
-use shared_events::TraceParent;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 use tokio::task::JoinHandle;
+use trace_context::TraceParent;
 
 pub use opentelemetry::KeyValue;
 pub use opentelemetry::trace::SpanKind;
@@ -186,8 +186,8 @@ fn link(trace: TraceParent) -> Link {
 
 fn span_context(trace: TraceParent) -> SpanContext {
     SpanContext::new(
-        TraceId::from(trace.trace()),
-        SpanId::from(trace.span()),
+        TraceId::from(trace.trace_id()),
+        SpanId::from(trace.parent_id()),
         TraceFlags::new(trace.flags()),
         true,
         TraceState::NONE,

@@ -6,14 +6,11 @@
 
 use crate::envelope::to_the_microsecond;
 use crate::properties::Problem;
-use crate::trace_context::lenient;
-use crate::{
-    Envelope, Event, EventType, Payload, PriceChanged, ProductState, TraceParent, UserState,
-    external,
-};
+use crate::{Envelope, Event, EventType, Payload, PriceChanged, ProductState, UserState, external};
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use trace_context::TraceParent;
 use uuid::Uuid;
 
 /// How far the time of an external event may be ahead of the reader's clock.
@@ -94,8 +91,15 @@ struct Head {
     version: u32,
     aggregate_version: i64,
     timestamp: DateTime<Utc>,
-    #[serde(default, deserialize_with = "lenient")]
+    #[serde(default, deserialize_with = "well_formed")]
     traceparent: Option<TraceParent>,
+}
+
+/// Drops a malformed trace context: the event does not depend on it.
+fn well_formed<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<TraceParent>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.as_deref().and_then(TraceParent::parse))
 }
 
 impl Event {

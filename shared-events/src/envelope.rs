@@ -1,8 +1,8 @@
 //! What every event says about itself.
 
-use crate::TraceParent;
 use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use serde::Serialize;
+use trace_context::TraceParent;
 use uuid::Uuid;
 
 /// The members that all events have, at the top level of their JSON.

@@ -13,10 +13,11 @@ use crate::limits::{
 use crate::properties::{Problem, Properties, elements, text, whole};
 use crate::{
     AccountCreated, Attributes, DecodeError, Envelope, Event, EventType, OrderCreated, OrderLine,
-    OrderStatus, OrderStatusUpdated, Payload, PriceChanged, PriceStep, ProductState, TraceParent,
-    UserState, body, order_total,
+    OrderStatus, OrderStatusUpdated, Payload, PriceChanged, PriceStep, ProductState, UserState,
+    body, order_total,
 };
 use chrono::{DateTime, Utc};
+use trace_context::TraceParent;
 
 /// An external event, read.
 #[derive(Clone, Debug)]

@@ -16,9 +16,7 @@ mod money;
 mod order;
 mod product;
 mod properties;
-mod shown;
 pub mod topology;
-mod trace_context;
 mod user;
 mod watermark;
 
@@ -30,8 +28,6 @@ pub use external::External;
 pub use money::{Money, MoneyError};
 pub use order::{OrderCreated, OrderLine, OrderStatus, OrderStatusUpdated, order_total};
 pub use product::{PriceChanged, PriceStep, ProductState};
-pub use shown::{harmless, is_active};
 pub use topology::Topic;
-pub use trace_context::TraceParent;
 pub use user::{AccountCreated, UserState};
 pub use watermark::Watermark;

@@ -142,7 +142,8 @@ async fn forget_some(pool: &PgPool) -> sqlx::Result<u64> {
 mod database_tests {
     use super::*;
     use crate::outbox;
-    use shared_events::{Envelope, Event, Payload, TraceParent, UserState, now};
+    use shared_events::{Envelope, Event, Payload, UserState, now};
+    use trace_context::TraceParent;
 
     fn key(key: &str, body: u8) -> Key {
         let scope = "POST /api/products".to_owned();

@@ -12,11 +12,10 @@ use crate::outbox;
 use crate::request::Origin;
 use chrono::{DateTime, Utc};
 use service_runtime::postgres::may_have_committed;
-use shared_events::{
-    Envelope, Event, OrderCreated, OrderLine, OrderStatus, Payload, TraceParent, now,
-};
+use shared_events::{Envelope, Event, OrderCreated, OrderLine, OrderStatus, Payload, now};
 use sqlx::{Connection, PgConnection};
 use std::collections::BTreeSet;
+use trace_context::TraceParent;
 use uuid::Uuid;
 
 /// An order as placed, and the id of its event.

@@ -4,8 +4,9 @@ use super::queue::Pending;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString};
 use serde::Deserialize;
+use shared_events::Watermark;
 use shared_events::topology::PUBLISHER;
-use shared_events::{TraceParent, Watermark};
+use trace_context::TraceParent;
 
 /// AMQP delivery mode of messages that survive a restart of the broker.
 const PERSISTENT: u8 = 2;

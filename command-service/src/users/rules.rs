@@ -241,7 +241,8 @@ fn email(value: &str) -> Result<String, Cow<'static, str>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use shared_events::{Envelope, Event, Payload, TraceParent, now};
+    use shared_events::{Envelope, Event, Payload, now};
+    use trace_context::TraceParent;
 
     fn members(json: &str) -> Members {
         serde_json::from_str(json).unwrap()

@@ -2,8 +2,9 @@
 
 use shared_events::{
     AccountCreated, Envelope, Event, Money, OrderCreated, OrderLine, OrderStatus,
-    OrderStatusUpdated, Payload, ProductState, TraceParent, UserState, order_total,
+    OrderStatusUpdated, Payload, ProductState, UserState, order_total,
 };
+use trace_context::TraceParent;
 
 const HOUR: i64 = 3600;
 

@@ -5,8 +5,8 @@ use crate::operations::{Answer, Operations};
 use crate::output::{note, print};
 use anyhow::Result;
 use reqwest::Method;
+use safe_text::escape_json;
 use serde_json::Value;
-use shared_events::is_active;
 use std::process::ExitCode;
 
 const PATH: &str = "/admin/dead-letters";
@@ -65,22 +65,8 @@ fn line(letter: &Value) -> String {
 
 async fn show(service: &Operations, id: u64) -> Result<ExitCode> {
     let letter = service.ask(Method::GET, &format!("{PATH}/{id}"), &[]).await?.success()?;
-    print(&escaped(&serde_json::to_string_pretty(&letter)?));
+    print(&escape_json(&serde_json::to_string_pretty(&letter)?));
     Ok(ExitCode::SUCCESS)
-}
-
-/// JSON as it can be shown: by itself it escapes only those characters that ASCII begins
-/// with.
-fn escaped(json: &str) -> String {
-    let mut escaped = String::with_capacity(json.len());
-    for character in json.chars() {
-        if is_active(character) && character != '\n' {
-            escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
-        } else {
-            escaped.push(character);
-        }
-    }
-    escaped
 }
 
 /// Does something with each of the letters, and says what came of it.
@@ -135,7 +121,7 @@ mod tests {
     #[test]
     fn what_a_stranger_wrote_does_not_reach_the_terminal() {
         let letter = serde_json::json!({ "body": "a\u{1b}[2J\u{7f}\u{9b}2J é" });
-        let shown = escaped(&serde_json::to_string_pretty(&letter).unwrap());
+        let shown = escape_json(&serde_json::to_string_pretty(&letter).unwrap());
         assert!(shown.chars().all(|c| !c.is_control() || c == '\n'), "{shown:?}");
         assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), letter);
     }
