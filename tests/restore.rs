@@ -1,4 +1,4 @@
-//! The commands of "Backups" in docs/operations.md restore both databases.
+//! The commands of "Restore a backup" in docs/runbooks.md restore both databases.
 
 use crate::harness::{Databases, Servers, Shop, assert_views_agree, client};
 use lapin::options::QueueDeleteOptions;
@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
-const DOCS: &str = include_str!("../docs/operations.md");
+const DOCS: &str = include_str!("../docs/runbooks.md");
 
 /// The documented commands that begin with this program, for the databases of a test.
 fn documented(program: &str, databases: &Databases) -> String {
