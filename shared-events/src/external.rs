@@ -12,9 +12,9 @@ use crate::limits::{
 };
 use crate::properties::{Problem, Properties, elements, text, whole};
 use crate::{
-    AccountCreated, Attributes, DecodeError, Envelope, Event, EventType, OrderCreated, OrderLine,
-    OrderStatus, OrderStatusUpdated, Payload, PriceChanged, PriceStep, ProductState, UserState,
-    body, order_total,
+    AccountCreated, Attributes, DecodeError, Envelope, Event, EventType, OrderCreated, OrderHeader,
+    OrderLine, OrderStatus, OrderStatusUpdated, Payload, PriceChanged, PriceStep, ProductState,
+    UserState, body, order_total,
 };
 use chrono::{DateTime, Utc};
 use trace_context::TraceParent;
@@ -173,7 +173,7 @@ fn order_created(properties: &Properties<'_>) -> Result<OrderCreated, DecodeErro
     let items = lines(properties, !properties.strict)?;
     Ok(OrderCreated {
         order_id: properties.id("orderId")?,
-        customer_id: properties.id("customerId")?,
+        header: header(properties)?,
         status: properties.optional("status", status)?.unwrap_or_default(),
         total: total(properties, &items)?,
         items,
@@ -186,13 +186,17 @@ fn status_updated(properties: &Properties<'_>) -> Result<OrderStatusUpdated, Dec
     let items = lines(properties, false)?;
     Ok(OrderStatusUpdated {
         order_id: properties.id("orderId")?,
-        customer_id: properties.id("customerId")?,
+        header: header(properties)?,
         old_status: properties.required("oldStatus", status)?,
         new_status: properties.required("newStatus", status)?,
         ordered_at: plain(properties, "orderedAt", ordered_at)?,
         total: total(properties, &items)?,
         items,
     })
+}
+
+fn header(properties: &Properties<'_>) -> Result<OrderHeader, DecodeError> {
+    Ok(OrderHeader { customer_id: properties.id("customerId")? })
 }
 
 /// The total; the sum of the lines if it is missing.

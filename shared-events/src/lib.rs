@@ -26,7 +26,9 @@ pub use event::{Event, Payload};
 pub use event_type::EventType;
 pub use external::External;
 pub use money::{Money, MoneyError};
-pub use order::{OrderCreated, OrderLine, OrderStatus, OrderStatusUpdated, order_total};
+pub use order::{
+    OrderCreated, OrderHeader, OrderLine, OrderStatus, OrderStatusUpdated, order_total,
+};
 pub use product::{PriceChanged, PriceStep, ProductState};
 pub use topology::Topic;
 pub use user::{AccountCreated, UserState};

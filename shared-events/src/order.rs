@@ -153,14 +153,33 @@ pub fn order_total(items: &[OrderLine]) -> Option<Money> {
     (sum <= MAX_ORDER_TOTAL).then_some(sum)
 }
 
+/// The properties of an order that do not change after it is placed. Both order events and the
+/// order responses of both APIs contain it, so a new property of an order is added here.
+///
+/// A new field must be optional: `Option` with
+/// `#[serde(default, skip_serializing_if = "Option::is_none")]`. An absent field means that
+/// the event does not state it, because an older command service has written it; it never
+/// means that the value was removed. So a view merges the field by `coalesce`, and events may
+/// arrive in any order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(description = "The properties of an order that do not change after it is placed.")]
+pub struct OrderHeader {
+    /// The customer who ordered.
+    #[schema(minimum = 1, examples(42))]
+    pub customer_id: i64,
+}
+
 /// Payload of `OrderCreated`. The event's timestamp is the order's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCreated {
     /// The order.
     pub order_id: i64,
-    /// Who ordered.
-    pub customer_id: i64,
+    /// The header. [`Self::read`] reads it separately: serde reads numbers of flattened
+    /// structs through binary floats.
+    #[serde(flatten, skip_deserializing)]
+    pub header: OrderHeader,
     /// Always [`OrderStatus::Created`], which is also meant if it is absent.
     #[serde(default)]
     pub status: OrderStatus,
@@ -177,8 +196,10 @@ pub struct OrderCreated {
 pub struct OrderStatusUpdated {
     /// The order.
     pub order_id: i64,
-    /// Who ordered.
-    pub customer_id: i64,
+    /// The header. [`Self::read`] reads it separately: serde reads numbers of flattened
+    /// structs through binary floats.
+    #[serde(flatten, skip_deserializing)]
+    pub header: OrderHeader,
     /// Before the change.
     pub old_status: OrderStatus,
     /// After it.
@@ -192,24 +213,39 @@ pub struct OrderStatusUpdated {
 }
 
 impl OrderCreated {
+    /// Reads the payload of one of our own events.
+    pub(crate) fn read(json: &[u8]) -> Result<Self, DecodeError> {
+        let order = Self { header: serde_json::from_slice(json)?, ..serde_json::from_slice(json)? };
+        check_names(&order.items)?;
+        order.check()
+    }
+
     /// Checks what types do not say.
     pub(crate) fn check(self) -> Result<Self, DecodeError> {
         if self.status != OrderStatus::Created {
             return Err(DecodeError::property("status", "must be CREATED in OrderCreated"));
         }
-        check_order(self.order_id, self.customer_id, &self.items, self.total)?;
+        check_order(self.order_id, self.header.customer_id, &self.items, self.total)?;
         Ok(self)
     }
 }
 
 impl OrderStatusUpdated {
+    /// Reads the payload of one of our own events.
+    pub(crate) fn read(json: &[u8]) -> Result<Self, DecodeError> {
+        let update =
+            Self { header: serde_json::from_slice(json)?, ..serde_json::from_slice(json)? };
+        check_names(&update.items)?;
+        update.check()
+    }
+
     /// Checks what types do not say.
     pub(crate) fn check(mut self) -> Result<Self, DecodeError> {
         if !self.old_status.successors().contains(&self.new_status) {
             let (old, new) = (self.old_status, self.new_status);
             return Err(DecodeError::property("newStatus", format!("{new} may not follow {old}")));
         }
-        check_order(self.order_id, self.customer_id, &self.items, self.total)?;
+        check_order(self.order_id, self.header.customer_id, &self.items, self.total)?;
         self.ordered_at = to_the_microsecond(self.ordered_at)
             .ok_or_else(|| DecodeError::property("orderedAt", YEARS))?;
         Ok(self)
@@ -266,7 +302,7 @@ fn fault(line: &OrderLine) -> Option<(&'static str, &'static str)> {
 }
 
 /// Checks name and category of lines.
-pub(crate) fn check_names(items: &[OrderLine]) -> Result<(), DecodeError> {
+fn check_names(items: &[OrderLine]) -> Result<(), DecodeError> {
     for (index, line) in items.iter().enumerate() {
         let named = |name| format!("items[{index}].{name}");
         check_name(&line.product_name, MAX_NAME_CHARS)
@@ -303,7 +339,7 @@ mod tests {
         };
         let update = OrderStatusUpdated {
             order_id: i64::MAX,
-            customer_id: i64::MAX,
+            header: OrderHeader { customer_id: i64::MAX },
             old_status: OrderStatus::Delivered,
             new_status: OrderStatus::Cancelled,
             ordered_at: DateTime::UNIX_EPOCH,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use service_runtime::documents::Id;
-use shared_events::{Money, OrderLine, OrderStatus};
+use shared_events::{Money, OrderHeader, OrderLine, OrderStatus};
 use utoipa::ToSchema;
 
 /// An order as it stands.
@@ -13,9 +13,9 @@ pub struct Order {
     /// Its id.
     #[schema(value_type = Id)]
     pub id: i64,
-    /// Who ordered.
-    #[schema(value_type = Id)]
-    pub customer_id: i64,
+    /// The properties that do not change.
+    #[serde(flatten)]
+    pub header: OrderHeader,
     /// Where it stands in its life.
     pub status: OrderStatus,
     /// Its lines, with names, categories and prices as ordered.

@@ -8,7 +8,7 @@ use crate::request::Origin;
 use crate::transactions::{begin, commit_with};
 use service_runtime::problem::Problem;
 use shared_events::{
-    Envelope, Event, Money, OrderLine, OrderStatus, OrderStatusUpdated, Payload, now,
+    Envelope, Event, Money, OrderHeader, OrderLine, OrderStatus, OrderStatusUpdated, Payload, now,
 };
 use sqlx::{PgConnection, PgPool};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +74,7 @@ pub async fn change_status(
         envelope: Envelope::new(version + 1, now(), origin.trace),
         payload: Payload::OrderStatusUpdated(OrderStatusUpdated {
             order_id: id,
-            customer_id: order.customer_id,
+            header: order.header.clone(),
             old_status,
             new_status: wanted,
             ordered_at: order.created_at,
@@ -111,7 +111,7 @@ async fn lock(connection: &mut PgConnection, id: i64) -> Result<Option<Locked>, 
     let (line_ids, items) = lines(connection, id).await?;
     let order = Order {
         id,
-        customer_id: row.customer_id,
+        header: OrderHeader { customer_id: row.customer_id },
         status,
         items,
         total: money(row.total)?,

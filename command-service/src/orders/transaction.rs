@@ -12,7 +12,9 @@ use crate::outbox;
 use crate::request::Origin;
 use chrono::{DateTime, Utc};
 use service_runtime::postgres::may_have_committed;
-use shared_events::{Envelope, Event, OrderCreated, OrderLine, OrderStatus, Payload, now};
+use shared_events::{
+    Envelope, Event, OrderCreated, OrderHeader, OrderLine, OrderStatus, Payload, now,
+};
 use sqlx::{Connection, PgConnection};
 use std::collections::BTreeSet;
 use trace_context::TraceParent;
@@ -185,7 +187,7 @@ impl Draft {
             &sold.iter().map(|(_, shelf)| shelf.version).collect::<Vec<_>>(),
             &sold.iter().map(|(_, shelf)| shelf.taken).collect::<Vec<_>>(),
             &orders.iter().map(|order| order.id).collect::<Vec<_>>(),
-            &orders.iter().map(|order| order.customer_id).collect::<Vec<_>>(),
+            &orders.iter().map(|order| order.header.customer_id).collect::<Vec<_>>(),
             &orders.iter().map(|order| order.total.as_decimal()).collect::<Vec<_>>(),
             &orders.iter().map(|order| order.created_at).collect::<Vec<_>>(),
             OrderStatus::Created.as_str(),
@@ -226,7 +228,7 @@ fn record(
     let envelope = Envelope::new(1, placed_at, trace);
     let order = Order {
         id,
-        customer_id: order.customer_id,
+        header: OrderHeader { customer_id: order.customer_id },
         status: OrderStatus::Created,
         items: accepted.lines,
         total: accepted.total,
@@ -234,7 +236,7 @@ fn record(
     };
     let payload = Payload::OrderCreated(OrderCreated {
         order_id: id,
-        customer_id: order.customer_id,
+        header: order.header.clone(),
         status: order.status,
         items: order.items.clone(),
         total: order.total,

@@ -4,8 +4,8 @@ use crate::projections::samples::event;
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use shared_events::{
-    AccountCreated, Event, Money, OrderCreated, OrderLine, OrderStatus, OrderStatusUpdated,
-    Payload, PriceChanged, PriceStep, ProductState, UserState, order_total,
+    AccountCreated, Event, Money, OrderCreated, OrderHeader, OrderLine, OrderStatus,
+    OrderStatusUpdated, Payload, PriceChanged, PriceStep, ProductState, UserState, order_total,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -205,7 +205,8 @@ impl Shop {
         let order_id = self.orders.len() as i64 + 1;
         let total = order_total(&items).unwrap();
         let status = OrderStatus::Created;
-        let payload = OrderCreated { order_id, customer_id, status, items: items.clone(), total };
+        let header = OrderHeader { customer_id };
+        let payload = OrderCreated { order_id, header, status, items: items.clone(), total };
         let ordered_at = self.publish(1, Payload::OrderCreated(payload));
         self.orders.push(Order {
             id: order_id,
@@ -236,7 +237,7 @@ impl Shop {
         }
         let payload = OrderStatusUpdated {
             order_id: order.id,
-            customer_id: order.customer,
+            header: OrderHeader { customer_id: order.customer },
             old_status,
             new_status,
             ordered_at: order.ordered_at,

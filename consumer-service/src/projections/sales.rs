@@ -76,7 +76,7 @@ impl<'a> Step<'a> {
         match &event.payload {
             Payload::OrderCreated(order) => Some(Self {
                 order_id: order.order_id,
-                customer_id: order.customer_id,
+                customer_id: order.header.customer_id,
                 before: None,
                 after: order.status,
                 ordered_at: event.envelope.timestamp,
@@ -85,7 +85,7 @@ impl<'a> Step<'a> {
             }),
             Payload::OrderStatusUpdated(order) => Some(Self {
                 order_id: order.order_id,
-                customer_id: order.customer_id,
+                customer_id: order.header.customer_id,
                 before: Some(order.old_status),
                 after: order.new_status,
                 ordered_at: order.ordered_at,

@@ -1,7 +1,7 @@
 //! Events for tests.
 
 use shared_events::{
-    AccountCreated, Envelope, Event, Money, OrderCreated, OrderLine, OrderStatus,
+    AccountCreated, Envelope, Event, Money, OrderCreated, OrderHeader, OrderLine, OrderStatus,
     OrderStatusUpdated, Payload, ProductState, UserState, order_total,
 };
 use trace_context::TraceParent;
@@ -28,7 +28,13 @@ pub fn order(order_id: i64, customer_id: i64, items: Vec<OrderLine>) -> Event {
     event(
         1,
         order_id * HOUR,
-        Payload::OrderCreated(OrderCreated { order_id, customer_id, status, items, total }),
+        Payload::OrderCreated(OrderCreated {
+            order_id,
+            header: OrderHeader { customer_id },
+            status,
+            items,
+            total,
+        }),
     )
 }
 
@@ -37,7 +43,7 @@ pub fn moved(order: &Event, version: i64, before: OrderStatus, after: OrderStatu
     let Payload::OrderCreated(placed) = &order.payload else { panic!("not placed") };
     let payload = Payload::OrderStatusUpdated(OrderStatusUpdated {
         order_id: placed.order_id,
-        customer_id: placed.customer_id,
+        header: placed.header.clone(),
         old_status: before,
         new_status: after,
         ordered_at: order.envelope.timestamp,

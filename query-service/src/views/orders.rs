@@ -16,7 +16,7 @@ use service_runtime::parameters::Parameters;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
-use shared_events::{Money, OrderLine, OrderStatus};
+use shared_events::{Money, OrderHeader, OrderLine, OrderStatus};
 use sqlx::PgPool;
 use sqlx::types::Decimal;
 use std::borrow::Cow;
@@ -29,9 +29,9 @@ pub struct Order {
     /// Its id.
     #[schema(value_type = Id)]
     id: i64,
-    /// Who ordered.
-    #[schema(value_type = Id)]
-    customer_id: i64,
+    /// The properties that do not change.
+    #[serde(flatten)]
+    header: OrderHeader,
     /// Sum of its lines.
     total: Money,
     /// Where it stands in its life.
@@ -82,7 +82,7 @@ impl TryFrom<Row> for Order {
     fn try_from(row: Row) -> Result<Self, Problem> {
         Ok(Self {
             id: row.order_id,
-            customer_id: row.customer_id,
+            header: OrderHeader { customer_id: row.customer_id },
             total: money(row.total)?,
             status: row.status,
             created_at: row.created_at,
@@ -206,7 +206,7 @@ pub async fn get(
     let items = serde_json::from_str(&row.items).map_err(|error| Problem::internal(&error))?;
     let order = Order {
         id: row.order_id,
-        customer_id: row.customer_id,
+        header: OrderHeader { customer_id: row.customer_id },
         total: money(row.total)?,
         status: row.status,
         created_at: row.created_at,
