@@ -1,21 +1,21 @@
-# The three services' images, and the operator's: one build in one stage, a target per
-# service.
+# The images of the three services and of the operator's client: one build stage, a target
+# per image.
 #
 #   docker build --target command-service .
 #
-# Plain instructions only (no RUN --mount, heredocs or COPY --link), so that
-# docker-compose v1 and the builder from before BuildKit understand it too.
+# Plain instructions only (no RUN --mount, heredocs or COPY --link), so that it also works
+# with docker-compose v1 and the builder before BuildKit.
 
-# As in rust-toolchain.toml; any newer one does, too.
+# As in rust-toolchain.toml; a newer one works too.
 ARG RUST_IMAGE=rust:1.95.0-slim-bookworm
 # `dist` gives the smallest and fastest binaries. `release` builds in half the time:
 # docker-compose.yml uses it, and deploy/production uses `dist`.
 ARG PROFILE=dist
 
 # --- skeleton: the workspace without its code ---
-# Manifests, lock file and cargo's config, and an empty source in place of each
-# crate's root. What comes out changes with a dependency, not with the code, and
-# new crates need no line here.
+# Manifests, lock file, cargo's config, and an empty source in place of each crate's
+# root. The result changes with dependencies, not with code. New crates need no line
+# here.
 FROM ${RUST_IMAGE} AS skeleton
 WORKDIR /workspace
 COPY . .
@@ -32,7 +32,7 @@ RUN set -eu; \
         fi; \
       done; \
       # Crates that no image needs come without sources (see .dockerignore); \
-      # cargo wants to see some before it accepts them as members. \
+      # cargo accepts a member only with a source. \
       if [ ! -e "$crate/src" ]; then \
         touch "/skeleton/$crate/src/lib.rs"; \
         echo 'fn main() {}' >"/skeleton/$crate/src/main.rs"; \
@@ -47,8 +47,8 @@ ENV SQLX_OFFLINE=true
 ARG PROFILE
 WORKDIR /workspace
 COPY --from=skeleton /skeleton ./
-# These packages and no others: the operator's client and the system tests would
-# bring an HTTP client and its TLS stack, and other features of what is shared.
+# Only these packages: the operator's client and the system tests add an HTTP client, a
+# TLS stack, and other features of shared dependencies.
 RUN cargo build --locked --profile "$PROFILE" \
       --package command-service --package consumer-service --package query-service
 
@@ -56,8 +56,8 @@ RUN cargo build --locked --profile "$PROFILE" \
 FROM dependencies AS build
 ARG PROFILE
 COPY . .
-# Sources keep the time stamps they have on the host, which may be older than
-# the empty crates built above; cargo would then think those up to date.
+# Sources keep their time stamps from the host, which may be older than the empty crates
+# built above; cargo would then not rebuild them.
 RUN find . -path ./target -prune -o -name '*.rs' -exec touch '{}' + \
     && cargo build --locked --profile "$PROFILE" \
          --package command-service --package consumer-service --package query-service \
@@ -67,9 +67,9 @@ RUN find . -path ./target -prune -o -name '*.rs' -exec touch '{}' + \
        done
 
 # --- the images ---
-# The Debian release of the builder, so that the C library is the same. Nothing
-# is installed: TLS roots are compiled in, and the health check is the binary's
-# own. A numeric user needs no account, and lets Kubernetes see it is not root.
+# The Debian release of the builder, for the same C library. Nothing is installed: TLS
+# roots are compiled in, and each binary has its own health check. A numeric user needs no
+# account, and Kubernetes can check that it is not root.
 FROM debian:bookworm-slim AS service
 USER 10001:10001
 WORKDIR /
@@ -90,7 +90,7 @@ EXPOSE 8081 9081
 ENTRYPOINT ["query-service"]
 
 # --- the operator's client: only for `deploy/operator` ---
-# After the services, so that no builder makes it for them.
+# Last, so that no builder builds it for the services.
 FROM dependencies AS operator-build
 ARG PROFILE
 COPY . .

@@ -1,13 +1,13 @@
--- Who may do what in the read database. Run by a superuser in that database, at every
--- start and as often as one likes. Passwords are set elsewhere, as they are not the same
--- everywhere.
+-- Roles and rights of the read database. A superuser runs it in that database
+-- at every start; it can be repeated. Passwords are set elsewhere, because they differ between
+-- installations.
 --
--- The consumer service makes the views by its migrations and exchanges whole schemas, so
--- it owns the database. The query service can read the views and nothing else. Neither
--- has a role in the write database.
+-- The consumer service creates the views by its migrations and replaces whole schemas, so
+-- it owns the database. The query service can only read the views. Neither has a role in
+-- the write database.
 
--- An owner may have names found in a schema of its own first, with views and functions
--- that a superuser would run here.
+-- Otherwise the owner of the database could place its own views and functions in front of
+-- the system's, and the superuser would run them here.
 SET search_path = pg_catalog, pg_temp;
 
 DO $$
@@ -19,13 +19,13 @@ BEGIN
         CREATE ROLE query_service LOGIN;
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'monitoring') THEN
-        -- Sees the server's statistics, and no data of ours.
+        -- Reads the server's statistics, and no data.
         CREATE ROLE monitoring LOGIN CONNECTION LIMIT 10 IN ROLE pg_monitor;
     END IF;
 END
 $$;
 
--- Nobody who is not named here gets in, and the query service makes no temporary tables.
+-- Only these roles can connect, and the query service cannot create temporary tables.
 DO $$
 BEGIN
     EXECUTE format('ALTER DATABASE %I OWNER TO consumer_service', current_database());
@@ -35,8 +35,8 @@ BEGIN
 END
 $$;
 
--- By these the services agree on who publishes, and on what is remembered: whoever else
--- could take them could have them wait for ever.
+-- Advisory locks decide who publishes, and protect deduplication records. Another role that
+-- could take them could block the services for ever.
 DO $$
 DECLARE
     lock REGPROCEDURE;
@@ -53,12 +53,12 @@ BEGIN
 END
 $$;
 
--- The other things that anybody may write by default: large objects.
+-- Large objects, which every role may write by default.
 REVOKE EXECUTE ON FUNCTION lo_creat(INTEGER), lo_create(OID), lo_from_bytea(OID, BYTEA)
 FROM PUBLIC;
 
--- What a superuser has created, by restoring a dump without owners for example. Sequences
--- and indexes follow their tables.
+-- Takes over what a superuser has created, for example by restoring a dump without owners.
+-- Sequences and indexes follow their tables.
 DO $$
 DECLARE
     kind TEXT;
@@ -77,8 +77,8 @@ BEGIN
 END
 $$;
 
--- The query service reads whatever the consumer service will create, in any schema, and
--- what it has created already.
+-- The query service reads all that the consumer service has created or will create, in any
+-- schema.
 ALTER DEFAULT PRIVILEGES FOR ROLE consumer_service GRANT USAGE ON SCHEMAS TO query_service;
 ALTER DEFAULT PRIVILEGES FOR ROLE consumer_service GRANT SELECT ON TABLES TO query_service;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO query_service;

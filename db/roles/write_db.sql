@@ -1,13 +1,13 @@
--- Who may do what in the write database. Run by a superuser in that database, at every
--- start and as often as one likes. Passwords are set elsewhere, as they are not the same
--- everywhere.
+-- Roles and rights of the write database. A superuser runs it in that database
+-- at every start; it can be repeated. Passwords are set elsewhere, because they differ between
+-- installations.
 --
--- The command service makes and changes the tables by its migrations, so it owns the
--- database. It is no superuser: it can neither read files and run programs of the
--- server, nor make roles and databases.
+-- The command service creates and changes the tables by its migrations, so it owns the
+-- database. It is not a superuser: it cannot read files or run programs of the server, or
+-- create roles and databases.
 
--- An owner may have names found in a schema of its own first, with views and functions
--- that a superuser would run here.
+-- Otherwise the owner of the database could place its own views and functions in front of
+-- the system's, and the superuser would run them here.
 SET search_path = pg_catalog, pg_temp;
 
 DO $$
@@ -16,13 +16,13 @@ BEGIN
         CREATE ROLE command_service LOGIN;
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'monitoring') THEN
-        -- Sees the server's statistics, and no data of ours.
+        -- Reads the server's statistics, and no data.
         CREATE ROLE monitoring LOGIN CONNECTION LIMIT 10 IN ROLE pg_monitor;
     END IF;
 END
 $$;
 
--- Nobody who is not named here gets in.
+-- Only these roles can connect.
 DO $$
 BEGIN
     EXECUTE format('ALTER DATABASE %I OWNER TO command_service', current_database());
@@ -31,8 +31,8 @@ BEGIN
 END
 $$;
 
--- By these the services agree on who publishes, and on what is remembered: whoever else
--- could take them could have them wait for ever.
+-- Advisory locks decide who publishes, and protect deduplication records. Another role that
+-- could take them could block the services for ever.
 DO $$
 DECLARE
     lock REGPROCEDURE;
@@ -49,8 +49,8 @@ BEGIN
 END
 $$;
 
--- What a superuser has created, by restoring a dump without owners for example. Sequences
--- and indexes follow their tables.
+-- Takes over what a superuser has created, for example by restoring a dump without owners.
+-- Sequences and indexes follow their tables.
 DO $$
 DECLARE
     kind TEXT;

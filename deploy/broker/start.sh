@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Starts RabbitMQ by its image's own entry point, with the users of definitions.json and
-# the passwords of the environment. They are loaded at a start when any has changed.
+# Starts RabbitMQ through its image's entry point, with the users of definitions.json and
+# the passwords of the environment. RabbitMQ loads them at a start if any has changed.
 #
-# DEFAULT_PASSWORDS=refuse ends the start if any password is short, as those that
-# everybody knows are.
+# With DEFAULT_PASSWORDS=refuse it does not start with a short password, such as the
+# defaults.
 set -euo pipefail
 
 template=/etc/shop/broker/definitions.json
@@ -20,7 +20,7 @@ refuse_default_passwords() {
         fi
     done
     if [[ $ADMIN_USER == guest ]]; then
-        echo "ADMIN_USER is guest, whom everybody knows: set another, see .env.example" >&2
+        echo "ADMIN_USER is guest, a well-known user: set another, see .env.example" >&2
         exit 1
     fi
 }
@@ -36,7 +36,7 @@ as_json() {
 text=$(<"$template")
 for name in "${variables[@]}"; do
     value=$(as_json "${!name}")
-    # Quoted, so that no & in it means what was replaced.
+    # Quoted, because an unquoted & stands for the matched text.
     text=${text//"\$$name"/"$value"}
 done
 umask 077

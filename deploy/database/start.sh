@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Starts PostgreSQL by its image's own entry point and, as soon as it answers, gives the
-# services' roles their rights and passwords. It does so at every start: a volume of an
-# older version gets the roles, and the passwords that are set now are those that count.
+# Starts PostgreSQL through its image's entry point and, as soon as it responds, sets the
+# rights and passwords of the services' roles. It does so at every start: a volume of an
+# older version gets the roles, and changed passwords take effect.
 #
-# ROLE_PASSWORD_<role> is the password of that role. DEFAULT_PASSWORDS=refuse ends the
-# start if any is short, as those that everybody knows are.
+# ROLE_PASSWORD_<role> is the password of that role. With DEFAULT_PASSWORDS=refuse it does
+# not start with a short password, such as the defaults.
 set -euo pipefail
 
 passwords() { compgen -v ROLE_PASSWORD_; echo POSTGRES_PASSWORD; }
@@ -20,15 +20,14 @@ refuse_default_passwords() {
     done
 }
 
-# What is said here is neither shown to who watches the server nor logged: it has
-# passwords in it.
+# These statements contain passwords: they appear neither in pg_stat_activity nor in logs.
 unseen="-c track_activities=off -c log_statement=none -c log_min_error_statement=panic"
 query() {
     PGOPTIONS=$unseen psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 \
         --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" "$@"
 }
 
-# psql reads the password from the environment: a command line can be seen by others.
+# psql reads the password from the environment: other users can see command lines.
 set_password() {
     query --file=- <<<"\\getenv password $2
 ALTER ROLE $1 PASSWORD :'password';"
@@ -37,12 +36,13 @@ ALTER ROLE $1 PASSWORD :'password';"
 apply_roles() {
     local name
     query --single-transaction --file="/etc/shop/roles/$POSTGRES_DB.sql" || return
-    # Beside ours there is nothing for anybody in this server.
+    # The services use no other database of this server.
     query --command="REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC" || return
     for name in $(compgen -v ROLE_PASSWORD_); do
         set_password "${name#ROLE_PASSWORD_}" "$name" || return
     done
-    # The superuser's, which the image sets for a new volume only. Not back to the default.
+    # The image sets the superuser's password for a new volume only. Never reset it to the
+    # default.
     [[ $POSTGRES_PASSWORD == password ]] || set_password "\"$POSTGRES_USER\"" POSTGRES_PASSWORD
 }
 
@@ -50,10 +50,10 @@ apply_roles() {
 
 docker-entrypoint.sh "$@" &
 server=$!
-# A fast shutdown, whichever signal asks for the end.
+# A fast shutdown, whichever signal arrives.
 trap 'kill -s INT "$server"' INT TERM
 
-# By TCP: while a new volume is set up, the server answers on its socket only.
+# Over TCP: while a new volume is initialised, the server listens on its socket only.
 until pg_isready --quiet --host=127.0.0.1 --username="$POSTGRES_USER" && apply_roles; do
     kill -s 0 "$server" 2>/dev/null || break
     sleep 0.5
@@ -62,7 +62,7 @@ done
 # For the health check.
 touch /tmp/roles-are-set
 
-# A signal ends the waiting, not the server at once.
+# A signal interrupts `wait` before the server has stopped.
 while kill -s 0 "$server" 2>/dev/null; do
     wait "$server" && code=0 || code=$?
 done

@@ -1,6 +1,6 @@
--- Settings that the services send at connect and that PgBouncer drops. Here they belong to
--- the roles instead. Run it once in each database, as a superuser; it may be repeated, and
--- holds for connections that PgBouncer opens afterwards.
+-- Sets for the roles what the services send at connect and PgBouncer drops. Run it once in
+-- each database, as a superuser. It may be repeated, and applies to connections that
+-- PgBouncer opens afterwards.
 DO $$
 DECLARE
     setting record;
@@ -8,9 +8,9 @@ BEGIN
     FOR setting IN
         SELECT role, name, value
         FROM (VALUES
-            -- A transaction left open, and a lock that is not given back.
+            -- Ends open transactions, and waits for locks.
             ('command_service', 'idle_in_transaction_session_timeout', '10s'),
-            -- As for an order beside the batcher; so no locked row delays other orders for longer.
+            -- As for an order outside the batcher, so that no locked row delays orders for longer.
             ('command_service', 'lock_timeout', '1s'),
             ('command_service', 'statement_timeout', '4s'),
             ('consumer_service', 'idle_in_transaction_session_timeout', '10s'),
@@ -19,7 +19,7 @@ BEGIN
             ('query_service', 'lock_timeout', '5s'),
             ('query_service', 'statement_timeout', '10s'),
             ('query_service', 'default_transaction_read_only', 'on'),
-            -- Rows are found by their keys: see KEY_BY_KEY in the service runtime.
+            -- Plans by key: see KEY_BY_KEY in the service runtime.
             ('command_service', 'plan_cache_mode', 'force_generic_plan'),
             ('command_service', 'enable_seqscan', 'off'),
             ('command_service', 'enable_indexonlyscan', 'off'),
