@@ -5,8 +5,6 @@
 
 mod metrics;
 mod openapi;
-mod postman_collection;
-mod postman_sandbox;
 mod postman_scripts;
 mod routes;
 mod test_modules;

@@ -1,18 +1,16 @@
-//! The requests of the collection and their scripts. Parts of Postman's format that are
-//! unknown here are errors, so that none is left out by mistake.
+//! The requests of the Postman collection and their scripts.
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
 const COLLECTION: &str = include_str!("shop-analytics.postman_collection.json");
 
 /// Prefix of the gateway's own paths.
-const OF_THE_GATEWAY: &str = "/gateway/";
+const GATEWAY: &str = "/gateway/";
 /// Prefix of the paths at which the gateway serves the document of the command service.
-const OF_COMMANDS: &str = "/command/";
-/// Prefixes that the gateway replaces.
-const PREFIXES: [(&str, &str); 3] =
-    [("/system-api/", "/api/"), ("/order-service/", "/api/"), ("/invoice-service/", "/api/")];
+const COMMAND: &str = "/command/";
+/// Prefixes that the gateway replaces by `/api/`.
+const PREFIXES: [&str; 3] = ["/system-api/", "/order-service/", "/invoice-service/"];
 
 /// The collection.
 #[derive(Debug)]
@@ -26,7 +24,7 @@ pub struct Collection {
 /// A request. Its texts may contain variables such as `{{userId}}`.
 #[derive(Debug)]
 pub struct Request {
-    /// Its id, by which scripts know it.
+    /// Its id, which scripts use.
     pub id: String,
     /// Its name in the collection.
     pub name: String,
@@ -46,7 +44,6 @@ pub struct Request {
 
 /// A header of a request.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Header {
     /// Its name.
     pub key: String,
@@ -78,10 +75,10 @@ pub enum Phase {
 impl Collection {
     /// Reads the collection.
     pub fn read() -> Self {
-        let root: Root = serde_json::from_str(COLLECTION).unwrap();
+        let root: Value = serde_json::from_str(COLLECTION).unwrap();
         let mut requests = Vec::new();
-        add_requests(root.item, None, &mut requests);
-        Self { scripts: scripts("collection", root.event), requests }
+        add_requests(&root, None, &mut requests);
+        Self { scripts: scripts("collection", &root), requests }
     }
 }
 
@@ -93,155 +90,60 @@ impl Request {
         let Some(path) = self.url.strip_prefix("{{gatewayUrl}}") else {
             return Some(self.url.clone());
         };
-        if path.starts_with(OF_THE_GATEWAY) {
+        if path.starts_with(GATEWAY) {
             return None;
         }
-        if let Some(document) = path.strip_prefix(OF_COMMANDS) {
+        if let Some(document) = path.strip_prefix(COMMAND) {
             return Some(format!("{{{{commandUrl}}}}/{document}"));
         }
-        let is_read = ["GET", "HEAD"].contains(&&*self.method);
-        let service = if is_read { "{{queryUrl}}" } else { "{{commandUrl}}" };
-        let replaced = PREFIXES.iter().find_map(|(prefix, replacement)| {
-            path.strip_prefix(prefix).map(|rest| format!("{service}{replacement}{rest}"))
-        });
-        Some(replaced.unwrap_or_else(|| format!("{service}{path}")))
+        let is_query = ["GET", "HEAD"].contains(&&*self.method);
+        let service = if is_query { "{{queryUrl}}" } else { "{{commandUrl}}" };
+        let rest = PREFIXES.iter().find_map(|prefix| path.strip_prefix(prefix));
+        Some(rest.map_or(format!("{service}{path}"), |rest| format!("{service}/api/{rest}")))
     }
 }
 
-/// Adds the requests in items and in the folders among them.
-fn add_requests(items: Vec<Item>, login: Option<&(String, String)>, requests: &mut Vec<Request>) {
-    for item in items {
-        let login = item.auth.as_ref().map(Auth::login).or(login.cloned());
-        let scripts = scripts(&item.name, item.event);
-        let Some(sent) = item.request else {
-            assert!(scripts.is_empty(), "not supported: scripts of the folder {}", item.name);
-            add_requests(item.item, login.as_ref(), requests);
+/// Adds the requests of a folder and of the folders in it.
+fn add_requests(folder: &Value, login: Option<&(String, String)>, requests: &mut Vec<Request>) {
+    for item in folder["item"].as_array().unwrap() {
+        let own_login = login_of(item);
+        let login = own_login.as_ref().or(login);
+        let request = &item["request"];
+        if request.is_null() {
+            add_requests(item, login, requests);
             continue;
-        };
+        }
+        let name = text(&item["name"]);
         requests.push(Request {
-            id: item.id,
-            name: item.name,
-            method: sent.method,
-            url: match sent.url {
-                Url::Text(raw) | Url::Parts { raw } => raw,
-            },
-            headers: sent.header,
-            body: sent.body.map(|body| body.raw),
-            login,
-            scripts,
+            id: text(&item["id"]),
+            method: text(&request["method"]),
+            url: text(&request["url"]),
+            headers: serde_json::from_value(request["header"].clone()).unwrap(),
+            body: request["body"]["raw"].as_str().map(str::to_owned),
+            login: login.cloned(),
+            scripts: scripts(&name, item),
+            name,
         });
     }
 }
 
-fn scripts(owner: &str, events: Vec<Event>) -> Vec<Script> {
-    let script = |Event { listen: phase, script }: Event| Script {
-        name: format!("{owner}, {}", if phase == Phase::Test { "test" } else { "pre-request" }),
-        phase,
-        code: script.exec.join("\n"),
+fn login_of(item: &Value) -> Option<(String, String)> {
+    let attributes = item["auth"]["basic"].as_array()?;
+    let value = |key| text(&attributes.iter().find(|of| of["key"] == key).unwrap()["value"]);
+    Some((value("username"), value("password")))
+}
+
+fn scripts(owner: &str, item: &Value) -> Vec<Script> {
+    let script = |event: &Value| {
+        let phase = Phase::deserialize(&event["listen"]).unwrap();
+        let lines = event["script"]["exec"].as_array().unwrap().iter().map(text);
+        let when = if phase == Phase::Test { "test" } else { "pre-request" };
+        let code = lines.collect::<Vec<_>>().join("\n");
+        Script { name: format!("{owner}, {when}"), phase, code }
     };
-    events.into_iter().map(script).collect()
+    item["event"].as_array().unwrap().iter().map(script).collect()
 }
 
-// Postman's format, https://schema.postman.com/collection/json/v2.1.0/draft-07/docs/
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Root {
-    #[serde(rename = "info")]
-    _info: IgnoredAny,
-    item: Vec<Item>,
-    event: Vec<Event>,
-}
-
-/// A folder or a request.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Item {
-    id: String,
-    name: String,
-    #[serde(rename = "description")]
-    _description: Option<IgnoredAny>,
-    auth: Option<Auth>,
-    #[serde(default)]
-    event: Vec<Event>,
-    #[serde(default)]
-    item: Vec<Item>,
-    request: Option<Sent>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sent {
-    method: String,
-    url: Url,
-    header: Vec<Header>,
-    body: Option<Body>,
-    #[serde(rename = "description")]
-    _description: Option<IgnoredAny>,
-}
-
-/// Postman itself exports an object.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Url {
-    Text(String),
-    Parts { raw: String },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Body {
-    #[serde(rename = "mode")]
-    _mode: Mode,
-    raw: String,
-    #[serde(rename = "options")]
-    _options: IgnoredAny,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Mode {
-    Raw,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Event {
-    listen: Phase,
-    script: Code,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Code {
-    exec: Vec<String>,
-    #[serde(rename = "type")]
-    _kind: IgnoredAny,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Auth {
-    #[serde(rename = "type")]
-    _kind: AuthKind,
-    basic: Vec<Attribute>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum AuthKind {
-    Basic,
-}
-
-#[derive(Deserialize)]
-struct Attribute {
-    key: String,
-    value: String,
-}
-
-impl Auth {
-    fn login(&self) -> (String, String) {
-        let value = |key| self.basic.iter().find(|of| of.key == key).unwrap().value.clone();
-        (value("username"), value("password"))
-    }
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
 }

@@ -10,9 +10,8 @@ use serde_json::json;
 use std::time::Duration;
 use system_tests::postman::{Collection, Phase, Report, Request, Sandbox};
 
-/// Requests to which nginx itself responds, not a service. They are not sent. Their scripts
-/// are parsed by the tests of documents.
-const ONLY_BY_NGINX: [&str; 1] = ["The gateway is well"];
+/// Requests to which the gateway itself responds. They are not sent, as there is no gateway.
+const GATEWAY_ONLY: [&str; 1] = ["Health of the gateway"];
 
 /// The same as in `tests/postman/run`.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -60,7 +59,7 @@ impl<'a> Run<'a> {
                 None => others.push(&request.name),
             }
         }
-        assert_eq!(others, ONLY_BY_NGINX);
+        assert_eq!(others, GATEWAY_ONLY);
         let sandbox = Sandbox::new(&addresses.environment);
         Self { collection, requests, sandbox, client: client() }
     }

@@ -54,8 +54,8 @@ pub enum Command {
     /// `cargo stack chaos --help`.
     #[command(disable_help_flag = true)]
     Chaos(ProgramArgs),
-    /// Write the query data in the folders `.sqlx`, after a query or a migration
-    /// has changed.
+    /// Write the generated files that are checked in: the query data in the folders
+    /// `.sqlx`, after a query or a migration has changed, and the API documentation.
     Prepare(PrepareArgs),
 }
 
@@ -150,7 +150,7 @@ impl TestArgs {
 /// Arguments of `cargo stack prepare`.
 #[derive(Debug, Args)]
 pub struct PrepareArgs {
-    /// Change nothing; fail if the query data is out of date.
+    /// Change nothing; fail if a generated file is out of date.
     #[arg(long)]
     pub check: bool,
     /// Prepare all crates, even those whose queries and migrations have not changed.

@@ -6,6 +6,7 @@
 //! the services are compiled with. It never changes a database or a broker that it has
 //! not started itself, but for what it is asked for.
 
+mod api_docs;
 mod bench;
 mod cargo_build;
 mod chaos;
@@ -73,6 +74,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Keys(args) => companion::run(companion::KEYS, &args.arguments),
         Command::Bench(args) => bench::run(&args.arguments),
         Command::Chaos(args) => chaos::run(&args.arguments),
-        Command::Prepare(args) => prepare::run(&args),
+        Command::Prepare(args) => {
+            prepare::run(&args)?;
+            api_docs::run(args.check)
+        }
     }
 }
