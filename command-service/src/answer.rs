@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use service_runtime::documents;
+use service_runtime::openapi::always;
 use service_runtime::problem::Problem;
 use utoipa::openapi::Header;
 use utoipa::openapi::header::HeaderBuilder;
@@ -63,7 +63,7 @@ pub fn event_id_header(status: &str) -> Header {
             "The event that tells of the command; absent if it changed nothing. A query that \
              names it waits until the views show it.",
         ))
-        .extensions(documents::always().filter(|_| status == "201"))
+        .extensions(always().filter(|_| status == "201"))
         .example(Some("01a1fdec-19e5-7476-ab1e-c46314bd80d6".into()))
         .build()
 }
@@ -75,7 +75,7 @@ pub fn location_header() -> Header {
         .schema(Some(schema))
         .description(Some("Where the query service has it; of an account, its user."))
         .example(Some("/api/products/1".into()))
-        .extensions(documents::always())
+        .extensions(always())
         .build()
 }
 

@@ -6,10 +6,10 @@ mod command_kind;
 mod config;
 #[cfg(test)]
 mod database_tests;
-mod document;
 mod idempotency;
 mod metrics;
 mod names;
+mod openapi;
 mod orders;
 mod outbox;
 mod products;
@@ -21,10 +21,11 @@ mod write_probe;
 
 pub use config::Config;
 use idempotency::InFlight;
+pub use openapi::{openapi, operations_openapi};
 use orders::Lane;
 use outbox::{Publisher, Replays, Room};
 use router::Commands;
-use service_runtime::auth::{Guard, Guarded, Role};
+use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
@@ -57,10 +58,8 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     let health = Health::default();
     let replays = Replays::new(&config.database, config.broker.url(), shutdown.clone());
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
-    let operations = Guarded::operations(&guard)
-        .open(health.routes())
-        .open(metrics)
-        .needing(Role::Admin, outbox::routes(replays));
+    let operations =
+        openapi::OPERATIONS.guarded(&guard, &health, metrics, outbox::routes().with_state(replays));
     let options = postgres::named(&config.database, "command-service");
     let pool = postgres::pool(options.options([STATEMENT_TIMEOUT]), config.connections);
     let committed = Arc::new(Notify::new());
@@ -84,12 +83,7 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
         committed: committed.clone(),
     };
 
-    let api = document::API.serve(
-        &guard,
-        health.public_routes(),
-        Role::Writer,
-        router::routes(commands),
-    )?;
+    let api = openapi::API.guarded(&guard, &health, router::routes().with_state(commands))?;
     let address = (config.address, config.port).into();
     let api = http::serve("api", address, api, shutdown.clone()).await?;
     tasks.spawn("api", async move {

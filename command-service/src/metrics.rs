@@ -2,17 +2,16 @@
 //! each is told to operators by `docs/metrics.md`.
 
 use crate::command_kind::CommandKind;
-use axum::Router;
-use service_runtime::metrics::{self, Counter, Gauge, Histogram, Metric, Registered};
+use service_runtime::metrics::{self, Counter, Gauge, Histogram, Metric, Metrics, Registered};
 use shared_events::Topic;
 use strum::{IntoStaticStr, VariantArray};
 use tokio_util::sync::CancellationToken;
 
-/// Registers all of them and returns the route that shows them.
+/// Registers all metrics.
 ///
 /// # Errors
 /// If that was done already.
-pub fn install(shutdown: CancellationToken) -> anyhow::Result<Router> {
+pub fn install(shutdown: CancellationToken) -> anyhow::Result<Metrics> {
     metrics::install("command-service", ALL, shutdown)
 }
 

@@ -26,13 +26,8 @@ pub struct Commands {
     pub committed: Arc<Notify>,
 }
 
-/// The API, without `/health`.
-pub fn routes(commands: Commands) -> OpenApiRouter {
-    documented_routes().with_state(commands)
-}
-
-/// The same before handlers have what they need: enough for the OpenAPI document.
-pub fn documented_routes() -> OpenApiRouter<Commands> {
+/// The routes of the API.
+pub fn routes() -> OpenApiRouter<Commands> {
     OpenApiRouter::default()
         .routes(routes!(products::routes::create))
         .routes(routes!(products::routes::update))

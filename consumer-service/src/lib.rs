@@ -22,13 +22,23 @@ mod watermarks;
 use announcement::Announcer;
 pub use config::Config;
 use delivery::Consumer;
-use service_runtime::auth::{Guard, Guarded, Role};
+use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
+use service_runtime::server::Operations;
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, sessions, telemetry};
+use utoipa::openapi::OpenApi;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/read");
+
+/// The operations port.
+const OPERATIONS: Operations = Operations { title: "Consumer service: operations" };
+
+/// The OpenAPI document of the operations port.
+pub fn operations_openapi() -> OpenApi {
+    OPERATIONS.openapi(dead_letters::routes().into_openapi())
+}
 
 /// Limits of a batch's statements, which usually take milliseconds. After a timeout the
 /// batch is applied in smaller parts. The timeout is shorter than `apply::DEADLINE`; a
@@ -59,10 +69,9 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     let pool = postgres::pool(options, config.connections);
     let announcer = Announcer::default();
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
-    let operations = Guarded::operations(&guard)
-        .open(health.routes())
-        .open(metrics)
-        .needing(Role::Admin, dead_letters::routes(pool.clone(), announcer.clone()));
+    let letters = dead_letters::Letters { pool: pool.clone(), announcer: announcer.clone() };
+    let operations =
+        OPERATIONS.guarded(&guard, &health, metrics, dead_letters::routes().with_state(letters));
     let address = (config.common.operations_address, config.operations_port).into();
     tasks.spawn(
         "operations",

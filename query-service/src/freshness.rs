@@ -5,8 +5,8 @@
 //! views have not reached. If all are reached it is zero, as long as the newest
 //! is young; else the pipe stands still, and nobody knows what is behind.
 
-use crate::document;
 use crate::metrics::{LAG, NEWEST_EVENT, PENDING};
+use crate::openapi;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -71,7 +71,7 @@ pub struct ShortSyncStatus {
     get,
     path = "/api/analytics/sync-status",
     operation_id = "getSyncStatus",
-    tag = document::ANALYTICS,
+    tag = openapi::ANALYTICS,
     responses((status = 200, description = "The lag.", body = SyncStatus))
 )]
 pub async fn get(State(pool): State<PgPool>) -> Result<Json<SyncStatus>, Problem> {
@@ -83,7 +83,7 @@ pub async fn get(State(pool): State<PgPool>) -> Result<Json<SyncStatus>, Problem
     get,
     path = "/sync-status",
     operation_id = "getShortSyncStatus",
-    tag = document::ANALYTICS,
+    tag = openapi::ANALYTICS,
     responses((status = 200, description = "The lag.", body = ShortSyncStatus))
 )]
 pub async fn get_short(State(pool): State<PgPool>) -> Result<Json<ShortSyncStatus>, Problem> {

@@ -3,10 +3,10 @@
 mod arrivals;
 mod config;
 mod database;
-mod document;
 mod freshness;
 mod lookup;
 mod metrics;
+mod openapi;
 mod read_probe;
 mod read_your_writes;
 mod router;
@@ -16,11 +16,13 @@ mod views;
 use arrivals::Arrivals;
 pub use config::Config;
 use database::Database;
-use service_runtime::auth::{Guard, Guarded, Role};
+pub use openapi::{openapi, operations_openapi};
+use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, recovery, sessions, telemetry};
+use utoipa_axum::router::OpenApiRouter;
 
 /// Runs the service until it is told to stop.
 ///
@@ -39,7 +41,8 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     let metrics = metrics::install(shutdown.clone())?;
     let health = Health::default();
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
-    let operations = Guarded::operations(&guard).open(health.routes()).open(metrics);
+    let operations =
+        openapi::OPERATIONS.guarded(&guard, &health, metrics, OpenApiRouter::default());
     let database = Database::new(&config.database, config.connections);
 
     let (arrivals, watching) = Arrivals::watch(&database.pool(), shutdown.clone());
@@ -61,12 +64,7 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
         Ok(())
     });
 
-    let api = document::API.serve(
-        &guard,
-        health.public_routes(),
-        Role::Reader,
-        router::routes(database, arrivals),
-    )?;
+    let api = openapi::API.guarded(&guard, &health, router::served(database, arrivals))?;
     let address = (config.address, config.port).into();
     tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
     let address = (config.common.operations_address, config.operations_port).into();

@@ -1,16 +1,15 @@
 //! What the query service measures, beside what every service does. The meaning of
 //! each is told to operators by `docs/metrics.md`.
 
-use axum::Router;
-use service_runtime::metrics::{self, Counter, Gauge, Histogram, Metric, Registered};
+use service_runtime::metrics::{self, Counter, Gauge, Histogram, Metric, Metrics, Registered};
 use strum::{IntoStaticStr, VariantArray};
 use tokio_util::sync::CancellationToken;
 
-/// Registers all of them and returns the route that shows them.
+/// Registers all metrics.
 ///
 /// # Errors
 /// If that was done already.
-pub fn install(shutdown: CancellationToken) -> anyhow::Result<Router> {
+pub fn install(shutdown: CancellationToken) -> anyhow::Result<Metrics> {
     metrics::install("query-service", ALL, shutdown)
 }
 

@@ -11,15 +11,15 @@ use axum::middleware;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// The API, without `/health`.
-pub fn routes(database: Database, arrivals: Arrivals) -> OpenApiRouter {
-    documented_routes()
+/// The routes of the API, which wait for the event that a query names.
+pub fn served(database: Database, arrivals: Arrivals) -> OpenApiRouter {
+    routes()
         .with_state(database)
         .layer(middleware::from_fn_with_state(arrivals, read_your_writes::wait))
 }
 
-/// The same before handlers have what they need: enough for the OpenAPI document.
-pub fn documented_routes() -> OpenApiRouter<Database> {
+/// The routes of the API.
+pub fn routes() -> OpenApiRouter<Database> {
     OpenApiRouter::default()
         .routes(routes!(product_sales::get))
         .routes(routes!(category_metrics::get))

@@ -2,7 +2,7 @@
 //! registered: topics and kinds of events in the wire contract, views by the
 //! consumer service at its start.
 
-use crate::document;
+use crate::openapi;
 use axum::extract::State;
 use service_runtime::problem::Problem;
 use shared_events::topology::EXCHANGE;
@@ -21,7 +21,7 @@ struct Projection {
     get,
     path = "/api/analytics/topology",
     operation_id = "getTopology",
-    tag = document::ANALYTICS,
+    tag = openapi::ANALYTICS,
     responses((status = 200, description = "A drawing.", body = String))
 )]
 pub async fn get(State(pool): State<PgPool>) -> Result<String, Problem> {

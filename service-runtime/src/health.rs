@@ -1,12 +1,12 @@
 //! What a service says about itself.
 
-use crate::documents;
 use crate::metrics::Gauge;
 use crate::metrics::common::PART_UP;
+use crate::openapi;
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -93,7 +93,7 @@ struct Body {
     get,
     path = "/health",
     operation_id = "getHealth",
-    tag = documents::TAG,
+    tag = openapi::TAG,
     responses(
         (status = 200, description = "It can.", body = Body),
         (status = 503, description = "It cannot: a part is down without which it cannot.", body = Body),
@@ -116,8 +116,8 @@ impl Health {
     }
 
     /// `GET /health` for operators.
-    pub fn routes(&self) -> Router {
-        self.routes_of(Told { health: self.clone(), with_details: true }).into()
+    pub fn routes(&self) -> OpenApiRouter {
+        self.routes_of(Told { health: self.clone(), with_details: true })
     }
 
     /// `GET /health` for anybody, with its document.

@@ -2,6 +2,7 @@
 
 use crate::auth::{Gate, Guarded};
 use crate::connections::{self, Limits};
+use crate::limits::{BODY_TIMEOUT, MAX_ADDRESS_BYTES, MAX_BODY_BYTES};
 use crate::log_limit::LogLimit;
 use crate::metrics::common::PANICS;
 use crate::problem::Problem;
@@ -25,15 +26,6 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::warn;
-
-/// Largest body of a request.
-pub const MAX_BODY_BYTES: usize = 1 << 20;
-
-/// Longest path and query of a request, in bytes: that of the gateway.
-pub const MAX_ADDRESS_BYTES: usize = 8 << 10;
-
-/// A body that takes longer to arrive is refused with 408.
-pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A request that takes longer, after its body has arrived, is answered 503.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);

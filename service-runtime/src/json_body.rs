@@ -1,7 +1,7 @@
 //! Request bodies: JSON objects of which every member is checked, so that a
 //! client learns of all that is wrong at once.
 
-use crate::http::{BODY_TIMEOUT, MAX_BODY_BYTES};
+use crate::limits::{BODY_TIMEOUT, MAX_BODY_BYTES};
 use crate::problem::{FieldError, Problem};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use strum::VariantArray;
+use utoipa::ToSchema;
 
 /// The durable topic exchange through which the publisher sends everything.
 pub const EXCHANGE: &str = "ecommerce.events";
@@ -12,7 +13,18 @@ pub const PUBLISHER: &str = "command-service";
 /// A stream of events: the name of its durable queue and the first half of its
 /// routing keys.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, VariantArray,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    VariantArray,
 )]
 pub enum Topic {
     /// What happened to products.

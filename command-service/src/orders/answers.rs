@@ -4,7 +4,7 @@ use super::order::Order;
 use super::transaction::Placed;
 use crate::answer::Answer;
 use serde::Serialize;
-use service_runtime::documents::Id;
+use service_runtime::openapi::Id;
 use service_runtime::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;

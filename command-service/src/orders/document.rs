@@ -41,7 +41,7 @@ mod tests {
     use super::super::place::{Line, PlaceOrder};
     use super::super::status::StatusChange;
     use super::*;
-    use crate::document::checks::{body_is_as_documented, refused};
+    use crate::openapi::checks::{body_is_as_documented, refused};
     use serde_json::json;
     use utoipa::PartialSchema;
 

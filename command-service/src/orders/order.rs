@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::documents::Id;
+use service_runtime::openapi::Id;
 use shared_events::{Money, OrderHeader, OrderLine, OrderStatus};
 use utoipa::ToSchema;
 

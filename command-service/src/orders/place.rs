@@ -2,8 +2,8 @@
 
 use crate::products::{Price, price};
 use serde_json::value::RawValue;
-use service_runtime::documents::Id;
 use service_runtime::json_body::{Members, Reader, integer};
+use service_runtime::openapi::Id;
 use service_runtime::problem::Problem;
 use shared_events::Money;
 use shared_events::limits::MAX_ORDER_LINES;

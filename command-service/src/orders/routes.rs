@@ -11,7 +11,7 @@ use crate::metrics::{ORDERS_REFUSED, OrderRefusal};
 use crate::request::Request;
 use crate::router::Commands;
 use axum::extract::State;
-use service_runtime::documents::Id;
+use service_runtime::openapi::Id;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 

@@ -1,28 +1,79 @@
 //! Replays over HTTP, on the operations port.
 
 use super::replay::{Progress, Replays, Stretch};
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
+use service_runtime::openapi::Time;
 use service_runtime::parameters::{Parameters, time};
 use service_runtime::problem::Problem;
+use service_runtime::refusals;
+use service_runtime::server::ADMINISTRATION;
 use shared_events::Topic;
 use std::borrow::Cow;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-/// `/admin/replay`
-pub fn routes(replays: Replays) -> Router {
-    Router::new().route("/admin/replay", get(progress).post(begin)).with_state(replays)
+/// The routes for administrators.
+pub fn routes() -> OpenApiRouter<Replays> {
+    OpenApiRouter::default().routes(routes!(progress, begin))
 }
 
-/// `GET /admin/replay`: how far the last one has come.
+refusals! {
+    /// Why there is no progress.
+    NoReplay: Problem::not_found("No replay")
+        .detail("No replay was started since the service started."),
+}
+
+/// Progress of the latest replay
+#[utoipa::path(
+    get,
+    path = "/admin/replay",
+    operation_id = "getReplay",
+    tag = ADMINISTRATION,
+    responses((status = 200, description = "The replay.", body = Progress), NoReplay)
+)]
 async fn progress(State(replays): State<Replays>) -> Result<Json<Progress>, Problem> {
     replays.progress().map(Json).ok_or_else(|| {
         Problem::not_found("No replay").detail("None was begun since the service was started.")
     })
 }
 
-/// `POST /admin/replay?from=…&to=…&topic=…`: publishes that stretch again.
+/// Which events to publish again.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "read as a Stretch")]
+struct ReplayParameters {
+    /// Only events committed at this time or later.
+    #[param(value_type = Time, inline, required = false, example = "2026-11-21")]
+    from: Option<String>,
+    /// Only events committed before this time, which is after `from`.
+    #[param(value_type = Time, inline, required = false, example = "2026-11-22")]
+    to: Option<String>,
+    /// Only events of this topic.
+    #[param(value_type = Topic, required = false, example = "order-events")]
+    topic: Option<String>,
+}
+
+refusals! {
+    /// Why no replay starts.
+    NotStarted:
+        Problem::bad_request("Invalid query parameters")
+            .detail("A parameter is wrong or unknown; see `errors`."),
+        Problem::new(StatusCode::CONFLICT, "Replay running").detail("Another replay is running."),
+}
+
+/// Publish events again
+///
+/// Consumers ignore the events that they already have.
+#[utoipa::path(
+    post,
+    path = "/admin/replay",
+    operation_id = "startReplay",
+    tag = ADMINISTRATION,
+    params(ReplayParameters),
+    responses((status = 202, description = "The replay has started.", body = Progress), NotStarted)
+)]
 async fn begin(
     State(replays): State<Replays>,
     mut parameters: Parameters,

@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The name of its connections.
@@ -35,7 +36,7 @@ const DATABASE_DEADLINE: Duration = Duration::from_secs(60);
 const SLACK: Duration = Duration::from_secs(3600);
 
 /// A stretch of history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Stretch {
     /// Events committed then or later; none: from the beginning.
     pub from: Option<DateTime<Utc>>,
@@ -46,7 +47,8 @@ pub struct Stretch {
 }
 
 /// How far a replay has come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Replay)]
 pub struct Progress {
     #[serde(flatten)]
     pub stretch: Stretch,
@@ -55,12 +57,14 @@ pub struct Progress {
     pub published: i64,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub error: Option<String>,
 }
 
 /// What a replay is at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ReplayState)]
 pub enum State {
     Running,
     Done,

@@ -3,7 +3,7 @@
 use super::rules::Product;
 use crate::answer::Answer;
 use serde::Serialize;
-use service_runtime::documents::Id;
+use service_runtime::openapi::Id;
 use service_runtime::problem::Problem;
 use utoipa::ToSchema;
 use uuid::Uuid;

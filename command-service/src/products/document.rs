@@ -1,7 +1,7 @@
 //! What the document says of products, beside handlers and types.
 
 use super::rules::{INVALID, ProductChange};
-use service_runtime::documents::AtLeastOne;
+use service_runtime::openapi::AtLeastOne;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
 
@@ -32,7 +32,7 @@ fn invalid() -> Problem {
 mod tests {
     use super::super::rules::{NewProduct, PriceChange};
     use super::*;
-    use crate::document::checks::body_is_as_documented;
+    use crate::openapi::checks::body_is_as_documented;
 
     #[test]
     fn bodies_are_as_documented() {

@@ -3,8 +3,8 @@
 use crate::names::{self, CategoryName, Name};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::documents::Id;
 use service_runtime::json_body::{Members, Reader, integer};
+use service_runtime::openapi::Id;
 use service_runtime::problem::{FieldError, Problem};
 use shared_events::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_PRICE};
 use shared_events::{Money, ProductState};

@@ -2,7 +2,7 @@
 
 use super::rules::{INVALID_ACCOUNT, INVALID_USER, UserChange};
 use axum::http::StatusCode;
-use service_runtime::documents::AtLeastOne;
+use service_runtime::openapi::AtLeastOne;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
 
@@ -45,7 +45,7 @@ fn email_taken() -> Problem {
 mod tests {
     use super::super::rules::{NewAccount, NewUser};
     use super::*;
-    use crate::document::checks::body_is_as_documented;
+    use crate::openapi::checks::body_is_as_documented;
 
     #[test]
     fn bodies_are_as_documented() {

@@ -9,7 +9,7 @@ use crate::command_kind::CommandKind;
 use crate::request::Request;
 use crate::router::Commands;
 use axum::extract::State;
-use service_runtime::documents::Id;
+use service_runtime::openapi::Id;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 

@@ -3,82 +3,133 @@
 use super::redrive::{self, Outcome};
 use crate::announcement::Announcer;
 use crate::metrics::DISCARDED;
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::paging::{self, PageOfIds};
+use service_runtime::openapi::Id;
+use service_runtime::paging::{self, PageOfIds, PageParameters};
 use service_runtime::parameters::Parameters;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
-use service_runtime::trace;
+use service_runtime::server::ADMINISTRATION;
+use service_runtime::{refusals, trace};
 use sqlx::PgPool;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 /// What handlers need.
 #[derive(Clone, Debug)]
-struct Letters {
-    pool: PgPool,
-    announcer: Announcer,
+pub struct Letters {
+    pub pool: PgPool,
+    pub announcer: Announcer,
 }
 
-/// `/admin/dead-letters`
-pub fn routes(pool: PgPool, announcer: Announcer) -> Router {
-    Router::new()
-        .route("/admin/dead-letters", get(list))
-        .route("/admin/dead-letters/{id}", get(show).delete(discard))
-        .route("/admin/dead-letters/{id}/redrive", post(redrive_one))
-        .with_state(Letters { pool, announcer })
+/// The routes for administrators.
+pub fn routes() -> OpenApiRouter<Letters> {
+    OpenApiRouter::default()
+        .routes(routes!(list))
+        .routes(routes!(show, discard))
+        .routes(routes!(redrive_one))
 }
 
-/// A letter, in a list.
-#[derive(Debug, Serialize)]
+/// A dead letter, without its body.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DeadLetterSummary)]
 struct Summary {
+    #[schema(value_type = Id)]
     id: i64,
-    /// None: the bytes do not tell.
+    /// Null if the message does not say it.
+    #[schema(required = true)]
     event_id: Option<Uuid>,
+    /// The queue that delivered the message.
+    #[schema(examples("order-events"))]
     queue: String,
-    /// What is wrong, and what to do.
+    /// Why the event was not applied, and what to do.
     reason: String,
-    /// Whether it came from our own outbox.
+    /// Whether the message came from the outbox of the command service.
     ours: bool,
-    /// Original length of the body.
+    /// Size of the original body.
     bytes: i64,
+    /// When the message was stored as a dead letter.
     parked_at: DateTime<Utc>,
 }
 
-/// A letter with its bytes.
-#[derive(Debug, Serialize)]
+/// A dead letter with its body.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DeadLetter)]
 struct Whole {
     #[serde(flatten)]
     summary: Summary,
+    /// The AMQP message id.
+    #[schema(required = true)]
     message_id: Option<String>,
-    /// The time that the message said.
+    /// The timestamp in the message.
+    #[schema(required = true)]
     sent_at: Option<DateTime<Utc>>,
-    /// The body, or the beginning of one that was too large; absent if it is not UTF-8.
+    /// The body, or the beginning of a body that was too large; absent if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     body: Option<String>,
     /// The body in hexadecimal, if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     body_hex: Option<String>,
-    /// The AMQP property section in hexadecimal, if it cannot be read.
+    /// The AMQP property section in hexadecimal, if it is malformed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     properties_hex: Option<String>,
 }
 
-/// What became of a letter.
-#[derive(Debug, Serialize)]
+/// The outcome of an operation on a dead letter.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetterOutcome)]
 struct Done {
+    #[schema(value_type = Id)]
     id: i64,
+    #[schema(examples("applied"))]
     outcome: &'static str,
 }
 
-/// `GET /admin/dead-letters`: a page, by ascending id.
+refusals! {
+    /// Why there is no list.
+    NoList: Problem::bad_request("Invalid query parameters")
+        .detail("A parameter is wrong; see `errors`."),
+}
+
+refusals! {
+    /// Why there is no dead letter.
+    NotFound:
+        Problem::bad_request("Invalid dead letter id").detail("The id in the path is not valid."),
+        Problem::not_found("Dead letter not found").detail("There is no such dead letter."),
+}
+
+refusals! {
+    /// Why an event is not applied.
+    NotApplied:
+        Problem::bad_request("Invalid dead letter id").detail("The id in the path is not valid."),
+        Problem::bad_request("Invalid query parameters")
+            .detail("A parameter is wrong or unknown; see `errors`."),
+        Problem::not_found("Dead letter not found").detail("There is no such dead letter."),
+        Problem::new(StatusCode::CONFLICT, "Not applicable")
+            .detail("The event still cannot be applied; `detail` has the reason."),
+}
+
+/// List dead letters
+#[utoipa::path(
+    get,
+    path = "/admin/dead-letters",
+    operation_id = "listDeadLetters",
+    tag = ADMINISTRATION,
+    params(PageParameters),
+    responses((status = 200, description = "A page of dead letters.", body = Vec<Summary>), NoList)
+)]
 async fn list(
     State(letters): State<Letters>,
     mut parameters: Parameters,
@@ -102,7 +153,15 @@ async fn list(
     Ok(paging::page(rows, page.limit, |letter| letter.id))
 }
 
-/// `GET /admin/dead-letters/{id}`
+/// Retrieve a dead letter
+#[utoipa::path(
+    get,
+    path = "/admin/dead-letters/{id}",
+    operation_id = "getDeadLetter",
+    tag = ADMINISTRATION,
+    params(("id" = Id, Path, description = "The dead letter.", example = 1)),
+    responses((status = 200, description = "The dead letter.", body = Whole), NotFound)
+)]
 async fn show(State(letters): State<Letters>, id: Segment) -> Result<Json<Whole>, Problem> {
     let id = id.id("Invalid dead letter id")?;
     let row = sqlx::query!(
@@ -137,8 +196,20 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// `POST /admin/dead-letters/{id}/redrive`, with `anyway=true` for one that is older
-/// than the memory of processed events.
+/// Apply the event of a dead letter
+#[utoipa::path(
+    post,
+    path = "/admin/dead-letters/{id}/redrive",
+    operation_id = "redriveDeadLetter",
+    tag = ADMINISTRATION,
+    params(
+        ("id" = Id, Path, description = "The dead letter.", example = 1),
+        ("anyway" = Option<bool>, Query,
+         description = "Apply an event that is older than the deduplication records.",
+         example = false),
+    ),
+    responses((status = 200, description = "The outcome.", body = Done), NotApplied)
+)]
 async fn redrive_one(
     State(letters): State<Letters>,
     id: Segment,
@@ -166,7 +237,15 @@ async fn redrive_one(
     Ok(Json(Done { id, outcome }))
 }
 
-/// `DELETE /admin/dead-letters/{id}`
+/// Delete a dead letter
+#[utoipa::path(
+    delete,
+    path = "/admin/dead-letters/{id}",
+    operation_id = "deleteDeadLetter",
+    tag = ADMINISTRATION,
+    params(("id" = Id, Path, description = "The dead letter.", example = 1)),
+    responses((status = 200, description = "The outcome.", body = Done), NotFound)
+)]
 async fn discard(State(letters): State<Letters>, id: Segment) -> Result<Json<Done>, Problem> {
     let id = id.id("Invalid dead letter id")?;
     // Without BEGIN, so that nothing is left open if the client leaves.

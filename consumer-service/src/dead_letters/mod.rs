@@ -8,7 +8,7 @@ mod park;
 mod reason;
 mod redrive;
 
-pub use admin::routes;
+pub use admin::{Letters, routes};
 pub use count::count;
 pub use park::{Letter, Parked, digest, park};
 pub use reason::{

@@ -1,7 +1,7 @@
 //! `category_metrics_view`: what a category sold.
 
 use super::{ByKey, money};
-use crate::document;
+use crate::openapi;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -64,7 +64,7 @@ fn not_found() -> Problem {
     get,
     path = "/api/analytics/categories/{category}/revenue",
     operation_id = "getRevenueOfCategory",
-    tag = document::ANALYTICS,
+    tag = openapi::ANALYTICS,
     params(("category" = String, Path, description = "The category.", min_length = 1, example = "Drinks")),
     responses((status = 200, description = "Zeros if nothing was sold.", body = CategoryRevenue), NotFound)
 )]

@@ -1,7 +1,7 @@
 //! Lists of what was created in some time.
 
 use chrono::{DateTime, Utc};
-use service_runtime::documents::Time;
+use service_runtime::openapi::Time;
 use service_runtime::parameters::{Parameters, time};
 
 /// When the elements that are asked for were created.

@@ -1,12 +1,12 @@
 //! `customer_ltv_view`: what a customer spent.
 
 use super::{ByKey, money};
-use crate::document;
+use crate::openapi;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::documents::Id;
+use service_runtime::openapi::Id;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
@@ -69,7 +69,7 @@ refusals! {
     get,
     path = "/api/analytics/customers/{id}/lifetime-value",
     operation_id = "getLifetimeValue",
-    tag = document::ANALYTICS,
+    tag = openapi::ANALYTICS,
     params(("id" = Id, Path, description = "The customer.", example = 42)),
     responses((status = 200, description = "Zeros if nothing was ordered.", body = LifetimeValue), NotFound)
 )]

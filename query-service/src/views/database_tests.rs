@@ -20,7 +20,7 @@ async fn get(pool: &PgPool, path: &str) -> (u16, Value, Option<String>) {
     let request = Request::get(path).body(Body::empty()).unwrap();
     let (arrivals, watching) = Arrivals::watch(pool, CancellationToken::new());
     let _watching = AbortOnDropHandle::new(tokio::spawn(watching));
-    let router = axum::Router::from(router::routes(database, arrivals));
+    let router = axum::Router::from(router::served(database, arrivals));
     let response = router.oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let cursor = response.headers().get("x-next-cursor");

@@ -1,13 +1,13 @@
 //! `hourly_product_sales_view`: what products sold in each hour.
 
 use super::money;
-use crate::document;
+use crate::openapi;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::Serialize;
-use service_runtime::documents::{Id, Time};
 use service_runtime::json_body::integer;
+use service_runtime::openapi::{Id, Time};
 use service_runtime::paging;
 use service_runtime::parameters::{Parameters, time};
 use service_runtime::problem::Problem;
@@ -109,7 +109,7 @@ struct Position {
     get,
     path = "/api/analytics/hourly-sales",
     operation_id = "listHourlySales",
-    tag = document::ANALYTICS,
+    tag = openapi::ANALYTICS,
     params(WindowParameters),
     responses((status = 200, description = "A page of windows.", body = Vec<Window>))
 )]

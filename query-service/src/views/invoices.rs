@@ -3,13 +3,13 @@
 
 use super::{ByKey, money, users};
 use crate::database::Lists;
-use crate::document;
+use crate::openapi;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde::Serialize;
-use service_runtime::documents::Id;
 use service_runtime::json_body::integer;
+use service_runtime::openapi::Id;
 use service_runtime::parameters::Parameters;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
@@ -104,7 +104,7 @@ struct Month {
     get,
     path = "/api/invoices",
     operation_id = "getInvoice",
-    tag = document::INVOICES,
+    tag = openapi::INVOICES,
     params(InvoiceParameters),
     responses((status = 200, description = "The invoice.", body = Invoice), NotFound)
 )]

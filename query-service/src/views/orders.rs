@@ -3,14 +3,14 @@
 use super::created::Created;
 use super::{ByKey, money};
 use crate::database::Lists;
-use crate::document;
+use crate::openapi;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::documents::Id;
 use service_runtime::json_body::integer;
+use service_runtime::openapi::Id;
 use service_runtime::paging::{self, PageOfIds, PageParameters};
 use service_runtime::parameters::Parameters;
 use service_runtime::path::Segment;
@@ -109,7 +109,7 @@ pub struct OrderFilter {
     get,
     path = "/api/orders",
     operation_id = "listOrders",
-    tag = document::LISTS,
+    tag = openapi::LISTS,
     params(PageParameters, OrderFilter, Created),
     responses((status = 200, description = "A page of orders.", body = Vec<Order>))
 )]
@@ -190,7 +190,7 @@ refusals! {
     get,
     path = "/api/orders/{id}",
     operation_id = "getOrder",
-    tag = document::LISTS,
+    tag = openapi::LISTS,
     params(("id" = Id, Path, description = "The order.", example = 1)),
     responses((status = 200, description = "The order.", body = OrderWithItems), NotFound)
 )]

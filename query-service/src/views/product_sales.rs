@@ -1,11 +1,11 @@
 //! `product_sales_view`: what a product sold.
 
 use super::{ByKey, money};
-use crate::document;
+use crate::openapi;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use service_runtime::documents::Id;
+use service_runtime::openapi::Id;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use shared_events::Money;
@@ -69,9 +69,9 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i
     get,
     path = "/api/analytics/products/{id}/sales",
     operation_id = "getSalesOfProduct",
-    tag = document::ANALYTICS,
+    tag = openapi::ANALYTICS,
     params(("id" = Id, Path, description = "The product.", example = 1)),
-    responses((status = 200, description = "Zeros if nothing was sold.", body = ProductSales), document::NoProduct)
+    responses((status = 200, description = "Zeros if nothing was sold.", body = ProductSales), openapi::NoProduct)
 )]
 pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<ProductSales>, Problem> {
     let product_id = id.id("Invalid product id")?;

@@ -2,13 +2,13 @@
 
 use super::{ByKey, money};
 use crate::database::Lists;
-use crate::document;
+use crate::openapi;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::documents::Id;
+use service_runtime::openapi::Id;
 use service_runtime::paging::{self, PageOfIds, PageParameters};
 use service_runtime::parameters::{Parameters, text};
 use service_runtime::path::Segment;
@@ -83,7 +83,7 @@ pub struct ProductFilter {
     get,
     path = "/api/products",
     operation_id = "listProducts",
-    tag = document::LISTS,
+    tag = openapi::LISTS,
     params(PageParameters, ProductFilter),
     responses((status = 200, description = "A page of products.", body = Vec<Product>))
 )]
@@ -128,9 +128,9 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i
     get,
     path = "/api/products/{id}",
     operation_id = "getProduct",
-    tag = document::LISTS,
+    tag = openapi::LISTS,
     params(("id" = Id, Path, description = "The product.", example = 1)),
-    responses((status = 200, description = "The product.", body = Product), document::NoProduct)
+    responses((status = 200, description = "The product.", body = Product), openapi::NoProduct)
 )]
 pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<Product>, Problem> {
     let product_id = id.id("Invalid product id")?;

@@ -3,13 +3,13 @@
 use super::ByKey;
 use super::created::Created;
 use crate::database::Lists;
-use crate::document;
+use crate::openapi;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::documents::Id;
+use service_runtime::openapi::Id;
 use service_runtime::paging::{self, PageOfIds, PageParameters};
 use service_runtime::parameters::{Parameters, text};
 use service_runtime::path::Segment;
@@ -126,7 +126,7 @@ pub struct UserFilter {
     get,
     path = "/api/users",
     operation_id = "listUsers",
-    tag = document::LISTS,
+    tag = openapi::LISTS,
     params(PageParameters, UserFilter, Created),
     responses((status = 200, description = "A page of users.", body = Vec<User>))
 )]
@@ -166,7 +166,7 @@ refusals! {
     get,
     path = "/api/users/{id}",
     operation_id = "getUser",
-    tag = document::LISTS,
+    tag = openapi::LISTS,
     params(("id" = Id, Path, description = "The user.", example = 1)),
     responses((status = 200, description = "The user.", body = User), NotFound)
 )]

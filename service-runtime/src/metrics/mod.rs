@@ -10,9 +10,7 @@ mod process;
 
 pub use metric::{Counter, Gauge, Histogram, Metric, Registered};
 
-use axum::http::header;
-use axum::{Router, routing::get};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -25,11 +23,30 @@ const SECONDS: [f64; 13] =
 const SIZES: [f64; 12] =
     [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0];
 
-/// The format, with its version, as scrapers want to be told.
-const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The media type of the text format, with its version.
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Registers the metrics of a service, beside those that every service has, and returns
-/// the route that shows them. To be called before anything is measured.
+/// The registered metrics of this process.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// The current values, in the Prometheus text format.
+    pub(crate) fn render(&self) -> String {
+        process::look();
+        pools::look();
+        self.0.render()
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// Registers the metrics of a service and those that every service has. Call it before
+/// anything is measured.
 ///
 /// # Errors
 /// If that was done already.
@@ -37,7 +54,7 @@ pub fn install(
     service: &'static str,
     metrics: &[&dyn Registered],
     shutdown: CancellationToken,
-) -> anyhow::Result<Router> {
+) -> anyhow::Result<Metrics> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZES)?
@@ -55,10 +72,5 @@ pub fn install(
             upkeep.run_upkeep();
         }
     });
-    let show = move || async move {
-        process::look();
-        pools::look();
-        ([(header::CONTENT_TYPE, CONTENT_TYPE)], handle.render())
-    };
-    Ok(Router::new().route("/metrics", get(show)))
+    Ok(Metrics(handle))
 }

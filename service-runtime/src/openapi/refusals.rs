@@ -31,7 +31,7 @@ macro_rules! refusals {
                 String,
                 utoipa::openapi::RefOr<utoipa::openapi::Response>,
             > {
-                $crate::documents::noted(&[$($refusal),+])
+                $crate::openapi::noted(&[$($refusal),+])
             }
         }
     };

@@ -1,15 +1,18 @@
-//! What the document says of queries, beside handlers and types.
+//! The OpenAPI documents of this service, and what all queries share in them.
 
+use crate::router;
 use axum::http::StatusCode;
-use service_runtime::documents::{self, Api};
+use service_runtime::auth::Role;
+use service_runtime::openapi::add_refusals;
 use service_runtime::paging;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
+use service_runtime::server::{Api, Operations};
 use utoipa::IntoParams;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::{Header, RefOr};
+use utoipa::openapi::{Header, OpenApi, RefOr};
 use uuid::Uuid;
 
 /// Groups of operations.
@@ -30,8 +33,22 @@ pub const API: Api = Api {
         (LISTS, "Products, orders and users as they stand."),
         (INVOICES, "What customers ordered in a month."),
     ],
+    role: Role::Reader,
     complete,
 };
+
+/// The operations port.
+pub const OPERATIONS: Operations = Operations { title: "Query service: operations" };
+
+/// The OpenAPI document of the API.
+pub fn openapi() -> OpenApi {
+    API.openapi(router::routes().into_openapi())
+}
+
+/// The OpenAPI document of the operations port.
+pub fn operations_openapi() -> OpenApi {
+    OPERATIONS.openapi(OpenApi::default())
+}
 
 refusals! {
     /// Why there is no answer about a product.
@@ -87,7 +104,7 @@ fn complete(operation: &mut Operation) {
     let is_list = takes(operation, "cursor");
     let wish = [WishParameters::into_params(|| None), WishHeaders::into_params(|| None)];
     operation.parameters.get_or_insert_default().extend(wish.into_iter().flatten().map(RefOr::T));
-    documents::add_refusals(
+    add_refusals(
         operation,
         &[
             Problem::bad_request("Invalid query parameters")
@@ -129,16 +146,10 @@ fn stale_header() -> Header {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::router;
-    use service_runtime::health::Health;
+    use service_runtime::openapi::check_openapi_json;
 
     #[test]
     fn openapi_json_is_up_to_date() -> anyhow::Result<()> {
-        let document = API.document(
-            Health::default().public_routes().into_openapi(),
-            router::documented_routes().into_openapi(),
-        );
-        documents::check_openapi_json(env!("CARGO_MANIFEST_DIR"), &document)
+        check_openapi_json(env!("CARGO_MANIFEST_DIR"), &super::openapi())
     }
 }

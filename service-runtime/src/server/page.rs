@@ -1,6 +1,6 @@
 //! The routes of the document.
 
-use super::TAG;
+use crate::openapi::TAG;
 use crate::path::Segment;
 use crate::problem::Problem;
 use crate::refusals;

@@ -1,7 +1,7 @@
 //! What operations have in common.
 
 use super::refusals::{add_refusals, always};
-use crate::http::{BODY_TIMEOUT, MAX_ADDRESS_BYTES, MAX_BODY_BYTES};
+use crate::limits::{BODY_TIMEOUT, MAX_ADDRESS_BYTES, MAX_BODY_BYTES};
 use crate::problem::{Body, Problem};
 use axum::http::StatusCode;
 use serde_json::json;
@@ -14,8 +14,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::{Components, Ref, RefOr, Required};
 use utoipa::{PartialSchema, ToSchema};
 
-/// The group of operations that are about the service itself. Nobody has to say who they
-/// are for these.
+/// The tag of operations about the service itself.
 pub const TAG: &str = "Service";
 
 pub(super) const SERVICE: (&str, &str) = (TAG, "The service itself: its health and this document.");
@@ -29,8 +28,9 @@ const AUTHENTICATE: &str = "WWW-Authenticate";
 
 const TRACE_EXAMPLE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-pub(super) fn is_of_the_service(operation: &Operation) -> bool {
-    operation.tags.iter().flatten().any(|tag| tag == TAG)
+/// Whether an operation requires no role.
+fn is_open(operation: &Operation) -> bool {
+    !operation.extensions.as_ref().is_some_and(|all| all.contains_key(super::REQUIRED_ROLE))
 }
 
 /// Adds what every operation of whatever service has.
@@ -48,7 +48,7 @@ pub(super) fn complete(operation: &mut Operation) {
     if operation.request_body.is_some() {
         add_refusals(operation, &of_bodies());
     }
-    if is_of_the_service(operation) {
+    if is_open(operation) {
         operation.security = Some(Vec::new());
     } else {
         add_refusals(operation, &of_callers());

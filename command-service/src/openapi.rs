@@ -1,9 +1,12 @@
-//! What the document says of all commands.
+//! The OpenAPI documents of this service, and what all commands share in them.
 
-use crate::{answer, idempotency};
+use crate::{answer, idempotency, outbox, router};
 use axum::http::StatusCode;
-use service_runtime::documents::{self, Api};
+use service_runtime::auth::Role;
+use service_runtime::openapi::add_refusals;
 use service_runtime::problem::Problem;
+use service_runtime::server::{Api, Operations};
+use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{RefOr, Response};
 
@@ -18,12 +21,26 @@ pub const API: Api = Api {
         ("Orders", "Placing orders, and what becomes of them."),
         ("Users", "Users, who are customers, and their accounts, which have their address."),
     ],
+    role: Role::Writer,
     complete,
 };
 
+/// The operations port.
+pub const OPERATIONS: Operations = Operations { title: "Command service: operations" };
+
+/// The OpenAPI document of the API.
+pub fn openapi() -> OpenApi {
+    API.openapi(router::routes().into_openapi())
+}
+
+/// The OpenAPI document of the operations port.
+pub fn operations_openapi() -> OpenApi {
+    OPERATIONS.openapi(outbox::routes().into_openapi())
+}
+
 fn complete(operation: &mut Operation) {
     operation.parameters.get_or_insert_default().push(idempotency::parameter().into());
-    documents::add_refusals(
+    add_refusals(
         operation,
         &[
             Problem::bad_request("Invalid idempotency key").detail(
@@ -115,16 +132,10 @@ pub mod checks {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::router;
-    use service_runtime::health::Health;
+    use service_runtime::openapi::check_openapi_json;
 
     #[test]
     fn openapi_json_is_up_to_date() -> anyhow::Result<()> {
-        let document = API.document(
-            Health::default().public_routes().into_openapi(),
-            router::documented_routes().into_openapi(),
-        );
-        documents::check_openapi_json(env!("CARGO_MANIFEST_DIR"), &document)
+        check_openapi_json(env!("CARGO_MANIFEST_DIR"), &super::openapi())
     }
 }
