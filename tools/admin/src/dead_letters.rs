@@ -2,8 +2,8 @@
 
 use crate::arguments::{Action, DeadLetters, Which};
 use crate::operations::{Answer, Operations};
-use crate::output::{note, print};
 use anyhow::Result;
+use kit::{note, print};
 use reqwest::Method;
 use safe_text::escape_json;
 use serde_json::Value;

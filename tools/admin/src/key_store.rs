@@ -29,9 +29,6 @@ impl KeyStore {
     }
 
     /// What it says; nothing if there is none.
-    ///
-    /// # Errors
-    /// If it cannot be read, or is no file of keys.
     pub fn read(&self) -> Result<KeyFile> {
         let wrong = || format!("cannot use {}", self.path.display());
         match fs::read(&self.path) {
@@ -43,9 +40,6 @@ impl KeyStore {
 
     /// Changes it, at once for all who read it; of two who do so at the same time the
     /// second waits.
-    ///
-    /// # Errors
-    /// Those of the change, which then is none; or if it cannot be written.
     pub fn change(&self, change: impl FnOnce(&mut KeyFile) -> Result<()>) -> Result<()> {
         let folder = match self.path.parent() {
             Some(parent) if parent != Path::new("") => parent,

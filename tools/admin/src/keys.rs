@@ -2,10 +2,10 @@
 
 use crate::arguments::{Keys, KeysAction, NewKey};
 use crate::key_store::KeyStore;
-use crate::output::{note, print};
 use access::{ApiKey, KeyFile, KeyRecord, MAX_FILE_BYTES, Role, State};
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
+use kit::{note, print};
 use std::process::ExitCode;
 
 /// Largest file, in bytes, that a key is added to. It grows with each that is revoked, too,

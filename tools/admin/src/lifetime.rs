@@ -6,9 +6,6 @@ use chrono::TimeDelta;
 const MOST_MINUTES: i64 = 100 * 366 * 24 * 60;
 
 /// Reads a number and a unit: minutes, hours, days or weeks.
-///
-/// # Errors
-/// What it must be.
 pub fn lifetime(text: &str) -> Result<TimeDelta, String> {
     let minutes = [("m", 1), ("h", 60), ("d", 24 * 60), ("w", 7 * 24 * 60)];
     let read = || {

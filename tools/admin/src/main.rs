@@ -7,7 +7,6 @@ mod key_store;
 mod keys;
 mod lifetime;
 mod operations;
-mod output;
 mod replay;
 
 use arguments::{Arguments, Command};
@@ -22,7 +21,7 @@ async fn main() -> ExitCode {
         Command::Keys(arguments) => keys::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
-        output::note(&format!("error: {error:#}"));
+        kit::note(&format!("error: {error:#}"));
         ExitCode::FAILURE
     })
 }

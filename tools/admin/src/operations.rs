@@ -30,9 +30,6 @@ pub struct Answer {
 
 impl Operations {
     /// The port at `url`, whose port number is moved by `port_offset`.
-    ///
-    /// # Errors
-    /// If it is no URL of a port, or the credential none.
     pub fn at(url: &str, port_offset: u16, credential: &Credential) -> Result<Self> {
         let mut url: reqwest::Url = url.parse().with_context(|| format!("{url} is no URL"))?;
         if let Some(port) = url.port() {
@@ -48,9 +45,6 @@ impl Operations {
     }
 
     /// Sends a request and reads the answer, whatever its status.
-    ///
-    /// # Errors
-    /// If there is none.
     pub async fn ask(&self, method: Method, path: &str, query: &[(&str, &str)]) -> Result<Answer> {
         let request = self.client.request(method, format!("{}{path}", self.url)).query(query);
         let response = request.send().await.with_context(|| {
@@ -81,9 +75,6 @@ impl Credential {
 
 impl Answer {
     /// The body of a success.
-    ///
-    /// # Errors
-    /// What the service says, if it is none.
     pub fn success(self) -> Result<Value> {
         if self.status < 300 {
             return Ok(self.body);

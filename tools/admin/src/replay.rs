@@ -2,8 +2,8 @@
 
 use crate::arguments::Replay;
 use crate::operations::Operations;
-use crate::output::{note, print};
 use anyhow::{Result, bail};
+use kit::{note, print};
 use reqwest::Method;
 use std::process::ExitCode;
 use std::time::Duration;

@@ -4,63 +4,62 @@ use clap::{Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Measures the stack on servers of its own, against what these can do at best.
+/// Measures the stack on separate servers and compares it with the most these can do.
 ///
-/// Each section runs on fresh databases; what is compared is measured in turns,
-/// and medians are compared. The report is printed and written to a folder, as
-/// report.md and report.json. Exit code: 0 if all was measured, whether or not
-/// targets were met; 1 if something could not be measured or the views were
-/// wrong; 130 if stopped by Ctrl-C.
+/// Each section runs on fresh databases. Compared figures are medians of alternating
+/// measurements. The report is printed, and written to a folder as report.md and
+/// report.json. Exit code: 0 if everything was measured, whether or not targets were met;
+/// 1 if something could not be measured or the views were wrong; 130 if stopped by Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "cargo stack bench", bin_name = "cargo stack bench", version)]
 pub struct Arguments {
-    /// One short round of everything: to see that it works, not to compare.
+    /// Measure everything once and briefly, as a check, not for comparison.
     #[arg(long)]
     pub quick: bool,
 
-    /// Only these sections.
+    /// Run only these sections.
     #[arg(long, value_name = "SECTION", value_delimiter = ',')]
     pub only: Vec<SectionName>,
 
-    /// Measure again with so many orders already there.
+    /// Measure again on databases with this many orders.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(100_000..))]
     pub grown: Option<u32>,
 
-    /// At the end 1,000 orders per second for so long.
+    /// Finally, place 1,000 orders per second for this long.
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(3..))]
     pub soak: Option<u32>,
 
-    /// Where the report goes [default: .stack/bench-report of the project]
+    /// The folder of the report [default: .stack/bench-report of the project]
     #[arg(long, value_name = "FOLDER")]
     pub output: Option<PathBuf>,
 
-    /// What else this program can be.
+    /// Another program to run instead of the bench.
     #[command(subcommand)]
     pub role: Option<Role>,
 }
 
-/// What is measured.
+/// The sections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SectionName {
-    /// From the start of the services until they are well.
+    /// The time from the start of the services until they are healthy.
     Start,
-    /// Orders accepted.
+    /// Accepted orders per second.
     Intake,
-    /// Orders all the way into the views.
+    /// Orders per second from the request to the views.
     Pipe,
-    /// How soon an order is visible.
+    /// The time until an order is visible.
     Lag,
     /// Queries.
     Reads,
-    /// Working off a backlog.
+    /// Processing of a backlog.
     CatchUp,
-    /// All of it on grown databases; needs --grown.
+    /// The sections again on grown databases; requires --grown.
     Growth,
-    /// A long run; needs --soak.
+    /// A long run; requires --soak.
     Soak,
 }
 
-/// Programs that the bench starts of itself.
+/// Programs that the bench starts from its own executable.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Role {
     /// The bare server that queries are compared with.
@@ -71,13 +70,13 @@ pub enum Role {
 /// How long and how often things are measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// Whether all is cut short.
+    /// Whether everything is shortened.
     pub quick: bool,
-    /// Turns of measurements that are compared.
+    /// Rounds of alternating measurements.
     pub rounds: u64,
-    /// One measurement.
+    /// The duration of a measurement.
     pub measure: Duration,
-    /// Before each.
+    /// The time before each measurement.
     pub warm_up: Duration,
 }
 
@@ -103,7 +102,7 @@ impl Arguments {
         }
     }
 
-    /// Where the report goes.
+    /// The folder of the report.
     pub fn output(&self) -> PathBuf {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let project = package.ancestors().nth(2).unwrap_or(package);
@@ -112,7 +111,7 @@ impl Arguments {
 }
 
 impl Pace {
-    /// The second of the two if all is cut short.
+    /// The usual seconds, or the quick ones.
     pub fn seconds(self, usual: u64, quick: u64) -> Duration {
         Duration::from_secs(if self.quick { quick } else { usual })
     }
@@ -124,12 +123,12 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn the_command_line_is_valid() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn growth_and_soak_run_only_if_their_size_is_given() {
+    fn growth_and_soak_run_only_with_their_size() {
         let wants = |line: &[&str], section| {
             Arguments::try_parse_from(["bench"].iter().chain(line)).unwrap().wants(section)
         };

@@ -1,8 +1,6 @@
-//! The bare server that queries are compared with: axum, a pool, one statement
-//! by key, an answer by serde. It has nothing of what a service needs besides:
-//! no logs, no metrics, no health, no checks.
+//! The bare server that queries are compared with: axum, a connection pool, one statement by
+//! key, and a response by serde. It has no logs, metrics, health or checks.
 
-use crate::output::note;
 use crate::servers::setting;
 use anyhow::{Context, Result};
 use axum::extract::{Path, State};
@@ -10,6 +8,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
+use kit::note;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sqlx::PgPool;
@@ -32,9 +31,6 @@ struct LifetimeValue {
 }
 
 /// Serves until it is killed.
-///
-/// # Errors
-/// If the port or the database is not to be had.
 pub async fn run() -> Result<ExitCode> {
     let options: PgConnectOptions = setting("READ_DATABASE_URL")?.parse()?;
     let pool = PgPoolOptions::new()

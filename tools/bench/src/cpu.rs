@@ -1,19 +1,19 @@
-//! Processor time by part: each server and service with all that it has
-//! started, and the load generator.
+//! Processor time by part: each server and service with its child processes, and the load
+//! generator.
 
 use crate::figures::written;
 use crate::table::table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-/// Microseconds of a tick: USER_HZ, by which Linux tells times in /proc, is 100
-/// on every architecture that this runs on.
+/// Microseconds per tick. The unit of times in /proc, USER_HZ, is 100 on all architectures that
+/// the bench supports.
 const TICK_MICROS: f64 = 10_000.0;
 
-/// What the load generator is called.
+/// The name of the load generator.
 const SELF: &str = "load generator";
 
-/// A part's name and its root process.
+/// The name of a part and its root process.
 pub type Part = (String, u32);
 
 /// Ticks spent so far, by part.
@@ -25,25 +25,25 @@ pub struct Spent(BTreeMap<String, u64>);
 struct Process {
     id: u32,
     parent: u32,
-    /// Ticks of its own.
+    /// Its own ticks.
     own: u64,
-    /// Ticks of children that have ended and were waited for.
+    /// Ticks of its ended children.
     waited: u64,
 }
 
 impl Spent {
-    /// What has been spent until now.
+    /// The ticks spent so far.
     pub fn now(parts: &[Part]) -> Self {
         let processes = processes();
         let mut spent: BTreeMap<String, u64> =
             parts.iter().map(|(name, root)| (name.clone(), of_tree(&processes, *root))).collect();
-        // Alone: services and pgbench are our children.
+        // Without children: these are services and pgbench.
         let own = processes.iter().find(|process| process.id == std::process::id());
         spent.insert(SELF.to_owned(), own.map_or(0, |process| process.own));
         Self(spent)
     }
 
-    /// What has been spent since then.
+    /// The ticks spent since then.
     pub fn since(&self, before: &Self) -> Self {
         let since = |(name, ticks): (&String, &u64)| {
             let before = before.0.get(name).copied().unwrap_or(0);
@@ -52,25 +52,25 @@ impl Spent {
         Self(self.0.iter().map(since).collect())
     }
 
-    /// Adds what was spent another time.
+    /// Adds the ticks of another time.
     pub fn add(&mut self, other: &Self) {
         for (name, ticks) in &other.0 {
             *self.0.entry(name.clone()).or_default() += ticks;
         }
     }
 
-    /// A table of microseconds per order, by part and in all.
+    /// A table of microseconds per order, by part and in total.
     pub fn per_order(&self, orders: u64) -> String {
         let micros = |ticks: u64| written(ticks as f64 * TICK_MICROS / orders.max(1) as f64);
         let mut rows = vec![vec!["processor time".to_owned(), "µs per order".to_owned()]];
         rows.extend(self.0.iter().map(|(name, ticks)| vec![name.clone(), micros(*ticks)]));
-        rows.push(vec!["in all".to_owned(), micros(self.0.values().sum())]);
+        rows.push(vec!["total".to_owned(), micros(self.0.values().sum())]);
         table(&rows)
     }
 }
 
-/// Ticks of a process and of everything below it. What ended in between has
-/// moved to its parent's waited-for time, so nothing is lost or counted twice.
+/// Ticks of a process and its descendants. The ticks of an ended process are in its parent's
+/// `waited`, so nothing is lost or counted twice.
 fn of_tree(processes: &[Process], root: u32) -> u64 {
     let mut tree = BTreeSet::from([root]);
     loop {
@@ -97,8 +97,8 @@ fn processes() -> Vec<Process> {
 }
 
 impl Process {
-    /// Reads the line (proc(5)). Field 2, the name, may itself hold spaces and
-    /// parentheses, so fields are counted from its end.
+    /// Reads the line (proc(5)). Field 2, the name, may contain spaces and parentheses, so
+    /// fields are counted from its end.
     fn parse(stat: &str) -> Option<Self> {
         let id = stat.split(' ').next()?.parse().ok()?;
         let (_, fields) = stat.rsplit_once(") ")?;
@@ -119,15 +119,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_found_behind_odd_names() {
+    fn times_are_found_after_names_with_parentheses() {
         let stat = "71 (a) b (c) S 7 71 7 0 -1 4194560 1 0 0 0 11 22 33 44 20 0 1 0 98765 0";
         let process = Process { id: 71, parent: 7, own: 33, waited: 77 };
         assert_eq!(Process::parse(stat), Some(process));
-        assert_eq!(Process::parse("rubbish"), None);
+        assert_eq!(Process::parse("not a process"), None);
     }
 
     #[test]
-    fn a_tree_is_its_root_and_all_below() {
+    fn a_tree_is_its_root_and_its_descendants() {
         let process = |id, parent, own, waited| Process { id, parent, own, waited };
         let all = [
             process(5, 3, 1, 0),
@@ -141,9 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_spent_is_told_per_order() {
+    fn the_table_shows_time_per_order() {
         let spent = |ticks| Spent(BTreeMap::from([("db".to_owned(), ticks)]));
-        let told = spent(150).since(&spent(50)).per_order(10_000);
-        assert!(told.contains("| db             |          100 |"), "{told}");
+        let table = spent(150).since(&spent(50)).per_order(10_000);
+        assert!(table.contains("| db             |          100 |"), "{table}");
     }
 }

@@ -1,8 +1,7 @@
-//! Databases of a section's own.
+//! The databases of a section.
 //!
-//! All queries of the bench are checked when they run, not when they are
-//! compiled: the macros for that would need prepared data (`.sqlx`), for tables
-//! that live as long as a measurement.
+//! The bench's queries are checked at run time, not at compile time: sqlx's macros would require
+//! query data (`.sqlx`) for tables that exist only during a measurement.
 
 use crate::servers::Servers;
 use anyhow::{Context, Result};
@@ -16,10 +15,9 @@ const CONNECTIONS: u32 = 2;
 /// The number of the last pair.
 static LAST: AtomicU32 = AtomicU32::new(0);
 
-/// A database of ours in one of the clusters.
+/// A database of the bench in one of the clusters.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// How to connect to it.
     pub options: PgConnectOptions,
     /// Connections of the bench.
     pub pool: PgPool,
@@ -28,17 +26,12 @@ pub struct Database {
 /// A write and a read database.
 #[derive(Clone, Debug)]
 pub struct Databases {
-    /// The write database.
     pub write: Database,
-    /// The read database.
     pub read: Database,
 }
 
 impl Database {
-    /// Creates an empty database, `bench_<what>_<n>`, in that cluster.
-    ///
-    /// # Errors
-    /// If the server does not do it.
+    /// Creates an empty database, `bench_<what>_<n>`.
     pub async fn create(cluster: &PgConnectOptions, what: &str) -> Result<Self> {
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         let name = format!("bench_{what}_{number}");
@@ -54,21 +47,15 @@ impl Database {
         self.options.to_url_lossy().to_string()
     }
 
-    /// Deletes the database, whoever is still connected.
-    ///
-    /// # Errors
-    /// If the server does not do it.
+    /// Deletes the database and closes its connections.
     pub async fn delete(self) -> Result<()> {
         self.pool.close().await;
         let name = self.options.get_database().context("a database without a name")?;
         administer(&self.options, format!("DROP DATABASE {name} WITH (FORCE)")).await
     }
 
-    /// Brings it into the state that it would be in after a while: statistics
-    /// and visibility maps made, nothing left to write from earlier work.
-    ///
-    /// # Errors
-    /// If the server does not do it.
+    /// Updates statistics and visibility maps, and writes all changed pages, as after some time
+    /// of operation.
     pub async fn settle(&self) -> Result<()> {
         for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
             sqlx::raw_sql(statement).execute(&self.pool).await?;
@@ -79,27 +66,18 @@ impl Database {
 
 impl Databases {
     /// Creates an empty pair.
-    ///
-    /// # Errors
-    /// If a server does not do it.
     pub async fn create(servers: &Servers) -> Result<Self> {
         let write = Database::create(&servers.write, "w").await?;
         Ok(Self { write, read: Database::create(&servers.read, "r").await? })
     }
 
     /// Deletes both.
-    ///
-    /// # Errors
-    /// If a server does not do it.
     pub async fn delete(self) -> Result<()> {
         self.write.delete().await?;
         self.read.delete().await
     }
 
-    /// As [`Database::settle`].
-    ///
-    /// # Errors
-    /// If a server does not do it.
+    /// See [`Database::settle`].
     pub async fn settle(&self) -> Result<()> {
         self.write.settle().await?;
         self.read.settle().await

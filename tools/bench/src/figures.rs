@@ -1,6 +1,8 @@
-//! Numbers: the middle of several, and how they are written.
+//! Medians and numbers as text.
 
-/// The median; the mean of the middle two of an even number; 0 of none.
+use kit::grouped;
+
+/// The median, which is the mean of the middle two if their number is even; 0 without values.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -12,21 +14,7 @@ pub fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// A number with commas between thousands.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A figure with as many digits as mean anything: three, or all before the
-/// point.
+/// A figure with three significant digits, or all digits before the point.
 pub fn written(figure: f64) -> String {
     match figure.abs() {
         size if size >= 100.0 => grouped(figure.round() as u64),
@@ -41,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_in_the_middle_whatever_the_order() {
+    fn the_median_does_not_depend_on_the_order() {
         assert_eq!(median(&[]), 0.0);
         assert_eq!(median(&[3.0]), 3.0);
         assert_eq!(median(&[9.0, 1.0, 3.0]), 3.0);
@@ -49,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_have_three_digits_that_mean_something() {
+    fn figures_have_three_significant_digits() {
         for (figure, text) in
             [(0.0, "0.000"), (0.0423, "0.042"), (1.347, "1.35"), (12.34, "12.3"), (8123.4, "8,123")]
         {

@@ -1,5 +1,5 @@
-//! How fast the disk confirms: every commit waits for it, and it is what
-//! differs most from one hour to the next on a shared machine.
+//! The disk's flushes per second. Every commit waits for a flush, and on a shared machine their
+//! rate varies most.
 
 use anyhow::{Context, Result};
 use std::fs::{File, remove_file};
@@ -7,17 +7,13 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long is measured.
+/// The duration of the measurement.
 const DURATION: Duration = Duration::from_secs(1);
 
-/// What is written before each flush: a page of PostgreSQL's.
+/// A page of PostgreSQL, written before each flush.
 const PAGE: [u8; 8192] = [0x5a; 8192];
 
-/// Flushes (`fdatasync`) per second of a page written over and over, in a file
-/// of that folder.
-///
-/// # Errors
-/// If the file cannot be written.
+/// Flushes (`fdatasync`) per second of the same page, in a file of this folder.
 pub fn rate(folder: &Path) -> Result<f64> {
     let path = folder.join("fsync-probe");
     let mut file =

@@ -1,4 +1,4 @@
-//! What is measured on.
+//! The machine, the servers and the code that are measured.
 
 use crate::servers::Servers;
 use anyhow::{Context, Result};
@@ -7,28 +7,26 @@ use std::fs;
 use std::process::Command;
 
 /// A few lines about the machine, the servers and the code.
-///
-/// # Errors
-/// If a server does not tell its version.
 pub async fn describe(servers: &Servers, quick: bool) -> Result<Vec<String>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned());
     let memory = field("/proc/meminfo", "MemTotal").unwrap_or_else(|| "unknown".to_owned());
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let postgres = postgres_version(servers).await?;
-    let broker = servers.broker_version().await.context("cannot ask the broker")?;
+    let broker = servers.broker_version().await.context("cannot read the broker's version")?;
     let mut lines = vec![
         format!("{cores} cores ({model}), memory {memory}, Linux {}", kernel.trim()),
         format!("PostgreSQL {postgres}, RabbitMQ {broker}, code {}", commit()),
     ];
     if quick {
-        lines.push("--quick: one short round of everything, not to be compared".to_owned());
+        lines.push("--quick: everything once and briefly, not for comparison".to_owned());
     }
     Ok(lines)
 }
 
 async fn postgres_version(servers: &Servers) -> Result<String> {
-    let mut connection = servers.write.connect().await.context("cannot ask PostgreSQL")?;
+    let mut connection =
+        servers.write.connect().await.context("cannot read PostgreSQL's version")?;
     let version = sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?;
     connection.close().await?;
     Ok(version)

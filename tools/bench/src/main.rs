@@ -1,26 +1,21 @@
-//! `cargo stack bench`: measures the stack on servers of its own, against what
-//! these can do at best.
+//! `cargo stack bench`: measures the stack on separate servers and compares it with the most
+//! that these servers can do.
 //!
-//! One thread with one runtime does all of it, the load included: it shares two
-//! cores with what it measures, and what it takes is missing there. The report
-//! tells how much that is.
+//! The bench runs in one thread, the load generation included, because it shares two cores with
+//! what it measures. The report shows how much processor time it takes.
 
 mod arguments;
 mod bare_server;
-mod client;
-mod closed_loop;
 mod cpu;
 mod databases;
+mod drive;
 mod figures;
 mod fsync;
 mod grown;
 mod machine;
 mod measured;
 mod memory;
-mod open_loop;
-mod output;
 mod pgbench;
-mod progress;
 mod report;
 mod requests;
 mod sections;
@@ -43,7 +38,7 @@ use tokio::signal::unix::{SignalKind, signal};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.role {
-        // With a thread for each core, as the services have.
+        // With a thread per core, like the services.
         Some(Role::BareServer) => Builder::new_multi_thread()
             .enable_all()
             .build()
@@ -56,13 +51,12 @@ fn main() -> ExitCode {
             .and_then(|runtime| runtime.block_on(run_until_stopped(&arguments))),
     };
     done.unwrap_or_else(|error| {
-        output::note(&format!("error: {error:#}"));
+        kit::note(&format!("error: {error:#}"));
         ExitCode::FAILURE
     })
 }
 
-/// Runs the bench. A signal drops all that is under way, and with it the
-/// services that were started.
+/// Runs the bench. A signal drops the run, which stops the services that it has started.
 async fn run_until_stopped(arguments: &Arguments) -> Result<ExitCode> {
     let mut signals = Vec::new();
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
@@ -77,7 +71,7 @@ async fn run_until_stopped(arguments: &Arguments) -> Result<ExitCode> {
     tokio::select! {
         code = run(arguments) => code,
         (signal, ..) = stopped => {
-            output::note("stopped: there is no report");
+            kit::note("stopped: there is no report");
             Ok(ExitCode::from(u8::try_from(128 + signal).unwrap_or(130)))
         }
     }
@@ -87,8 +81,8 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut session = Session::begin(arguments).await?;
     sections::run_all(&mut session, arguments).await;
     let folder = arguments.output();
-    output::print(&format!("\n{}", session.report.text()));
+    kit::print(&format!("\n{}", session.report.text()));
     session.report.write(&folder)?;
-    output::note(&format!("\nThe report is in {}.", folder.display()));
+    kit::note(&format!("\nThe report is in {}.", folder.display()));
     Ok(if session.report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,67 +1,55 @@
-//! What a run of requests came to.
+//! The measurements of a run of requests.
 
-use crate::figures::grouped;
-use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
+use kit::{Latencies, grouped};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-
-/// Significant digits of a latency.
-const DIGITS: u8 = 3;
-
-/// The longest latency that is told from a longer one: an hour, in microseconds.
-const LONGEST: u64 = 3_600_000_000;
 
 /// Counts and latencies of a run.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// Answered as expected, in the measured window.
+    /// Expected responses in the measured window.
     pub accepted: u64,
-    /// Answered as expected, before and after the window, too.
+    /// Expected responses, also before and after the window.
     pub accepted_in_all: u64,
-    /// What came instead of what was expected, and how often.
+    /// Everything else, with its number.
     failures: BTreeMap<String, u64>,
-    /// Of the accepted in the window, in microseconds.
-    latencies: Histogram<u64>,
+    /// Of the accepted requests in the window.
+    latencies: Latencies,
     /// The measured window.
     pub window: (Instant, Instant),
     /// When the first request was sent.
     pub begun: Instant,
-    /// When the last answer had come.
+    /// When the last response arrived.
     pub ended: Instant,
 }
 
 impl Measured {
     /// A run that begins now and is measured in that window.
-    ///
-    /// # Errors
-    /// Never: the histogram's bounds are valid.
-    pub fn begin(begun: Instant, window: (Instant, Instant)) -> Result<Self> {
-        Ok(Self {
+    pub fn begin(begun: Instant, window: (Instant, Instant)) -> Self {
+        Self {
             accepted: 0,
             accepted_in_all: 0,
             failures: BTreeMap::new(),
-            latencies: Histogram::new_with_bounds(1, LONGEST, DIGITS).context("histogram")?,
+            latencies: Latencies::default(),
             window,
             begun,
             ended: begun,
-        })
+        }
     }
 
-    /// Counts an answer as expected; `since` is when its latency began.
-    pub fn accept(&mut self, since: Instant, answered: Instant) {
+    /// Counts an expected response. `since` is when its latency began.
+    pub fn accept(&mut self, since: Instant, now: Instant) {
         self.accepted_in_all += 1;
-        self.ended = self.ended.max(answered);
-        if (self.window.0..=self.window.1).contains(&answered) {
+        self.ended = self.ended.max(now);
+        if (self.window.0..=self.window.1).contains(&now) {
             self.accepted += 1;
-            let micros = answered.saturating_duration_since(since).as_micros();
-            self.latencies.saturating_record(u64::try_from(micros).unwrap_or(u64::MAX).max(1));
+            self.latencies.record(now.saturating_duration_since(since));
         }
     }
 
     /// Counts anything else.
-    pub fn fail(&mut self, what: String, answered: Instant) {
-        self.ended = self.ended.max(answered);
+    pub fn fail(&mut self, what: String, now: Instant) {
+        self.ended = self.ended.max(now);
         *self.failures.entry(what).or_default() += 1;
     }
 
@@ -73,20 +61,20 @@ impl Measured {
 
     /// A quantile of the latencies, in milliseconds.
     pub fn quantile(&self, quantile: f64) -> f64 {
-        self.latencies.value_at_quantile(quantile) as f64 / 1_000.0
+        self.latencies.quantile(quantile)
     }
 
     /// The mean latency, in milliseconds.
     pub fn mean(&self) -> f64 {
-        self.latencies.mean() / 1_000.0
+        self.latencies.mean()
     }
 
-    /// How many were not answered as expected.
+    /// How many responses were not as expected.
     pub fn failed(&self) -> u64 {
         self.failures.values().sum()
     }
 
-    /// What was wrong; none if nothing was.
+    /// What was not as expected, if anything.
     pub fn flag(&self) -> Option<String> {
         let kinds =
             self.failures.iter().map(|(what, count)| format!("{} × {what}", grouped(*count)));
@@ -94,7 +82,7 @@ impl Measured {
     }
 }
 
-/// What was wrong in any of several runs.
+/// What was not as expected in any of several runs.
 pub fn flags(runs: &[Measured]) -> Option<String> {
     let flags: Vec<String> = runs.iter().filter_map(Measured::flag).collect();
     (!flags.is_empty()).then(|| flags.join("; "))
@@ -110,10 +98,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_answered_in_the_window_is_measured() {
+    fn only_responses_in_the_window_are_measured() {
         let begun = Instant::now();
         let at = |millis| begun + Duration::from_millis(millis);
-        let mut run = Measured::begin(begun, (at(1_000), at(3_000))).unwrap();
+        let mut run = Measured::begin(begun, (at(1_000), at(3_000)));
         run.accept(at(0), at(500));
         run.accept(at(998), at(1_000));
         run.accept(at(2_000), at(2_010));

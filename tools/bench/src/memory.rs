@@ -1,18 +1,18 @@
-//! How much memory a process holds.
+//! The memory of a process.
 
 use std::fs;
 
 /// Resident memory of a process, in megabytes (10^6 bytes).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Memory {
-    /// At the moment.
+    /// Now.
     pub now: f64,
-    /// At most, so far.
+    /// The highest so far.
     pub peak: f64,
 }
 
 impl Memory {
-    /// That of a process; zero if there is none of that id.
+    /// The memory of a process; zero if there is no such process.
     pub fn of(process: u32) -> Self {
         let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
         Self::parse(&status)

@@ -1,4 +1,4 @@
-//! pgbench: what PostgreSQL alone does with the same work.
+//! pgbench: the same work by PostgreSQL alone.
 
 use crate::databases::Database;
 use crate::requests::{CATEGORIES, CUSTOMERS, PRODUCTS, STOCK};
@@ -10,24 +10,24 @@ use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
 
-/// The password of the clusters that `cargo stack` makes.
+/// The password of the clusters that `cargo stack` creates.
 const PASSWORD: &str = "password";
 
-/// Most threads: it runs on the cores that the server runs on.
+/// The most threads: pgbench shares the cores with the server.
 const THREADS: usize = 2;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../db/write");
 
-/// What one run came to.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed {
-    /// Transactions per second, without the time to connect.
+    /// Transactions per second, without the time for connecting.
     pub per_second: f64,
     /// Mean latency, in milliseconds.
     pub latency: f64,
 }
 
-/// A script and the database that it runs on.
+/// A script and its database.
 #[derive(Clone, Debug)]
 pub struct Pgbench {
     program: PathBuf,
@@ -36,10 +36,7 @@ pub struct Pgbench {
 }
 
 impl Pgbench {
-    /// The same order as ours in one statement, on a write database of its own.
-    ///
-    /// # Errors
-    /// If the database cannot be made.
+    /// The same order as by the command service, in one statement, on a separate write database.
     pub async fn one_statement(servers: &Servers) -> Result<(Self, Database)> {
         let database = Database::create(&servers.write, "limit").await?;
         MIGRATIONS.run(&database.pool).await.context("cannot migrate")?;
@@ -55,10 +52,7 @@ impl Pgbench {
         Ok((Self::new(servers, &database, "one_statement.sql", script)?, database))
     }
 
-    /// The row of a random customer, by its key.
-    ///
-    /// # Errors
-    /// If the script cannot be written.
+    /// Selects the row of a random customer by its key.
     pub fn point_select(servers: &Servers, read: &Database) -> Result<Self> {
         Self::new(servers, read, "point_select.sql", include_str!("point_select.sql"))
     }
@@ -74,10 +68,7 @@ impl Pgbench {
         })
     }
 
-    /// Runs it with so many clients, after it has warmed up.
-    ///
-    /// # Errors
-    /// If it cannot be run, or any of its transactions fails.
+    /// Runs the script with this many clients, after a warm-up.
     pub async fn run(&self, clients: usize, warm_up: Duration, measure: Duration) -> Result<Speed> {
         self.run_once(clients, warm_up).await?;
         self.run_once(clients, measure).await
@@ -90,7 +81,7 @@ impl Pgbench {
         if !output.status.success() {
             bail!("pgbench failed: {}", complaint.trim());
         }
-        Speed::parse(&out).with_context(|| format!("pgbench says nothing of speed: {out}"))
+        Speed::parse(&out).with_context(|| format!("no speed in the output of pgbench: {out}"))
     }
 
     fn command(&self, clients: usize, duration: Duration) -> Command {
@@ -116,7 +107,7 @@ impl Pgbench {
 }
 
 impl Speed {
-    /// Reads what pgbench prints at its end.
+    /// Reads the summary that pgbench prints.
     fn parse(output: &str) -> Option<Self> {
         let number = |line: &str| line.split_whitespace().next()?.parse::<f64>().ok();
         let after = |start: &str, without: &str| {
@@ -130,10 +121,7 @@ impl Speed {
     }
 }
 
-/// Makes all customers known who will order: bare rows, of which nobody is told.
-///
-/// # Errors
-/// If the database does not take them.
+/// Inserts the rows of all customers that will order, without events.
 pub async fn insert_customers(write: &Database) -> Result<()> {
     sqlx::query("INSERT INTO customers (id) SELECT generate_series(1, $1) ON CONFLICT DO NOTHING")
         .bind(i64::from(CUSTOMERS))
@@ -147,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn speed_is_read_from_what_pgbench_prints() {
+    fn speed_is_read_from_the_output_of_pgbench() {
         let output = "transaction type: x.sql\nlatency average = 12.345 ms\n\
                       initial connection time = 67.8 ms\n\
                       tps = 5184.250000 (without initial connection time)\n";

@@ -1,64 +1,60 @@
-//! What was measured: rows with their limits and targets, section by section.
+//! The report: figures with their limits and targets, by section.
 
-use crate::figures::{grouped, written};
+use crate::figures::written;
 use crate::table::table;
 use anyhow::{Context, Result};
+use kit::grouped;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
-/// The least part of the small database's figure that a grown one may have.
+/// The target for a grown database's figure, as a part of the small one's.
 const GROWN: f64 = 0.8;
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// The more the better.
+    /// More is better.
     PerSecond,
-    /// The less the better.
+    /// Less is better.
     Milliseconds,
-    /// The less the better.
+    /// Less is better.
     Seconds,
-    /// The less the better.
+    /// Less is better.
     Megabytes,
 }
 
-/// What a row is compared with.
+/// The figure that a row is compared with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limit {
     /// In the row's unit.
     pub figure: f64,
-    /// What it is.
+    /// Its name.
     pub what: String,
 }
 
-/// What a row should reach.
+/// The target of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target {
-    /// Of ours to the limit.
+    /// The ratio of our figure to the limit.
     RatioAtLeast(f64),
-    /// Of ours to the limit.
+    /// The ratio of our figure to the limit.
     RatioAtMost(f64),
-    /// Of ours, in its unit.
+    /// Our figure, in its unit.
     AtLeast(f64),
-    /// Of ours, in its unit.
+    /// Our figure, in its unit.
     AtMost(f64),
 }
 
 /// One figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// What was measured.
     pub what: String,
-    /// Our figure.
     pub ours: f64,
-    /// What it counts.
     pub unit: Unit,
-    /// What it is compared with.
     pub limit: Option<Limit>,
-    /// What it should reach.
     pub target: Option<Target>,
-    /// What was wrong with the measurement, if anything.
+    /// A problem with the measurement.
     pub flag: Option<String>,
 }
 
@@ -69,13 +65,13 @@ struct Section {
     /// Whether it ran on grown databases.
     grown: bool,
     rows: Vec<Row>,
-    /// Tables and sentences beside the rows.
+    /// Further tables and sentences.
     remarks: Vec<String>,
-    /// Flushes per second before and after.
+    /// The disk's flushes per second before and after the section.
     fsync: (f64, f64),
 }
 
-/// Everything that was measured.
+/// The report of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
     machine: Vec<String>,
@@ -104,17 +100,17 @@ impl Row {
         Self { what: what.into(), ours, unit, limit: None, target: None, flag: None }
     }
 
-    /// The same with what it is compared with.
+    /// The row with a limit.
     pub fn against(self, figure: f64, what: &str) -> Self {
         Self { limit: Some(Limit { figure, what: what.to_owned() }), ..self }
     }
 
-    /// The same with what it should reach.
+    /// The row with a target.
     pub fn target(self, target: Target) -> Self {
         Self { target: Some(target), ..self }
     }
 
-    /// The same with what was wrong.
+    /// The row with a problem, if there is one.
     pub fn flagged(self, flag: Option<String>) -> Self {
         Self { flag, ..self }
     }
@@ -124,8 +120,7 @@ impl Row {
         (limit > 0.0).then(|| self.ours / limit)
     }
 
-    /// Whether the target is met; none without one, or without a limit that it
-    /// needs.
+    /// Whether the target is met; none without a target, or without the limit that it refers to.
     fn met(&self) -> Option<bool> {
         Some(match self.target? {
             Target::RatioAtLeast(least) => self.ratio()? >= least,
@@ -135,7 +130,7 @@ impl Row {
         })
     }
 
-    /// The same row on a grown database: compared with the small one's.
+    /// The row of a grown database, compared with that of the small one.
     fn grown(self, small: Option<f64>) -> Self {
         let Some(small) = small else { return Self { limit: None, target: None, ..self } };
         let target = match self.unit {
@@ -209,12 +204,12 @@ impl Section {
 }
 
 impl Report {
-    /// A report that is empty but for what it was measured on.
+    /// A report without sections.
     pub const fn new(machine: Vec<String>) -> Self {
         Self { machine, sections: Vec::new(), failures: Vec::new() }
     }
 
-    /// Begins a section; what is added from now on belongs to it.
+    /// Begins a section, to which rows and remarks are added.
     pub fn begin(&mut self, name: &str, grown: bool, fsync_before: f64) {
         let name = if grown { format!("grown {name}") } else { name.to_owned() };
         let fsync = (fsync_before, 0.0);
@@ -228,8 +223,8 @@ impl Report {
         }
     }
 
-    /// Adds a row. In a section on grown databases it is compared with the row
-    /// of the same name on small ones, if that was measured.
+    /// Adds a row. In a section on grown databases it is compared with the row of the same name
+    /// on small databases, if there is one.
     pub fn add(&mut self, row: Row) {
         let Some(name) = self.sections.last().map(|section| section.name.clone()) else { return };
         let row = match name.strip_prefix("grown ") {
@@ -246,7 +241,7 @@ impl Report {
         }
     }
 
-    /// Changes a row of the section that was added before.
+    /// Changes a row of the section.
     pub fn change(&mut self, what: &str, change: impl FnOnce(Row) -> Row) {
         let rows = self.sections.last_mut().map(|section| &mut section.rows);
         let row = rows.and_then(|rows| rows.iter_mut().find(|row| row.what == what));
@@ -262,12 +257,12 @@ impl Report {
         }
     }
 
-    /// Notes that something was wrong, not merely slow.
+    /// Adds a failure: something was wrong, not only slow.
     pub fn fail(&mut self, what: String) {
         self.failures.push(what);
     }
 
-    /// Whether nothing was wrong.
+    /// Whether there are no failures.
     pub fn is_sound(&self) -> bool {
         self.failures.is_empty()
     }
@@ -290,9 +285,6 @@ impl Report {
     }
 
     /// Writes `report.md` and `report.json` into the folder.
-    ///
-    /// # Errors
-    /// If they cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let json = json!({
             "machine": self.machine,
@@ -322,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_tells_whether_its_target_is_met() {
+    fn a_row_shows_whether_its_target_is_met() {
         assert_eq!(intake(4_000.0).met(), Some(true));
         assert_eq!(intake(3_999.0).met(), Some(false));
         assert_eq!(Row::new("x", 1.0, Unit::Seconds).met(), None);
@@ -332,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_a_row_for_each_figure_and_names_what_was_wrong() {
+    fn the_table_has_a_row_for_each_figure_and_shows_problems() {
         let mut report = Report::new(vec!["2 cores".to_owned()]);
         report.begin("intake", false, 900.0);
         report.add(intake(5_000.0).flagged(Some("3 × 500".to_owned())));

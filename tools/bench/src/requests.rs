@@ -1,24 +1,24 @@
-//! The requests that are sent, written into buffers that are used again.
+//! The requests of the bench, written into reused buffers.
 
+use kit::write_request;
 use std::io::Write;
 
-/// Products of a shop.
+/// Products of each shop.
 pub const PRODUCTS: u32 = 10_000;
 
-/// Products that are bought in the hot case.
+/// Products in the hot case.
 pub const HOT_PRODUCTS: u32 = 10;
 
 /// Categories of the products.
 pub const CATEGORIES: u32 = 100;
 
-/// Customers who order.
+/// Customers that place orders.
 pub const CUSTOMERS: u32 = 100_000;
 
-/// Pieces of each product: nobody runs out.
+/// Stock of each product, which never runs out.
 pub const STOCK: u32 = 1_000_000_000;
 
-/// Orders, made up: 1 to 3 lines, any customer, any of the products, without
-/// prices.
+/// Random orders: 1 to 3 lines without prices, with any customer and product.
 #[derive(Clone, Debug)]
 pub struct Orders {
     random: fastrand::Rng,
@@ -27,7 +27,7 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Orders for the products 1 to `products`; the same seed gives the same.
+    /// Orders for the products 1 to `products`. The same seed gives the same orders.
     pub fn new(products: u32, seed: u64) -> Self {
         Self { random: fastrand::Rng::with_seed(seed), products, body: Vec::with_capacity(256) }
     }
@@ -48,7 +48,7 @@ impl Orders {
     }
 }
 
-/// Writes the request that creates a product, the same as in grown databases.
+/// Writes the request that creates a product, the same product as in grown databases.
 pub fn product(request: &mut Vec<u8>, id: u32) {
     let (category, cents) = (id % CATEGORIES, id * 37 % 9_900 + 100);
     let price = format!("{}.{:02}", cents / 100, cents % 100);
@@ -58,25 +58,19 @@ pub fn product(request: &mut Vec<u8>, id: u32) {
     post(request, "/api/products", body.as_bytes());
 }
 
-/// Writes a request without a body in place of what is in the buffer.
+/// The headers of every request.
+const HOST: &str = "Host: localhost\r\n";
+
+/// Writes a GET request in place of what is in the buffer.
 pub fn get(request: &mut Vec<u8>, path: std::fmt::Arguments<'_>) {
-    request.clear();
-    let _ = write!(request, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    write_request(request, "GET", path, HOST, b"");
 }
 
 fn post(request: &mut Vec<u8>, path: &str, body: &[u8]) {
-    request.clear();
-    let _ = write!(
-        request,
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n",
-        body.len()
-    );
-    request.extend_from_slice(body);
+    write_request(request, "POST", path, HOST, body);
 }
 
-/// The order's id in the answer to its request, of which it is the first
-/// member.
+/// The order's id in the response, whose first field it is.
 pub fn order_id(body: &[u8]) -> Option<i64> {
     let rest = body.strip_prefix(br#"{"orderId":"#)?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -117,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_of_a_new_order_is_found() {
+    fn the_id_of_a_new_order_is_read() {
         assert_eq!(order_id(br#"{"orderId":4711,"id":4711}"#), Some(4711));
         assert_eq!(order_id(br#"{"id":4711}"#), None);
     }

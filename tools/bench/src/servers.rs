@@ -1,9 +1,9 @@
-//! The servers that are measured with: started by `cargo stack bench`, which
-//! tells of them in the environment.
+//! The servers of the bench. `cargo stack bench` starts them and sets their addresses in the
+//! environment.
 
-use crate::client::Connection;
 use crate::cpu::Part;
 use anyhow::{Context, Result, bail};
+use kit::{Connection, write_request};
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use std::net::SocketAddr;
@@ -15,10 +15,10 @@ const AUTHORIZATION: &str = "Basic Z3Vlc3Q6Z3Vlc3Q=";
 /// The queues that the services declare.
 const QUEUES: [&str; 3] = ["order-events", "product-events", "user-events"];
 
-/// A broker that is not there: nothing listens on that port.
+/// The address of no broker: nothing listens on this port.
 pub const NO_BROKER: &str = "amqp://guest:guest@127.0.0.1:1";
 
-/// Two clusters and a broker, and where programs are.
+/// Two clusters, a broker, and the folders of programs.
 #[derive(Clone, Debug)]
 pub struct Servers {
     /// The cluster of write databases.
@@ -40,14 +40,11 @@ pub struct Servers {
 
 impl Servers {
     /// Reads the environment.
-    ///
-    /// # Errors
-    /// If `cargo stack bench` has not set it.
     pub fn from_environment() -> Result<Self> {
         let management = setting("BROKER_MANAGEMENT_URL")?;
         let (_, management) = management.rsplit_once('@').context("BROKER_MANAGEMENT_URL")?;
         let folder = PathBuf::from(setting("BENCH_FOLDER")?).join("run");
-        // What an earlier run has left.
+        // The files of an earlier run.
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
@@ -63,11 +60,8 @@ impl Servers {
         })
     }
 
-    /// Deletes the services' queues with all that is in them; the services
-    /// declare them anew at their start.
-    ///
-    /// # Errors
-    /// If the broker does not do it.
+    /// Deletes the services' queues with their messages. The services declare them again when
+    /// they start.
     pub async fn delete_queues(&self) -> Result<()> {
         for queue in QUEUES {
             let (status, body) = self.manage("DELETE", &format!("queues/%2F/{queue}")).await?;
@@ -79,9 +73,6 @@ impl Servers {
     }
 
     /// The broker's version.
-    ///
-    /// # Errors
-    /// If it does not tell.
     pub async fn broker_version(&self) -> Result<String> {
         let (_, body) = self.manage("GET", "overview").await?;
         let overview: Value = serde_json::from_str(&body).context("the broker's overview")?;
@@ -89,14 +80,12 @@ impl Servers {
     }
 
     async fn manage(&self, method: &str, path: &str) -> Result<(u16, String)> {
-        let mut connection = Connection::open(self.management).await?;
-        let request = format!(
-            "{method} /api/{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: {AUTHORIZATION}\r\n\
-             Content-Length: 0\r\n\r\n",
-            self.management
-        );
-        let answer = connection.exchange(request.as_bytes()).await.context("broker management")?;
-        Ok((answer.status, String::from_utf8_lossy(answer.body).into_owned()))
+        let mut connection = Connection::new(self.management);
+        let headers = format!("Host: {}\r\nAuthorization: {AUTHORIZATION}\r\n", self.management);
+        let mut request = Vec::new();
+        write_request(&mut request, method, format_args!("/api/{path}"), &headers, b"");
+        let response = connection.exchange(&request).await.context("broker management")?;
+        Ok((response.status, String::from_utf8_lossy(response.body).into_owned()))
     }
 }
 
@@ -110,9 +99,6 @@ fn parse_processes(text: &str) -> Result<Vec<Part>> {
 }
 
 /// A variable of the environment.
-///
-/// # Errors
-/// If it is not set.
 pub fn setting(name: &str) -> Result<String> {
     std::env::var(name).with_context(|| format!("{name} is not set: run `cargo stack bench`"))
 }

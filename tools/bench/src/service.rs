@@ -1,9 +1,9 @@
-//! A service's process, as the bench starts it.
+//! The process of a service.
 
-use crate::client::Connection;
 use crate::memory::Memory;
 use crate::requests;
 use anyhow::{Context, Result, bail};
+use kit::Connection;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File};
@@ -15,16 +15,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Between two looks at a service that starts.
+/// Time between two checks of a service that starts.
 const POLL: Duration = Duration::from_millis(2);
 
-/// A service that is not well by then will not be.
+/// The most time until a service is healthy.
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
-/// How long a service may take to end.
+/// The most time until a service ends after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Ports of all services: any free ones.
+/// The ports of all services, set to any free port.
 const PORTS: [&str; 5] = [
     "COMMAND_SERVICE_PORT",
     "COMMAND_OPERATIONS_PORT",
@@ -33,13 +33,13 @@ const PORTS: [&str; 5] = [
     "CONSUMER_OPERATIONS_PORT",
 ];
 
-/// Listening on the loopback interface alone.
+/// The addresses of all services, set to the loopback address.
 const ADDRESSES: [&str; 2] = ["COMMAND_SERVICE_ADDRESS", "QUERY_SERVICE_ADDRESS"];
 
-/// How many services have been started.
+/// How many services were started.
 static STARTS: AtomicU32 = AtomicU32::new(0);
 
-/// A running service. It is stopped when dropped.
+/// A running service. Dropping it stops it.
 #[derive(Debug)]
 pub struct Service {
     name: &'static str,
@@ -48,18 +48,14 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts a program with these settings; its log goes to a file in that
-    /// folder.
-    ///
-    /// # Errors
-    /// If it cannot be started.
+    /// Starts a program with these settings. Its log goes to a file in the folder `logs`.
     pub fn start(
         name: &'static str,
         command: &mut Command,
         settings: &[(&str, &str)],
         logs: &Path,
     ) -> Result<Self> {
-        // One file for each start: addresses are read from it.
+        // One file per start, because addresses are read from it.
         let log = logs.join(format!("{name}-{}.log", STARTS.fetch_add(1, Ordering::Relaxed)));
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let child = command
@@ -75,31 +71,28 @@ impl Service {
         Ok(Self { name, child, log })
     }
 
-    /// Its process.
+    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Its name and its process.
+    /// Its name and process id.
     pub fn part(&self) -> (String, u32) {
         (self.name.to_owned(), self.id())
     }
 
-    /// The memory that it holds.
+    /// Its memory.
     pub fn memory(&self) -> Memory {
         Memory::of(self.id())
     }
 
     /// The address of one of its servers, `api` or `operations`, as it logs it.
-    ///
-    /// # Errors
-    /// If it ends, or does not open it.
     pub async fn address(&mut self, server: &str) -> Result<SocketAddr> {
-        let told = format!("{server}: listening on ");
+        let prefix = format!("{server}: listening on ");
         let deadline = Instant::now() + START_DEADLINE;
         loop {
             let log = fs::read_to_string(&self.log).unwrap_or_default();
-            let rest = log.split_once(&told).map(|(_, rest)| rest);
+            let rest = log.split_once(&prefix).map(|(_, rest)| rest);
             if let Some((address, _)) = rest.and_then(|rest| rest.split_once('\n')) {
                 return address.trim().parse().with_context(|| format!("address {address:?}"));
             }
@@ -108,36 +101,33 @@ impl Service {
     }
 
     /// Waits until its `/health` answers 200.
-    ///
-    /// # Errors
-    /// If it ends, or is not well in time.
     pub async fn healthy(&mut self) -> Result<()> {
         let address = self.address("operations").await?;
         let mut request = Vec::new();
         requests::get(&mut request, format_args!("/health"));
-        let mut connection = Connection::open(address).await?;
+        let mut connection = Connection::new(address);
         let deadline = Instant::now() + START_DEADLINE;
         loop {
-            if connection.exchange(&request).await.is_ok_and(|answer| answer.status == 200) {
+            if connection.exchange(&request).await.is_ok_and(|response| response.status == 200) {
                 return Ok(());
             }
-            self.wait_more(deadline, "is not well").await?;
+            self.wait_more(deadline, "is not healthy").await?;
         }
     }
 
-    async fn wait_more(&mut self, deadline: Instant, complaint: &str) -> Result<()> {
+    async fn wait_more(&mut self, deadline: Instant, problem: &str) -> Result<()> {
         let (name, log) = (self.name, self.log.display());
         if let Some(status) = self.child.try_wait()? {
             bail!("{name} has ended ({status}): see {log}");
         }
         if Instant::now() > deadline {
-            bail!("{name} {complaint}: see {log}");
+            bail!("{name} {problem}: see {log}");
         }
         sleep(POLL).await;
         Ok(())
     }
 
-    /// Asks it to end, and says whether it did in time.
+    /// Requests its end and returns whether it ended in time.
     fn ends(&mut self) -> bool {
         let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(0));
         if !matches!(self.child.try_wait(), Ok(None)) {

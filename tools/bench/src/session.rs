@@ -1,47 +1,38 @@
-//! What all sections share: the servers, the pace and the report.
+//! The state of a run that all sections share.
 
 use crate::arguments::{Arguments, Pace};
 use crate::databases::Databases;
+use crate::fsync;
 use crate::machine;
-use crate::output::note;
 use crate::report::Report;
 use crate::servers::Servers;
 use crate::shop::Shop;
-use crate::{fsync, output};
 use anyhow::Result;
+use kit::{note, print};
 use std::rc::Rc;
 
 /// A run of the bench.
 #[derive(Debug)]
 pub struct Session {
-    /// What is measured with.
     pub servers: Rc<Servers>,
-    /// How long and how often.
     pub pace: Pace,
-    /// What came of it so far.
     pub report: Report,
     /// The grown databases, while sections run on them.
     pub grown: Option<Databases>,
 }
 
 impl Session {
-    /// Begins, and prints what is measured on.
-    ///
-    /// # Errors
-    /// If the servers are not there.
+    /// Begins a run and prints the machine and the servers.
     pub async fn begin(arguments: &Arguments) -> Result<Self> {
         let servers = Servers::from_environment()?;
         let pace = arguments.pace();
         let machine = machine::describe(&servers, pace.quick).await?;
-        output::print(&machine.join("\n"));
+        print(&machine.join("\n"));
         let report = Report::new(machine);
         Ok(Self { servers: Rc::new(servers), pace, report, grown: None })
     }
 
     /// Begins a section.
-    ///
-    /// # Errors
-    /// If the disk cannot be measured.
     pub fn begin_section(&mut self, name: &str) -> Result<()> {
         note(&format!("\n{name}{}", if self.is_grown() { ", grown" } else { "" }));
         let rate = fsync::rate(&self.servers.folder)?;
@@ -50,10 +41,7 @@ impl Session {
         Ok(())
     }
 
-    /// Ends it.
-    ///
-    /// # Errors
-    /// If the disk cannot be measured.
+    /// Ends the section.
     pub fn end_section(&mut self) -> Result<()> {
         self.report.end(fsync::rate(&self.servers.folder)?);
         Ok(())
@@ -64,10 +52,7 @@ impl Session {
         self.grown.is_some()
     }
 
-    /// A shop for a section: a new one, or the grown one.
-    ///
-    /// # Errors
-    /// If it cannot be made.
+    /// A shop for a section: a new one, or that of the grown databases.
     pub async fn open_shop(&self) -> Result<Shop> {
         match &self.grown {
             Some(databases) => Shop::of(&self.servers, databases.clone()).await,
@@ -76,9 +61,6 @@ impl Session {
     }
 
     /// Deletes the shop's databases, unless they are the grown ones.
-    ///
-    /// # Errors
-    /// If a server does not do it.
     pub async fn close_shop(&self, shop: Shop) -> Result<()> {
         match self.grown {
             Some(_) => Ok(()),

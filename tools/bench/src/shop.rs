@@ -1,78 +1,68 @@
-//! A shop to be measured: databases with products and customers in them, and
-//! the services as a section wants them.
+//! A shop to measure: databases with products and customers, and the services of a section.
 
-use crate::client::Connection;
-use crate::closed_loop::{ClosedLoop, Until};
 use crate::cpu::Part;
 use crate::databases::{Database, Databases};
+use crate::drive::{ClosedLoop, Until};
 use crate::measured::Measured;
 use crate::pgbench::insert_customers;
-use crate::progress::{Progress, shown};
 use crate::requests::{self, Orders, PRODUCTS};
 use crate::servers::{NO_BROKER, Servers};
 use crate::service::Service;
 use anyhow::{Context, Result, bail, ensure};
+use kit::{Connection, Progress, shown};
 use std::process::Command;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Views that do not move for so long stand still.
+/// The most time without progress of the views.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Every run has a seed of its own, the same in every bench.
+/// The seed of the next run: each run has another one, the same in every bench.
 static RUNS: AtomicU64 = AtomicU64::new(1);
 
 /// Databases, and how services are started on them.
 #[derive(Clone, Debug)]
 pub struct Shop {
     servers: Rc<Servers>,
-    /// Its databases.
     pub databases: Databases,
 }
 
 /// A command service with the broker, and a consumer service.
 #[derive(Debug)]
 pub struct Pipeline {
-    /// Takes commands.
     pub command: Service,
-    /// Keeps the views.
     pub consumer: Service,
 }
 
-/// Orders that are placed as fast as they are answered.
+/// Orders placed in a closed loop.
 #[derive(Clone, Copy, Debug)]
 pub struct Placing<'a> {
-    /// For people.
+    /// The name in the output.
     pub name: &'a str,
-    /// Connections.
     pub connections: usize,
-    /// Products that are ordered: those with the lowest ids.
+    /// Ordered products: those with the lowest ids.
     pub products: u32,
-    /// Before anything is measured.
+    /// The time before anything is measured.
     pub warm_up: Duration,
     /// When it ends.
     pub until: Until,
 }
 
-/// How many events there are.
+/// Counts of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Events {
-    /// In the outbox and not published.
+    /// In the outbox, not published.
     pub unpublished: i64,
-    /// Published.
     pub published: i64,
     /// Applied to the views.
     pub applied: i64,
 }
 
 impl Shop {
-    /// A new shop: 10,000 products, created over HTTP so that the views know
-    /// them, and the customers.
-    ///
-    /// # Errors
-    /// If it cannot be made.
+    /// A new shop: 10,000 products, created over HTTP so that the views have them, and the
+    /// customers.
     pub async fn open(servers: &Rc<Servers>) -> Result<Self> {
         servers.delete_queues().await?;
         let shop = Self { servers: servers.clone(), databases: Databases::create(servers).await? };
@@ -87,10 +77,7 @@ impl Shop {
         Ok(shop)
     }
 
-    /// A shop whose databases are there already; its queues are made anew.
-    ///
-    /// # Errors
-    /// If the broker does not delete the queues.
+    /// A shop with existing databases and new queues.
     pub async fn of(servers: &Rc<Servers>, databases: Databases) -> Result<Self> {
         servers.delete_queues().await?;
         Ok(Self { servers: servers.clone(), databases })
@@ -101,7 +88,7 @@ impl Shop {
             address: command.address("api").await?,
             connections: 64,
             warm_up: Duration::ZERO,
-            until: Until::Count(PRODUCTS.into()),
+            until: Until::Count(PRODUCTS),
             expected: 201,
         };
         let mut id = 0;
@@ -115,42 +102,30 @@ impl Shop {
         }
         let highest: i64 =
             one(&self.databases.write, "SELECT coalesce(max(id), 0) FROM products").await?;
-        // Orders name products by counting.
+        // Orders name the products 1 to PRODUCTS.
         ensure!(highest == i64::from(PRODUCTS), "the products' ids have gaps");
         Ok(())
     }
 
-    /// Starts a command service, and waits until it is well.
-    ///
-    /// # Errors
-    /// If it does not come up.
+    /// Starts a command service and waits until it is healthy.
     pub async fn start_command(&self, broker: &str) -> Result<Service> {
         let mut command = self.spawn_command(broker)?;
         command.healthy().await?;
         Ok(command)
     }
 
-    /// Starts a command service without a broker: its outbox only fills.
-    ///
-    /// # Errors
-    /// If it does not come up.
+    /// Starts a command service without a broker, so that it publishes nothing.
     pub async fn start_paused_command(&self) -> Result<Service> {
         self.start_command(NO_BROKER).await
     }
 
     /// Starts a command service with the broker.
-    ///
-    /// # Errors
-    /// If it cannot be started.
     pub fn spawn_command(&self, broker: &str) -> Result<Service> {
         let url = self.databases.write.url();
         self.spawn("command-service", &[("DATABASE_URL", &url), ("BROKER_URL", broker)])
     }
 
     /// Starts a consumer service.
-    ///
-    /// # Errors
-    /// If it cannot be started.
     pub fn spawn_consumer(&self) -> Result<Service> {
         let url = self.databases.read.url();
         let settings = [("READ_DATABASE_URL", url.as_str()), ("BROKER_URL", &self.servers.broker)];
@@ -158,28 +133,19 @@ impl Shop {
     }
 
     /// Starts a query service.
-    ///
-    /// # Errors
-    /// If it cannot be started.
     pub fn spawn_query(&self) -> Result<Service> {
         let url = self.databases.read.url();
         self.spawn("query-service", &[("READ_DATABASE_URL", &url)])
     }
 
-    /// Starts a query service, and waits until it is well.
-    ///
-    /// # Errors
-    /// If it does not come up.
+    /// Starts a query service and waits until it is healthy.
     pub async fn start_query(&self) -> Result<Service> {
         let mut query = self.spawn_query()?;
         query.healthy().await?;
         Ok(query)
     }
 
-    /// Starts command and consumer service, and waits until both are well.
-    ///
-    /// # Errors
-    /// If they do not come up.
+    /// Starts a command and a consumer service and waits until both are healthy.
     pub async fn start_pipeline(&self) -> Result<Pipeline> {
         let mut command = self.spawn_command(&self.servers.broker)?;
         let mut consumer = self.spawn_consumer()?;
@@ -198,11 +164,8 @@ impl Shop {
         self.servers.processes.iter().cloned().chain(services).collect()
     }
 
-    /// How many events there are: from the publisher's and the consumer's own
-    /// counts, as counting rows would take time from what is measured.
-    ///
-    /// # Errors
-    /// If a database does not tell.
+    /// Counts of events, as the publisher and the consumer keep them: counting rows would take
+    /// processor time from what is measured.
     pub async fn events(&self) -> Result<Events> {
         let unpublished =
             one(&self.databases.write, "SELECT count(*) FROM outbox WHERE published_at IS NULL")
@@ -214,26 +177,17 @@ impl Shop {
         })
     }
 
-    /// How many events have been published.
-    ///
-    /// # Errors
-    /// If the database does not tell.
+    /// How many events were published.
     pub async fn published(&self) -> Result<i64> {
         one(&self.databases.write, "SELECT sum(published)::bigint FROM outbox_progress").await
     }
 
-    /// How many events have been applied to the views.
-    ///
-    /// # Errors
-    /// If the database does not tell.
+    /// How many events were applied to the views.
     pub async fn applied(&self) -> Result<i64> {
         one(&self.databases.read, "SELECT events_applied FROM sync_status").await
     }
 
     /// Waits until every event is published and applied.
-    ///
-    /// # Errors
-    /// If the views stand still.
     pub async fn caught_up(&self) -> Result<()> {
         let (mut before, mut moved) = (None, Instant::now());
         loop {
@@ -244,16 +198,13 @@ impl Shop {
             if before != Some(events) {
                 (before, moved) = (Some(events), Instant::now());
             }
-            ensure!(moved.elapsed() < PATIENCE, "the views stand still: {events:?}");
+            ensure!(moved.elapsed() < PATIENCE, "the views make no progress: {events:?}");
             sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// Waits until so many events are applied, asking every few milliseconds;
-    /// gives the time at which they were.
-    ///
-    /// # Errors
-    /// If the views stand still.
+    /// Waits until this many events are applied, with `pause` between two checks. Returns when
+    /// they were.
     pub async fn applied_until(&self, wanted: i64, pause: Duration) -> Result<Instant> {
         let (mut before, mut moved) = (0, Instant::now());
         loop {
@@ -272,10 +223,7 @@ impl Shop {
 }
 
 impl Placing<'_> {
-    /// Places orders, and shows it.
-    ///
-    /// # Errors
-    /// If the service is gone, or answers do not come.
+    /// Places orders and shows the progress.
     pub async fn run(&self, command: &mut Service) -> Result<Measured> {
         let placing = ClosedLoop {
             address: command.address("api").await?,
@@ -285,7 +233,7 @@ impl Placing<'_> {
             expected: 201,
         };
         let mut orders = self.orders();
-        let progress = Progress::begin(self.name);
+        let progress = Progress::begin(self.name, 0);
         let running = async {
             let measured = placing.run(|request| orders.write(request)).await?;
             progress.remark(format!("{:.0} orders/s", measured.rate()));
@@ -299,28 +247,22 @@ impl Placing<'_> {
     }
 }
 
-/// Orders of a run of their own.
+/// The orders of one run.
 pub fn new_orders(products: u32) -> Orders {
     Orders::new(products, RUNS.fetch_add(1, Ordering::Relaxed))
 }
 
-/// One number of a database.
-///
-/// # Errors
-/// If the database does not tell.
+/// The number that a query returns.
 pub async fn one(database: &Database, query: &'static str) -> Result<i64> {
     sqlx::query_scalar(query).fetch_one(&database.pool).await.with_context(|| query.to_owned())
 }
 
-/// Waits until a path answers as expected, once.
-///
-/// # Errors
-/// If it answers anything else.
+/// Checks that a path responds with 200.
 pub async fn check_get(service: &mut Service, path: &str) -> Result<()> {
-    let mut connection = Connection::open(service.address("api").await?).await?;
+    let mut connection = Connection::new(service.address("api").await?);
     let mut request = Vec::new();
     requests::get(&mut request, format_args!("{path}"));
-    let answer = connection.exchange(&request).await.with_context(|| path.to_owned())?;
-    ensure!(answer.status == 200, "{path} answers {}", answer.status);
+    let response = connection.exchange(&request).await.with_context(|| path.to_owned())?;
+    ensure!(response.status == 200, "{path} responds {}", response.status);
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! How much room tables take.
+//! The sizes of tables.
 
 use crate::databases::{Database, Databases};
 use crate::table::table;
 use anyhow::Result;
 use sqlx::Row as _;
 
-/// Tables of both databases that are told of.
+/// The tables of both databases that are reported.
 const TABLES: [&str; 12] = [
     "outbox",
     "orders",
@@ -31,7 +31,7 @@ const CONSTANT: [&str; 6] = [
     "watermarks",
 ];
 
-/// One table's size.
+/// The size of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Size {
     name: String,
@@ -39,14 +39,11 @@ pub struct Size {
     rows: i64,
     /// Bytes of its indexes.
     indexes: i64,
-    /// Rows that nobody sees any more.
+    /// Dead rows.
     dead: i64,
 }
 
 /// The sizes of all tables of both databases.
-///
-/// # Errors
-/// If a database does not tell.
 pub async fn measure(databases: &Databases) -> Result<Vec<Size>> {
     let mut sizes = of(&databases.write).await?;
     sizes.extend(of(&databases.read).await?);
@@ -75,7 +72,7 @@ async fn of(database: &Database) -> Result<Vec<Size>> {
         .collect()
 }
 
-/// A table of sizes at two moments, in megabytes.
+/// A table of sizes before and after, in megabytes.
 pub fn compared(before: &[Size], after: &[Size]) -> String {
     let megabytes = |bytes: i64| format!("{:.2}", bytes as f64 / 1e6);
     let head = ["MB", "rows before", "after", "indexes before", "after", "dead rows"];
@@ -103,8 +100,7 @@ pub fn line(sizes: &[Size]) -> String {
     texts.collect::<Vec<_>>().join(", ")
 }
 
-/// Megabytes of all tables that do not grow with the number of orders, with
-/// their indexes.
+/// Megabytes of all tables, with their indexes, that do not grow with the number of orders.
 pub fn constant(sizes: &[Size]) -> f64 {
     let constant = sizes.iter().filter(|size| CONSTANT.contains(&size.name.as_str()));
     constant.map(|size| (size.rows + size.indexes) as f64 / 1e6).sum()
@@ -115,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_tables_that_should_not_grow_count_as_constant() {
+    fn only_tables_that_must_not_grow_count_as_constant() {
         let size =
             |name: &str| Size { name: name.to_owned(), rows: 2_000_000, indexes: 500_000, dead: 3 };
         let sizes = [size("products"), size("outbox")];

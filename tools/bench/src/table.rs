@@ -1,13 +1,12 @@
-//! Tables: Markdown, aligned so that it also reads on a terminal.
+//! Tables in Markdown, aligned for the terminal.
 
-/// A table whose first row is its head; the first column to the left, the
-/// others to the right.
+/// A table. The first row is its head. The first column is aligned left, the others right.
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().flat_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
     };
-    // Markdown wants three dashes under a head.
+    // Markdown requires three dashes under a head.
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0).max(3)).collect();
     let mut lines: Vec<String> = rows.iter().map(|row| aligned(row, &widths)).collect();
     if !lines.is_empty() {
@@ -37,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_aligned_and_short_rows_filled() {
+    fn columns_are_aligned_and_short_rows_are_filled() {
         let rows = [vec!["what".to_owned(), "ours".to_owned()], vec!["intake, é".to_owned()]];
         let lines = ["| what      | ours |", "| --------- | ---: |", "| intake, é |      |"];
         assert_eq!(table(&rows), lines.join("\n"));

@@ -1,9 +1,8 @@
 //! When each order became visible in the view.
 //!
-//! A thread asks the view for its highest order id again and again.
-//! Ids rise in the order of commits, as one command service draws them in one
-//! transaction at a time; the outbox and the consumer keep that order. So once
-//! an id is visible, so are all below it.
+//! A thread reads the highest order id of the view repeatedly. Ids rise in the order of commits,
+//! because one command service assigns them in one transaction at a time, and the outbox and
+//! the consumer keep this order. So if an id is visible, all lower ids are, too.
 
 use anyhow::{Context, Result, anyhow};
 use sqlx::postgres::PgConnectOptions;
@@ -14,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// A view that does not show an order by then never will.
+/// The most time until an order is visible.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Watches a read database until it is dropped.
@@ -30,8 +29,7 @@ pub struct Watch {
 pub struct Seen(Vec<(i64, Instant)>);
 
 impl Watch {
-    /// Begins to watch, with that pause between two questions: what is seen is seen
-    /// so much later at the most.
+    /// Begins to watch, with `pause` between two reads. Times are late by at most that pause.
     pub fn begin(read: PgConnectOptions, pause: Duration) -> Self {
         let (ended, highest) = (Arc::<AtomicBool>::default(), Arc::<AtomicI64>::default());
         let (end, top) = (ended.clone(), highest.clone());
@@ -40,9 +38,6 @@ impl Watch {
     }
 
     /// Waits until that order is visible, then ends.
-    ///
-    /// # Errors
-    /// If it does not become visible, or the database could not be asked.
     pub async fn until(mut self, order: i64) -> Result<Seen> {
         let deadline = Instant::now() + PATIENCE;
         while self.highest.load(Ordering::Relaxed) < order {
@@ -70,7 +65,7 @@ impl Drop for Watch {
 }
 
 impl Seen {
-    /// When an order was first seen; none if it never was.
+    /// When an order was first seen; none if it was not.
     pub fn since(&self, order: i64) -> Option<Instant> {
         let first = self.0.partition_point(|(highest, _)| *highest < order);
         self.0.get(first).map(|(_, when)| *when)
@@ -83,8 +78,8 @@ fn watch(
     ended: &AtomicBool,
     top: &AtomicI64,
 ) -> Result<Seen> {
-    // A runtime of its own, so that its pauses are the thread's: tokio's timers
-    // know no less than a millisecond.
+    // In a thread with its own runtime: its pauses are shorter than tokio's timers allow, which
+    // have a resolution of a millisecond.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut connection = runtime.block_on(read.connect())?;
     let mut seen = Seen::default();

@@ -1,26 +1,23 @@
 //! The command line.
 
-use crate::client::{self, Server};
+use crate::client::{ApiKey, Server};
 use clap::Parser;
-use hyper::header::HeaderValue;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// Most things of a kind: they are counted in 32 bits, and every product's
-/// stock must outlast all orders.
+/// The most users, products or orders: every product's stock must suffice for all orders.
 const MOST: i64 = 10_000_000;
 
-/// Puts load on a running stack, then reads everything back and compares it.
+/// Puts load on a running stack, then verifies what the views show.
 ///
-/// Creates users, products and orders over HTTP, waits until the views have
-/// caught up, and compares samples of each and every sum of the views with what
-/// was sent. Exit code: 0 if all agrees, 1 if anything differs or fails, 130 if
-/// stopped by Ctrl-C.
+/// Creates users, products and orders over HTTP, waits until the views have caught up, and
+/// compares all sums of the run's products, categories and customers, and samples of its
+/// users, products and orders, with what was sent. `cargo stack verify` compares every row.
+/// Exit code: 0 if all agrees, 1 if anything differs or fails, 130 if stopped by Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "cargo stack load", bin_name = "cargo stack load", version)]
 pub struct Arguments {
-    /// Users to create. With 0 orders are placed for customer ids of the run's
-    /// own.
+    /// Users to create. With 0, orders name customer ids that only this run uses.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=MOST))]
     pub users: u32,
 
@@ -36,40 +33,38 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub concurrency: u16,
 
-    /// Requests per second at which users, products and orders arrive,
-    /// whatever the answers take (open loop); latencies then count from the
-    /// moment a request was due. Without it each connection sends its next
-    /// request when it has the answer to the last (closed loop).
+    /// Requests per second, however long the responses take (open loop); latencies
+    /// then count from the time when a request was due. Without it each connection sends
+    /// its next request after the response to its last (closed loop).
     #[arg(long, value_name = "PER_SECOND")]
     pub rate: Option<NonZeroU32>,
 
-    /// The same seed gives the same names, prices, quantities, order lines and
-    /// choices.
+    /// The same seed gives the same names, prices, quantities and order lines.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
-    /// Users, products and orders of which every field is compared.
+    /// Users, products and orders to compare one by one, of each at most this many.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub samples: u32,
 
-    /// Seconds after which the run is given up if nothing is accepted any more,
-    /// or the views do not move.
+    /// Seconds after which the run fails if nothing is accepted or no event is
+    /// applied.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(5..=86_400))]
     pub patience: u32,
 
-    /// Where commands go [default: http://localhost:8080]
+    /// The command API [default: http://localhost:8080]
     #[arg(long, value_name = "URL", value_parser = Server::parse)]
     pub command_url: Option<Server>,
 
-    /// Where queries go [default: http://localhost:8081]
+    /// The query API [default: http://localhost:8081]
     #[arg(long, value_name = "URL", value_parser = Server::parse)]
     pub query_url: Option<Server>,
 
     /// An API key with the roles reader and writer, if the services have AUTH=on.
-    #[arg(long, value_name = "KEY", env = "SHOP_API_KEY", hide_env_values = true, value_parser = client::api_key)]
-    pub api_key: Option<HeaderValue>,
+    #[arg(long, value_name = "KEY", env = "SHOP_API_KEY", hide_env_values = true, value_parser = ApiKey::parse)]
+    pub api_key: Option<ApiKey>,
 
-    /// Added to the ports of the two defaults, as in `cargo stack up`.
+    /// Added to the ports of both defaults, as in `cargo stack up`.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=50_000))]
     pub port_offset: u16,
 }
@@ -88,13 +83,10 @@ impl Arguments {
     }
 
     fn with_key(&self, server: Server) -> Server {
-        match &self.api_key {
-            Some(key) => server.with_key(key.clone()),
-            None => server,
-        }
+        server.with_key(self.api_key.clone())
     }
 
-    /// How long the views may stand still.
+    /// How long the run may make no progress.
     pub fn patience(&self) -> Duration {
         Duration::from_secs(self.patience.into())
     }
@@ -106,12 +98,12 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn the_command_line_is_valid() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn an_offset_moves_the_addresses_that_are_not_named() {
+    fn an_offset_applies_to_addresses_that_are_not_given() {
         let line = ["load", "--port-offset", "200", "--query-url", "http://127.0.0.1:7000"];
         let arguments = Arguments::try_parse_from(line).unwrap();
         assert_eq!(arguments.command_server().to_string(), "http://localhost:8280");

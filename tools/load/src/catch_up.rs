@@ -1,48 +1,42 @@
-//! Waiting until the views show everything.
+//! Waiting until the views show everything that was sent.
 
 use crate::client::{Connection, Server};
 use crate::outcome::judge;
-use crate::progress::Progress;
-use crate::report::grouped;
 use crate::stop::Stop;
+use kit::{Progress, grouped};
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 
-/// Between two looks.
+/// Time between two reads of the status.
 const POLL: Duration = Duration::from_millis(100);
 
-/// How long after the last command "caught up" means nothing yet: it is told by
-/// counts that are up to 3 s old (docs/operations.md, "Lag").
-pub const COUNTS_ARE_OLD: Duration = Duration::from_millis(3_200);
+/// Only after this time since the last command does "caught up" count that command: the
+/// counts behind it are up to 3 s old (docs/operations.md, "Lag").
+pub const AGE_OF_COUNTS: Duration = Duration::from_millis(3_200);
 
-/// The views have caught up.
-#[derive(Clone, Copy, Debug)]
-pub struct CaughtUp {
-    /// From the last command's answer to the order that came last being
-    /// readable; none if there is no such order.
-    pub visible_after: Option<Duration>,
-    /// From the last command's answer to the views being known complete.
-    pub complete_after: Duration,
-}
-
-/// Why the wait has ended.
+/// How the wait ended.
 #[derive(Clone, Debug)]
 pub enum Waited {
     /// The views show everything.
-    CaughtUp(CaughtUp),
-    /// They did not move for too long; the last thing known of them.
-    GivenUp(String),
-    /// A stop was asked for.
+    CaughtUp {
+        /// The time from `since` until the last order was readable, if there is one.
+        visible_after: Option<Duration>,
+        /// The time from `since` until the views were known to be complete.
+        complete_after: Duration,
+    },
+    /// The views made no progress for too long. The last known status.
+    TimedOut(String),
+    /// A stop was requested.
     Stopped,
 }
 
-/// The answer of `GET /api/analytics/sync-status`.
+/// The response of `GET /api/analytics/sync-status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SyncStatus {
     is_caught_up: bool,
     lag_seconds: u64,
-    /// None while the query service does not know it.
+    /// None while the query service cannot tell.
     pending_events: Option<u64>,
     dead_letters: u64,
     events_applied: u64,
@@ -53,7 +47,7 @@ impl SyncStatus {
         self.is_caught_up && self.has_no_lag()
     }
 
-    /// Only dead letters are missing; waiting does not help.
+    /// Whether only dead letters are missing, which do not arrive by themselves.
     fn lacks_dead_letters(self) -> bool {
         !self.is_caught_up && self.has_no_lag() && self.dead_letters > 0
     }
@@ -72,24 +66,21 @@ impl SyncStatus {
     }
 }
 
-/// Waits until the views show everything that was sent before `since`, and the
-/// order with the id `last_order`; no longer than `patience` without progress.
-///
-/// # Errors
-/// If progress cannot be shown.
+/// Waits until the views show everything that was sent before `since`, and the order
+/// `last_order`. Ends after `patience` without progress.
 pub async fn wait(
     server: &Server,
     last_order: Option<i64>,
     since: Instant,
     patience: Duration,
     stop: &Stop,
-) -> anyhow::Result<Waited> {
-    let progress = Progress::begin("views catching up", 0)?;
-    let looking = look_until(server, last_order, since, patience, &progress);
-    Ok(progress.during(stop.or(looking)).await.unwrap_or(Waited::Stopped))
+) -> Waited {
+    let progress = Progress::begin("views catching up", 0);
+    let waiting = poll(server, last_order, since, patience, &progress);
+    progress.during(stop.or(waiting)).await.unwrap_or(Waited::Stopped)
 }
 
-async fn look_until(
+async fn poll(
     server: &Server,
     last_order: Option<i64>,
     since: Instant,
@@ -105,19 +96,19 @@ async fn look_until(
         {
             visible_after = Some(since.elapsed());
         }
-        let known = match look(&mut connection).await {
+        let known = match read(&mut connection).await {
             Ok(status) => {
+                let is_counted = since.elapsed() > AGE_OF_COUNTS;
                 let is_visible = visible_after.is_some() || last_order.is_none();
-                if status.is_complete() && is_visible && since.elapsed() > COUNTS_ARE_OLD {
+                if status.is_complete() && is_visible && is_counted {
                     progress.set(most_pending, most_pending);
-                    let complete_after = since.elapsed();
-                    return Waited::CaughtUp(CaughtUp { visible_after, complete_after });
+                    return Waited::CaughtUp { visible_after, complete_after: since.elapsed() };
+                }
+                if status.lacks_dead_letters() && is_counted {
+                    return Waited::TimedOut(status.text());
                 }
                 if status.events_applied != applied {
                     (applied, moved) = (status.events_applied, Instant::now());
-                }
-                if status.lacks_dead_letters() && since.elapsed() > COUNTS_ARE_OLD {
-                    return Waited::GivenUp(status.text());
                 }
                 if let Some(pending) = status.pending_events {
                     most_pending = most_pending.max(pending);
@@ -125,20 +116,20 @@ async fn look_until(
                 }
                 status.text()
             }
-            Err(why) => format!("the query service does not answer: {why}"),
+            Err(why) => format!("the query service does not respond: {why}"),
         };
         if moved.elapsed() > patience {
-            return Waited::GivenUp(known);
+            return Waited::TimedOut(known);
         }
         progress.remark(known);
         tokio::time::sleep(POLL).await;
     }
 }
 
-async fn look(connection: &mut Connection<'_>) -> Result<SyncStatus, String> {
-    let answer = connection.get("/api/analytics/sync-status").await;
-    let answer = judge(answer).map_err(|outcome| format!("{outcome:?}"))?;
-    serde_json::from_slice(&answer.body).map_err(|error| error.to_string())
+async fn read(connection: &mut Connection<'_>) -> Result<SyncStatus, String> {
+    let body = judge(connection.get("/api/analytics/sync-status").await);
+    let body = body.map_err(|outcome| outcome.reason().to_owned())?;
+    serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

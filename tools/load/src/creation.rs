@@ -1,43 +1,103 @@
-//! The phases that create users, products and orders.
+//! The phases of the load: users, products and orders.
 
-use crate::client::{Answer, Connection, Server};
-use crate::created::{Created, Fate, Member, Placed};
-use crate::findings::{Finding, Verdict};
+use crate::client::{Connection, Server};
+use crate::expected::{PricedOrder, priced};
+use crate::findings::{Compared, Finding};
 use crate::outcome::{Outcome, judge};
 use crate::phase::{Drive, Phase};
-use crate::plan::Plan;
-use crate::pricing::{PricedOrder, priced};
+use crate::plan::{Order, Plan};
+use crate::run_id::RunId;
 use crate::tally::Tally;
-use chrono::{DateTime, Utc};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use shared_events::Money;
 use std::cell::RefCell;
 
-/// The shop's way in, as one run uses it.
+/// How much to create.
+#[derive(Clone, Copy, Debug)]
+pub struct Amounts {
+    /// With 0 users, orders name customer ids that only this run uses.
+    pub users: u32,
+    pub products: u32,
+    pub orders: u32,
+}
+
+/// A created user or product, or a customer id without a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entity {
+    /// Its number in the plan.
+    pub index: u32,
+    /// The id that the command service returned.
+    pub id: i64,
+}
+
+/// What is known of a planned order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// It was not sent, or had no effect.
+    NotPlaced,
+    /// It may have had an effect.
+    Unknown,
+    /// It was accepted and has this id.
+    Placed(i64),
+}
+
+/// What the run has created.
+#[derive(Debug)]
+pub struct Created {
+    /// The customers of the orders, by ascending number in the plan.
+    pub customers: Vec<Entity>,
+    /// Whether the customers are users.
+    pub are_users: bool,
+    /// By ascending number in the plan.
+    pub products: Vec<Entity>,
+    /// By number in the plan.
+    pub orders: Vec<Placement>,
+    /// Whether the responses to orders had the right customer and total.
+    pub responses: Finding,
+}
+
+impl Created {
+    /// Order number `index` of the plan, with the customers and products that exist.
+    pub fn order(&self, plan: &Plan, index: u32) -> Order {
+        plan.order(index, self.customers.len() as u32, self.products.len() as u32)
+    }
+
+    /// The accepted orders: number in the plan and id.
+    pub fn placed(&self) -> impl Iterator<Item = (u32, i64)> {
+        (0..).zip(&self.orders).filter_map(|(index, placement)| match placement {
+            Placement::Placed(id) => Some((index, *id)),
+            Placement::Unknown | Placement::NotPlaced => None,
+        })
+    }
+
+    /// The highest id of an accepted order.
+    pub fn last_order(&self) -> Option<i64> {
+        self.placed().map(|(_, id)| id).max()
+    }
+}
+
+/// Sends the load of one run.
 #[derive(Clone, Copy, Debug)]
 pub struct Creation<'a> {
-    /// How requests are made.
     pub drive: Drive<'a>,
-    /// Who takes them.
     pub server: &'a Server,
-    /// What they say.
     pub plan: &'a Plan,
 }
 
-/// The answer to a created user or product.
+/// The response to a created user or product.
 #[derive(Debug, Deserialize)]
-struct CreatedAnswer {
+struct CreatedResponse {
     id: i64,
 }
 
-/// The answer to an order.
+/// The response to an order.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PlacedAnswer {
+struct OrderResponse {
     id: i64,
     customer_id: i64,
     total: Money,
-    created_at: DateTime<Utc>,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,136 +132,171 @@ struct LineBody {
 }
 
 impl Creation<'_> {
-    /// Creates `count` users; gives those that exist.
-    ///
-    /// # Errors
-    /// If the phase cannot be run.
-    pub async fn users(&self, count: u32) -> anyhow::Result<(Tally, Vec<Member>)> {
-        let body = |index| {
-            let user = self.plan.user(index);
-            serde_json::to_vec(&UserBody { name: user.name, email: user.email })
+    /// Creates users and products and places orders, until a stop is requested. `tallies`
+    /// are complete even after an error. Fails if a phase was abandoned or nothing of it was
+    /// accepted.
+    pub async fn run(
+        &self,
+        amounts: Amounts,
+        run: RunId,
+        tallies: &mut Vec<Tally>,
+    ) -> Result<Created> {
+        let mut created = Created {
+            customers: Vec::new(),
+            are_users: amounts.users > 0,
+            products: Vec::new(),
+            orders: Vec::new(),
+            responses: Finding::new("responses to orders"),
         };
-        self.members("users", "/api/users", count, body).await
+        if created.are_users {
+            let body = |index| {
+                let user = self.plan.user(index);
+                json(&UserBody { name: user.name, email: user.email })
+            };
+            let (tally, users) = self.entities("users", "/api/users", amounts.users, body).await;
+            created.customers = users;
+            tallies.push(tally);
+            self.check(tallies)?;
+        } else {
+            let ids = run.customer_ids(amounts.orders);
+            created.customers = ids.zip(0..).map(|(id, index)| Entity { index, id }).collect();
+        }
+        if amounts.products > 0 && !self.drive.stop.is_requested() {
+            let body = |index| {
+                let terms = self.plan.terms(index);
+                json(&ProductBody {
+                    name: self.plan.product_name(index),
+                    category: self.plan.category_name(terms.category),
+                    price: terms.price,
+                    stock: terms.stock,
+                })
+            };
+            let count = amounts.products;
+            let (tally, products) = self.entities("products", "/api/products", count, body).await;
+            created.products = products;
+            tallies.push(tally);
+            self.check(tallies)?;
+        }
+        if amounts.orders > 0 && !self.drive.stop.is_requested() {
+            tallies.push(self.orders(amounts.orders, &mut created).await);
+            self.check(tallies)?;
+        }
+        Ok(created)
     }
 
-    /// Creates `count` products; gives those that exist.
-    ///
-    /// # Errors
-    /// If the phase cannot be run.
-    pub async fn products(&self, count: u32) -> anyhow::Result<(Tally, Vec<Member>)> {
-        let body = |index| {
-            let terms = self.plan.terms(index);
-            serde_json::to_vec(&ProductBody {
-                name: self.plan.product_name(index),
-                category: self.plan.category_name(terms.category),
-                price: terms.price,
-                stock: terms.stock,
-            })
+    /// Fails if the last phase was abandoned or nothing of it was accepted.
+    fn check(&self, tallies: &[Tally]) -> Result<()> {
+        let Some(tally) = tallies.last().filter(|_| !self.drive.stop.is_requested()) else {
+            return Ok(());
         };
-        self.members("products", "/api/products", count, body).await
+        let end = "the run ends here, without verification";
+        if tally.abandoned {
+            let patience = self.drive.patience.as_secs();
+            bail!("{}: nothing was accepted for {patience} s; {end}", tally.name);
+        }
+        if tally.accepted == 0 {
+            let most = tally.reasons.iter().max_by_key(|(_, count)| **count);
+            let why = most.map(|(why, _)| why.as_str()).unwrap_or_default();
+            bail!("{}: none was accepted ({why}); {end}", tally.name);
+        }
+        Ok(())
     }
 
-    async fn members(
+    async fn entities(
         &self,
         name: &'static str,
         path: &str,
         count: u32,
-        body: impl Fn(u32) -> serde_json::Result<Vec<u8>>,
-    ) -> anyhow::Result<(Tally, Vec<Member>)> {
-        let made = RefCell::new(Vec::with_capacity(count as usize));
+        body: impl Fn(u32) -> Vec<u8>,
+    ) -> (Tally, Vec<Entity>) {
+        let entities = RefCell::new(Vec::with_capacity(count as usize));
         let phase = Phase { name, server: self.server, count };
         let request = async |connection: &mut Connection<'_>, index| match post(
             connection,
             path,
-            body(index),
+            &body(index),
         )
         .await
-        .and_then(|a| read(&a))
         {
-            Ok(CreatedAnswer { id }) => {
-                made.borrow_mut().push(Member { index, id });
+            Ok(CreatedResponse { id }) => {
+                entities.borrow_mut().push(Entity { index, id });
                 Outcome::Accepted
             }
             Err(outcome) => outcome,
         };
-        let tally = self.drive.run(phase, request).await?;
-        let mut made = made.into_inner();
-        made.sort_unstable_by_key(|member| member.index);
-        Ok((tally, made))
+        let tally = self.drive.run(phase, request).await;
+        let mut entities = entities.into_inner();
+        entities.sort_unstable_by_key(|entity: &Entity| entity.index);
+        (tally, entities)
     }
 
-    /// Places `count` orders, and notes in `created` what became of each. There
-    /// must be customers and products.
-    ///
-    /// # Errors
-    /// If the phase cannot be run.
-    pub async fn orders(&self, count: u32, created: &mut Created) -> anyhow::Result<Tally> {
-        let fates = RefCell::new(vec![Fate::Absent; count as usize]);
-        let note = |index: u32, fate| {
-            if let Some(noted) = fates.borrow_mut().get_mut(index as usize) {
-                *noted = fate;
+    /// Places `count` orders and records the placement of each.
+    async fn orders(&self, count: u32, created: &mut Created) -> Tally {
+        let placements = RefCell::new(vec![Placement::NotPlaced; count as usize]);
+        let record = |index: u32, placement| {
+            if let Some(recorded) = placements.borrow_mut().get_mut(index as usize) {
+                *recorded = placement;
             }
         };
-        let answers = RefCell::new(Finding::new("answers to orders"));
-        let members = &*created;
+        let responses = RefCell::new(created.responses.clone());
+        let existing = &*created;
         let phase = Phase { name: "orders", server: self.server, count };
         let request = async |connection: &mut Connection<'_>, index| {
-            let (order, wanted) = self.order(index, members);
-            // Until it is known better; whoever is not answered stays so.
-            note(index, Fate::Unknown);
-            let answer = post(connection, "/api/orders", serde_json::to_vec(&order)).await;
-            match answer.and_then(|answer| read(&answer)) {
-                Ok(placed) => {
-                    answers.borrow_mut().note(check_answer(&placed, order.customer_id, &wanted));
-                    note(index, Fate::Made(Placed { id: placed.id, at: placed.created_at }));
+            let order = existing.order(self.plan, index);
+            let expected = priced(&order, self.plan, existing);
+            let body = body(&order, &expected, existing);
+            // Stays so if there is no response.
+            record(index, Placement::Unknown);
+            match post::<OrderResponse>(connection, "/api/orders", &json(&body)).await {
+                Ok(response) => {
+                    let shown = (response.customer_id, response.total);
+                    let expected = (body.customer_id, expected.total);
+                    let subject = format!("order {}", response.id);
+                    responses.borrow_mut().add(Compared::of(&subject, &shown, &expected));
+                    record(index, Placement::Placed(response.id));
                     Outcome::Accepted
                 }
                 Err(outcome) => {
                     if matches!(outcome, Outcome::Failed(_)) {
-                        note(index, Fate::Absent);
+                        record(index, Placement::NotPlaced);
                     }
                     outcome
                 }
             }
         };
-        let tally = self.drive.run(phase, request).await?;
-        created.orders = fates.into_inner();
-        created.answers = answers.into_inner();
-        Ok(tally)
-    }
-
-    /// The body of order number `index`, and what it comes to.
-    fn order(&self, index: u32, created: &Created) -> (OrderBody, PricedOrder) {
-        let order = created.order(self.plan, index);
-        let items = order.lines.iter().map(|line| LineBody {
-            product_id: created.product_id(line.product),
-            quantity: line.quantity,
-            price: line.negotiated,
-        });
-        let body =
-            OrderBody { customer_id: created.customer_id(order.customer), items: items.collect() };
-        (body, priced(&order, self.plan, created))
+        let tally = self.drive.run(phase, request).await;
+        created.orders = placements.into_inner();
+        created.responses = responses.into_inner();
+        tally
     }
 }
 
-async fn post(
+fn body(order: &Order, priced: &PricedOrder, created: &Created) -> OrderBody {
+    let lines = order.lines.iter().zip(&priced.lines);
+    OrderBody {
+        customer_id: created.customers.get(order.customer as usize).map_or(0, |it| it.id),
+        items: lines
+            .map(|(line, priced)| LineBody {
+                product_id: priced.product_id,
+                quantity: line.quantity,
+                price: line.negotiated,
+            })
+            .collect(),
+    }
+}
+
+/// Sends a command. A response without an id leaves the outcome unknown.
+async fn post<T: for<'de> Deserialize<'de>>(
     connection: &mut Connection<'_>,
     path: &str,
-    body: serde_json::Result<Vec<u8>>,
-) -> Result<Answer, Outcome> {
-    let body = body.map_err(|error| Outcome::Failed(error.to_string()))?;
-    judge(connection.post(path, body).await)
+    body: &[u8],
+) -> Result<T, Outcome> {
+    let body = judge(connection.post(path, body).await)?;
+    serde_json::from_slice(body)
+        .map_err(|error| Outcome::Unknown(format!("accepted, but unreadable: {error}")))
 }
 
-/// Reads an accepted command's answer. Without its id nobody knows what was
-/// created.
-fn read<T: for<'de> Deserialize<'de>>(answer: &Answer) -> Result<T, Outcome> {
-    serde_json::from_slice(&answer.body)
-        .map_err(|error| Outcome::Unknown(format!("{}, but unreadable: {error}", answer.status)))
-}
-
-fn check_answer(placed: &PlacedAnswer, customer_id: i64, wanted: &PricedOrder) -> Verdict {
-    Verdict::about(format!("order {}", placed.id))
-        .member("customerId", &placed.customer_id, &customer_id)
-        .member("total", &placed.total, &wanted.total)
+/// JSON of what always can be written as JSON.
+fn json(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).unwrap_or_default()
 }

@@ -1,105 +1,140 @@
-//! The sums that views must show, folded from the orders.
+//! The sums that the views must show, computed from the orders.
 
-use crate::pricing::{PricedOrder, plus};
-use chrono::{DateTime, Utc};
+use crate::creation::{Created, Placement};
+use crate::plan::{Order, Plan};
+use serde::{Deserialize, Serialize};
 use shared_events::Money;
 
-/// What a product or a category sold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sales {
-    /// Pieces.
-    pub pieces: i64,
-    /// Money.
-    pub revenue: Money,
-    /// Orders, each once, however many of its lines count here.
-    pub orders: i64,
+/// An order with its prices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PricedOrder {
+    /// The customer's place among the run's customers.
+    pub customer: usize,
+    /// In the order in which they are sent.
+    pub lines: Vec<PricedLine>,
+    pub total: Money,
 }
 
-/// What a customer spent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spending {
-    /// Money.
-    pub spent: Money,
-    /// Orders.
+/// An order line with its price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PricedLine {
+    /// The product's place among the run's products.
+    pub product: usize,
+    pub product_id: i64,
+    /// The number of its category.
+    pub category: usize,
+    pub quantity: i32,
+    /// Of one piece.
+    pub price: Money,
+}
+
+/// Adds prices to an order: the negotiated ones, or those of the catalogue.
+pub fn priced(order: &Order, plan: &Plan, created: &Created) -> PricedOrder {
+    let lines = order.lines.iter().map(|line| {
+        let product = created.products.get(line.product as usize);
+        let terms = plan.terms(product.map_or(0, |product| product.index));
+        PricedLine {
+            product: line.product as usize,
+            product_id: product.map_or(0, |product| product.id),
+            category: terms.category,
+            quantity: line.quantity,
+            price: line.negotiated.unwrap_or(terms.price),
+        }
+    });
+    let lines: Vec<PricedLine> = lines.collect();
+    let total = lines.iter().fold(Money::ZERO, |total, line| plus(total, line.revenue()));
+    PricedOrder { customer: order.customer as usize, lines, total }
+}
+
+impl PricedLine {
+    fn revenue(&self) -> Money {
+        self.price.checked_times(self.quantity).unwrap_or(self.price)
+    }
+}
+
+/// The sum. It cannot overflow: all amounts of a run, 10^7 orders of 9,000 each, are far
+/// below the limit of [`Money`].
+fn plus(sum: Money, amount: Money) -> Money {
+    sum.checked_add(amount).unwrap_or(sum)
+}
+
+/// What a view shows of a product, a category or a customer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    #[serde(alias = "orderCount", alias = "totalOrders")]
     pub orders: i64,
-    /// When the last was placed.
-    pub last_order: Option<DateTime<Utc>>,
+    /// Shown of products only.
+    #[serde(alias = "totalQuantitySold", default)]
+    pub quantity: i64,
+    #[serde(alias = "totalRevenue", alias = "totalSpent")]
+    pub revenue: Money,
+}
+
+impl Sums {
+    fn add(&mut self, orders: i64, quantity: i32, revenue: Money) {
+        self.orders += orders;
+        self.quantity += i64::from(quantity);
+        self.revenue = plus(self.revenue, revenue);
+    }
+
+    /// Whether `shown` is possible if only some of the orders of unknown outcome were placed.
+    pub fn explains(&self, unknown: &Self, shown: &Self) -> bool {
+        (self.orders..=self.orders + unknown.orders).contains(&shown.orders)
+            && (self.quantity..=self.quantity + unknown.quantity).contains(&shown.quantity)
+            && (self.revenue..=plus(self.revenue, unknown.revenue)).contains(&shown.revenue)
+    }
 }
 
 /// Sums over orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
     /// By the product's place among the run's products.
-    pub products: Vec<Sales>,
-    /// By the category's number.
-    pub categories: Vec<Sales>,
-    /// By the customer's place among the run's customers.
-    pub customers: Vec<Spending>,
-}
-
-impl Sales {
-    fn add(&mut self, pieces: i32, revenue: Money, orders: i64) {
-        self.pieces += i64::from(pieces);
-        self.revenue = plus(self.revenue, revenue);
-        self.orders += orders;
-    }
-
-    /// Whether `shown` lies between these sums and those with all of `doubtful`
-    /// besides.
-    pub fn explains(&self, doubtful: &Self, shown: &Self) -> bool {
-        let money = plus(self.revenue, doubtful.revenue);
-        (self.pieces..=self.pieces + doubtful.pieces).contains(&shown.pieces)
-            && (self.revenue..=money).contains(&shown.revenue)
-            && (self.orders..=self.orders + doubtful.orders).contains(&shown.orders)
-    }
-}
-
-impl Spending {
-    /// Whether `shown` lies between these sums and those with all of `doubtful`
-    /// besides.
-    pub fn explains(&self, doubtful: &Self, shown: &Self) -> bool {
-        let money = plus(self.spent, doubtful.spent);
-        (self.spent..=money).contains(&shown.spent)
-            && (self.orders..=self.orders + doubtful.orders).contains(&shown.orders)
-            && self.last_order <= shown.last_order
-    }
+    pub products: Vec<Sums>,
+    /// By the category's number, without quantities.
+    pub categories: Vec<Sums>,
+    /// By the customer's place among the run's customers, without quantities.
+    pub customers: Vec<Sums>,
 }
 
 impl Expected {
-    /// Sums over no orders, of so many products, categories and customers.
-    pub fn none(products: usize, categories: usize, customers: usize) -> Self {
+    /// The sums over the accepted orders, and over those of unknown outcome.
+    pub fn of(created: &Created, plan: &Plan) -> (Self, Self) {
+        let mut accepted = Self::zero(created.products.len(), created.customers.len());
+        let mut unknown = accepted.clone();
+        for (index, placement) in (0..).zip(&created.orders) {
+            let sums = match placement {
+                Placement::Placed(_) => &mut accepted,
+                Placement::Unknown => &mut unknown,
+                Placement::NotPlaced => continue,
+            };
+            sums.add(&priced(&created.order(plan, index), plan, created));
+        }
+        (accepted, unknown)
+    }
+
+    fn zero(products: usize, customers: usize) -> Self {
         Self {
-            products: vec![Sales::default(); products],
-            categories: vec![Sales::default(); categories],
-            customers: vec![Spending::default(); customers],
+            products: vec![Sums::default(); products],
+            categories: vec![Sums::default(); Plan::CATEGORIES],
+            customers: vec![Sums::default(); customers],
         }
     }
 
-    /// Adds an order; `at` is when it was placed, if that is known.
-    pub fn add(&mut self, order: &PricedOrder, at: Option<DateTime<Utc>>) {
-        add_to_products(&mut self.products, order);
+    fn add(&mut self, order: &PricedOrder) {
         for (place, line) in order.lines.iter().enumerate() {
-            let before = order.lines.iter().take(place);
-            let is_first = !before.into_iter().any(|other| other.category == line.category);
-            if let Some(sales) = self.categories.get_mut(line.category) {
-                sales.add(line.quantity, line.revenue(), is_first.into());
+            // An order counts once per product and category, however many lines name them.
+            let before = order.lines.get(..place).unwrap_or_default();
+            let is_first_of_product = before.iter().all(|other| other.product != line.product);
+            let is_first_of_category = before.iter().all(|other| other.category != line.category);
+            if let Some(sums) = self.products.get_mut(line.product) {
+                sums.add(is_first_of_product.into(), line.quantity, line.revenue());
+            }
+            if let Some(sums) = self.categories.get_mut(line.category) {
+                sums.add(is_first_of_category.into(), 0, line.revenue());
             }
         }
-        if let Some(spending) = self.customers.get_mut(order.customer as usize) {
-            spending.spent = plus(spending.spent, order.total);
-            spending.orders += 1;
-            spending.last_order = spending.last_order.max(at);
-        }
-    }
-}
-
-/// Adds an order to the sales of its products.
-pub fn add_to_products(products: &mut [Sales], order: &PricedOrder) {
-    for (place, line) in order.lines.iter().enumerate() {
-        let before = order.lines.iter().take(place);
-        let is_first = !before.into_iter().any(|other| other.product == line.product);
-        if let Some(sales) = products.get_mut(line.product as usize) {
-            sales.add(line.quantity, line.revenue(), is_first.into());
+        if let Some(sums) = self.customers.get_mut(order.customer) {
+            sums.add(1, 0, order.total);
         }
     }
 }
@@ -107,52 +142,61 @@ pub fn add_to_products(products: &mut [Sales], order: &PricedOrder) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pricing::PricedLine;
 
     fn money(text: &str) -> Money {
         Money::parse(text).unwrap()
     }
 
-    fn order(customer: u32, lines: &[(u32, usize, i32, &str)]) -> PricedOrder {
-        let line = |&(product, category, quantity, price): &(u32, usize, i32, &str)| PricedLine {
+    fn order(customer: usize, lines: &[(usize, usize, i32, &str)]) -> PricedOrder {
+        let line = |&(product, category, quantity, price): &(usize, usize, i32, &str)| PricedLine {
             product,
+            product_id: 0,
             category,
             quantity,
             price: money(price),
-            stock_taken: quantity,
         };
         let lines: Vec<PricedLine> = lines.iter().map(line).collect();
         let total = lines.iter().fold(Money::ZERO, |total, line| plus(total, line.revenue()));
         PricedOrder { customer, lines, total }
     }
 
-    fn sales(pieces: i64, revenue: &str, orders: i64) -> Sales {
-        Sales { pieces, revenue: money(revenue), orders }
+    fn sums(quantity: i64, revenue: &str, orders: i64) -> Sums {
+        Sums { quantity, revenue: money(revenue), orders }
     }
 
     #[test]
     fn an_order_counts_once_per_product_category_and_customer() {
-        let at = |second| DateTime::from_timestamp(second, 0);
-        let mut expected = Expected::none(3, 2, 2);
+        let mut expected = Expected::zero(3, 2);
         let lines = [(0, 0, 2, "0.0001"), (0, 0, 1, "4.5"), (1, 0, 3, "1.25"), (2, 1, 1, "7")];
-        expected.add(&order(1, &lines), at(20));
-        expected.add(&order(1, &[(2, 1, 2, "0.3333")]), at(10));
+        expected.add(&order(1, &lines));
+        expected.add(&order(1, &[(2, 1, 2, "0.3333")]));
         assert_eq!(
             expected.products,
-            [sales(3, "4.5002", 1), sales(3, "3.75", 1), sales(3, "7.6666", 2)]
+            [sums(3, "4.5002", 1), sums(3, "3.75", 1), sums(3, "7.6666", 2)]
         );
-        assert_eq!(expected.categories, [sales(6, "8.2502", 1), sales(3, "7.6666", 2)]);
-        let spending = Spending { spent: money("15.9168"), orders: 2, last_order: at(20) };
-        assert_eq!(expected.customers, [Spending::default(), spending]);
+        assert_eq!(expected.categories[..2], [sums(0, "8.2502", 1), sums(0, "7.6666", 2)]);
+        assert_eq!(expected.customers, [Sums::default(), sums(0, "15.9168", 2)]);
     }
 
     #[test]
     fn unknown_outcomes_explain_what_lies_between() {
-        let (sure, doubtful) = (sales(5, "10", 2), sales(3, "4.5", 1));
-        assert!(sure.explains(&doubtful, &sales(8, "14.5", 3)));
-        assert!(sure.explains(&doubtful, &sure));
-        assert!(!sure.explains(&doubtful, &sales(4, "10", 2)));
-        assert!(!sure.explains(&doubtful, &sales(5, "14.5001", 2)));
-        assert!(!sure.explains(&Sales::default(), &sales(5, "10", 3)));
+        let (accepted, unknown) = (sums(5, "10", 2), sums(3, "4.5", 1));
+        assert!(accepted.explains(&unknown, &sums(8, "14.5", 3)));
+        assert!(accepted.explains(&unknown, &accepted));
+        assert!(!accepted.explains(&unknown, &sums(4, "10", 2)));
+        assert!(!accepted.explains(&unknown, &sums(5, "14.5001", 2)));
+        assert!(!accepted.explains(&Sums::default(), &sums(5, "10", 3)));
+    }
+
+    #[test]
+    fn sums_are_read_from_each_view() {
+        let read = |text: &str| serde_json::from_str::<Sums>(text).unwrap();
+        let product = r#"{"productId":5,"totalQuantitySold":3,"totalRevenue":4.5002,
+                          "totalSales":4.5002,"orderCount":1}"#;
+        assert_eq!(read(product), sums(3, "4.5002", 1));
+        let category = r#"{"category":"Tea","totalRevenue":8.25,"totalOrders":2}"#;
+        assert_eq!(read(category), sums(0, "8.25", 2));
+        let customer = r#"{"customerId":7,"totalSpent":8.25,"orderCount":2,"lastOrderDate":null}"#;
+        assert_eq!(read(customer), sums(0, "8.25", 2));
     }
 }

@@ -1,128 +1,91 @@
-//! What a comparison has found.
+//! The result of comparisons.
 
-use crate::report::grouped;
-use std::fmt::Display;
+use kit::grouped;
+use serde::Serialize;
 
-/// Differences that are shown of each kind.
-const SHOWN: usize = 10;
+/// The most differences printed of each kind.
+const PRINTED: usize = 10;
 
-/// The outcome of comparing one thing.
+/// The result of one comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    subject: String,
-    /// What is shown and what was expected, for each member that differs.
-    differences: Vec<String>,
-    /// Whether requests of unknown outcome could be why.
-    could_be_doubt: bool,
+pub enum Compared {
+    Equal,
+    /// What differs.
+    Different(String),
+    /// What differs, but may do so because of requests of unknown outcome.
+    Explained(String),
 }
 
-/// The outcome of comparing all things of a kind.
+impl Compared {
+    /// Compares what is shown with what is expected.
+    pub fn of<T: PartialEq + Serialize>(subject: &str, shown: &T, expected: &T) -> Self {
+        if shown == expected {
+            return Self::Equal;
+        }
+        let json = |value: &T| serde_json::to_string(value).unwrap_or_default();
+        Self::Different(format!("{subject} is {}, not {}", json(shown), json(expected)))
+    }
+
+    /// The same result, but explained if it is a difference and that can be the reason.
+    pub fn explained_if(self, can_be: bool) -> Self {
+        match self {
+            Self::Different(text) if can_be => Self::Explained(text),
+            other => other,
+        }
+    }
+}
+
+/// The results of all comparisons of one kind.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The kind, in the plural.
     pub what: &'static str,
-    /// How many were compared.
     pub compared: u64,
-    /// How many differ.
-    pub differing: u64,
-    /// How many of these could differ because of requests of unknown outcome.
-    pub doubtful: u64,
+    pub different: u64,
+    /// How many of the differences requests of unknown outcome can explain.
+    pub explained: u64,
     /// The first differences.
-    pub first: Vec<String>,
-}
-
-impl Verdict {
-    /// Nothing is said of the subject yet.
-    pub const fn about(subject: String) -> Self {
-        Self { subject, differences: Vec::new(), could_be_doubt: false }
-    }
-
-    /// Compares a member.
-    #[must_use]
-    pub fn member<T: PartialEq + Display>(mut self, name: &str, shown: &T, expected: &T) -> Self {
-        if shown != expected {
-            self.differences.push(format!("{name} is {shown}, not {expected}"));
-        }
-        self
-    }
-
-    /// Compares a member that may be absent.
-    #[must_use]
-    pub fn optional<T: PartialEq + Display>(
-        self,
-        name: &str,
-        shown: Option<&T>,
-        expected: Option<&T>,
-    ) -> Self {
-        let text = |value: Option<&T>| value.map_or_else(|| "null".to_owned(), T::to_string);
-        self.member(name, &text(shown), &text(expected))
-    }
-
-    /// Says that something is wrong.
-    #[must_use]
-    pub fn wrong(mut self, what: String) -> Self {
-        self.differences.push(what);
-        self
-    }
-
-    /// Says whether requests of unknown outcome could be why it differs.
-    #[must_use]
-    pub const fn could_be_doubt(mut self, could: bool) -> Self {
-        self.could_be_doubt = could;
-        self
-    }
-
-    /// Whether nothing differs.
-    pub const fn agrees(&self) -> bool {
-        self.differences.is_empty()
-    }
+    first: Vec<String>,
 }
 
 impl Finding {
-    /// Nothing compared yet.
+    /// No comparison yet.
     pub const fn new(what: &'static str) -> Self {
-        Self { what, compared: 0, differing: 0, doubtful: 0, first: Vec::new() }
+        Self { what, compared: 0, different: 0, explained: 0, first: Vec::new() }
     }
 
-    /// Takes the outcome of one comparison.
-    pub fn note(&mut self, verdict: Verdict) {
+    /// Adds the result of one comparison.
+    pub fn add(&mut self, compared: Compared) {
         self.compared += 1;
-        if verdict.agrees() {
-            return;
-        }
-        self.differing += 1;
-        self.doubtful += u64::from(verdict.could_be_doubt);
-        if self.first.len() < SHOWN {
-            let doubt = if verdict.could_be_doubt { " (outcome unknown)" } else { "" };
-            self.first.push(format!(
-                "{}: {}{doubt}",
-                verdict.subject,
-                verdict.differences.join(", ")
-            ));
+        let text = match compared {
+            Compared::Equal => return,
+            Compared::Different(text) => text,
+            Compared::Explained(text) => {
+                self.explained += 1;
+                format!("{text} (outcome unknown)")
+            }
+        };
+        self.different += 1;
+        if self.first.len() < PRINTED {
+            self.first.push(text);
         }
     }
 
-    /// The differences, for people; none if there are none.
+    /// A text about the differences; none if there are none.
     pub fn differences(&self) -> Option<String> {
-        if self.differing == 0 {
+        if self.different == 0 {
             return None;
         }
-        let mut text = format!(
-            "{}: {} of {} differ",
-            self.what,
-            grouped(self.differing),
-            grouped(self.compared)
-        );
-        if self.doubtful > 0 {
-            text += &format!(
-                ", {} of which requests of unknown outcome could explain",
-                grouped(self.doubtful)
-            );
+        let (different, compared) = (grouped(self.different), grouped(self.compared));
+        let mut text = format!("{}: {different} of {compared} differ", self.what);
+        if self.explained > 0 {
+            let explained = grouped(self.explained);
+            text += &format!(", {explained} of which requests of unknown outcome can explain");
         }
         for difference in &self.first {
             text += &format!("\n  {difference}");
         }
-        let more = self.differing - self.first.len() as u64;
+        let more = self.different - self.first.len() as u64;
         if more > 0 {
             text += &format!("\n  and {} more", grouped(more));
         }
@@ -135,24 +98,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_differences_are_shown_and_all_are_counted() {
+    fn the_first_differences_are_printed_and_all_are_counted() {
         let mut finding = Finding::new("customers");
-        for id in 0..30_u32 {
-            let verdict = Verdict::about(format!("customer {id}"))
-                .member("orderCount", &(id % 2), &0)
-                .optional("lastOrderDate", None, (id == 1).then_some(&"2026"))
-                .could_be_doubt(id == 3);
-            finding.note(verdict);
+        for id in 0..30 {
+            let compared = Compared::of(&format!("customer {id}"), &(id % 2), &0);
+            finding.add(compared.explained_if(id == 3));
         }
-        assert_eq!((finding.compared, finding.differing, finding.doubtful), (30, 15, 1));
+        assert_eq!((finding.compared, finding.different, finding.explained), (30, 15, 1));
         let text = finding.differences().unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[..3],
             [
-                "customers: 15 of 30 differ, 1 of which requests of unknown outcome could explain",
-                "  customer 1: orderCount is 1, not 0, lastOrderDate is null, not 2026",
-                "  customer 3: orderCount is 1, not 0 (outcome unknown)",
+                "customers: 15 of 30 differ, 1 of which requests of unknown outcome can explain",
+                "  customer 1 is 1, not 0",
+                "  customer 3 is 1, not 0 (outcome unknown)",
             ]
         );
         assert_eq!((lines.len(), lines[11]), (12, "  and 5 more"));

@@ -1,23 +1,17 @@
-//! `cargo stack load`: puts load on a running stack, over HTTP alone, and
-//! verifies every sum that the views show afterwards.
+//! `cargo stack load`: puts load on a running stack over HTTP, then verifies the sums that
+//! the views show.
 //!
-//! One thread does it all: it shares the machine with the system under test.
+//! It runs in one thread, because it shares the machine with the system under test.
 
 mod arguments;
 mod catch_up;
 mod client;
-mod created;
 mod creation;
 mod expected;
 mod findings;
-mod loading;
 mod outcome;
-mod output;
-mod pacing;
 mod phase;
 mod plan;
-mod pricing;
-mod progress;
 mod report;
 mod run_id;
 mod session;
@@ -36,7 +30,7 @@ async fn main() -> ExitCode {
     match session::run(&Arguments::parse()).await {
         Ok(code) => code,
         Err(error) => {
-            output::note(&format!("error: {error:#}"));
+            kit::note(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

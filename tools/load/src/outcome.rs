@@ -1,20 +1,30 @@
-//! What became of a request.
+//! The outcome of a request.
 
-use crate::client::{Answer, Lost};
+use kit::{Lost, Response};
 use serde::Deserialize;
 
-/// What became of a request, as it is counted.
+/// The outcome of a request, as it is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It took effect, or was answered as wanted.
+    /// It took effect, or its response is as expected.
     Accepted,
-    /// It had no effect: refused, or never sent.
+    /// It had no effect: it was refused or not sent.
     Failed(String),
-    /// It took effect or not; nobody can tell.
+    /// It may have taken effect.
     Unknown(String),
 }
 
-/// A refusal's body.
+impl Outcome {
+    /// Why the request was not accepted.
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Accepted => "",
+            Self::Failed(why) | Self::Unknown(why) => why,
+        }
+    }
+}
+
+/// The body of an error response.
 #[derive(Debug, Default, Deserialize)]
 struct Problem {
     #[serde(default)]
@@ -23,24 +33,21 @@ struct Problem {
     detail: String,
 }
 
-/// Tells an accepted request's answer from everything else.
-///
-/// A 5xx is a failure only if it says that the request had no effect; from a
-/// proxy, or after a lost commit, it says nothing of the kind.
-///
-/// # Errors
-/// Every other outcome.
-pub fn judge(answer: Result<Answer, Lost>) -> Result<Answer, Outcome> {
-    let answer = answer.map_err(|lost| match lost {
+/// Returns the body of a 2xx response, or the outcome of the request. After a 5xx the outcome
+/// is unknown, unless the response says that the request had no effect: it may come from a
+/// proxy, or from a commit whose result was lost.
+pub fn judge(response: Result<Response<'_>, Lost>) -> Result<&[u8], Outcome> {
+    let response = response.map_err(|lost| match lost {
         Lost::NotSent(why) => Outcome::Failed(why),
         Lost::Unanswered(why) => Outcome::Unknown(why),
     })?;
-    if (200..300).contains(&answer.status) {
-        return Ok(answer);
+    let Response { status, body } = response;
+    if (200..300).contains(&status) {
+        return Ok(body);
     }
-    let problem: Problem = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let why = format!("{} {}", answer.status, problem.error).trim_end().to_owned();
-    if answer.status < 500 || problem.detail.contains("no effect") {
+    let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
+    let why = format!("{status} {}", problem.error).trim_end().to_owned();
+    if status < 500 || problem.detail.contains("no effect") {
         Err(Outcome::Failed(why))
     } else {
         Err(Outcome::Unknown(why))
@@ -51,14 +58,13 @@ pub fn judge(answer: Result<Answer, Lost>) -> Result<Answer, Outcome> {
 mod tests {
     use super::*;
 
-    fn judged(status: u16, body: &'static str) -> Result<u16, Outcome> {
-        let answer = Answer { status, next_cursor: None, body: body.into() };
-        judge(Ok(answer)).map(|answer| answer.status)
+    fn judged(status: u16, body: &str) -> Result<&[u8], Outcome> {
+        judge(Ok(Response { status, body: body.as_bytes() }))
     }
 
     #[test]
-    fn refusals_had_no_effect() {
-        assert_eq!(judged(201, "{}"), Ok(201));
+    fn refused_requests_had_no_effect() {
+        assert_eq!(judged(201, "{}"), Ok(b"{}".as_slice()));
         assert_eq!(
             judged(400, r#"{"error":"Insufficient stock","detail":"Nothing was ordered."}"#),
             Err(Outcome::Failed("400 Insufficient stock".to_owned()))
@@ -70,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_answer_rules_out_is_unknown() {
+    fn the_outcome_is_unknown_if_no_response_tells_it() {
         let body = r#"{"error":"Outcome unknown","detail":"wholly or not at all"}"#;
         assert_eq!(judged(503, body), Err(Outcome::Unknown("503 Outcome unknown".to_owned())));
         assert_eq!(judged(502, "<html>"), Err(Outcome::Unknown("502".to_owned())));

@@ -1,20 +1,18 @@
-//! What a run sends: a pure function of seed, kind and number.
-//!
-//! Nothing of it is kept. Whoever needs an order again, to send it or to
-//! compare it, makes it again.
+//! What a run sends: a pure function of seed, kind and number. Nothing is stored; the same
+//! order is computed again to be compared.
 
 use crate::run_id::RunId;
 use crate::words::{CATEGORIES, FIRST_NAMES, LAST_NAMES, QUALITIES, THINGS};
 use fastrand::Rng;
 use shared_events::Money;
 
-/// Most lines of an order.
+/// The most lines of an order.
 const MOST_LINES: u32 = 3;
 
-/// Most pieces of a line.
-const MOST_PIECES: u32 = 3;
+/// The highest quantity of a line.
+const MOST_QUANTITY: u32 = 3;
 
-/// Highest price, in ten-thousandths: 999.9999.
+/// The highest price, in ten-thousandths: 999.9999.
 const HIGHEST_PRICE: u32 = 9_999_999;
 
 /// Everything that a run sends.
@@ -22,34 +20,34 @@ const HIGHEST_PRICE: u32 = 9_999_999;
 pub struct Plan {
     seed: u64,
     run: RunId,
-    /// Of all products: enough for every order to take the most of one.
+    /// The lowest initial stock: enough for all orders to take the most of one product.
     least_stock: i32,
 }
 
 /// A user to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Carries the run's id.
+    /// Contains the run's id.
     pub name: String,
-    /// Carries the run's id.
+    /// Contains the run's id.
     pub email: String,
 }
 
-/// What an order's sums need to know of a product.
+/// The terms on which a product is sold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// Its category's number.
+    /// The number of its category.
     pub category: usize,
-    /// The catalogue's.
+    /// Of the catalogue.
     pub price: Money,
-    /// Pieces at first; none: not tracked.
+    /// The initial stock; none if stock is not tracked.
     pub stock: Option<i32>,
 }
 
 /// An order to be placed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// Which of the run's customers orders, from 0.
+    /// The customer's place among the run's customers.
     pub customer: u32,
     /// One to three.
     pub lines: Vec<Line>,
@@ -81,7 +79,7 @@ impl Plan {
 
     /// The plan of a run that places `orders` orders.
     pub fn new(seed: u64, run: RunId, orders: u32) -> Self {
-        let most_taken = u64::from(orders) * u64::from(MOST_LINES * MOST_PIECES);
+        let most_taken = u64::from(orders) * u64::from(MOST_LINES * MOST_QUANTITY);
         Self { seed, run, least_stock: i32::try_from(most_taken).unwrap_or(i32::MAX / 2) }
     }
 
@@ -95,7 +93,7 @@ impl Plan {
         }
     }
 
-    /// What product number `index` costs, and so on.
+    /// The terms of product number `index`.
     pub fn terms(&self, index: u32) -> Terms {
         let mut rng = self.rng(Stream::Product, index);
         let category = rng.usize(..CATEGORIES.len());
@@ -135,7 +133,7 @@ impl Plan {
                 Some(first) if rng.u8(..10) == 0 => first.product,
                 _ => favour_low(&mut rng, products),
             };
-            let quantity = rng.i32(1..=MOST_PIECES as i32);
+            let quantity = rng.i32(1..=MOST_QUANTITY as i32);
             let is_negotiated = rng.u8(..5) == 0;
             let negotiated =
                 is_negotiated.then(|| Money::from_units(rng.u32(0..=HIGHEST_PRICE).into()));

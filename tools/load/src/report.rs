@@ -1,20 +1,18 @@
 //! The table of percentiles.
 
 use crate::tally::Tally;
+use kit::grouped;
 use std::num::NonZeroU32;
 
-/// Columns after the phase's name.
+/// The columns after the phase's name.
 const COLUMNS: [&str; 10] =
     ["requests", "accepted", "failed", "unknown", "per s", "p50", "p90", "p99", "p99.9", "max"];
 
-/// Most reasons shown of a phase.
+/// The most reasons printed of a phase.
 const MOST_REASONS: usize = 10;
 
-/// Seconds that the last answer may come after its request was due.
+/// The most seconds between the time when the last request was due and its response.
 const LATE: f64 = 0.5;
-
-/// Microseconds per millisecond.
-const MICROS: f64 = 1_000.0;
 
 /// The phases' counts, rates and latencies (ms), and why requests were not
 /// accepted.
@@ -30,22 +28,22 @@ pub fn table(tallies: &[Tally]) -> String {
     lines.join("\n")
 }
 
-/// What the latencies of the table mean.
+/// Explains the latencies of the table.
 pub fn meaning_of_latencies(rate: Option<NonZeroU32>, concurrency: u16) -> String {
     match rate {
         Some(rate) => format!(
             "Open loop, {} requests/s, at most {concurrency} at once: latencies (ms) are of all \
-             requests, from the moment each was due to the end of its answer.",
+             requests, from the time when each was due to the end of its response.",
             grouped(rate.get().into())
         ),
         None => format!(
-            "Closed loop, {concurrency} requests at a time as fast as they are answered: latencies \
-             (ms) are of all requests, from sending to the end of the answer."
+            "Closed loop, {concurrency} requests at a time, the next one after each response: \
+             latencies (ms) are of all requests, from sending to the end of the response."
         ),
     }
 }
 
-/// The phases that could not keep to the rate: whose last answer came late.
+/// A text for each phase that was slower than the rate: its last response came late.
 pub fn too_slow(tallies: &[Tally], rate: Option<NonZeroU32>) -> Vec<String> {
     let Some(rate) = rate else { return Vec::new() };
     let wanted = f64::from(rate.get());
@@ -53,8 +51,8 @@ pub fn too_slow(tallies: &[Tally], rate: Option<NonZeroU32>) -> Vec<String> {
         |tally: &&Tally| tally.took.as_secs_f64() > 1.05 * tally.requests() as f64 / wanted + LATE;
     let text = |tally: &Tally| {
         format!(
-            "{}: {} requests/s were to arrive, {} were done: latencies include the queue before \
-             the connections.",
+            "{}: {} requests/s arrived, {} were done: latencies include the wait for a free \
+             connection.",
             tally.name,
             grouped(wanted as u64),
             grouped(tally.rate() as u64)
@@ -63,22 +61,9 @@ pub fn too_slow(tallies: &[Tally], rate: Option<NonZeroU32>) -> Vec<String> {
     tallies.iter().filter(is_behind).map(text).collect()
 }
 
-/// A number with commas between thousands.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 fn row(tally: &Tally) -> Vec<String> {
     let latencies = &tally.latencies;
-    let quantiles = [0.5, 0.9, 0.99, 0.999].map(|q| latencies.value_at_quantile(q));
+    let quantiles = [0.5, 0.9, 0.99, 0.999].map(|quantile| latencies.quantile(quantile));
     let counts = [tally.requests(), tally.accepted, tally.failed, tally.unknown];
     std::iter::once(tally.name.to_owned())
         .chain(counts.map(grouped))
@@ -87,12 +72,11 @@ fn row(tally: &Tally) -> Vec<String> {
         .collect()
 }
 
-fn milliseconds(micros: u64) -> String {
-    let milliseconds = micros as f64 / MICROS;
-    if micros < 10_000 { format!("{milliseconds:.2}") } else { format!("{milliseconds:.1}") }
+fn milliseconds(latency: f64) -> String {
+    if latency < 10.0 { format!("{latency:.2}") } else { format!("{latency:.1}") }
 }
 
-/// The first cell to the left, the others to the right.
+/// Aligns the first cell left and the others right.
 fn aligned(row: &[String], widths: &[usize]) -> String {
     let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, &width))| match column {
         0 => format!("{cell:<width$}"),
@@ -121,7 +105,7 @@ mod tests {
     use std::time::Duration;
 
     fn tally() -> Tally {
-        let mut tally = Tally::new("orders").unwrap();
+        let mut tally = Tally::new("orders");
         for millisecond in 1..=1_000 {
             tally.count(Outcome::Accepted, Duration::from_millis(millisecond));
         }
@@ -133,7 +117,7 @@ mod tests {
     #[test]
     fn the_table_has_counts_rates_and_percentiles() {
         assert_eq!(
-            table(&[Tally::new("users").unwrap(), tally()]).lines().collect::<Vec<_>>(),
+            table(&[Tally::new("users"), tally()]).lines().collect::<Vec<_>>(),
             [
                 "        requests  accepted  failed  unknown  per s    p50    p90    p99  p99.9     max",
                 "users          0         0       0        0      0   0.00   0.00   0.00   0.00    0.00",
@@ -144,19 +128,11 @@ mod tests {
     }
 
     #[test]
-    fn a_phase_that_falls_behind_its_rate_is_named() {
+    fn a_phase_that_is_slower_than_its_rate_is_named() {
         let slow = too_slow(&[tally()], NonZeroU32::new(1_000));
         assert_eq!(slow.len(), 1);
-        assert!(slow[0].starts_with("orders: 1,000 requests/s were to arrive, 500 were done"));
+        assert!(slow[0].starts_with("orders: 1,000 requests/s arrived, 500 were done"));
         assert!(too_slow(&[tally()], NonZeroU32::new(600)).is_empty());
         assert!(too_slow(&[tally()], None).is_empty());
-    }
-
-    #[test]
-    fn thousands_are_set_apart() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (30_000_000, "30,000,000")]
-        {
-            assert_eq!(grouped(number), text);
-        }
     }
 }

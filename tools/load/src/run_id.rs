@@ -1,13 +1,13 @@
-//! What tells this run's data from all other data in the stack.
+//! The id that distinguishes this run's data from all other data in the stack.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Customer ids that belong to each millisecond. The newest ids stay below
-/// 2^53, where programs that know only binary floats still tell them apart.
+/// Customer ids per millisecond. All ids are below 2^53, so that 64-bit floats represent
+/// them exactly.
 const CUSTOMERS_PER_MILLISECOND: u32 = 5_000;
 
-/// When the run began, in milliseconds since 1970; shown in base 36.
+/// The start of the run, in milliseconds since 1970, written in base 36.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunId(u64);
 
@@ -18,8 +18,8 @@ impl RunId {
         Self(u64::try_from(since.as_millis()).unwrap_or_default())
     }
 
-    /// The customer ids of a run without users, which are no other run's and
-    /// far above any that a database has given: at most `wanted`.
+    /// At most `wanted` customer ids for a run without users. No other run has them, and
+    /// they are far above those that a database has assigned.
     pub fn customer_ids(self, wanted: u32) -> impl Iterator<Item = i64> {
         let count = wanted.min(CUSTOMERS_PER_MILLISECOND);
         let first = i64::try_from(self.0 * u64::from(CUSTOMERS_PER_MILLISECOND)).unwrap_or(1);
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn customers_of_two_runs_are_never_the_same() {
+    fn two_runs_have_different_customers() {
         let ids = |run: u64| RunId(run).customer_ids(u32::MAX).collect::<Vec<_>>();
         let (first, second) = (ids(1_800_000_000_000), ids(1_800_000_000_001));
         assert!(first.last() < second.first());

@@ -1,12 +1,9 @@
-//! A run from its first request to its verdict.
+//! A run from its first request to its result.
 
 use crate::arguments::Arguments;
-use crate::catch_up::{self, CaughtUp, Waited};
+use crate::catch_up::{self, Waited};
 use crate::client::{Connection, Server};
-use crate::created::Created;
-use crate::creation::Creation;
-use crate::loading::{self, Amounts};
-use crate::output::print;
+use crate::creation::{Amounts, Created, Creation};
 use crate::phase::Drive;
 use crate::plan::Plan;
 use crate::report::{meaning_of_latencies, table, too_slow};
@@ -16,10 +13,11 @@ use crate::tally::Tally;
 use crate::verdict::{judge, stopped};
 use crate::verify::Verification;
 use anyhow::{Result, bail};
+use kit::print;
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// What all steps of a run need.
+/// What all steps of a run use.
 #[derive(Debug)]
 struct Session<'a> {
     arguments: &'a Arguments,
@@ -28,11 +26,8 @@ struct Session<'a> {
     stop: Stop,
 }
 
-/// Drives the load, waits for the views and compares everything.
-///
-/// # Errors
-/// If the stack is not there, a phase came to nothing, or the views did not
-/// catch up.
+/// Sends the load, waits for the views and verifies them. Fails if the stack does not run,
+/// nothing of a phase was accepted, or the views did not catch up.
 pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
     let amounts =
         Amounts { users: arguments.users, products: arguments.products, orders: arguments.orders };
@@ -49,8 +44,8 @@ pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
         queries: arguments.query_server(),
         stop: Stop::watch()?,
     };
-    check_presence(&session.commands, "--command-url").await?;
-    check_presence(&session.queries, "--query-url").await?;
+    check_health(&session.commands, "--command-url").await?;
+    check_health(&session.queries, "--query-url").await?;
     session.run(amounts).await
 }
 
@@ -61,11 +56,11 @@ impl Session<'_> {
         print(&format!("Load on {}, run {run}, seed {}.", self.commands, self.arguments.seed));
         let creation = Creation { drive: self.drive(), server: &self.commands, plan: &plan };
         let mut load = Vec::new();
-        let created = loading::create(amounts, run, &creation, &mut load).await;
+        let created = creation.run(amounts, run, &mut load).await;
         let since = Instant::now();
         self.print_load(&load);
         let created = created?;
-        if self.stop.is_asked() {
+        if self.stop.is_requested() {
             let text = "Stopped: not everything was sent, and verification was skipped.";
             return Ok(stopped(&self.stop, text));
         }
@@ -74,7 +69,7 @@ impl Session<'_> {
         }
         let samples = self.arguments.samples;
         let verification = Verification::new(self.drive(), &self.queries, &plan, &created, samples);
-        Ok(judge(&verification.run().await?, &load, &self.stop))
+        Ok(judge(&verification.run().await, &load, &self.stop))
     }
 
     fn drive(&self) -> Drive<'_> {
@@ -86,19 +81,27 @@ impl Session<'_> {
         }
     }
 
-    /// Waits until the views show all that was sent before `since`; false if a
-    /// stop was asked for.
+    /// Waits until the views show all that was sent before `since`; false if a stop was
+    /// requested.
     async fn views_catch_up(&self, created: &Created, since: Instant) -> Result<bool> {
         let (last_order, patience) = (created.last_order(), self.arguments.patience());
-        match catch_up::wait(&self.queries, last_order, since, patience, &self.stop).await? {
-            Waited::CaughtUp(after) => {
-                print_caught_up(after);
+        match catch_up::wait(&self.queries, last_order, since, patience, &self.stop).await {
+            Waited::CaughtUp { visible_after, complete_after } => {
+                let visible = visible_after.map_or_else(String::new, |visible| {
+                    let seconds = visible.as_secs_f64();
+                    format!("The last order was readable {seconds:.1} s after its response. ")
+                });
+                print(&format!(
+                    "\n{visible}The views were known to be complete after {:.1} s (at least {:.1} s).",
+                    complete_after.as_secs_f64(),
+                    catch_up::AGE_OF_COUNTS.as_secs_f64()
+                ));
                 Ok(true)
             }
             Waited::Stopped => Ok(false),
-            Waited::GivenUp(known) => bail!(
-                "the views did not catch up, nothing was applied for {} s ({known}): see \
-                 http://localhost:{}/health, of the consumer service; verification was skipped",
+            Waited::TimedOut(known) => bail!(
+                "the views did not catch up, no event was applied for {} s ({known}): see \
+                 http://localhost:{}/health of the consumer service; verification was skipped",
                 patience.as_secs(),
                 9082 + self.arguments.port_offset
             ),
@@ -112,29 +115,18 @@ impl Session<'_> {
     }
 }
 
-/// Refuses to begin if nothing is there, or it is not well.
-async fn check_presence(server: &Server, flag: &str) -> Result<()> {
-    let answer = match Connection::new(server).get_once("/health").await {
-        Ok(answer) => answer,
+/// Fails if the server does not respond or is not healthy.
+async fn check_health(server: &Server, flag: &str) -> Result<()> {
+    let mut connection = Connection::new(server);
+    match connection.get_once("/health").await {
+        Ok(response) if response.status == 200 => Ok(()),
+        Ok(response) => {
+            let body = String::from_utf8_lossy(response.body);
+            bail!("{server}/health responds {}: {}", response.status, body.trim())
+        }
         Err(lost) => bail!(
-            "nothing answers at {server} ({lost}): start the stack with `cargo stack up`, or name \
+            "no response from {server} ({lost}): start the stack with `cargo stack up`, or give \
              its address by {flag} or --port-offset"
         ),
-    };
-    if answer.status != 200 {
-        let body = String::from_utf8_lossy(&answer.body);
-        bail!("{server}/health answers {}: {}", answer.status, body.trim());
     }
-    Ok(())
-}
-
-fn print_caught_up(after: CaughtUp) {
-    let visible = after.visible_after.map_or_else(String::new, |visible| {
-        format!("The last order could be read {:.1} s after its answer. ", visible.as_secs_f64())
-    });
-    print(&format!(
-        "\n{visible}The views were known to be complete after {:.1} s ({:.1} s at the soonest).",
-        after.complete_after.as_secs_f64(),
-        catch_up::COUNTS_ARE_OLD.as_secs_f64()
-    ));
 }

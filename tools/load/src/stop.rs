@@ -1,7 +1,7 @@
-//! Ctrl-C and its relatives.
+//! Ctrl-C, SIGTERM and SIGHUP.
 //!
-//! The first signal asks for the end: nothing more is sent, and answers that
-//! are under way have [`GRACE`] to arrive. The second ends the program.
+//! After the first signal nothing more is sent, and the last responses have [`GRACE`] to
+//! arrive. The second signal ends the program.
 
 use anyhow::Context;
 use std::process::exit;
@@ -11,31 +11,28 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// How long answers under way are waited for.
+/// How long the last responses are waited for.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Whether the end was asked for.
+/// Whether a stop was requested.
 #[derive(Clone, Debug)]
 pub struct Stop {
-    asked: CancellationToken,
+    requested: CancellationToken,
     overdue: CancellationToken,
     signal: Arc<AtomicI32>,
 }
 
 impl Stop {
-    /// A stop that nobody asks for.
+    /// A stop that is never requested.
     pub fn never() -> Self {
         Self {
-            asked: CancellationToken::new(),
+            requested: CancellationToken::new(),
             overdue: CancellationToken::new(),
             signal: Arc::default(),
         }
     }
 
-    /// Watches SIGINT, SIGTERM and SIGHUP.
-    ///
-    /// # Errors
-    /// If they cannot be caught.
+    /// Handles SIGINT, SIGTERM and SIGHUP.
     pub fn watch() -> anyhow::Result<Self> {
         let stop = Self::never();
         for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
@@ -43,19 +40,19 @@ impl Stop {
             let stop = stop.clone();
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
-                    stop.ask(kind.as_raw_value());
+                    stop.request(kind.as_raw_value());
                 }
             });
         }
         Ok(stop)
     }
 
-    fn ask(&self, signal: i32) {
-        if self.asked.is_cancelled() {
+    fn request(&self, signal: i32) {
+        if self.requested.is_cancelled() {
             exit(128 + signal);
         }
         self.signal.store(signal, Ordering::Relaxed);
-        self.asked.cancel();
+        self.requested.cancel();
         let overdue = self.overdue.clone();
         tokio::spawn(async move {
             tokio::time::sleep(GRACE).await;
@@ -63,23 +60,22 @@ impl Stop {
         });
     }
 
-    /// Whether the end was asked for.
-    pub fn is_asked(&self) -> bool {
-        self.asked.is_cancelled()
+    /// Whether a stop was requested.
+    pub fn is_requested(&self) -> bool {
+        self.requested.is_cancelled()
     }
 
-    /// Waits for `what`, or until the end is asked for: then none.
+    /// Waits for `what`; none if a stop is requested first.
     pub async fn or<T>(&self, what: impl Future<Output = T>) -> Option<T> {
-        self.asked.run_until_cancelled(what).await
+        self.requested.run_until_cancelled(what).await
     }
 
-    /// Waits for `what`, or until [`GRACE`] after the end was asked for: then
-    /// none.
+    /// Waits for `what`; none if it takes until [`GRACE`] after a stop was requested.
     pub async fn or_overdue<T>(&self, what: impl Future<Output = T>) -> Option<T> {
         self.overdue.run_until_cancelled(what).await
     }
 
-    /// The exit code of a run that was stopped: 130 by Ctrl-C.
+    /// The exit code of a stopped run: 130 after Ctrl-C.
     pub fn exit_code(&self) -> u8 {
         u8::try_from(128 + self.signal.load(Ordering::Relaxed)).unwrap_or(130)
     }

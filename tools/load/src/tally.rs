@@ -1,60 +1,46 @@
-//! What a phase has measured.
+//! The measurements of a phase.
 
 use crate::outcome::Outcome;
-use anyhow::Context;
-use hdrhistogram::Histogram;
+use kit::{Latencies, grouped};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// Significant digits of a latency.
-const DIGITS: u8 = 3;
-
-/// Longest latency that is told apart, in microseconds: an hour.
-const LONGEST: u64 = 3_600_000_000;
 
 /// Counts and latencies of a phase.
 #[derive(Clone, Debug)]
 pub struct Tally {
-    /// What the phase did.
+    /// The phase.
     pub name: &'static str,
-    /// Requests by outcome.
     pub accepted: u64,
-    /// Refused, or never sent.
     pub failed: u64,
-    /// Effect unknown.
     pub unknown: u64,
-    /// Why requests were not accepted, and how many.
+    /// Why requests were not accepted, with their number.
     pub reasons: BTreeMap<String, u64>,
-    /// Latencies of all requests, in microseconds.
-    pub latencies: Histogram<u64>,
+    /// Latencies of all requests.
+    pub latencies: Latencies,
     /// From the first request to the end of the last.
     pub took: Duration,
-    /// Whether the phase was left because nothing was accepted any more.
-    pub given_up: bool,
+    /// Whether the phase was ended because nothing was accepted any more.
+    pub abandoned: bool,
 }
 
 impl Tally {
     /// A phase that has not begun.
-    ///
-    /// # Errors
-    /// Never: the histogram's bounds are valid.
-    pub fn new(name: &'static str) -> anyhow::Result<Self> {
-        Ok(Self {
+    pub fn new(name: &'static str) -> Self {
+        Self {
             name,
             accepted: 0,
             failed: 0,
             unknown: 0,
             reasons: BTreeMap::new(),
-            latencies: Histogram::new_with_bounds(1, LONGEST, DIGITS).context("histogram")?,
+            latencies: Latencies::default(),
             took: Duration::ZERO,
-            given_up: false,
-        })
+            abandoned: false,
+        }
     }
 
     /// Counts a request.
     pub fn count(&mut self, outcome: Outcome, latency: Duration) {
-        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        self.latencies.saturating_record(micros.max(1));
+        self.latencies.record(latency);
         match outcome {
             Outcome::Accepted => self.accepted += 1,
             Outcome::Failed(why) => {
@@ -77,5 +63,14 @@ impl Tally {
     pub fn rate(&self) -> f64 {
         let seconds = self.took.as_secs_f64();
         if seconds > 0.0 { self.requests() as f64 / seconds } else { 0.0 }
+    }
+
+    /// `2 failed, 1 unknown`; none if all were accepted.
+    pub fn not_accepted(&self) -> Option<String> {
+        let counts = [(self.failed, "failed"), (self.unknown, "unknown")];
+        let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+        let texts: Vec<String> =
+            counts.map(|(count, name)| format!("{} {name}", grouped(count))).collect();
+        (!texts.is_empty()).then(|| texts.join(", "))
     }
 }

@@ -1,7 +1,7 @@
-//! The words that names are made of. Some need care in JSON, in URLs or in
-//! comparisons, on purpose.
+//! The words of generated names. Some contain characters that have a meaning in JSON or
+//! URLs, or that are not ASCII.
 
-/// Categories; those of a run carry its id besides.
+/// Categories. The run's id is added to their names.
 pub const CATEGORIES: [&str; 24] = [
     "Tea",
     "Coffee",
@@ -29,7 +29,7 @@ pub const CATEGORIES: [&str; 24] = [
     "Œuvres d'art",
 ];
 
-/// What products are like.
+/// The first words of product names.
 pub const QUALITIES: [&str; 12] = [
     "Plain",
     "Royal",
@@ -45,7 +45,7 @@ pub const QUALITIES: [&str; 12] = [
     "Back\\slash",
 ];
 
-/// What products are.
+/// The second words of product names.
 pub const THINGS: [&str; 16] = [
     "pot", "cup", "lamp", "chair", "brush", "bell", "box", "kettle", "clock", "scarf", "basket",
     "mirror", "piñata", "knife", "pan", "globe",

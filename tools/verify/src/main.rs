@@ -2,7 +2,6 @@
 //! what differs.
 
 mod arguments;
-mod output;
 
 use arguments::Arguments;
 use clap::Parser;
@@ -16,13 +15,13 @@ const NOT_DONE: u8 = 2;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match verify::verify(&Arguments::parse().request(), &output::note).await {
+    match verify::verify(&Arguments::parse().request(), &kit::note).await {
         Ok(report) => {
-            report.lines.iter().for_each(|line| output::print(line));
+            report.lines.iter().for_each(|line| kit::print(line));
             ExitCode::from(if report.agrees { 0 } else { DIFFERENT })
         }
         Err(error) => {
-            output::note(&format!("error: {}", told(&error)));
+            kit::note(&format!("error: {}", told(&error)));
             ExitCode::from(NOT_DONE)
         }
     }

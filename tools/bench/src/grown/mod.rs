@@ -1,30 +1,29 @@
-//! Databases with many orders in them: made by the databases themselves, the
-//! same orders on both sides, as if all had been published and applied.
+//! Databases with many orders. SQL statements create the same orders in both databases, as if all
+//! events had been published and applied.
 
 mod side;
 
 use crate::databases::Databases;
-use crate::figures::grouped;
 use crate::pgbench::insert_customers;
-use crate::progress::{Progress, shown};
 use crate::requests::{CATEGORIES, PRODUCTS, STOCK};
 use crate::servers::Servers;
 use crate::shop::Shop;
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::try_join;
+use kit::{Progress, grouped, shown};
 use side::Side;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Instant;
 
-/// How far back the first order lies.
+/// The age of the first order.
 const SINCE: TimeDelta = TimeDelta::days(10);
 
 /// Orders of one statement.
 const BATCH: u32 = 100_000;
 
-/// The orders that are made: 1 to `orders`, evenly over time.
+/// The orders to create: 1 to `orders`, evenly spread over time.
 #[derive(Clone, Copy, Debug)]
 struct Filling {
     orders: u32,
@@ -38,10 +37,7 @@ impl Filling {
     }
 }
 
-/// Makes a pair of databases with so many orders.
-///
-/// # Errors
-/// If it cannot be made.
+/// Creates a pair of databases with this many orders.
 pub async fn databases(servers: &Rc<Servers>, orders: u32) -> Result<Databases> {
     let databases = Databases::create(servers).await?;
     migrate(servers, &databases).await?;
@@ -55,14 +51,13 @@ pub async fn databases(servers: &Rc<Servers>, orders: u32) -> Result<Databases> 
     Ok(databases)
 }
 
-/// The services apply their migrations when they start.
+/// Starts the services, which apply their migrations.
 async fn migrate(servers: &Rc<Servers>, databases: &Databases) -> Result<()> {
     let shop = Shop::of(servers, databases.clone()).await?;
     shown("migrations", async { shop.start_pipeline().await.map(drop) }).await
 }
 
-/// Products and customers on both sides. There are no events of them, and so
-/// none are counted.
+/// Inserts products and customers on both sides, without events.
 async fn insert_catalogue(databases: &Databases) -> Result<()> {
     insert_customers(&databases.write).await?;
     sqlx::query(include_str!("../insert_products.sql"))
@@ -80,11 +75,11 @@ async fn insert_catalogue(databases: &Databases) -> Result<()> {
     Ok(())
 }
 
-/// Both sides at once: each has a core.
+/// Inserts the orders on both sides concurrently.
 async fn insert_orders(write: &mut Side, read: &mut Side, orders: u32) -> Result<()> {
-    let progress = Progress::begin("orders, written and read side");
+    let progress = Progress::begin("orders, written and read side", 0);
     let (begun, done) = (Instant::now(), [Cell::new(0), Cell::new(0)]);
-    let tell = || {
+    let report = || {
         let [write, read] = [done[0].get(), done[1].get()];
         let rate = f64::from(write + read) / begun.elapsed().as_secs_f64().max(0.001);
         progress.remark(format!(
@@ -100,7 +95,7 @@ async fn insert_orders(write: &mut Side, read: &mut Side, orders: u32) -> Result
             let last = done.get().saturating_add(BATCH).min(orders);
             side.insert(done.get() + 1, last).await?;
             done.set(last);
-            tell();
+            report();
         }
         Ok::<_, anyhow::Error>(())
     };

@@ -1,18 +1,18 @@
-//! One of the two databases while it is filled.
+//! One of the two databases while it is being filled.
 
 use super::Filling;
 use crate::databases::Database;
 use anyhow::{Context, Result};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
-/// What differs between the sides.
+/// The statements of a side.
 #[derive(Debug)]
 pub struct Kind {
-    /// Tables whose indexes are made afterwards.
+    /// Tables whose indexes are created afterwards.
     tables: &'static [&'static str],
     /// Inserts the orders from $1 to $2.
     batch: &'static str,
-    /// What follows once all orders are there.
+    /// The statements after all orders are inserted.
     rest: &'static str,
 }
 
@@ -30,24 +30,20 @@ pub const READ: Kind = Kind {
     rest: include_str!("read_rest.sql"),
 };
 
-/// A database while it is filled: one session, in which the orders are known.
+/// A database that is being filled, with a session that has a temporary table of the orders.
 #[derive(Debug)]
 pub struct Side {
     kind: &'static Kind,
     connection: PgConnection,
-    /// The statements that make the indexes again.
+    /// The statements that create the indexes again.
     indexes: Vec<String>,
 }
 
 impl Side {
-    /// Drops indexes, and makes the orders known to the session.
-    ///
-    /// # Errors
-    /// If the database does not do it.
+    /// Drops indexes and creates the temporary table of the orders.
     pub async fn begin(database: &Database, kind: &'static Kind, filling: Filling) -> Result<Self> {
         let options = database.options.clone().options([
-            // Foreign keys hold by construction; checking them would take most
-            // of the time.
+            // The rows satisfy the foreign keys; checking them would take most of the time.
             ("session_replication_role", "replica"),
             ("work_mem", "256MB"),
             ("maintenance_work_mem", "512MB"),
@@ -65,9 +61,6 @@ impl Side {
     }
 
     /// Inserts the orders with these ids.
-    ///
-    /// # Errors
-    /// If the database does not take them.
     pub async fn insert(&mut self, first: u32, last: u32) -> Result<()> {
         sqlx::query(self.kind.batch)
             .bind(i64::from(first))
@@ -78,10 +71,7 @@ impl Side {
         Ok(())
     }
 
-    /// Does what follows, and makes the indexes again.
-    ///
-    /// # Errors
-    /// If the database does not do it.
+    /// Runs the remaining statements and creates the indexes again.
     pub async fn finish(mut self) -> Result<()> {
         sqlx::raw_sql(self.kind.rest).execute(&mut self.connection).await?;
         for index in self.indexes {
@@ -92,8 +82,7 @@ impl Side {
     }
 }
 
-/// Drops what can be made again: indexes of all rows that are no constraint.
-/// Returns how they are made.
+/// Drops the indexes that are not unique or partial. Returns the statements that create them.
 async fn drop_indexes(connection: &mut PgConnection, tables: &[&str]) -> Result<Vec<String>> {
     let indexes: Vec<(String, String)> = sqlx::query_as(
         "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)

@@ -1,26 +1,22 @@
-//! Working off a backlog: events published per second, and events applied.
+//! Processing of a backlog: events published per second, and events applied per second.
 
-use crate::closed_loop::Until;
-use crate::progress::{Progress, shown};
+use crate::drive::Until;
 use crate::report::{Row, Target, Unit};
 use crate::requests::PRODUCTS;
 use crate::session::Session;
 use crate::shop::{Placing, Shop};
 use anyhow::{Result, ensure};
+use kit::{Progress, shown};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Between two looks. The counts that are looked at are single rows.
+/// Time between two reads of the counts, each of which is a single row.
 const POLL: Duration = Duration::from_millis(10);
 
-/// A backlog that is not worked off by then will not be.
+/// The most time to process the backlog.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Makes a backlog in the outbox, publishes it without a consumer, and then
-/// applies it.
-///
-/// # Errors
-/// If something cannot be measured.
+/// Creates a backlog in the outbox, publishes it without a consumer, then applies it.
 pub async fn run(session: &mut Session) -> Result<()> {
     let shop = session.open_shop().await?;
     let backlog = if session.pace.quick { 20_000 } else { 200_000 };
@@ -43,12 +39,12 @@ pub async fn run(session: &mut Session) -> Result<()> {
     session.close_shop(shop).await
 }
 
-/// Publishes all that waits; gives how many events are published then.
+/// Publishes the backlog. Returns the number of published events.
 async fn publish(session: &Session, shop: &Shop) -> Result<(i64, Row)> {
     let before = shop.events().await?;
     let wanted = before.published + before.unpublished;
     let _command = shop.start_command(&session.servers.broker).await?;
-    let progress = Progress::begin("publishing");
+    let progress = Progress::begin("publishing", 0);
     let published = async || shop.published().await;
     let rate = progress.during(rate(before.published, wanted, published)).await?;
     let after = shop.events().await?;
@@ -65,8 +61,8 @@ async fn apply(shop: &Shop, wanted: i64) -> Result<Row> {
     Ok(Row::new("applied", rate, Unit::PerSecond))
 }
 
-/// How fast a count rises, from when it is first seen above `before` until it
-/// is `wanted`. What was done when first seen does not count.
+/// The rate at which a count rises, from when it is first seen above `before` until it is
+/// `wanted`.
 async fn rate(before: i64, wanted: i64, count: impl AsyncFn() -> Result<i64>) -> Result<f64> {
     let deadline = Instant::now() + PATIENCE;
     let mut first = None;
@@ -89,7 +85,7 @@ mod tests {
     use std::cell::Cell;
 
     #[tokio::test]
-    async fn the_rate_counts_from_the_first_that_was_seen() {
+    async fn the_rate_counts_from_the_first_change() {
         let steps = Cell::new(0);
         let begun = Instant::now();
         let count = async || {
@@ -97,7 +93,7 @@ mod tests {
             Ok(if steps.get() < 3 { 100 } else { 100 * steps.get() })
         };
         let rate = rate(100, 1_000, count).await.unwrap();
-        // From 300, at the third look, to 1,000, at the tenth.
+        // From 300, at the third read, to 1,000, at the tenth.
         assert!(rate > 0.0 && rate <= 700.0 / 0.07, "{rate}");
         assert!(begun.elapsed() >= 9 * POLL);
     }

@@ -1,13 +1,13 @@
-//! The sections that growth could slow down, on databases with many orders.
+//! The sections that growth may slow down, on databases with many orders.
 
 use super::run as run_section;
 use crate::arguments::SectionName;
+use crate::grown;
 use crate::session::Session;
 use crate::sizes;
-use crate::{grown, output};
 use anyhow::Result;
 
-/// Those that are measured again.
+/// The sections that are measured again.
 const SECTIONS: [SectionName; 5] = [
     SectionName::Intake,
     SectionName::Pipe,
@@ -16,12 +16,9 @@ const SECTIONS: [SectionName; 5] = [
     SectionName::CatchUp,
 ];
 
-/// Fills a pair of databases with so many orders and measures again.
-///
-/// # Errors
-/// If they cannot be filled.
+/// Fills a pair of databases with this many orders and measures again.
 pub async fn run(session: &mut Session, orders: u32) -> Result<()> {
-    output::note("\ngrowth");
+    kit::note("\ngrowth");
     let databases = grown::databases(&session.servers, orders).await?;
     let before = sizes::measure(&databases).await?;
     session.grown = Some(databases.clone());

@@ -1,28 +1,27 @@
-//! Orders accepted per second, against the same order in one statement by
-//! pgbench.
+//! Accepted orders per second, compared with the same order in one statement by pgbench.
 
-use crate::closed_loop::Until;
 use crate::cpu::Spent;
+use crate::drive::Until;
 use crate::figures::median;
 use crate::measured::{Measured, each, flags};
 use crate::pgbench::{Pgbench, Speed};
-use crate::progress::{Progress, shown};
 use crate::report::{Row, Target, Unit};
 use crate::requests::{HOT_PRODUCTS, PRODUCTS};
 use crate::service::Service;
 use crate::session::Session;
 use crate::shop::{Placing, Shop};
 use anyhow::Result;
+use kit::{Progress, shown};
 
-/// What the limit is.
+/// The name of the limit.
 pub const ONE_STATEMENT: &str = "one statement, pgbench";
 
-/// What was measured, a figure for each round.
+/// The measurements, one per round.
 #[derive(Debug, Default)]
 struct Rounds {
-    /// By 64, 16 and 1 clients.
+    /// With 64, 16 and 1 clients.
     limit: [Vec<Speed>; 3],
-    /// Without publisher and consumer, by 64, 16 and 1 clients.
+    /// Without publisher and consumer, with 64, 16 and 1 clients.
     paused: [Vec<Measured>; 3],
     hot: Vec<Measured>,
     crowd: Vec<Measured>,
@@ -31,13 +30,10 @@ struct Rounds {
     running_cpu: Spent,
 }
 
-/// Clients, as in [`Rounds`].
+/// The numbers of clients in [`Rounds`].
 const CLIENTS: [usize; 3] = [64, 16, 1];
 
-/// Measures in turns: the limit, ours, the limit, ours.
-///
-/// # Errors
-/// If something cannot be measured.
+/// Measures the limit and our figures alternately.
 pub async fn run(session: &mut Session) -> Result<()> {
     let shop = session.open_shop().await?;
     // Grown databases are compared with small ones, not with pgbench.
@@ -91,7 +87,7 @@ impl Rounds {
 
     async fn measure_running(&mut self, session: &Session, shop: &Shop) -> Result<()> {
         let mut pipeline = shop.start_pipeline().await?;
-        shown("publishing and applying what waits", shop.caught_up()).await?;
+        shown("publishing and applying the backlog", shop.caught_up()).await?;
         let parts = shop.parts(&[&pipeline.command, &pipeline.consumer]);
         let before = Spent::now(&parts);
         let name = "orders, running, 64 clients";
@@ -167,7 +163,7 @@ fn cpu(spent: &Spent, runs: &[Measured]) -> String {
 /// One run of pgbench.
 pub async fn limit(session: &Session, pgbench: &Pgbench, clients: usize) -> Result<Speed> {
     let pace = session.pace;
-    let progress = Progress::begin(&format!("pgbench, {clients} clients"));
+    let progress = Progress::begin(&format!("pgbench, {clients} clients"), 0);
     let running = async {
         let speed = pgbench.run(clients, pace.warm_up, pace.measure).await?;
         progress.remark(format!("{:.0} orders/s", speed.per_second));

@@ -1,8 +1,7 @@
-//! How soon an order is visible, at constant rates of arrival.
+//! The time until an order is visible, at constant arrival rates.
 
+use crate::drive::OpenLoop;
 use crate::measured::Measured;
-use crate::open_loop::{OpenLoop, Schedule};
-use crate::progress::Progress;
 use crate::report::{Report, Row, Target, Unit};
 use crate::requests::{PRODUCTS, order_id};
 use crate::service::Service;
@@ -10,18 +9,18 @@ use crate::session::Session;
 use crate::shop::{Shop, new_orders};
 use crate::visibility::{Seen, Watch};
 use anyhow::Result;
+use kit::Progress;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-/// A rate, for how long (usually, and cut short), and within how many
-/// milliseconds of its answer an order is to be visible: half of them, and 99
-/// of 100.
+/// A rate, its duration (usual and quick), and the targets for the milliseconds between the
+/// response to an order and its visibility.
 struct Case {
     name: &'static str,
     per_second: u32,
     seconds: (u64, u64),
-    /// Between two looks at the view. Looks take processor time, up to a tenth of
-    /// two cores, which is missing where there is much to do.
+    /// Time between two reads of the view. Reads take processor time, up to a tenth of two
+    /// cores, so it is longer at high rates.
     pause: Duration,
     p50: Option<f64>,
     p99: f64,
@@ -62,9 +61,6 @@ struct Accepted {
 }
 
 /// Measures each rate in turn.
-///
-/// # Errors
-/// If something cannot be measured.
 pub async fn run(session: &mut Session) -> Result<()> {
     let shop = session.open_shop().await?;
     let mut pipeline = shop.start_pipeline().await?;
@@ -85,14 +81,14 @@ async fn measure(
 ) -> Result<()> {
     let per_second = NonZeroU32::new(case.per_second).unwrap_or(NonZeroU32::MIN);
     let duration = session.pace.seconds(case.seconds.0, case.seconds.1);
-    let schedule = Schedule::new(per_second, duration);
-    let placing = OpenLoop { address: command.address("api").await?, schedule, expected: 201 };
+    let address = command.address("api").await?;
+    let placing = OpenLoop { address, per_second, duration, expected: 201 };
     let watch = Watch::begin(shop.databases.read.options.clone(), case.pause);
     let (mut orders, mut accepted) = (new_orders(PRODUCTS), Vec::new());
     let note = |due, answered, body: &[u8]| {
         accepted.extend(order_id(body).map(|id| Accepted { id, due, answered }));
     };
-    let progress = Progress::begin(&format!("orders at {}", case.name));
+    let progress = Progress::begin(&format!("orders at {}", case.name), 0);
     let placed = progress.during(placing.run(|request| orders.write(request), note)).await?;
     let last = accepted.iter().map(|order| order.id).max().unwrap_or(0);
     let seen = watch.until(last).await?;
@@ -138,9 +134,9 @@ fn add_rows(report: &mut Report, case: &Case, placed: &Measured, delays: &Delays
         report.add(Row { target: most.map(Target::AtMost), ..row }.flagged(placed.flag()));
     };
     let answer = &delays.from_answer;
-    add("answer to visible, p50", quantile(answer, 0.5), case.p50);
-    add("answer to visible, p99", quantile(answer, 0.99), Some(case.p99));
-    add("answer to visible, max", quantile(answer, 1.0), None);
+    add("response to visible, p50", quantile(answer, 0.5), case.p50);
+    add("response to visible, p99", quantile(answer, 0.99), Some(case.p99));
+    add("response to visible, max", quantile(answer, 1.0), None);
     let due = &delays.from_due;
     add("due to visible, p50", quantile(due, 0.5), None);
     add("due to visible, p99", quantile(due, 0.99), None);
@@ -154,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_values_that_occurred() {
+    fn quantiles_are_measured_values() {
         let values: Vec<f64> = (1..=200).map(f64::from).collect();
         assert_eq!(quantile(&values, 0.5), 100.0);
         assert_eq!(quantile(&values, 0.99), 198.0);

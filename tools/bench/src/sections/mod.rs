@@ -10,13 +10,12 @@ mod soak;
 mod start;
 
 use crate::arguments::{Arguments, SectionName};
-use crate::output::note;
 use crate::session::Session;
 use anyhow::Result;
 use clap::ValueEnum;
+use kit::note;
 
-/// Runs every section that is wanted. One that cannot be measured does not keep
-/// the others from it.
+/// Runs all requested sections, also after one has failed.
 pub async fn run_all(session: &mut Session, arguments: &Arguments) {
     for section in SectionName::value_variants() {
         if !arguments.wants(*section) {
@@ -33,7 +32,7 @@ pub async fn run_all(session: &mut Session, arguments: &Arguments) {
     }
 }
 
-/// Runs one section that needs no size.
+/// Runs a section that has no size.
 async fn run(session: &mut Session, section: SectionName) -> Result<()> {
     session.begin_section(name(section))?;
     match section {
@@ -43,7 +42,7 @@ async fn run(session: &mut Session, section: SectionName) -> Result<()> {
         SectionName::Lag => lag::run(session).await?,
         SectionName::Reads => reads::run(session).await?,
         SectionName::CatchUp => catch_up::run(session).await?,
-        // They need a size.
+        // They have a size.
         SectionName::Growth | SectionName::Soak => {}
     }
     session.end_section()

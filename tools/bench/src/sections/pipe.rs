@@ -1,31 +1,31 @@
-//! Orders all the way into the views: as many as go in, until all are visible.
+//! Orders from the request to the views, at the highest rate, until all are visible.
 
 use super::intake::{ONE_STATEMENT, limit};
-use crate::closed_loop::Until;
 use crate::cpu::Spent;
+use crate::drive::Until;
 use crate::figures::median;
 use crate::measured::Measured;
 use crate::pgbench::{Pgbench, Speed};
-use crate::progress::shown;
 use crate::report::{Report, Row, Target, Unit};
 use crate::requests::PRODUCTS;
 use crate::service::Service;
 use crate::session::Session;
 use crate::shop::{Pipeline, Placing, Shop, one};
 use anyhow::Result;
+use kit::shown;
 use std::time::{Duration, Instant};
 
-/// Clients.
 const CLIENTS: usize = 64;
 
-/// Accepted, by the time from the first request until all are visible.
+/// The name of the figure: accepted orders per second, from the first request until all are
+/// visible.
 const SUSTAINED: &str = "sustained, 64 clients";
 
-/// Between two looks at the views.
+/// Time between two reads of the views.
 const POLL: Duration = Duration::from_millis(5);
 
-/// Sums that must be the same on both sides once the views have caught up: what
-/// it is, where it is, and the statement. As text, for money is exact.
+/// Sums that must be equal once the views have caught up: name, whether of a view, statement. As
+/// text, so that money is exact.
 const SUMS: [(&str, bool, &str); 4] = [
     ("total of orders", false, "SELECT trim_scale(sum(total))::text FROM orders"),
     (
@@ -48,10 +48,7 @@ const STOCK: [&str; 2] = [
      FROM products_read_view",
 ];
 
-/// Places orders for a while, then waits for the views and compares them.
-///
-/// # Errors
-/// If something cannot be measured.
+/// Places orders for some time, then waits for the views and compares them.
 pub async fn run(session: &mut Session) -> Result<()> {
     let shop = session.open_shop().await?;
     let limits = match session.is_grown() {
@@ -100,7 +97,7 @@ async fn measure(session: &mut Session, shop: &Shop) -> Result<()> {
     shown("comparing views", compare_views(&mut session.report, shop)).await
 }
 
-/// How fast orders went in, and through.
+/// Reports the rates of accepted and of visible orders.
 fn report_speed(report: &mut Report, measured: &Measured, complete: Instant) {
     let seconds = (complete - measured.begun).as_secs_f64();
     let sustained = measured.accepted_in_all as f64 / seconds;
@@ -109,7 +106,7 @@ fn report_speed(report: &mut Report, measured: &Measured, complete: Instant) {
     report.add(Row::new(SUSTAINED, sustained, Unit::PerSecond).flagged(measured.flag()));
     report.add(accepted.flagged(measured.flag()));
     report.add(
-        Row::new("last answer until all visible", behind, Unit::Seconds)
+        Row::new("last response until all visible", behind, Unit::Seconds)
             .target(Target::AtMost(0.5)),
     );
     for (what, quantile) in [("POST latency, p50", 0.5), ("POST latency, p99", 0.99)] {
@@ -125,7 +122,7 @@ fn report_memory(report: &mut Report, services: [&Service; 3]) {
     }
 }
 
-/// pgbench is measured right before and right after.
+/// Compares with pgbench, measured directly before and after.
 fn compare_with_limit(report: &mut Report, speeds: &[Speed]) {
     if speeds.is_empty() {
         return;

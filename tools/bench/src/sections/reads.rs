@@ -1,33 +1,30 @@
-//! Queries: by key against a bare server, and beside orders.
+//! Queries: by key, compared with a bare server, and concurrently with orders.
 
-use crate::closed_loop::{ClosedLoop, Until};
+use crate::drive::{ClosedLoop, Until};
 use crate::figures::median;
 use crate::measured::{Measured, each, flags};
 use crate::pgbench::Pgbench;
-use crate::progress::Progress;
 use crate::report::{Row, Target, Unit};
 use crate::requests::{self, CUSTOMERS, PRODUCTS};
 use crate::service::Service;
 use crate::session::Session;
 use crate::shop::{Placing, Shop, check_get};
 use anyhow::{Context, Result};
+use kit::Progress;
 use sqlx::Executor;
 use std::process::Command;
 
-/// Clients by key.
+/// Clients of queries by key.
 const CLIENTS: usize = 64;
 
-/// Clients of each side when queries run beside orders.
+/// Clients of each side when queries and orders run concurrently.
 const MIXED: usize = 16;
 
-/// Measures by key, then beside orders.
-///
-/// # Errors
-/// If something cannot be measured.
+/// Measures queries concurrently with orders, then by key.
 pub async fn run(session: &mut Session) -> Result<()> {
     let shop = session.open_shop().await?;
     measure_mixed(session, &shop).await?;
-    // Rows for what is read; after the orders, which know nothing of them.
+    // Inserts the rows that are read, after the orders, which do not use them.
     shop.databases.read.pool.execute(include_str!("read_rows.sql")).await?;
     shop.databases.read.settle().await?;
     measure_by_key(session, &shop).await?;
@@ -59,7 +56,7 @@ async fn measure_by_key(session: &mut Session, shop: &Shop) -> Result<()> {
     measure_others(session, shop, &mut query).await
 }
 
-/// For information.
+/// Measures other reads, without targets.
 async fn measure_others(session: &mut Session, shop: &Shop, query: &mut Service) -> Result<()> {
     let sales = read(session, "product sales", query, CLIENTS, PRODUCTS, product_sales).await?;
     session.report.add(rate("product sales, 64 clients", &[sales]));
@@ -67,18 +64,18 @@ async fn measure_others(session: &mut Session, shop: &Shop, query: &mut Service)
     session.report.add(rate("order by id, 64 clients", &[orders]));
     let pgbench = Pgbench::point_select(&session.servers, &shop.databases.read)?;
     let (warm_up, measure) = (session.pace.warm_up, session.pace.measure);
-    let progress = Progress::begin("point select, pgbench");
+    let progress = Progress::begin("point select, pgbench", 0);
     let speed = progress.during(pgbench.run(MIXED, warm_up, measure)).await?;
     let row = Row::new("point select by pgbench, 16 clients", speed.per_second, Unit::PerSecond);
     session.report.add(row);
     Ok(())
 }
 
-/// Orders alone and beside readers, in turns.
+/// Measures orders alone and concurrently with reads, alternately.
 async fn measure_mixed(session: &mut Session, shop: &Shop) -> Result<()> {
     let mut pipeline = shop.start_pipeline().await?;
     let mut query = shop.start_query().await?;
-    know_customers(shop).await?;
+    insert_view_customers(shop).await?;
     let (mut alone, mut beside, mut reads) = (Vec::new(), Vec::new(), Vec::new());
     let (warm_up, until) = (session.pace.warm_up, Until::Time(session.pace.measure));
     let placing = |name| Placing { name, connections: MIXED, products: PRODUCTS, warm_up, until };
@@ -105,8 +102,8 @@ async fn measure_mixed(session: &mut Session, shop: &Shop) -> Result<()> {
     Ok(())
 }
 
-/// Makes every customer known to the view.
-async fn know_customers(shop: &Shop) -> Result<()> {
+/// Inserts all customers into the view.
+async fn insert_view_customers(shop: &Shop) -> Result<()> {
     sqlx::query(
         "INSERT INTO customer_ltv_view (customer_id)
          SELECT generate_series(1, $1)
@@ -126,7 +123,7 @@ fn start_bare_server(session: &Session, shop: &Shop) -> Result<Service> {
     Service::start("bare-server", command.arg("bare-server"), &settings, &session.servers.folder)
 }
 
-/// Writes the request for what has that id.
+/// Writes the request for an id.
 type Write = fn(&mut Vec<u8>, u32);
 
 fn lifetime_value(request: &mut Vec<u8>, id: u32) {
@@ -174,7 +171,7 @@ async fn read(
     write: Write,
 ) -> Result<Measured> {
     let reading = reading(session, service, connections).await?;
-    let progress = Progress::begin(&format!("{name}, {connections} clients"));
+    let progress = Progress::begin(&format!("{name}, {connections} clients"), 0);
     let running = async {
         let measured = reading.run(random_gets(highest, write)).await?;
         progress.remark(format!("{:.0} reads/s", measured.rate()));

@@ -1,9 +1,7 @@
-//! A long run at a constant rate: what grows that should not.
+//! A long run at a constant rate, to find growth.
 
+use crate::drive::OpenLoop;
 use crate::measured::Measured;
-use crate::open_loop::{OpenLoop, Schedule};
-use crate::output::print;
-use crate::progress::shown;
 use crate::report::{Row, Target, Unit};
 use crate::requests::PRODUCTS;
 use crate::service::Service;
@@ -11,29 +9,27 @@ use crate::session::Session;
 use crate::shop::{Shop, new_orders};
 use crate::sizes::{self, Size};
 use anyhow::Result;
+use kit::{print, shown};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Orders per second.
 const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
 
-/// How much more memory a service may hold at the end than in the first minute.
+/// The target for a service's memory at the end, as a multiple of that in the first minute.
 const MEMORY: f64 = 1.2;
 
-/// How much larger tables of constant size may be at the end than in the second
-/// minute: rows that died until then have made room for those that die later.
+/// The target for the size of constant tables at the end, as a multiple of that in the second
+/// minute: from then on the space of dead rows is reused.
 const BLOAT: f64 = 1.5;
 
-/// What was seen at the end of a minute.
+/// The state at the end of a minute.
 struct Minute {
     memory: [f64; 3],
     sizes: Vec<Size>,
 }
 
-/// Places orders for so many minutes.
-///
-/// # Errors
-/// If something cannot be measured.
+/// Places orders for this many minutes.
 pub async fn run(session: &mut Session, minutes: u32) -> Result<()> {
     session.begin_section("soak")?;
     let shop = session.open_shop().await?;
@@ -45,7 +41,7 @@ pub async fn run(session: &mut Session, minutes: u32) -> Result<()> {
         let placing = place(&mut pipeline.command);
         let placed = shown(&format!("minute {number} of {minutes}"), placing).await?;
         let services = [&pipeline.command, &pipeline.consumer, &query];
-        let minute = Minute::look(&shop, services).await?;
+        let minute = Minute::measure(&shop, services).await?;
         print(&minute.line(number, &placed));
         (accepted, failed) = (accepted + placed.accepted, failed + placed.failed());
         seen.push(minute);
@@ -59,14 +55,15 @@ pub async fn run(session: &mut Session, minutes: u32) -> Result<()> {
 }
 
 async fn place(command: &mut Service) -> Result<Measured> {
-    let schedule = Schedule::new(RATE, Duration::from_secs(60));
-    let placing = OpenLoop { address: command.address("api").await?, schedule, expected: 201 };
+    let address = command.address("api").await?;
+    let duration = Duration::from_secs(60);
+    let placing = OpenLoop { address, per_second: RATE, duration, expected: 201 };
     let mut orders = new_orders(PRODUCTS);
     placing.run(|request| orders.write(request), |_, _, _| {}).await
 }
 
 impl Minute {
-    async fn look(shop: &Shop, services: [&Service; 3]) -> Result<Self> {
+    async fn measure(shop: &Shop, services: [&Service; 3]) -> Result<Self> {
         let memory = services.map(|service| service.memory().now);
         Ok(Self { memory, sizes: sizes::measure(&shop.databases).await? })
     }

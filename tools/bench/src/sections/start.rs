@@ -1,26 +1,22 @@
-//! From the start of the services until they are well.
+//! The time from the start of the services until they are healthy.
 
 use crate::figures::median;
-use crate::progress::shown;
 use crate::report::{Row, Target, Unit};
 use crate::service::Service;
 use crate::session::Session;
 use crate::shop::Shop;
 use anyhow::Result;
 use futures::future::try_join_all;
+use kit::shown;
 use std::time::Instant;
 
-/// How often they are started.
+/// The number of starts.
 const STARTS: usize = 5;
 
-/// Seconds until all three are to be well.
+/// The target for the seconds until all three are healthy.
 const TARGET: Target = Target::AtMost(1.0);
 
-/// All three are started at once, on databases that are migrated and a broker
-/// that is up.
-///
-/// # Errors
-/// If a service does not come up.
+/// Starts all three at once, with migrated databases and a running broker.
 pub async fn run(session: &mut Session) -> Result<()> {
     let shop = session.open_shop().await?;
     let mut starts = Vec::with_capacity(STARTS);
@@ -43,13 +39,13 @@ pub async fn run(session: &mut Session) -> Result<()> {
     session.close_shop(shop).await
 }
 
-/// Seconds until the command, the consumer and the query service were well.
+/// Seconds until the command, the consumer and the query service were healthy.
 async fn start(shop: &Shop, broker: &str) -> Result<Vec<f64>> {
     let begun = Instant::now();
     let mut services = [shop.spawn_command(broker)?, shop.spawn_consumer()?, shop.spawn_query()?];
-    let well = async |service: &mut Service| -> Result<f64> {
+    let healthy = async |service: &mut Service| -> Result<f64> {
         service.healthy().await?;
         Ok(begun.elapsed().as_secs_f64())
     };
-    try_join_all(services.iter_mut().map(well)).await
+    try_join_all(services.iter_mut().map(healthy)).await
 }

@@ -1,0 +1,16 @@
+//! What the tools share. `stack` does not use it: it is compiled before anything else on a
+//! new machine and has few dependencies.
+
+mod http;
+mod latencies;
+mod numbers;
+mod output;
+mod pacing;
+mod progress;
+
+pub use http::{Connection, Lost, Response, write_request};
+pub use latencies::Latencies;
+pub use numbers::grouped;
+pub use output::{note, print};
+pub use pacing::{Pace, Schedule};
+pub use progress::{Progress, shown};

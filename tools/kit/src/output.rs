@@ -1,0 +1,15 @@
+//! Output of the tools. It ignores a closed pipe (`| head`), unlike `println!`, and
+//! replaces control characters, so that quoted text cannot control the terminal.
+
+use safe_text::sanitize;
+use std::io::{Write, stderr, stdout};
+
+/// Prints a line of the result to standard output.
+pub fn print(text: &str) {
+    let _ = writeln!(stdout(), "{}", sanitize(text));
+}
+
+/// Prints a remark or an error to standard error.
+pub fn note(text: &str) {
+    let _ = writeln!(stderr(), "{}", sanitize(text));
+}

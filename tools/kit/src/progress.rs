@@ -1,0 +1,156 @@
+//! The progress of a step: a bar on a terminal, otherwise a line from time to time.
+
+use crate::{grouped, note};
+use futures::future::{Either, select};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::io::{IsTerminal, stderr};
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+/// Time between two lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Time between two updates of the bar. Drawing takes processor time from what is measured.
+const DRAW_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The progress of one step.
+#[derive(Debug)]
+pub struct Progress {
+    name: String,
+    /// None if standard error is not a terminal.
+    bar: Option<ProgressBar>,
+    begun: Instant,
+    total: Cell<u64>,
+    done: Cell<u64>,
+    remark: RefCell<String>,
+}
+
+impl Progress {
+    /// Begins a step of `total` parts; 0 if their number is unknown.
+    pub fn begin(name: &str, total: u64) -> Self {
+        let progress = Self {
+            name: name.to_owned(),
+            bar: stderr().is_terminal().then(|| bar(total)),
+            begun: Instant::now(),
+            total: Cell::new(total),
+            done: Cell::default(),
+            remark: RefCell::default(),
+        };
+        progress.draw();
+        progress
+    }
+
+    /// Counts one more part as done.
+    pub fn advance(&self) {
+        self.done.set(self.done.get() + 1);
+    }
+
+    /// Sets how many parts are done, and how many there are.
+    pub fn set(&self, done: u64, total: u64) {
+        self.done.set(done);
+        self.total.set(total);
+    }
+
+    /// Sets a remark, shown beside the numbers.
+    pub fn remark(&self, remark: String) {
+        *self.remark.borrow_mut() = remark;
+    }
+
+    /// Runs the step's work and shows its progress until it is done.
+    pub async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        let done = match select(pin!(work), pin!(self.report())).await {
+            Either::Left((done, _)) => done,
+            Either::Right((never, _)) => match never {},
+        };
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        note(&self.line());
+        done
+    }
+
+    async fn report(&self) -> Infallible {
+        let interval = if self.bar.is_some() { DRAW_INTERVAL } else { LINE_INTERVAL };
+        loop {
+            tokio::time::sleep(interval).await;
+            if self.bar.is_some() { self.draw() } else { note(&self.line()) }
+        }
+    }
+
+    fn draw(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(self.total.get());
+            bar.set_position(self.done.get());
+            bar.set_message(self.line());
+            bar.tick();
+        }
+    }
+
+    fn line(&self) -> String {
+        let (done, total) = (self.done.get(), self.total.get());
+        line(&self.name, done, total, self.begun.elapsed(), &self.remark.borrow())
+    }
+}
+
+/// Runs a step of unknown length and shows its progress.
+pub async fn shown<T>(name: &str, work: impl Future<Output = T>) -> T {
+    Progress::begin(name, 0).during(work).await
+}
+
+fn bar(total: u64) -> ProgressBar {
+    let style = match total {
+        0 => ProgressStyle::default_spinner(),
+        _ => ProgressStyle::with_template("{bar:24} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("━╸─"),
+    };
+    let target = ProgressDrawTarget::stderr_with_hz(5);
+    ProgressBar::with_draw_target(Some(total), target).with_style(style)
+}
+
+/// `orders: 12,000 of 30,000, 1,500/s, 12 s left`; only the time if the total is unknown.
+fn line(name: &str, done: u64, total: u64, elapsed: Duration, remark: &str) -> String {
+    let seconds = elapsed.as_secs_f64();
+    let mut line = format!("  {name}: ");
+    let per_second = done as f64 / seconds.max(0.001);
+    let left = total.saturating_sub(done) as f64 / per_second;
+    let _ = match total {
+        0 => write!(line, "{seconds:.1} s"),
+        _ => write!(
+            line,
+            "{} of {}, {}/s",
+            grouped(done),
+            grouped(total),
+            grouped(per_second.round() as u64)
+        ),
+    };
+    if total > 0 && done == total {
+        let _ = write!(line, ", took {seconds:.1} s");
+    } else if done > 0 {
+        let _ = write!(line, ", {left:.0} s left");
+    }
+    if !remark.is_empty() {
+        let _ = write!(line, ", {remark}");
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_shows_the_rate_and_the_time_left() {
+        let after = Duration::from_secs;
+        assert_eq!(
+            line("orders", 12_000, 30_000, after(8), ""),
+            "  orders: 12,000 of 30,000, 1,500/s, 12 s left"
+        );
+        assert_eq!(line("users", 9, 9, after(3), ""), "  users: 9 of 9, 3/s, took 3.0 s");
+        assert_eq!(line("users", 0, 9, after(3), "2 failed"), "  users: 0 of 9, 0/s, 2 failed");
+        assert_eq!(line("views", 0, 0, after(3), "lag 2 s"), "  views: 3.0 s, lag 2 s");
+    }
+}
