@@ -1,4 +1,4 @@
-//! `cargo stack bench`: measurements, with servers of their own.
+//! `cargo stack bench`: measurements on their own servers.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow};
 
 use crate::{
     cargo_build::cargo_build,
-    foreground::run_to_end,
+    foreground::{exit_code, run_to_end},
     infrastructure::{Infrastructure, Plan},
     instance_lock::InstanceLock,
     interrupt,
@@ -27,12 +27,11 @@ const BENCH: &str = "bench";
 /// The services' pools, pgbench and the bench's own connections.
 const MAX_CONNECTIONS: u16 = 200;
 
-/// Starts fresh servers, runs the bench with these arguments, and gives its exit
-/// code.
+/// Starts fresh servers, runs the bench with these arguments, and returns its exit code.
 pub fn run(arguments: &[String]) -> Result<ExitCode> {
     let project = Project::locate()?;
     if arguments.iter().any(|argument| ["--help", "-h", "--version"].contains(&argument.as_str())) {
-        return answer(&project, arguments);
+        return help(&project, arguments);
     }
     let folder = project.private_folder().join("bench");
     let _lock = InstanceLock::acquire(&folder, "bench")?;
@@ -57,8 +56,8 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     code_of(status)
 }
 
-/// Has the bench tell about itself, for which it needs no servers.
-fn answer(project: &Project, arguments: &[String]) -> Result<ExitCode> {
+/// Runs the bench without servers, which its help and version do not need.
+fn help(project: &Project, arguments: &[String]) -> Result<ExitCode> {
     let nothing_else = AtomicBool::new(false);
     let programs = cargo_build(
         project.cargo().args(["build", "--release", "--bin", BENCH]),
@@ -68,15 +67,15 @@ fn answer(project: &Project, arguments: &[String]) -> Result<ExitCode> {
     code_of(run_to_end(Command::new(programs.path(BENCH)?).args(arguments)))
 }
 
-/// The exit code of the bench; that of the signal if it was stopped.
+/// The exit code of the bench; an error if it was stopped.
 fn code_of(status: Result<ExitStatus>) -> Result<ExitCode> {
-    let code = status?.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    let code = exit_code(status?);
     interrupt::check()?;
-    Ok(ExitCode::from(code))
+    Ok(code)
 }
 
-/// Builds the services and the bench while databases and broker start; gives the
-/// bench's program, beside which the services are.
+/// Builds the services and the bench while databases and broker start. Returns the bench's
+/// program; the services are in its folder.
 fn build_and_start(plan: &Plan<'_>) -> Result<(PathBuf, Infrastructure)> {
     let failed = AtomicBool::new(false);
     let services = services::programs().map(|program| ["--bin", program]).concat();
@@ -92,7 +91,7 @@ fn build_and_start(plan: &Plan<'_>) -> Result<(PathBuf, Infrastructure)> {
     })
 }
 
-/// Tells the bench where servers, programs and its folder are.
+/// Sets the environment of the bench: servers, programs and its folder.
 fn describe(bench: &mut Command, program: &Path, infrastructure: &Infrastructure) {
     let processes = infrastructure.processes.iter().filter_map(|process| {
         let id = process.process_id()?;

@@ -1,4 +1,4 @@
-//! Building with cargo, visibly.
+//! Building with cargo, with progress.
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +22,7 @@ use nix::{
 use serde::Deserialize;
 
 use crate::{
-    interrupt, process,
+    interrupt, process_groups,
     terminal::{self, Step},
 };
 
@@ -35,14 +35,14 @@ pub struct Program {
     pub package: String,
     /// The folder of its package.
     pub folder: PathBuf,
-    /// Whether it runs the target's tests.
+    /// Whether it is the target's test program.
     pub is_test: bool,
     /// The executable.
     pub path: PathBuf,
 }
 
 impl Program {
-    /// What people call it: its package, and the target where that has another name.
+    /// Its name in messages: its package, and the target if that has another name.
     pub fn title(&self) -> String {
         if self.name.replace('_', "-") == self.package {
             self.package.clone()
@@ -80,11 +80,10 @@ struct Build {
 }
 
 /// Runs cargo, which was given a subcommand, a profile and targets, for the whole workspace
-/// and returns the executables. Gives up when a stop is asked for or `unwanted` becomes
-/// true.
+/// and returns the executables. Ends when a stop is requested or `unwanted` becomes true.
 ///
 /// `--workspace` unifies the features of dependencies over all packages, whatever the
-/// targets are. With another choice of packages cargo would compile dependencies again.
+/// targets are. For other packages cargo would compile dependencies again.
 pub fn cargo_build(cargo: &mut Command, what: &str, unwanted: &AtomicBool) -> Result<Programs> {
     let step = Step::begin(&format!("build {what}"));
     cargo.args(["--workspace", "--message-format=json-render-diagnostics", "--color=never"]);
@@ -92,7 +91,7 @@ pub fn cargo_build(cargo: &mut Command, what: &str, unwanted: &AtomicBool) -> Re
     if !run(cargo, &build, &step, unwanted)? {
         interrupt::check()?;
         if unwanted.load(Ordering::Relaxed) {
-            bail!("the build was given up");
+            bail!("the build was cancelled");
         }
         drop(step);
         for message in build.messages.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -114,27 +113,26 @@ fn run(command: &mut Command, build: &Build, step: &Step, unwanted: &AtomicBool)
         .process_group(0)
         .spawn()
         .context("cannot run cargo")?;
-    process::register_group(cargo.id());
+    let group = i32::try_from(cargo.id())?;
+    process_groups::register(group);
     let (stdout, stderr) = (cargo.stdout.take(), cargo.stderr.take());
     let succeeded = thread::scope(|scope| {
         scope.spawn(|| for_each_line(stdout, |line| build.artifact(line)));
         scope.spawn(|| for_each_line(stderr, |line| build.message(line, step)));
-        wait(&mut cargo, unwanted)
+        wait(&mut cargo, group, unwanted)
     });
-    process::forget_group(cargo.id());
+    process_groups::forget(group);
     succeeded
 }
 
-fn wait(cargo: &mut Child, unwanted: &AtomicBool) -> Result<bool> {
+fn wait(cargo: &mut Child, group: i32, unwanted: &AtomicBool) -> Result<bool> {
     loop {
         if let Some(status) = cargo.try_wait()? {
             return Ok(status.success());
         }
         if interrupt::requested() || unwanted.load(Ordering::Relaxed) {
-            // cargo does not pass signals on to the compilers it has started.
-            if let Ok(group) = i32::try_from(cargo.id()) {
-                let _ = killpg(Pid::from_raw(group), Signal::SIGTERM);
-            }
+            // cargo does not forward signals to the compilers that it has started.
+            let _ = killpg(Pid::from_raw(group), Signal::SIGTERM);
             cargo.wait()?;
             return Ok(false);
         }
@@ -180,7 +178,7 @@ fn for_each_line(output: Option<impl Read>, mut take: impl FnMut(&str)) {
     }
 }
 
-/// A message of the reason `compiler-artifact`, as far as it is used:
+/// The fields that are used of a message with the reason `compiler-artifact`:
 /// <https://doc.rust-lang.org/cargo/reference/external-tools.html#artifact-messages>.
 #[derive(Debug, Deserialize)]
 struct Artifact {
@@ -202,7 +200,7 @@ struct Profile {
 }
 
 impl Artifact {
-    /// Other messages lack some of the properties.
+    /// None for other messages, which lack some of these fields.
     fn parse(line: &str) -> Option<Self> {
         serde_json::from_str(line).ok()
     }
@@ -238,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_and_test_programs_are_told_apart() -> Result<()> {
+    fn programs_and_test_programs_are_distinguished() -> Result<()> {
         let build = Build::default();
         let id = "path+file:///s/query-service#0.1.0";
         build.artifact(&artifact(id, "query-service", false, r#""/t/a \"b\"/query-service""#));
@@ -255,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_has_the_name_of_its_folder_unless_its_id_has_another() {
+    fn a_package_has_the_name_of_its_folder_unless_its_id_names_another() {
         assert_eq!(package_name("path+file:///s/load#0.1.0"), Some("load"));
         assert_eq!(package_name("path+file:///s/tests#system-tests@0.1.0"), Some("system-tests"));
         assert_eq!(package_name("nothing"), None);

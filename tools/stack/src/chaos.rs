@@ -1,5 +1,5 @@
-//! `cargo stack chaos`: random faults. What breaks things is a program of the system
-//! tests, which starts its own servers by `cargo stack infra --throw-away`.
+//! `cargo stack chaos`: random faults. A program of the system tests causes them; it starts
+//! its own servers by `cargo stack infra --throw-away`.
 
 use std::{
     path::Path,
@@ -10,14 +10,16 @@ use std::{
 use anyhow::Result;
 
 use crate::{
-    cargo_build::cargo_build, debian_packages::prepare_faketime, foreground::run_to_end, interrupt,
+    cargo_build::cargo_build,
+    debian_packages::prepare_faketime,
+    foreground::{exit_code, run_to_end},
+    interrupt,
     project::Project,
 };
 
-/// The program.
 const CHAOS: &str = "chaos";
 
-/// Builds everything, hands the arguments on, and gives the exit code.
+/// Builds everything, passes the arguments on, and returns the exit code.
 pub fn run(arguments: &[String]) -> Result<ExitCode> {
     let project = Project::locate()?;
     prepare_faketime(&project.private_folder());
@@ -30,8 +32,8 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     let program = programs.path(CHAOS)?;
     let mut chaos = Command::new(program);
     chaos.args(arguments).env("SERVICE_BINARIES", program.parent().unwrap_or(Path::new("")));
-    // Ctrl-C is passed on, and the table of what was done until then awaited.
+    // After Ctrl-C the program still prints a table of what it did.
     let status = run_to_end(&mut chaos)?;
     interrupt::check()?;
-    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    Ok(exit_code(status))
 }

@@ -1,4 +1,4 @@
-//! The folder that an instance's servers keep their data in.
+//! The folder of an instance's data.
 
 use std::{
     fs,
@@ -12,29 +12,28 @@ use nix::unistd::geteuid;
 
 use crate::{system_user::SystemUser, terminal};
 
-/// Chooses and creates the folder: the wanted one, or one below `/var/tmp` if
-/// the servers' users cannot work in it (a project in `/root`, say, or on a
-/// file system without owners).
+/// Creates the folder and returns it, or one below `/var/tmp` if the servers' users cannot use
+/// it, as in `/root` or on a file system without owners.
 pub fn prepare(wanted: &Path, users: &[Option<SystemUser>]) -> Result<PathBuf> {
     fs::create_dir_all(wanted).with_context(|| format!("cannot create {}", wanted.display()))?;
     let users: Vec<SystemUser> = users.iter().flatten().copied().collect();
-    if users.iter().all(|user| can_work_in(wanted, *user)) {
+    if users.iter().all(|user| can_use(wanted, *user)) {
         return Ok(wanted.to_owned());
     }
     let instead = substitute(wanted);
     fs::create_dir_all(&instead).with_context(|| format!("cannot create {}", instead.display()))?;
     refuse_foreign(instead.parent().unwrap_or(&instead))?;
     terminal::note(&format!(
-        "  the servers' users cannot work in {}: the data is in {}",
+        "  the servers' users cannot use {}: the data is in {}",
         wanted.display(),
         instead.display()
     ));
     Ok(instead)
 }
 
-/// Whether the user can use a folder of its own inside this one: tried, since
-/// permissions, access lists and mount options all have a say.
-fn can_work_in(folder: &Path, user: SystemUser) -> bool {
+/// Whether the user can use its own folder in this one. Tried, because that depends on
+/// permissions, access lists and mount options.
+fn can_use(folder: &Path, user: SystemUser) -> bool {
     let trial = folder.join("trial");
     let _ = fs::remove_dir_all(&trial);
     if fs::create_dir(&trial).is_err() || user.own(&trial).is_err() {
@@ -55,7 +54,7 @@ fn can_work_in(folder: &Path, user: SystemUser) -> bool {
     works
 }
 
-/// A folder that every user reaches and that no other project has:
+/// A folder that all users can reach and no other project uses:
 /// `/var/tmp/shop-analytics-<hash of the project>/<instance>`.
 fn substitute(wanted: &Path) -> PathBuf {
     let project = wanted.parent().unwrap_or(wanted);
@@ -64,31 +63,31 @@ fn substitute(wanted: &Path) -> PathBuf {
     Path::new("/var/tmp").join(format!("shop-analytics-{:08x}", hash >> 32)).join(instance)
 }
 
-/// Anyone can create folders in `/var/tmp`: one that somebody else has made
-/// under our name would let them at the data.
+/// Fails if the folder belongs to another user, who could read the data: everyone can create
+/// folders in `/var/tmp`.
 fn refuse_foreign(folder: &Path) -> Result<()> {
     let owner = fs::symlink_metadata(folder)
-        .with_context(|| format!("cannot look at {}", folder.display()))?;
+        .with_context(|| format!("cannot read {}", folder.display()))?;
     if owner.uid() != geteuid().as_raw() || !owner.is_dir() {
         bail!("{} belongs to another user: remove it and start again", folder.display());
     }
     Ok(())
 }
 
-/// FNV-1a, 64 bit: the standard library's hash may change with its version,
-/// and the data must be found again.
+/// FNV-1a, 64 bit. The standard library's hash may change with its version, and then the data
+/// would not be found.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 
-/// Creates a folder for one server, which belongs to its user alone.
+/// Creates a folder that belongs to a server's user.
 pub fn create_for(path: &Path, user: Option<SystemUser>) -> Result<()> {
     fs::create_dir_all(path).with_context(|| {
         format!(
-            "cannot create {}: if an earlier run as another user made the folder above it, \
-             run as that user again or delete it",
+            "cannot create {}: if another user has created the folder above it, run as that \
+             user or delete it",
             path.display()
         )
     })?;

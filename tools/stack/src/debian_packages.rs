@@ -1,7 +1,7 @@
-//! Installing what is missing from Debian's and Ubuntu's packages.
+//! Installs missing servers from the packages of Debian and Ubuntu.
 //!
-//! The installation itself is a shell script of its own, `install_debian.sh`:
-//! it restores what it changes even if this tool dies while it runs.
+//! The shell script `install_debian.sh` does the installation. It restores what it changes even
+//! if this tool dies meanwhile.
 
 use std::{
     fs::{self, File},
@@ -16,6 +16,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     interrupt,
+    logs::last_lines,
     server_binaries::{
         NginxBinary, POSTGRES_MAJOR, PostgresBinaries, RabbitmqBinaries, Version, find_nginx,
         find_pgbouncer, find_postgres, find_rabbitmq,
@@ -26,68 +27,104 @@ use crate::{
 
 const SCRIPT: &str = include_str!("install_debian.sh");
 
-/// The programs of both servers that every stack needs.
+/// The programs of the servers that every stack uses.
 #[derive(Debug, Clone)]
 pub struct Servers {
-    /// PostgreSQL.
     pub postgres: PostgresBinaries,
-    /// RabbitMQ.
     pub rabbitmq: RabbitmqBinaries,
 }
 
 /// A server that can be installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Server {
-    Postgres,
-    Rabbitmq,
-    Nginx,
-    Faketime,
-    Pgbouncer,
+#[derive(Debug)]
+struct Server {
+    name: &'static str,
+    /// What to install without this tool.
+    requirement: &'static str,
+    homebrew_formula: &'static str,
+    is_missing: fn() -> bool,
+    /// Chooses the package by the output of `apt-cache policy`.
+    choose: fn(&str) -> Result<String>,
 }
 
-/// Finds both servers, after installing what is missing.
+static POSTGRES: Server = Server {
+    name: "PostgreSQL",
+    requirement: "PostgreSQL 15 to 17 (server and psql)",
+    homebrew_formula: "postgresql@17",
+    is_missing: || find_postgres().is_none(),
+    choose: choose_postgres,
+};
+static RABBITMQ: Server = Server {
+    name: "RabbitMQ",
+    requirement: "RabbitMQ 3.10 or newer up to 4.x with its management plugin",
+    homebrew_formula: "rabbitmq",
+    is_missing: || find_rabbitmq().is_none(),
+    choose: choose_rabbitmq,
+};
+static NGINX: Server = Server {
+    name: "nginx",
+    requirement: "nginx",
+    homebrew_formula: "nginx",
+    is_missing: || find_nginx().is_none(),
+    choose: |policy| choose_any_version(policy, "nginx"),
+};
+static FAKETIME: Server = Server {
+    name: "libfaketime",
+    requirement: "libfaketime",
+    homebrew_formula: "libfaketime",
+    is_missing: || !has_faketime(),
+    choose: |policy| choose_any_version(policy, "faketime"),
+};
+static PGBOUNCER: Server = Server {
+    name: "PgBouncer",
+    requirement: "PgBouncer",
+    homebrew_formula: "pgbouncer",
+    is_missing: || find_pgbouncer().is_none(),
+    choose: |policy| choose_any_version(policy, "pgbouncer"),
+};
+
+/// Finds PostgreSQL and RabbitMQ, after installing what is missing.
 pub fn ensure_servers(private_folder: &Path) -> Result<Servers> {
-    install_missing(private_folder, &[Server::Postgres, Server::Rabbitmq])?;
+    install_missing(private_folder, &[&POSTGRES, &RABBITMQ])?;
     Ok(Servers {
-        postgres: found(Server::Postgres, find_postgres())?,
-        rabbitmq: found(Server::Rabbitmq, find_rabbitmq())?,
+        postgres: found(&POSTGRES, find_postgres())?,
+        rabbitmq: found(&RABBITMQ, find_rabbitmq())?,
     })
 }
 
 /// Finds PostgreSQL, after installing it if it is missing.
 pub fn ensure_postgres(private_folder: &Path) -> Result<PostgresBinaries> {
-    install_missing(private_folder, &[Server::Postgres])?;
-    found(Server::Postgres, find_postgres())
+    install_missing(private_folder, &[&POSTGRES])?;
+    found(&POSTGRES, find_postgres())
 }
 
 /// Finds nginx, after installing it if it is missing.
 pub fn ensure_nginx(private_folder: &Path) -> Result<NginxBinary> {
-    install_missing(private_folder, &[Server::Nginx])?;
-    found(Server::Nginx, find_nginx())
-}
-
-/// Installs libfaketime if it is missing. Tests use it to give services a wrong clock;
-/// all other tests work without it.
-pub fn prepare_faketime(private_folder: &Path) {
-    if let Err(error) = install_missing(private_folder, &[Server::Faketime]) {
-        terminal::note(&format!("tests of wrong clocks will fail: {error:#}"));
-    }
+    install_missing(private_folder, &[&NGINX])?;
+    found(&NGINX, find_nginx())
 }
 
 /// Finds PgBouncer, after installing it if it is missing.
 pub fn ensure_pgbouncer(private_folder: &Path) -> Result<PathBuf> {
-    install_missing(private_folder, &[Server::Pgbouncer])?;
-    found(Server::Pgbouncer, find_pgbouncer())
+    install_missing(private_folder, &[&PGBOUNCER])?;
+    found(&PGBOUNCER, find_pgbouncer())
 }
 
-fn found<T>(server: Server, programs: Option<T>) -> Result<T> {
-    programs
-        .with_context(|| format!("{} was installed but its programs were not found", server.name()))
+/// Installs libfaketime if it is missing. Tests use it to give services a wrong clock; all other
+/// tests work without it.
+pub fn prepare_faketime(private_folder: &Path) {
+    if let Err(error) = install_missing(private_folder, &[&FAKETIME]) {
+        terminal::note(&format!("tests of wrong clocks will fail: {error:#}"));
+    }
 }
 
-fn install_missing(private_folder: &Path, wanted: &[Server]) -> Result<()> {
-    let missing: Vec<Server> =
-        wanted.iter().copied().filter(|server| server.is_missing()).collect();
+fn found<T>(server: &Server, programs: Option<T>) -> Result<T> {
+    let name = server.name;
+    programs.with_context(|| format!("{name} was installed but its programs were not found"))
+}
+
+fn install_missing(private_folder: &Path, wanted: &[&'static Server]) -> Result<()> {
+    let missing: Vec<&Server> =
+        wanted.iter().copied().filter(|server| (server.is_missing)()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -97,7 +134,7 @@ fn install_missing(private_folder: &Path, wanted: &[Server]) -> Result<()> {
     Installation::new(private_folder)?.install(&missing)
 }
 
-/// A run of the package tools, as root or by sudo, with a log.
+/// A run of the package tools, as root or with sudo, with a log.
 #[derive(Debug)]
 struct Installation {
     log: PathBuf,
@@ -112,10 +149,10 @@ impl Installation {
         Ok(Self { log: private_folder.join("install.log"), script, sudo: !running_as_root() })
     }
 
-    fn install(&self, missing: &[Server]) -> Result<()> {
+    fn install(&self, missing: &[&Server]) -> Result<()> {
         if self.sudo && !sudo_works() {
             bail!(
-                "{}, and installing needs root: `sudo` does not work without a password here. \
+                "{}, and the installation requires root: `sudo` requires a password here. \
                  Run `sudo -v` and then this command again, or install {} yourself",
                 lack(missing),
                 names(missing),
@@ -128,8 +165,8 @@ impl Installation {
         self.step(&format!("apt-get install {}", packages.join(" ")), &command)
     }
 
-    /// Runs one command to its end, even if a stop is asked for meanwhile: a
-    /// half-installed package would be the user's to repair.
+    /// Runs a command to its end, even if a stop is requested meanwhile, so that no package is
+    /// left half-installed.
     fn step(&self, name: &str, words: &[&Path]) -> Result<()> {
         let step = Step::begin(&if self.sudo { format!("sudo {name}") } else { name.to_owned() });
         let status = self.run(&step, words)?;
@@ -167,84 +204,37 @@ impl Installation {
             if let Some(status) = child.try_wait()? {
                 return Ok(status);
             }
-            let doing = last_lines(&self.log, 1).pop().unwrap_or_default();
-            let doing =
-                if interrupt::requested() { "stopping when the packages are done" } else { &doing };
-            step.detail(doing.trim_end_matches(" ..."));
+            let last = last_lines(&self.log, 1).pop().unwrap_or_default();
+            let detail =
+                if interrupt::requested() { "stopping after the installation" } else { &last };
+            step.detail(detail.trim_end_matches(" ..."));
             thread::sleep(Duration::from_millis(200));
         }
     }
 }
 
-impl Server {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Postgres => "PostgreSQL",
-            Self::Rabbitmq => "RabbitMQ",
-            Self::Nginx => "nginx",
-            Self::Faketime => "libfaketime",
-            Self::Pgbouncer => "PgBouncer",
-        }
-    }
-
-    fn is_missing(self) -> bool {
-        match self {
-            Self::Postgres => find_postgres().is_none(),
-            Self::Rabbitmq => find_rabbitmq().is_none(),
-            Self::Nginx => find_nginx().is_none(),
-            Self::Faketime => !has_faketime(),
-            Self::Pgbouncer => find_pgbouncer().is_none(),
-        }
-    }
-
-    /// What is needed of it, for people who install it themselves.
-    fn requirement(self) -> String {
-        match self {
-            Self::Postgres => format!(
-                "PostgreSQL {} to {} (server and psql)",
-                POSTGRES_MAJOR.start(),
-                POSTGRES_MAJOR.end()
-            ),
-            Self::Rabbitmq => {
-                "RabbitMQ 3.10 or newer up to 4.x with its management plugin".to_owned()
-            }
-            Self::Nginx | Self::Pgbouncer | Self::Faketime => self.name().to_owned(),
-        }
-    }
-
-    fn homebrew_formula(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgresql@17",
-            Self::Rabbitmq => "rabbitmq",
-            Self::Nginx => "nginx",
-            Self::Faketime => "libfaketime",
-            Self::Pgbouncer => "pgbouncer",
-        }
-    }
-}
-
-/// Whether libfaketime is in Debian's folder, on any architecture.
+/// Whether libfaketime is in Debian's folder of any architecture.
 fn has_faketime() -> bool {
     let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     folders.into_iter().any(|entry| entry.path().join("faketime/libfaketime.so.1").exists())
 }
 
 /// `PostgreSQL`, `PostgreSQL and RabbitMQ`.
-fn names(servers: &[Server]) -> String {
-    servers.iter().map(|server| server.name()).collect::<Vec<_>>().join(" and ")
+fn names(servers: &[&Server]) -> String {
+    servers.iter().map(|server| server.name).collect::<Vec<_>>().join(" and ")
 }
 
 /// `PostgreSQL is missing`, `PostgreSQL and RabbitMQ are missing`.
-fn lack(missing: &[Server]) -> String {
+fn lack(missing: &[&Server]) -> String {
     format!("{} {} missing", names(missing), if missing.len() == 1 { "is" } else { "are" })
 }
 
-fn advice_without_apt(missing: &[Server]) -> String {
-    let requirements: Vec<String> = missing.iter().map(|server| server.requirement()).collect();
-    let formulas: Vec<&str> = missing.iter().map(|server| server.homebrew_formula()).collect();
+fn advice_without_apt(missing: &[&Server]) -> String {
+    let requirements: Vec<&str> = missing.iter().map(|server| server.requirement).collect();
+    let formulas: Vec<&str> = missing.iter().map(|server| server.homebrew_formula).collect();
     format!(
-        "{}, and this system's packages are not known to the tool. Install {} \
-         (Homebrew: `brew install {}`), without starting anything, and see that the programs are in PATH",
+        "{}, and this tool does not support this system's packages. Install {} \
+         (Homebrew: `brew install {}`) without starting it, with its programs in PATH",
         lack(missing),
         requirements.join(" and "),
         formulas.join(" "),
@@ -261,7 +251,7 @@ fn sudo_works() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// What `apt-cache policy` says of every package that could be wanted.
+/// The output of `apt-cache policy` for all packages that may be installed.
 fn candidates() -> Result<String> {
     let mut command = Command::new("apt-cache");
     let packages = ["policy", "rabbitmq-server", "nginx", "pgbouncer", "faketime"];
@@ -271,18 +261,9 @@ fn candidates() -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The packages to install, or why the system's cannot be used.
-fn choose(missing: &[Server], policy: &str) -> Result<Vec<String>> {
-    missing
-        .iter()
-        .map(|server| match server {
-            Server::Postgres => choose_postgres(policy),
-            Server::Rabbitmq => choose_rabbitmq(policy),
-            Server::Nginx => choose_plain(policy, "nginx"),
-            Server::Pgbouncer => choose_plain(policy, "pgbouncer"),
-            Server::Faketime => choose_plain(policy, "faketime"),
-        })
-        .collect()
+/// The packages to install. Fails if the system has no suitable ones.
+fn choose(missing: &[&Server], policy: &str) -> Result<Vec<String>> {
+    missing.iter().map(|server| (server.choose)(policy)).collect()
 }
 
 fn choose_postgres(policy: &str) -> Result<String> {
@@ -301,15 +282,14 @@ fn choose_rabbitmq(policy: &str) -> Result<String> {
     match candidate(policy, "rabbitmq-server") {
         Some(version) if version.is_usable_rabbitmq() => Ok("rabbitmq-server".to_owned()),
         offered => bail!(
-            "this system's packages have {}, but 3.10 to 4.x is needed: add the repository of \
+            "this system's packages have {}, but 3.10 to 4.x is required: add the repository of \
              https://www.rabbitmq.com/docs/install-debian and run this again",
             offered.map_or("no RabbitMQ".to_owned(), |version| format!("RabbitMQ {version}"))
         ),
     }
 }
 
-/// A package in any version.
-fn choose_plain(policy: &str, package: &str) -> Result<String> {
+fn choose_any_version(policy: &str, package: &str) -> Result<String> {
     candidate(policy, package).map(|_| package.to_owned()).with_context(|| {
         format!("this system's packages have no {package}: install it yourself and run this again")
     })
@@ -325,19 +305,11 @@ fn candidate(policy: &str, package: &str) -> Option<Version> {
     Version::parse(version)
 }
 
-/// The last lines of a file that are not empty.
-pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
-    let text = fs::read(path).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines.iter().skip(lines.len().saturating_sub(count)).map(|line| (*line).to_owned()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const BOTH: [Server; 2] = [Server::Postgres, Server::Rabbitmq];
+    const BOTH: [&Server; 2] = [&POSTGRES, &RABBITMQ];
     const BOOKWORM: &str = "rabbitmq-server:\n  Installed: (none)\n  Candidate: 3.10.8-1.1+deb12u1\n  Version table:\n\
                             postgresql-15:\n  Installed: (none)\n  Candidate: 15.13-0+deb12u1\n  Version table:\n\
                             nginx:\n  Installed: (none)\n  Candidate: 1.22.1-9+deb12u7\n  Version table:\n\
@@ -349,14 +321,14 @@ mod tests {
         let with_16 =
             format!("{BOOKWORM}postgresql-16:\n  Installed: (none)\n  Candidate: 16.4-1\n");
         assert_eq!(choose(&BOTH, &with_16)?, ["postgresql-16", "rabbitmq-server"]);
-        assert_eq!(choose(&[Server::Rabbitmq], BOOKWORM)?, ["rabbitmq-server"]);
-        assert_eq!(choose(&[Server::Nginx], BOOKWORM)?, ["nginx"]);
-        assert_eq!(choose(&[Server::Pgbouncer], BOOKWORM)?, ["pgbouncer"]);
+        assert_eq!(choose(&[&RABBITMQ], BOOKWORM)?, ["rabbitmq-server"]);
+        assert_eq!(choose(&[&NGINX], BOOKWORM)?, ["nginx"]);
+        assert_eq!(choose(&[&PGBOUNCER], BOOKWORM)?, ["pgbouncer"]);
         Ok(())
     }
 
     #[test]
-    fn systems_that_are_too_old_are_told_what_to_do() {
+    fn too_old_systems_get_advice() {
         let jammy = BOOKWORM.replace("3.10.8-1.1+deb12u1", "3.9.13-1");
         let refusal =
             choose(&BOTH, &jammy).err().map(|error| error.to_string()).unwrap_or_default();
@@ -367,11 +339,12 @@ mod tests {
 
     #[test]
     fn advice_names_what_is_missing() {
-        let advice = advice_without_apt(&[Server::Nginx]);
+        let advice = advice_without_apt(&[&NGINX]);
         assert!(advice.starts_with("nginx is missing"), "{advice}");
         assert!(advice.contains("`brew install nginx`"), "{advice}");
         let advice = advice_without_apt(&BOTH);
         assert!(advice.starts_with("PostgreSQL and RabbitMQ are missing"), "{advice}");
         assert!(advice.contains("Install PostgreSQL 15 to 17 (server and psql) and RabbitMQ 3.10"));
+        assert_eq!((*POSTGRES_MAJOR.start(), *POSTGRES_MAJOR.end()), (15, 17));
     }
 }

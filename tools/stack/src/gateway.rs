@@ -1,8 +1,8 @@
 //! The gateway: nginx with the configuration that Docker Compose uses.
 //!
-//! `deploy/gateway/nginx.conf` is written for a container, with fixed ports, and
-//! services that are found by name. What is different on this machine is replaced in a
-//! private copy. All the rest, and with it what the gateway does, is the same.
+//! `deploy/gateway/nginx.conf` is written for a container: with fixed ports, and with services
+//! that are found by name. A private copy replaces these by the addresses on this machine. The
+//! rest of the configuration is the same.
 
 use std::{
     ffi::OsString,
@@ -38,8 +38,7 @@ struct Gateway {
     user: Option<SystemUser>,
 }
 
-/// Starts the gateway in the folder of the instance's data, and waits until it
-/// answers.
+/// Starts the gateway in the folder of the instance's data, and waits until it responds.
 pub fn start(plan: &Plan<'_>, nginx: NginxBinary, folder: &Path) -> Result<Supervised> {
     let step = Step::begin("gateway");
     let gateway = Gateway {
@@ -55,15 +54,14 @@ pub fn start(plan: &Plan<'_>, nginx: NginxBinary, folder: &Path) -> Result<Super
     Ok(process)
 }
 
-/// Stops the gateway. Before the services: what they still answer gets through.
+/// Stops the gateway. Called before the services stop, so that their last responses arrive.
 pub fn stop(process: &mut Supervised) {
     let step = Step::begin("stop the gateway");
     process.stop();
     step.done("");
 }
 
-/// The user of Debian's and Ubuntu's packages, or that of nginx's own and most
-/// others.
+/// The user of Debian's and Ubuntu's packages, or that of most other packages.
 fn system_user() -> Result<Option<SystemUser>> {
     SystemUser::for_server("www-data").or_else(|_| SystemUser::for_server("nginx"))
 }
@@ -77,8 +75,8 @@ impl Gateway {
         self.folder.join("gateway.log")
     }
 
-    /// Writes the configuration and makes the log, which nginx opens by itself
-    /// once more (`/dev/stdout`) and so has to own.
+    /// Writes the configuration and creates the log. nginx opens the log itself (`/dev/stdout`)
+    /// and so has to own it.
     fn configure(&self, compose_configuration: &Path, ports: &Ports) -> Result<()> {
         let home = self.home();
         data_folder::create_for(&home, self.user)?;
@@ -101,8 +99,8 @@ impl Gateway {
         let mut arguments: Vec<OsString> =
             ["-c", "nginx.conf", "-g", "daemon off;", "-p"].map(OsString::from).to_vec();
         arguments.push(self.home().into());
-        // What it says before it has read the configuration; otherwise that
-        // goes to a file of the system's nginx. The option is from 1.19.5.
+        // Messages before the configuration is read; otherwise they go to a file of the
+        // system's nginx. The option exists since 1.19.5.
         if self.nginx.version >= Version(1, 20) {
             arguments.extend(["-e".into(), "stderr".into()]);
         }
@@ -114,8 +112,8 @@ impl Gateway {
             directory: self.home(),
             user: self.user,
             output: Output::File(self.log()),
-            // Requests under way are brought to an end, streams for as long as
-            // the configuration lets them (worker_shutdown_timeout).
+            // A graceful shutdown: requests in progress are completed, within the configured
+            // worker_shutdown_timeout.
             stop_signal: Signal::SIGQUIT,
             grace: Duration::from_secs(10),
         }
@@ -126,7 +124,7 @@ impl Gateway {
         let deadline = Instant::now() + START_DEADLINE;
         loop {
             interrupt::check()?;
-            if check.send().is_ok_and(|answer| answer.is_success()) {
+            if check.send().is_ok_and(|response| response.is_success()) {
                 return Ok(());
             }
             if died() || Instant::now() >= deadline {
@@ -137,16 +135,14 @@ impl Gateway {
     }
 }
 
-/// The configuration for this machine, made of the one for the container. A
-/// text that is to be replaced but is not there is an error: what stands there
-/// instead would be used as it is, and nobody would notice.
+/// The configuration for this machine, made from that for the container. It is an error if a
+/// text to be replaced is missing, because what is there instead would stay unnoticed.
 ///
-/// Docker's name server stays. It is asked for names only, and there is none
-/// left.
+/// Docker's name server stays in the configuration. It is not used, because no names are left.
 fn for_this_machine(compose: &str, ports: &Ports) -> Result<String> {
     let at = |use_: Use| format!("127.0.0.1:{}", ports.of(use_));
     let replacements = [
-        // Without a slash at the beginning it is in the gateway's folder.
+        // A relative path is in the gateway's folder.
         (" /tmp/", " ".to_owned()),
         (" command-service:8080;", format!(" {};", at(Use::CommandApi))),
         (" query-service:8081;", format!(" {};", at(Use::QueryApi))),
@@ -156,8 +152,7 @@ fn for_this_machine(compose: &str, ports: &Ports) -> Result<String> {
     for (container, here) in replacements {
         if !text.contains(container) {
             bail!(
-                "it has no `{}` any more, which is to be replaced: tools/stack/src/gateway.rs has to \
-                 be changed with it",
+                "it does not contain `{}`, which is to be replaced: adapt tools/stack/src/gateway.rs",
                 container.trim()
             );
         }
@@ -173,7 +168,7 @@ mod tests {
     const COMPOSE: &str = include_str!("../../../deploy/gateway/nginx.conf");
 
     #[test]
-    fn the_projects_configuration_is_moved_to_this_machine() -> Result<()> {
+    fn the_configuration_is_adapted_to_this_machine() -> Result<()> {
         let here = for_this_machine(COMPOSE, &Ports::of_stack_and_gateway(500)?)?;
         let directives: Vec<&str> =
             here.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
@@ -195,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_was_changed_is_not_used_half_replaced() -> Result<()> {
+    fn a_changed_configuration_is_refused() -> Result<()> {
         let ports = Ports::of_stack_and_gateway(0)?;
         for (there, instead) in
             [("query-service:8081;", "query:8081;"), ("listen 8088 ", "listen 80 ")]

@@ -1,8 +1,7 @@
-//! Requests to servers on this machine's loopback address.
+//! Requests to servers on the loopback address.
 //!
-//! HTTP/1.0, so that the answer's end is the connection's end and a body is
-//! never chunked: all that is needed for health checks and for the broker's
-//! management interface.
+//! With HTTP/1.0 the response ends with the connection and a body is never chunked. That
+//! suffices for health checks and for the broker's management interface.
 
 use std::{
     io::{Read, Write},
@@ -13,19 +12,15 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An answer: status code and body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The status code.
+pub struct Response {
     pub status: u16,
-    /// The body, as text.
     pub body: String,
 }
 
-impl Answer {
-    /// Whether the status is one of success.
+impl Response {
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -47,26 +42,26 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// A plain GET.
+    /// A GET request.
     pub fn get(port: u16, path: &'a str) -> Self {
         Self { method: "GET", port, path, authorization: None, body: "" }
     }
 
-    /// Sends the request and reads the whole answer.
-    pub fn send(&self) -> Result<Answer> {
+    /// Sends the request and reads the whole response.
+    pub fn send(&self) -> Result<Response> {
         self.exchange()
             .with_context(|| format!("{} http://127.0.0.1:{}{}", self.method, self.port, self.path))
     }
 
-    fn exchange(&self) -> Result<Answer> {
+    fn exchange(&self) -> Result<Response> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let mut stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT)?;
-        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-        stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+        stream.set_read_timeout(Some(RESPONSE_TIMEOUT))?;
+        stream.set_write_timeout(Some(RESPONSE_TIMEOUT))?;
         stream.write_all(self.text().as_bytes())?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        parse(&String::from_utf8_lossy(&answer))
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response)?;
+        parse(&String::from_utf8_lossy(&response))
     }
 
     fn text(&self) -> String {
@@ -86,16 +81,16 @@ impl<'a> Request<'a> {
     }
 }
 
-fn parse(answer: &str) -> Result<Answer> {
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| {
-        anyhow!("the answer is no HTTP: {:?}", answer.get(..80).unwrap_or(answer))
+fn parse(response: &str) -> Result<Response> {
+    let (head, body) = response.split_once("\r\n\r\n").ok_or_else(|| {
+        anyhow!("the response is not HTTP: {:?}", response.get(..80).unwrap_or(response))
     })?;
     let status = head
         .split_ascii_whitespace()
         .nth(1)
         .and_then(|status| status.parse().ok())
-        .ok_or_else(|| anyhow!("the answer has no status: {head:?}"))?;
-    Ok(Answer { status, body: body.to_owned() })
+        .ok_or_else(|| anyhow!("the response has no status: {head:?}"))?;
+    Ok(Response { status, body: body.to_owned() })
 }
 
 #[cfg(test)]
@@ -103,9 +98,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_its_status_and_its_body() {
-        let answer = parse("HTTP/1.1 503 Service Unavailable\r\nx: y\r\n\r\n{\"a\":1}");
-        assert_eq!(answer.ok(), Some(Answer { status: 503, body: "{\"a\":1}".to_owned() }));
+    fn a_response_has_a_status_and_a_body() {
+        let response = parse("HTTP/1.1 503 Service Unavailable\r\nx: y\r\n\r\n{\"a\":1}");
+        assert_eq!(response.ok(), Some(Response { status: 503, body: "{\"a\":1}".to_owned() }));
         assert!(parse("SSH-2.0").is_err());
     }
 

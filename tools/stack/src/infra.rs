@@ -1,4 +1,4 @@
-//! `cargo stack infra`: databases and broker only.
+//! `cargo stack infra`: starts only the databases and the broker.
 
 use std::{fs, path::Path, process::ExitCode};
 
@@ -17,11 +17,11 @@ use crate::{
 
 /// The instance's folder in the project's.
 const FOLDER: &str = "infra";
-/// The file there with the servers' addresses, while they run.
+/// The file in it with the servers' addresses, while they run.
 const ADDRESSES: &str = "addresses.env";
 
-/// Starts databases and broker, prints their addresses as shell exports, and
-/// runs until a stop is asked for.
+/// Starts the servers, prints their addresses as shell exports, and runs until a stop is
+/// requested.
 pub fn run(args: &InfraArgs) -> Result<ExitCode> {
     let project = Project::locate()?;
     let folder = project.private_folder().join(folder_name(args));
@@ -38,7 +38,7 @@ pub fn run(args: &InfraArgs) -> Result<ExitCode> {
         throw_away: args.throw_away.is_some(),
     };
     let addresses = folder.join(ADDRESSES);
-    remove_if_there(&addresses)?;
+    remove_if_exists(&addresses)?;
     let mut infrastructure = Infrastructure::start(&plan)?;
     print_exports(&infrastructure, &record);
     write_addresses(&addresses, &infrastructure)?;
@@ -50,15 +50,15 @@ pub fn run(args: &InfraArgs) -> Result<ExitCode> {
         infrastructure.processes.iter_mut().for_each(Supervised::expect_deaths);
     }
     let mut all: Vec<_> = infrastructure.processes.iter_mut().collect();
-    supervisor::tend_until_interrupted(&mut all, &record)?;
-    remove_if_there(&addresses)?;
+    supervisor::supervise_until_interrupted(&mut all, &record)?;
+    remove_if_exists(&addresses)?;
     infrastructure.stop();
     record.clear();
     Ok(ExitCode::SUCCESS)
 }
 
-/// The addresses of the servers that a `cargo stack infra` of this project, without
-/// `--throw-away`, runs now; as environment variables.
+/// The addresses of the servers of a running `cargo stack infra` of this project, without
+/// `--throw-away`, as environment variables.
 pub fn running(project: &Project) -> Option<Vec<(String, String)>> {
     let folder = project.private_folder().join(FOLDER);
     if !instance_lock::is_held(&folder) {
@@ -72,14 +72,14 @@ pub fn running(project: &Project) -> Option<Vec<(String, String)>> {
 /// Lets [`running`] find the servers.
 fn write_addresses(path: &Path, infrastructure: &Infrastructure) -> Result<()> {
     let lines = infrastructure.environment().map(|(name, value)| format!("{name}={value}\n"));
-    // In one step, so that no half of it is read.
+    // Renamed when complete, so that it is never read in part.
     let unfinished = path.with_extension("unfinished");
     fs::write(&unfinished, lines.concat())
         .and_then(|()| fs::rename(&unfinished, path))
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn remove_if_there(path: &Path) -> Result<()> {
+fn remove_if_exists(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", path.display()))
@@ -88,7 +88,7 @@ fn remove_if_there(path: &Path) -> Result<()> {
     }
 }
 
-/// Throw-away servers have a folder for each name.
+/// The folder of the instance; throw-away servers have one per name.
 fn folder_name(args: &InfraArgs) -> String {
     args.throw_away.as_ref().map_or_else(|| FOLDER.to_owned(), |name| format!("throw-away-{name}"))
 }
@@ -102,7 +102,7 @@ fn ports(args: &InfraArgs) -> Result<Ports> {
     Ok(ports)
 }
 
-/// Prints where the servers are, and where it is written which processes they are.
+/// Prints the servers' addresses, and the file that lists their processes.
 fn print_exports(infrastructure: &Infrastructure, record: &Record) {
     for (name, value) in infrastructure.environment() {
         terminal::print(&format!("export {name}='{value}'"));

@@ -1,4 +1,4 @@
-//! Databases and broker of one instance, started and stopped together.
+//! The databases and the broker of an instance, started and stopped together.
 
 use std::{
     fs,
@@ -23,8 +23,8 @@ use crate::{
     terminal::Step,
 };
 
-/// How many clients each cluster takes if tests use it: each test has databases and
-/// connection pools of its own, and many run at once.
+/// Connections of each cluster for tests: each test has its own databases and connection pools,
+/// and many run at once.
 pub const MAX_CONNECTIONS_OF_TESTS: u16 = 500;
 
 /// Both databases and the broker, running. Dropping it stops them.
@@ -36,35 +36,31 @@ pub struct Infrastructure {
     pub read: Cluster,
     /// The broker.
     pub broker: Broker,
-    /// Their programs, in the order in which they were started.
+    /// Their programs, in the order of their starts.
     pub processes: Vec<Supervised>,
-    /// Where their data and logs are.
+    /// The folder of their data and logs.
     pub folder: PathBuf,
-    /// Whether their data is for this run only.
     throw_away: bool,
 }
 
-/// What an instance is to be like.
+/// What to start.
 #[derive(Debug, Clone)]
 pub struct Plan<'a> {
-    /// The project.
     pub project: &'a Project,
     /// The instance's folder in the project.
     pub folder: &'a Path,
-    /// Where it listens.
     pub ports: &'a Ports,
-    /// How many clients each cluster takes.
+    /// Of each cluster.
     pub max_connections: u16,
-    /// The record of what runs.
+    /// The record of running programs.
     pub record: &'a Record,
-    /// Whether the data is for this run only: an earlier run's is deleted, and
-    /// the servers are stopped without care for it.
+    /// Whether the data is for this run only. Then the data of an earlier run is deleted, and the
+    /// servers are stopped without an orderly shutdown.
     pub throw_away: bool,
 }
 
 impl Infrastructure {
-    /// Installs what is missing, creates what is not there, and starts all
-    /// three at once.
+    /// Installs missing servers, creates missing data, and starts all three servers at once.
     pub fn start(plan: &Plan<'_>) -> Result<Self> {
         let servers = ensure_servers(&plan.project.private_folder())?;
         let mut infrastructure = Self::lay_out(plan, servers)?;
@@ -74,8 +70,8 @@ impl Infrastructure {
             let broker = scope.spawn(|| start_broker(&infrastructure.broker, plan));
             [write.join(), read.join(), broker.join()]
         });
-        // All that did start is taken over before an error is looked at, so
-        // that it is stopped in order.
+        // All started programs are recorded before an error is returned, so that they are
+        // stopped in order.
         let mut failure = None;
         for outcome in started {
             match outcome.map_err(|_| anyhow!("a start panicked")).flatten() {
@@ -123,7 +119,7 @@ impl Infrastructure {
         })
     }
 
-    /// What people and tests need, as environment variables.
+    /// The addresses for people and tests, as environment variables.
     pub fn environment(&self) -> [(&'static str, String); 4] {
         [
             ("DATABASE_URL", self.write.url()),
@@ -139,8 +135,7 @@ impl Infrastructure {
         if self.processes.is_empty() || !running {
             return;
         }
-        // What is thrown away is stopped at once, without a word: the tests'
-        // summary is to be the last that is read.
+        // No output for throw-away servers: the tests' summary is the last line.
         let step = (!self.throw_away).then(|| Step::begin("stop the broker and the databases"));
         for process in self.processes.iter_mut().rev() {
             if let Some(step) = &step {
@@ -165,10 +160,10 @@ fn start_cluster(cluster: &Cluster, plan: &Plan<'_>) -> Result<Vec<Supervised>> 
     let step = Step::begin(&format!("database `{}`", cluster.name));
     step.detail("creating the cluster");
     cluster.create()?;
-    cluster.forget_dead_server();
+    cluster.remove_stale_lock();
     step.detail("starting");
     let spec = cluster.process();
-    // An immediate shutdown leaves a recovery to the next start: there is none.
+    // An immediate shutdown: the data is not used again.
     let spec = if plan.throw_away { spec.stopped_by(Signal::SIGQUIT) } else { spec };
     let mut process = Supervised::start(spec, plan.record)?;
     cluster.wait_until_ready(|| process.ended().is_some())?;

@@ -1,4 +1,4 @@
-//! One run at a time for each instance.
+//! A lock per instance: one run at a time.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -8,19 +8,19 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// Held while an instance runs. The lock is the system's (flock): it ends with
-/// the process, however that ends, so a file that is left over locks nothing.
+/// Held while an instance runs. The operating system releases the lock (flock) with the end of
+/// the process, so a leftover file locks nothing.
 #[derive(Debug)]
 pub struct InstanceLock(#[allow(dead_code, reason = "held, never read")] File);
 
-/// Whether an instance runs in that folder now.
+/// Whether an instance is running in this folder.
 pub fn is_held(folder: &Path) -> bool {
     File::open(folder.join("lock"))
         .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 impl InstanceLock {
-    /// Takes the lock, or says who has it.
+    /// Takes the lock; fails with the holder's process id.
     pub fn acquire(folder: &Path, command: &str) -> Result<Self> {
         fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_run_is_told_of_the_first() -> Result<()> {
+    fn a_second_run_fails_and_names_the_first() -> Result<()> {
         let folder = std::env::temp_dir().join(format!("stack-lock-{}", std::process::id()));
         assert!(!is_held(&folder));
         let first = InstanceLock::acquire(&folder, "up")?;

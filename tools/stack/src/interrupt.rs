@@ -1,9 +1,8 @@
-//! Ctrl-C and its relatives.
+//! Ctrl-C, SIGTERM and SIGHUP.
 //!
-//! The first signal asks for an orderly stop: whatever waits for something
-//! calls [`check`] or [`sleep`] and gives up with [`Interrupted`]. The second
-//! one kills what is running. (Signals are caught, not blocked: a blocked one
-//! would stay blocked in every program that is started.)
+//! The first signal requests an orderly stop: all waits call [`check`] or [`sleep`], which
+//! then fail with [`Interrupted`]. The second signal kills what is running. Signals are
+//! caught, not blocked: a blocked signal would stay blocked in every program that is started.
 
 use std::{
     fmt,
@@ -19,33 +18,33 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::{process, terminal};
+use crate::{process_groups, terminal};
 
-/// The signal that asked for the stop; 0 while none has.
+/// The signal that requested the stop; 0 if none has.
 static REQUESTED_BY: AtomicI32 = AtomicI32::new(0);
 
-/// The error of everything that is given up because a stop was asked for.
+/// The error of a wait that ends because a stop was requested.
 #[derive(Debug)]
 pub struct Interrupted;
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("stopped, as asked")
+        formatter.write_str("stopped on request")
     }
 }
 
 impl std::error::Error for Interrupted {}
 
-/// Starts the thread that takes SIGINT, SIGTERM and SIGHUP.
+/// Starts the thread that handles SIGINT, SIGTERM and SIGHUP.
 pub fn watch_signals() -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot catch signals")?;
     thread::spawn(move || {
         for signal in signals.forever() {
             if REQUESTED_BY.swap(signal, Ordering::SeqCst) == 0 {
-                terminal::note("stopping (once more to kill everything at once) …");
+                terminal::note("stopping (press Ctrl-C again to kill everything at once) …");
             } else {
                 terminal::note("killing everything");
-                process::kill_all();
+                process_groups::kill_all();
                 exit(128 + signal);
             }
         }
@@ -53,17 +52,17 @@ pub fn watch_signals() -> Result<()> {
     Ok(())
 }
 
-/// Whether a stop was asked for.
+/// Whether a stop was requested.
 pub fn requested() -> bool {
     REQUESTED_BY.load(Ordering::SeqCst) != 0
 }
 
-/// Gives up with [`Interrupted`] once a stop was asked for.
+/// Fails with [`Interrupted`] if a stop was requested.
 pub fn check() -> std::result::Result<(), Interrupted> {
     if requested() { Err(Interrupted) } else { Ok(()) }
 }
 
-/// Sleeps, but not past a request to stop.
+/// Sleeps; fails with [`Interrupted`] if a stop is requested meanwhile.
 pub fn sleep(duration: Duration) -> std::result::Result<(), Interrupted> {
     let until = Instant::now() + duration;
     loop {
@@ -76,7 +75,7 @@ pub fn sleep(duration: Duration) -> std::result::Result<(), Interrupted> {
     }
 }
 
-/// The exit code of a run that failed: that of the signal if one ended it.
+/// The exit code of a failed run: that of the signal if one requested the stop.
 pub fn exit_code_of_failure() -> u8 {
     match u8::try_from(REQUESTED_BY.load(Ordering::SeqCst)) {
         Ok(0) | Err(_) => 1,

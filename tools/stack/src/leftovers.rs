@@ -1,9 +1,8 @@
-//! What an earlier run has left behind.
+//! Programs that a killed run has left running.
 //!
-//! Each run keeps a record of the programs that it started. If the run was
-//! killed, they are still there, and the next run stops them before it starts
-//! its own. A process counts as one of ours only if process id and start time
-//! are those in the record: ids are given again.
+//! Each run keeps a record of the programs that it has started. If the run is killed, they keep
+//! running, and the next run stops them first. A process is one of them only if its process id
+//! and its start time are those in the record, because process ids are reused.
 
 use std::{
     fs::{self, File},
@@ -24,7 +23,7 @@ use crate::terminal::Step;
 
 const GRACE: Duration = Duration::from_secs(20);
 
-/// The file that lists what runs.
+/// The file that lists the running programs.
 #[derive(Debug, Clone)]
 pub struct Record(PathBuf);
 
@@ -43,14 +42,14 @@ impl Record {
         Self(folder.join("processes"))
     }
 
-    /// The file: a line for each program, in the order of their starts, of fields with
-    /// tabs between, of which the first is the process id and the last the name.
+    /// The file. It has a line for each program, in the order of their starts, with fields
+    /// separated by tabs. The first field is the process id, the last is the name.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Adds a program that has just been started. A record that cannot be
-    /// written is no reason to stop: it matters only if the tool is killed.
+    /// Adds a started program. An error is ignored: the record is used only if the tool is
+    /// killed.
     pub fn add(&self, name: &str, process: i32, stop_signal: Signal) {
         let Some(started) = start_time(process) else { return };
         let entry = Entry { process, stop_signal, started, name: name.to_owned() };
@@ -60,13 +59,13 @@ impl Record {
         }
     }
 
-    /// Forgets everything, after an orderly end.
+    /// Deletes the record, after an orderly end.
     pub fn clear(&self) {
         let _ = fs::remove_file(&self.0);
     }
 
-    /// Stops what an earlier run has left running, the latest started first:
-    /// services before the broker and the databases that they use.
+    /// Stops the programs of a killed run, the last started first: services before the broker
+    /// and the databases that they use.
     pub fn stop_leftovers(&self) -> Result<()> {
         let text = fs::read_to_string(&self.0).unwrap_or_default();
         let mut alive: Vec<Entry> =
@@ -74,10 +73,8 @@ impl Record {
         alive.reverse();
         if !alive.is_empty() {
             let names: Vec<&str> = alive.iter().map(|entry| entry.name.as_str()).collect();
-            let step = Step::begin(&format!(
-                "stop what a killed run has left behind ({})",
-                names.join(", ")
-            ));
+            let names = names.join(", ");
+            let step = Step::begin(&format!("stop leftovers of a killed run ({names})"));
             for entry in &alive {
                 entry.stop()?;
             }
@@ -111,7 +108,7 @@ impl Entry {
         let process = Pid::from_raw(self.process);
         kill(process, self.stop_signal).with_context(|| {
             format!(
-                "{} (process {}) of an earlier run is still there and cannot be stopped: \
+                "{} (process {}) of an earlier run is still running and cannot be stopped: \
                  stop it as the user who started it",
                 self.name, self.process
             )
@@ -137,8 +134,8 @@ impl Entry {
     }
 }
 
-/// When the process started, as text that is only compared; none if there is
-/// no such process (a zombie counts as none: it holds nothing).
+/// When the process started, as a text to compare; none if there is no such process or it is a
+/// zombie.
 fn start_time(process: i32) -> Option<String> {
     if !Path::new("/proc/self/stat").exists() {
         return start_time_from_ps(process);
@@ -148,8 +145,8 @@ fn start_time(process: i32) -> Option<String> {
     Some(format!("{} {}", boot.trim(), start_ticks(&stat)?))
 }
 
-/// Field 22 of `/proc/PID/stat` (proc(5)). Field 2, the name, may itself hold
-/// spaces and parentheses, so fields are counted from its end.
+/// Field 22 of `/proc/PID/stat` (proc(5)). Field 2, the name, may contain spaces and
+/// parentheses, so fields are counted from its end.
 fn start_ticks(stat: &str) -> Option<&str> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
@@ -169,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_survives_the_file() {
+    fn an_entry_is_read_as_it_was_written() {
         let entry = Entry {
             process: 4711,
             stop_signal: Signal::SIGINT,
@@ -177,18 +174,18 @@ mod tests {
             name: "read_db".to_owned(),
         };
         assert_eq!(Entry::parse(&entry.text()), Some(entry));
-        assert_eq!(Entry::parse("rubbish"), None);
+        assert_eq!(Entry::parse("not an entry"), None);
     }
 
     #[test]
-    fn the_start_time_is_found_behind_odd_names() {
+    fn the_start_time_is_found_after_names_with_parentheses() {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 98765 0 0";
         assert_eq!(start_ticks(stat), Some("98765"));
         assert_eq!(start_ticks(&stat.replace(") S", ") Z")), None);
     }
 
     #[test]
-    fn another_process_with_the_same_id_is_not_ours() {
+    fn another_process_with_the_same_id_is_not_stopped() {
         let process = i32::try_from(std::process::id()).unwrap_or(0);
         let mut entry = Entry {
             process,

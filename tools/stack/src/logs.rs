@@ -1,21 +1,22 @@
-//! The services' log lines on the terminal.
+//! Log lines of programs, on the terminal and in files.
 
 use std::{
     collections::VecDeque,
+    fs,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use crate::terminal::{self, Colour, paint};
 
-/// How many lines are kept for the case that the service dies.
+/// How many lines are kept, to print them if the service dies.
 const KEPT_LINES: usize = 20;
 
-/// Lines that wait until the start is complete: they would tear the list of
-/// steps and the addresses apart.
+/// Lines that are printed when the start is complete, so that they do not mix with the steps
+/// and the addresses.
 static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
 
-/// Where a service's lines go: to the terminal with its name before them, and
-/// the last of them are kept.
+/// Prints a service's lines with its name before them, and keeps the last of them.
 #[derive(Debug, Clone)]
 pub struct LogStream {
     label: String,
@@ -23,12 +24,12 @@ pub struct LogStream {
 }
 
 impl LogStream {
-    /// A stream with that label before each line.
+    /// A stream that prints this label before each line.
     pub fn new(label: &str, colour: Colour) -> Self {
         Self { label: paint(colour, label), last: Arc::default() }
     }
 
-    /// Takes one line.
+    /// Prints a line.
     pub fn line(&self, line: &str) {
         let line = &harmless(line);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,17 +52,17 @@ impl LogStream {
     }
 }
 
-/// A line of another program, of which a terminal shows everything and obeys nothing.
+/// The line without control characters, which could control the terminal.
 pub fn harmless(line: &str) -> String {
     line.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}")
 }
 
-/// Holds all lines back from now on.
+/// Holds back all lines from now on.
 pub fn hold() {
     *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
 }
 
-/// Prints what was held back, and from now on every line at once.
+/// Prints the lines that were held back, and from now on each line at once.
 pub fn release() {
     let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
     for line in held.take().unwrap_or_default() {
@@ -69,12 +70,20 @@ pub fn release() {
     }
 }
 
+/// The last lines of a file that are not empty.
+pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
+    let text = fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines.iter().skip(lines.len().saturating_sub(count)).map(|line| (*line).to_owned()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_nothing_to_the_terminal() {
+    fn a_line_cannot_control_the_terminal() {
         assert_eq!(harmless("a\u{1b}[2J\u{9b}31m\tb"), "a\u{fffd}[2J\u{fffd}31m\tb");
     }
 

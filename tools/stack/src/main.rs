@@ -1,10 +1,9 @@
 //! `cargo stack`: the operator's tool.
 //!
-//! It brings the whole stack up on a machine that has Rust and nothing else,
-//! runs the tests, the bench and the chaos against private servers, puts load on a
-//! running stack, verifies its views or operates it, and prepares the query data that
-//! the services are compiled with. It never changes a database or a broker that it has
-//! not started itself, but for what it is asked for.
+//! It starts the whole stack on a machine that has only Rust, runs the tests, the bench and
+//! chaos against private servers, puts load on a running stack, verifies its views or operates
+//! it, and prepares the query data that the services are compiled with. It changes databases
+//! and brokers that it has not started itself only by explicit commands.
 
 mod api_docs;
 mod bench;
@@ -28,6 +27,7 @@ mod ports;
 mod postgres;
 mod prepare;
 mod process;
+mod process_groups;
 mod project;
 mod query_crates;
 mod rabbitmq;
@@ -55,7 +55,12 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
-            terminal::complain(&error);
+            // After a request to stop, errors are consequences of it.
+            if interrupt::requested() {
+                terminal::note(&interrupt::Interrupted.to_string());
+            } else {
+                terminal::print_error(&error);
+            }
             ExitCode::from(interrupt::exit_code_of_failure())
         }
     }

@@ -1,4 +1,4 @@
-//! Applying the project's migrations without a service.
+//! Applies the project's migrations without a service.
 
 use std::{
     fs,
@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::postgres::Cluster;
 
-/// Applies every `.sql` file of the folder to the database, in the order of
-/// their names, each in a transaction of its own.
+/// Applies all `.sql` files of the folder to the database in the order of their names, each in
+/// its own transaction. Returns their number.
 pub fn apply(cluster: &Cluster, database: &str, folder: &Path) -> Result<usize> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)
         .with_context(|| format!("cannot read {}", folder.display()))?

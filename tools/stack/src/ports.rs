@@ -1,4 +1,4 @@
-//! Which port belongs to what, and whether they are free.
+//! The ports of a stack, and whether they are free.
 
 use std::{
     fmt,
@@ -7,32 +7,21 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 
-/// What listens on a port.
+/// What a port is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// The write database.
     WriteDatabase,
-    /// The read database.
     ReadDatabase,
-    /// The broker's AMQP listener.
     Amqp,
-    /// The broker's management interface.
     Management,
-    /// The broker's Erlang distribution (only `rabbitmqctl` connects to it).
+    /// Only `rabbitmqctl` connects to it.
     Distribution,
-    /// The broker's Erlang port mapper.
     PortMapper,
-    /// The command API.
     CommandApi,
-    /// The query API.
     QueryApi,
-    /// The command service's operations interface.
     CommandOperations,
-    /// The query service's operations interface.
     QueryOperations,
-    /// The consumer service's operations interface.
     ConsumerOperations,
-    /// The gateway, if there is one.
     Gateway,
 }
 
@@ -55,9 +44,8 @@ impl fmt::Display for Use {
     }
 }
 
-/// The ports without an offset. The broker's two internal ones keep clear of
-/// Erlang's and RabbitMQ's defaults (4369, 25672), which belong to a broker
-/// that the system may run.
+/// The ports without an offset. The broker's two internal ports differ from the defaults of
+/// Erlang and RabbitMQ (4369, 25672), which a broker of the system may use.
 const STANDARD: [(Use, u16); 12] = [
     (Use::WriteDatabase, 5432),
     (Use::ReadDatabase, 5433),
@@ -73,13 +61,12 @@ const STANDARD: [(Use, u16); 12] = [
     (Use::Gateway, 8088),
 ];
 
-/// How many of [`STANDARD`] belong to databases and broker.
+/// How many of [`STANDARD`] belong to the databases and the broker.
 const INFRASTRUCTURE: usize = 6;
 /// How many belong to the stack without the gateway.
 const WITHOUT_GATEWAY: usize = 11;
 
-/// Offsets to suggest: with none of them does a port of one stack meet a port
-/// of another.
+/// Offsets to suggest. With them no two stacks have a port in common.
 const SUGGESTED_OFFSETS: [u16; 5] = [100, 200, 300, 400, 500];
 
 /// The ports of one stack.
@@ -87,27 +74,27 @@ const SUGGESTED_OFFSETS: [u16; 5] = [100, 200, 300, 400, 500];
 pub struct Ports(Vec<(Use, u16)>);
 
 impl Ports {
-    /// The ports of the whole stack without the gateway, moved by the offset.
+    /// The ports of the stack without the gateway, plus the offset.
     pub fn of_stack(offset: u16) -> Result<Self> {
         let (stack, _) = STANDARD.split_at(WITHOUT_GATEWAY);
         Self::moved(stack, offset)
     }
 
-    /// The ports of the whole stack and the gateway, moved by the offset.
+    /// The ports of the stack with the gateway, plus the offset.
     pub fn of_stack_and_gateway(offset: u16) -> Result<Self> {
         Self::moved(&STANDARD, offset)
     }
 
-    /// The ports of databases and broker, moved by the offset.
+    /// The ports of the databases and the broker, plus the offset.
     pub fn of_infrastructure(offset: u16) -> Result<Self> {
         let (infrastructure, _) = STANDARD.split_at(INFRASTRUCTURE);
         Self::moved(infrastructure, offset)
     }
 
-    /// Free ports for databases and broker, chosen by the system.
+    /// Free ports for the databases and the broker, chosen by the operating system.
     pub fn free_for_infrastructure() -> Result<Self> {
         let (infrastructure, _) = STANDARD.split_at(INFRASTRUCTURE);
-        // All are held until all are known, else one could be given twice.
+        // All are bound until all are known, otherwise a port could be chosen twice.
         let listeners = infrastructure
             .iter()
             .map(|(use_, _)| Ok((*use_, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?)))
@@ -127,7 +114,7 @@ impl Ports {
                 let port = port.checked_add(offset).ok_or_else(|| {
                     let most = u16::MAX - STANDARD.iter().map(|(_, port)| *port).max().unwrap_or(0);
                     anyhow!(
-                        "--port-offset {offset} moves {use_} past port 65535: use at most {most}"
+                        "--port-offset {offset} puts {use_} above port 65535: use at most {most}"
                     )
                 })?;
                 Ok((*use_, port))
@@ -136,17 +123,17 @@ impl Ports {
             .map(Self)
     }
 
-    /// The port of that use; 0 if this set of ports does not have it.
+    /// The port of a use; 0 if these ports do not include it.
     pub fn of(&self, wanted: Use) -> u16 {
         self.find(wanted).unwrap_or(0)
     }
 
-    /// The port of that use, if this set of ports has it.
+    /// The port of a use, if these ports include it.
     pub fn find(&self, wanted: Use) -> Option<u16> {
         self.0.iter().find(|(use_, _)| *use_ == wanted).map(|(_, port)| *port)
     }
 
-    /// Refuses if anything listens on one of the ports already.
+    /// Fails if one of the ports is in use.
     pub fn check_free(&self) -> Result<()> {
         let taken: Vec<String> = self
             .0
@@ -161,10 +148,10 @@ impl Ports {
             .iter()
             .find(|offset| self.moved_to(**offset).is_ok_and(|ports| ports.all_free()))
             .map_or_else(String::new, |offset| {
-                format!(", for example `--port-offset {offset}` (all of those are free)")
+                format!(", for example `--port-offset {offset}` (all of these are free)")
             });
         bail!(
-            "something else listens on port {}: stop it, or move this stack by --port-offset{advice}",
+            "another program uses port {}: stop it, or choose other ports by --port-offset{advice}",
             taken.join(", "),
         )
     }
@@ -181,8 +168,8 @@ impl Ports {
     }
 }
 
-/// Whether the port can be listened on, for this machine and for all: an
-/// address in use on either would take away some of our callers.
+/// Whether the port is free on the loopback address and on all addresses: with either in use,
+/// some requests would reach another program.
 fn is_free(port: u16) -> bool {
     [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED]
         .iter()
@@ -194,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_port_moves_by_the_offset() {
+    fn the_offset_is_added_to_every_port() {
         let ports = Ports::of_stack(100).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(ports.of(Use::CommandApi), 8180);
         assert_eq!(ports.of(Use::Management), 15772);
@@ -204,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gateway_has_a_port_only_if_it_is_wanted() -> Result<()> {
+    fn the_gateway_has_a_port_only_if_it_is_requested() -> Result<()> {
         assert_eq!(Ports::of_stack(500)?.find(Use::Gateway), None);
         let with = Ports::of_stack_and_gateway(500)?;
         assert_eq!(with.find(Use::Gateway), Some(8588));
@@ -215,13 +202,13 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_past_the_last_port_is_refused() {
+    fn a_too_large_offset_is_refused() {
         let error = Ports::of_stack(60_000).err().map(|error| error.to_string());
         assert!(error.is_some_and(|error| error.contains("use at most 39854")));
     }
 
     #[test]
-    fn suggested_offsets_let_stacks_run_side_by_side() {
+    fn stacks_with_suggested_offsets_have_no_port_in_common() {
         let mut all: Vec<u16> = SUGGESTED_OFFSETS
             .iter()
             .chain(&[0])
@@ -234,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_is_named_with_its_use() -> Result<()> {
+    fn a_used_port_is_reported_with_its_use() -> Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
         let refusal = Ports(vec![(Use::Amqp, port)]).check_free();

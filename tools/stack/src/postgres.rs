@@ -1,4 +1,4 @@
-//! One private PostgreSQL cluster.
+//! A private PostgreSQL cluster.
 
 use std::{
     ffi::OsString,
@@ -18,24 +18,23 @@ use crate::{
     system_user::SystemUser,
 };
 
-/// The role of people. It is a superuser: it creates the databases of tests.
+/// The role for people. It is a superuser, so that tests can create databases.
 pub const ROLE: &str = "user";
-/// Its password and the services', the same as in Docker Compose: the cluster listens
-/// on loopback only.
+/// The password of all roles, as in Docker Compose. The cluster listens on loopback only.
 pub const PASSWORD: &str = "password";
 
-/// A recovery after a crash can take its time.
+/// Includes the recovery after a crash.
 const START_DEADLINE: Duration = Duration::from_secs(120);
 
-/// What differs from PostgreSQL's defaults. Durability does not: what was
-/// committed survives a power cut, in tests as well.
+/// Settings that differ from PostgreSQL's defaults. Durability is the default: commits survive a
+/// power failure, also in tests.
 const SETTINGS: [(&str, &str); 9] = [
     ("listen_addresses", "127.0.0.1"),
-    // Clients use TCP; a socket's path could exceed the system's limit.
+    // Clients use TCP: the path of a socket could exceed the system's limit.
     ("unix_socket_directories", ""),
-    // Fits small machines; the working set of the views is hot rows.
+    // Small enough for small machines; the working set is small, too.
     ("shared_buffers", "256MB"),
-    // Fewer checkpoints, and so fewer full-page writes, under steady load.
+    // Fewer checkpoints and full-page writes under steady load.
     ("max_wal_size", "2GB"),
     ("checkpoint_timeout", "15min"),
     // The data is on an SSD or in the page cache.
@@ -45,7 +44,6 @@ const SETTINGS: [(&str, &str); 9] = [
     ("timezone", "UTC"),
 ];
 
-/// A cluster: where it is and what it is for.
 #[derive(Debug, Clone)]
 pub struct Cluster {
     /// `db` or `read_db`, as in Docker Compose.
@@ -56,18 +54,16 @@ pub struct Cluster {
     pub roles: &'static [&'static str],
     /// Its port on 127.0.0.1.
     pub port: u16,
-    /// How many clients it takes.
     pub max_connections: u16,
-    /// The instance's folder; the cluster has one of its own in it.
+    /// The instance's folder. The cluster has its own folder in it.
     pub folder: PathBuf,
-    /// PostgreSQL's programs.
     pub binaries: PostgresBinaries,
-    /// Who it runs as, if not the present user.
+    /// The user that it runs as; none for the current user.
     pub user: Option<SystemUser>,
 }
 
 impl Cluster {
-    /// The address for people, who may do everything.
+    /// The address for people, with all rights.
     pub fn url(&self) -> String {
         self.url_as(ROLE)
     }
@@ -95,8 +91,8 @@ impl Cluster {
         self.folder.join(self.name).join(format!("postgres-{}", self.binaries.version.0))
     }
 
-    /// Creates the cluster unless it is there. It is made beside its place and
-    /// moved there when complete, so half a cluster is never started.
+    /// Creates the cluster unless it exists. It is created in another folder and moved when it is
+    /// complete, so that no incomplete cluster is ever started.
     pub fn create(&self) -> Result<()> {
         let data = self.data();
         let home = self.folder.join(self.name);
@@ -106,7 +102,7 @@ impl Cluster {
         }
         let unfinished = home.join("unfinished");
         let password = home.join("password");
-        remove_if_there(&unfinished)?;
+        remove_if_exists(&unfinished)?;
         fs::write(&password, PASSWORD)?;
         self.user.map_or(Ok(()), |user| user.own(&password))?;
         let mut initdb = self.tool("initdb");
@@ -143,17 +139,16 @@ impl Cluster {
             directory: self.folder.join(self.name),
             user: self.user,
             output: Output::File(self.log()),
-            // A fast shutdown: clients are sent away, nothing is lost.
+            // A fast shutdown: clients are disconnected, nothing is lost.
             stop_signal: Signal::SIGINT,
             grace: Duration::from_secs(30),
         }
     }
 
-    /// Removes the lock file of a server that is no more, when its process id
-    /// has been given to another program: the server would take that one for
-    /// itself and not start. A server of ours that still runs was stopped
-    /// before.
-    pub fn forget_dead_server(&self) {
+    /// Removes the lock file of a dead server if another program has its process id by now: the
+    /// server would take that program for a running server and not start. Leftover servers were
+    /// stopped before.
+    pub fn remove_stale_lock(&self) {
         let lock = self.data().join("postmaster.pid");
         let process = fs::read_to_string(&lock)
             .ok()
@@ -165,8 +160,8 @@ impl Cluster {
         }
     }
 
-    /// Waits until the server answers, then creates the database unless it is
-    /// there. `died` tells whether the server has ended meanwhile.
+    /// Waits until the server responds, then creates the database unless it exists. `died`
+    /// returns whether the server has ended.
     pub fn wait_until_ready(&self, mut died: impl FnMut() -> bool) -> Result<()> {
         let deadline = Instant::now() + START_DEADLINE;
         loop {
@@ -186,7 +181,7 @@ impl Cluster {
                 ),
                 Err(error) if Instant::now() >= deadline => {
                     return Err(error.context(format!(
-                        "the cluster `{}` does not answer; its log: {}",
+                        "the cluster `{}` does not respond; its log: {}",
                         self.name,
                         self.log().display()
                     )));
@@ -196,9 +191,8 @@ impl Cluster {
         }
     }
 
-    /// Gives the services' roles their rights, by a file in that folder, and passwords;
-    /// in other databases they have nothing to do. What was made before there were roles
-    /// becomes theirs.
+    /// Grants the services' roles their rights, by the database's file in this folder, and sets
+    /// their passwords. They get no rights on other databases.
     pub fn grant(&self, folder: &Path) -> Result<()> {
         self.run_file(self.database, &folder.join(format!("{}.sql", self.database)))?;
         for role in self.roles {
@@ -207,7 +201,7 @@ impl Cluster {
         self.query("postgres", "REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC").map(drop)
     }
 
-    /// Runs one statement and gives its rows, unaligned.
+    /// Runs a statement and returns its rows as unaligned text.
     pub fn query(&self, database: &str, statement: &str) -> Result<String> {
         query_by_url(&self.binaries, &self.url_of(database), statement)
     }
@@ -231,7 +225,7 @@ impl Cluster {
     }
 }
 
-/// Runs one statement on a running server and gives its rows, unaligned.
+/// Runs a statement on a running server and returns its rows as unaligned text.
 pub fn query_by_url(binaries: &PostgresBinaries, url: &str, statement: &str) -> Result<String> {
     run(psql(binaries, url).args(["--command", statement]))
 }
@@ -246,13 +240,13 @@ fn psql(binaries: &PostgresBinaries, url: &str) -> Command {
     command
 }
 
-/// UTF-8 with character classes, so that names compare regardless of case
-/// beyond ASCII, and with an order that no update of the system changes.
+/// UTF-8 with character classes, so that names of all alphabets compare case-insensitively, and
+/// with an order that does not change with updates of the system.
 fn locale() -> &'static str {
     if cfg!(target_os = "linux") { "--locale=C.UTF-8" } else { "--locale=en_US.UTF-8" }
 }
 
-/// Whether the process is a server on that data; unknown counts as yes.
+/// Whether the process is a server on this data; true if that is unknown.
 fn runs_in(process: u32, data: &Path) -> bool {
     if !Path::new("/proc/self/cmdline").exists() {
         return true;
@@ -262,7 +256,7 @@ fn runs_in(process: u32, data: &Path) -> bool {
     })
 }
 
-fn remove_if_there(folder: &Path) -> Result<()> {
+fn remove_if_exists(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)
             .with_context(|| format!("cannot remove {}", folder.display()))?;
@@ -270,9 +264,9 @@ fn remove_if_there(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command to its end and gives its output, or its complaint.
+/// Runs a command to its end and returns its output, or its error output as the error.
 fn run(command: &mut Command) -> Result<String> {
-    let output = command.stdin(Stdio::null()).output().context("cannot run it")?;
+    let output = command.stdin(Stdio::null()).output().context("cannot run the program")?;
     if !output.status.success() {
         bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
     }

@@ -1,7 +1,7 @@
-//! Starting and stopping the programs that make up a stack.
+//! Starting and stopping the programs of a stack.
 //!
-//! Each runs in a process group of its own: a Ctrl-C in the terminal reaches
-//! the tool alone, which then stops things in the right order.
+//! Each program runs in a process group of its own. So a Ctrl-C in the terminal reaches only
+//! this tool, which then stops the programs in the right order.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +11,6 @@ use std::{
     os::unix::process::CommandExt,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -22,13 +21,10 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{leftovers::Record, logs::LogStream, system_user::SystemUser};
+use crate::{leftovers::Record, logs::LogStream, process_groups, system_user::SystemUser};
 
-/// How often a running program is looked at.
+/// Time between two checks whether a program has ended.
 const POLL: Duration = Duration::from_millis(50);
-
-/// The process groups that run now, for the case that all must die at once.
-static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// Where a program's output goes.
 #[derive(Debug, Clone)]
@@ -42,33 +38,30 @@ pub enum Output {
 /// How to start a program and how to stop it.
 #[derive(Debug, Clone)]
 pub struct ProcessSpec {
-    /// What people call it: `db`, `broker`, `query-service`.
+    /// The name in messages: `db`, `broker`, `query-service`.
     pub name: String,
-    /// The executable.
     pub program: PathBuf,
-    /// Its arguments.
     pub arguments: Vec<OsString>,
     /// Variables added to the environment.
     pub environment: Vec<(String, OsString)>,
     /// Its working directory, one that `user` can enter.
     pub directory: PathBuf,
-    /// Who it runs as, if not the present user.
+    /// The user that it runs as; none for the current user.
     pub user: Option<SystemUser>,
-    /// Where its output goes.
     pub output: Output,
-    /// The signal that it takes as a request for an orderly end.
+    /// The signal that requests an orderly end.
     pub stop_signal: Signal,
     /// How long it may take to end before it is killed.
     pub grace: Duration,
 }
 
 impl ProcessSpec {
-    /// The same with another signal to stop it.
+    /// The same program, stopped by another signal.
     pub fn stopped_by(self, stop_signal: Signal) -> Self {
         Self { stop_signal, ..self }
     }
 
-    /// Starts the program and notes it in the record of what runs.
+    /// Starts the program and adds it to the record of running programs.
     pub fn spawn(&self, record: &Record) -> Result<RunningProcess> {
         let mut command = Command::new(&self.program);
         command
@@ -86,7 +79,7 @@ impl ProcessSpec {
             .spawn()
             .with_context(|| format!("cannot start {} ({})", self.name, self.program.display()))?;
         let group = i32::try_from(child.id()).unwrap_or(0);
-        groups().insert(group);
+        process_groups::register(group);
         record.add(&self.name, group, self.stop_signal);
         if let Output::Stream(stream) = &self.output {
             follow(child.stdout.take(), stream);
@@ -130,7 +123,7 @@ pub fn without_foreign_settings(command: &mut Command) {
     }
 }
 
-/// Sends each line of a program's output to its stream, from a thread.
+/// Sends each line of a program's output to its stream, in a thread.
 fn follow(output: Option<impl Read + Send + 'static>, stream: &LogStream) {
     let Some(output) = output else { return };
     let stream = stream.clone();
@@ -152,18 +145,18 @@ pub struct RunningProcess {
 }
 
 impl RunningProcess {
-    /// Its id, which is also that of its group.
+    /// Its process id, which is also the id of its group.
     pub const fn id(&self) -> i32 {
         self.group
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Asks it to end, waits as long as it is given, then kills its group.
-    /// Says whether it ended by itself.
+    /// Requests its end, waits for the grace period, then kills its group. Returns whether it
+    /// ended by itself.
     pub fn stop(&mut self) -> bool {
         let _ = kill(Pid::from_raw(self.group), self.stop_signal);
         let deadline = Instant::now() + self.grace;
@@ -183,46 +176,21 @@ impl RunningProcess {
         let _ = self.child.wait();
     }
 
-    /// Kills, once, everything in the program's group. What a program leaves
-    /// behind there is in the way of its next start: the workers of an nginx
-    /// that was killed keep its port.
+    /// Kills, once, everything in the program's group. What a program leaves behind there can
+    /// prevent its next start: the workers of a killed nginx keep its port.
     fn end_group(&self) {
-        if groups().remove(&self.group) {
+        if process_groups::forget(self.group) {
             let _ = killpg(Pid::from_raw(self.group), Signal::SIGKILL);
         }
     }
 }
 
 impl Drop for RunningProcess {
-    /// No way out of the tool leaves a program running.
+    /// However the tool ends, no program keeps running.
     fn drop(&mut self) {
         if self.ended().is_none() {
             self.stop();
         }
         self.end_group();
     }
-}
-
-/// Kills everything that runs. A PostgreSQL server's own processes leave its
-/// group, but end by themselves when they miss it.
-pub fn kill_all() {
-    for group in groups().iter() {
-        let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
-    }
-}
-
-/// Adds a process group to those that [`kill_all`] kills.
-pub fn register_group(group: u32) {
-    groups().extend(i32::try_from(group));
-}
-
-/// Removes a process group from those that [`kill_all`] kills.
-pub fn forget_group(group: u32) {
-    if let Ok(group) = i32::try_from(group) {
-        groups().remove(&group);
-    }
-}
-
-fn groups() -> std::sync::MutexGuard<'static, BTreeSet<i32>> {
-    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }

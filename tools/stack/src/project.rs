@@ -1,4 +1,4 @@
-//! Where the project and its private folder are.
+//! The project's folders.
 
 use std::{
     env,
@@ -16,27 +16,25 @@ pub struct Project {
 }
 
 impl Project {
-    /// The workspace that this tool belongs to, wherever it is called from.
+    /// The workspace of this tool, whatever the current folder is.
     pub fn locate() -> Result<Self> {
-        // Set by `cargo run`; the other one is for a binary called by hand.
+        // Set by `cargo run`. The other one is for a binary that is run directly.
         let package = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let root = package.ancestors().nth(2).unwrap_or(Path::new("/"));
         let root = root
             .canonicalize()
-            .with_context(|| format!("the project folder {} is not there", root.display()))?;
+            .with_context(|| format!("the project folder {} does not exist", root.display()))?;
         Ok(Self { root })
     }
 
-    /// The folder of what the tool keeps: git-ignored, safe to delete while
-    /// nothing runs.
+    /// The folder of the tool's files: ignored by git, and safe to delete while nothing runs.
     pub fn private_folder(&self) -> PathBuf {
         self.root.join(".stack")
     }
 
-    /// `cargo`, to be run in the project's root. What `cargo run` has told this
-    /// tool about its own package is taken away, or the inner cargo would see
-    /// another environment than the user's and compile things again.
+    /// `cargo` in the project's root. The variables that `cargo run` has set for this tool are
+    /// removed: with another environment than the user's, cargo would compile crates again.
     pub fn cargo(&self) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root);

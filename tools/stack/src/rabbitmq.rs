@@ -1,8 +1,7 @@
-//! One private RabbitMQ node, with an Erlang port mapper of its own.
+//! A private RabbitMQ node with its own Erlang port mapper.
 //!
-//! The port mapper (epmd) is started here, in the foreground and on a port of
-//! its own. Otherwise the node would start one by itself that serves the whole
-//! machine and outlives the node.
+//! The port mapper (epmd) is started here, in the foreground and on its own port. Otherwise the
+//! node would start one that serves the whole machine and outlives the node.
 
 use std::{
     ffi::OsString,
@@ -27,8 +26,8 @@ use crate::{
 
 const START_DEADLINE: Duration = Duration::from_secs(120);
 
-/// The node's name. Its host part is not the machine's name: data belongs to a
-/// node's name, and a laptop changes its own with the network.
+/// The node's name. The data belongs to it, so its host part is not the machine's name, which
+/// may change with the network.
 const NODE: &str = "shop@localhost";
 
 /// A node: where it is and how to reach it.
@@ -64,7 +63,7 @@ impl Broker {
         }
     }
 
-    /// The address for people, who may do everything; virtual host `/`.
+    /// The address for people, with all permissions, and virtual host `/`.
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.amqp_port)
     }
@@ -94,8 +93,8 @@ impl Broker {
         self.folder.join("broker")
     }
 
-    /// Writes the node's configuration: the project's, which Docker Compose
-    /// uses too, and this instance's addresses.
+    /// Writes the node's configuration: that of the project, which Docker Compose also uses, and
+    /// this instance's addresses.
     pub fn configure(&self, project_configuration: &Path) -> Result<()> {
         let home = self.home();
         data_folder::create_for(&home, self.user)?;
@@ -149,8 +148,8 @@ impl Broker {
         }
     }
 
-    /// Where the node and its tools find everything, and that they use nothing
-    /// of a system-wide installation's settings.
+    /// The environment of the node and its tools. They use no settings of a system-wide
+    /// installation.
     fn environment(&self) -> Vec<(String, OsString)> {
         let home = self.home();
         let paths = [
@@ -166,19 +165,19 @@ impl Broker {
         ];
         let values = [
             ("RABBITMQ_NODENAME", NODE.to_owned()),
-            // Erlang's schedulers may run on any core, as other processes do:
-            // bound to one each, as is usual on a machine of the broker's own, they
-            // wait while the databases are busy there and another core is free.
+            // Erlang's schedulers may run on any core. Bound to one core each, as is usual on
+            // a dedicated machine, they would wait while a database uses that core and
+            // another is free.
             ("RABBITMQ_SCHEDULER_BIND_TYPE", "u".to_owned()),
             ("RABBITMQ_DIST_PORT", self.distribution_port.to_string()),
             ("ERL_EPMD_PORT", self.port_mapper_port.to_string()),
             ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
-            // Also for the helpers that the node starts: Erlang's distribution
-            // would listen on every interface otherwise.
+            // Also for the processes that the node starts: otherwise Erlang's distribution
+            // listens on every interface.
             ("ERL_AFLAGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
-            // Makes the start script become the node instead of waiting for
-            // it, so signals reach the node; the two flags are what the script
-            // adds otherwise (no shell, no break handler).
+            // The start script becomes the node instead of waiting for it, so that signals
+            // reach the node. The two flags (no shell, no break handler) are those that the
+            // script adds otherwise.
             ("RABBITMQ_ALLOW_INPUT", "true".to_owned()),
             ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-noinput +B i".to_owned()),
         ];
@@ -187,8 +186,7 @@ impl Broker {
         paths.into_iter().chain(values).collect()
     }
 
-    /// Waits until clients can connect. `died` tells whether the node has
-    /// ended meanwhile.
+    /// Waits until clients can connect. `died` returns whether the node has ended.
     pub fn wait_until_ready(&self, mut died: impl FnMut() -> bool) -> Result<()> {
         let path = format!("/api/health/checks/port-listener/{}", self.amqp_port);
         let mut check = Request::get(self.management_port, &path);
@@ -196,7 +194,7 @@ impl Broker {
         let deadline = Instant::now() + START_DEADLINE;
         loop {
             interrupt::check()?;
-            if check.send().is_ok_and(|answer| answer.is_success()) {
+            if check.send().is_ok_and(|response| response.is_success()) {
                 return Ok(());
             }
             if died() || Instant::now() >= deadline {

@@ -1,16 +1,15 @@
-//! What a fresh broker needs before clients may use it.
+//! The setup of a fresh broker, before clients use it.
 //!
-//! Clients declare the event queues without arguments, and these must be
-//! quorum queues. So the virtual host's default queue type has to be `quorum`.
-//! RabbitMQ 4 takes that from its configuration file, 3.10 only at the
-//! creation of a virtual host; creating `/` anew with the right type works in
-//! all versions.
+//! Clients declare the event queues without arguments, and these must be quorum queues. So the
+//! default queue type of the virtual host must be `quorum`. RabbitMQ 4 reads it from its
+//! configuration file, 3.10 only when a virtual host is created. Creating `/` again with the
+//! right type works in all versions.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, bail};
 
-use crate::http::{Answer, Request};
+use crate::http::{Request, Response};
 
 /// `guest:guest`, as HTTP basic authentication.
 pub const AUTHORIZATION: &str = "Basic Z3Vlc3Q6Z3Vlc3Q=";
@@ -19,7 +18,7 @@ pub const AUTHORIZATION: &str = "Basic Z3Vlc3Q6Z3Vlc3Q=";
 /// loopback only.
 pub const SERVICE_PASSWORD: &str = "password";
 
-/// What stands in the definitions for users and passwords.
+/// Placeholders in the definitions, with the users and passwords that replace them.
 const PLACEHOLDERS: [(&str, &str); 4] = [
     ("$ADMIN_USER", "guest"),
     ("$ADMIN_PASSWORD", "guest"),
@@ -27,28 +26,27 @@ const PLACEHOLDERS: [(&str, &str); 4] = [
     ("$CONSUMER_SERVICE_PASSWORD", SERVICE_PASSWORD),
 ];
 
-/// The default queue type under both of its names: RabbitMQ 3.10 reads the
-/// first, 3.11 and later the second. Each ignores the other.
+/// The default queue type under both of its names. RabbitMQ 3.10 reads the first, later versions
+/// the second; each ignores the other.
 const QUORUM_BY_DEFAULT: &str = r#"{"defaultqueuetype":"quorum","default_queue_type":"quorum"}"#;
 const ALL_PERMISSIONS: &str = r#"{"configure":".*","write":".*","read":".*"}"#;
 const ROOT: &str = "/api/vhosts/%2F";
 const TRIAL_QUEUE: &str = "/api/queues/%2F/cargo-stack-trial";
 
-/// Makes `/` a virtual host of quorum queues, if it is not one.
+/// Makes `quorum` the default queue type of `/`, if it is not.
 pub fn make_queues_quorum(management_port: u16) -> Result<()> {
     let management = Management { port: management_port };
     if !management.queues_are_quorum()? {
         management.replace_root()?;
         if !management.queues_are_quorum()? {
-            bail!("the broker makes queues of another type than quorum: is its version supported?");
+            bail!("the broker does not create quorum queues by default: is its version supported?");
         }
     }
     Ok(())
 }
 
-/// Loads the project's definitions (users, policies), unless these have been
-/// loaded before: what an operator has changed since stays. `loaded` is the
-/// file that remembers them.
+/// Loads the project's definitions (users, policies), unless the file `loaded` shows that they
+/// have been loaded before: later changes by an operator stay.
 pub fn load_definitions(management_port: u16, definitions: &str, loaded: &Path) -> Result<()> {
     if fs::read_to_string(loaded).is_ok_and(|before| before == definitions) {
         return Ok(());
@@ -66,8 +64,8 @@ struct Management {
 }
 
 impl Management {
-    /// Whether a queue declared without arguments becomes a quorum queue:
-    /// asked of the broker by declaring one.
+    /// Whether a queue declared without arguments becomes a quorum queue. Declares one to find
+    /// out.
     fn queues_are_quorum(self) -> Result<bool> {
         self.expect("PUT", TRIAL_QUEUE, r#"{"durable":true}"#)?;
         let queue = self.expect("GET", TRIAL_QUEUE, "")?;
@@ -75,13 +73,13 @@ impl Management {
         Ok(queue.body.contains(r#""type":"quorum""#))
     }
 
-    /// Deletes `/` and creates it with the right type, unless it is in use.
+    /// Deletes `/` and creates it with the right type, unless it has queues.
     fn replace_root(self) -> Result<()> {
         let queues = self.expect("GET", "/api/queues/%2F?columns=name", "")?;
         if queues.body.trim() != "[]" {
             bail!(
-                "the broker's virtual host has queues already, but not of type quorum by default: {}. \
-                 Its data is not of this tool's making; delete the folder `broker` in the data folder",
+                "the broker's virtual host already has queues, but not of type quorum by default: {}. \
+                 This tool has not created its data: delete the folder `broker` in the data folder",
                 queues.body.trim()
             );
         }
@@ -91,13 +89,17 @@ impl Management {
         Ok(())
     }
 
-    fn expect(self, method: &str, path: &str, body: &str) -> Result<Answer> {
+    fn expect(self, method: &str, path: &str, body: &str) -> Result<Response> {
         let request =
             Request { method, port: self.port, path, authorization: Some(AUTHORIZATION), body };
-        let answer = request.send()?;
-        if !answer.is_success() {
-            bail!("the broker refused {method} {path}: {} {}", answer.status, answer.body.trim());
+        let response = request.send()?;
+        if !response.is_success() {
+            bail!(
+                "the broker refused {method} {path}: {} {}",
+                response.status,
+                response.body.trim()
+            );
         }
-        Ok(answer)
+        Ok(response)
     }
 }

@@ -1,4 +1,4 @@
-//! Finding the servers' programs on this machine.
+//! Finds the servers' programs on this machine.
 
 use std::{
     env, fmt, fs,
@@ -9,12 +9,12 @@ use std::{
 
 /// The PostgreSQL versions that the services are tested with.
 pub const POSTGRES_MAJOR: RangeInclusive<u32> = 15..=17;
-/// The first RabbitMQ whose virtual hosts have a default queue type.
+/// The first RabbitMQ version whose virtual hosts have a default queue type.
 const RABBITMQ_SINCE: Version = Version(3, 10);
-/// The last major version of RabbitMQ that is known to work.
+/// The last major version of RabbitMQ that the services are tested with.
 const RABBITMQ_MAJOR_UNTIL: u32 = 4;
 
-/// A version's first two numbers.
+/// The first two numbers of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u32, pub u32);
 
@@ -35,7 +35,7 @@ impl Version {
         Some(Self(numbers.next()??, numbers.next().flatten().unwrap_or(0)))
     }
 
-    /// Whether it is a RabbitMQ that the stack can use.
+    /// Whether the stack can use this version of RabbitMQ.
     pub fn is_usable_rabbitmq(self) -> bool {
         self >= RABBITMQ_SINCE && self.0 <= RABBITMQ_MAJOR_UNTIL
     }
@@ -46,7 +46,6 @@ impl Version {
 pub struct PostgresBinaries {
     /// The folder with `postgres`, `initdb` and `psql`.
     pub folder: PathBuf,
-    /// Their version.
     pub version: Version,
 }
 
@@ -55,22 +54,18 @@ pub struct PostgresBinaries {
 pub struct RabbitmqBinaries {
     /// The start script itself, not a wrapper that changes the user.
     pub server: PathBuf,
-    /// Erlang's port mapper.
+    /// Erlang's port mapper, epmd.
     pub port_mapper: PathBuf,
-    /// The broker's version.
     pub version: Version,
 }
 
-/// nginx.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NginxBinary {
-    /// The program.
     pub program: PathBuf,
-    /// Its version.
     pub version: Version,
 }
 
-/// The newest usable PostgreSQL.
+/// The newest supported PostgreSQL.
 pub fn find_postgres() -> Option<PostgresBinaries> {
     postgres_folders()
         .into_iter()
@@ -102,7 +97,7 @@ fn postgres_version(folder: &Path) -> Option<Version> {
     Version::parse(text.split(' ').nth(2)?)
 }
 
-/// A usable RabbitMQ with its management plugin, and Erlang with it.
+/// A supported RabbitMQ with its management plugin, and Erlang.
 pub fn find_rabbitmq() -> Option<RabbitmqBinaries> {
     let port_mapper = find_port_mapper()?;
     rabbitmq_folders().into_iter().find_map(|folder| {
@@ -116,8 +111,8 @@ pub fn find_rabbitmq() -> Option<RabbitmqBinaries> {
     })
 }
 
-/// Debian and the RPMs put a wrapper that switches the user into `/usr/sbin`,
-/// and the script that it wraps into `/usr/lib/rabbitmq/bin`.
+/// In packages of Debian and in RPMs, `/usr/sbin` has a wrapper that changes the user, and
+/// `/usr/lib/rabbitmq/bin` the script itself.
 fn rabbitmq_folders() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = vec!["/usr/lib/rabbitmq/bin".into()];
     folders.extend(path_folders().into_iter().filter(|folder| folder != Path::new("/usr/sbin")));
@@ -126,9 +121,8 @@ fn rabbitmq_folders() -> Vec<PathBuf> {
     folders
 }
 
-/// From the names in the folder `plugins` (`rabbit-3.10.8`,
-/// `rabbit-4.0.5.ez`), which stands beside the scripts' folder or, on Debian,
-/// in `lib/rabbitmq_server-<version>`.
+/// From the file names in the folder `plugins`, such as `rabbit-3.10.8` or `rabbit-4.0.5.ez`.
+/// It is beside the scripts' folder or, on Debian, in `lib/rabbitmq_server-<version>`.
 fn rabbitmq_version(scripts: &Path) -> Option<Version> {
     let home = scripts.parent()?;
     let mut homes = vec![home.to_owned()];
@@ -155,7 +149,7 @@ fn find_port_mapper() -> Option<PathBuf> {
     folders.into_iter().map(|folder| folder.join("epmd")).find(|epmd| epmd.is_file())
 }
 
-/// An nginx of any version. Debian keeps it out of an ordinary user's `PATH`.
+/// nginx of any version. On Debian it is not in an ordinary user's `PATH`.
 pub fn find_nginx() -> Option<NginxBinary> {
     let mut folders = path_folders();
     folders.extend([
@@ -170,7 +164,7 @@ pub fn find_nginx() -> Option<NginxBinary> {
     })
 }
 
-/// PgBouncer, in any version. Debian installs it outside an ordinary user's `PATH`.
+/// PgBouncer of any version. On Debian it is not in an ordinary user's `PATH`.
 pub fn find_pgbouncer() -> Option<PathBuf> {
     let mut folders = path_folders();
     folders.push("/usr/sbin".into());
@@ -208,14 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn the_version_of_nginx_is_read_with_its_distributions_remarks() {
+    fn the_version_of_nginx_is_read() {
         assert_eq!(nginx_version("nginx version: nginx/1.22.1\n"), Some(Version(1, 22)));
         assert_eq!(nginx_version("nginx version: nginx/1.24.0 (Ubuntu)\n"), Some(Version(1, 24)));
         assert_eq!(nginx_version("not found"), None);
     }
 
     #[test]
-    fn only_brokers_with_default_queue_types_are_usable() {
+    fn brokers_without_a_default_queue_type_are_not_usable() {
         assert!(!Version(3, 9).is_usable_rabbitmq());
         assert!(Version(3, 10).is_usable_rabbitmq());
         assert!(Version(4, 2).is_usable_rabbitmq());

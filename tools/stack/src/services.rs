@@ -1,4 +1,4 @@
-//! The three services: how they are run and when they are ready.
+//! The three services: how they are started and when they are ready.
 
 use std::{
     ffi::OsString,
@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -26,8 +26,7 @@ use crate::{
 
 const START_DEADLINE: Duration = Duration::from_secs(120);
 
-/// A service: its name, which is that of its package and program, and its
-/// place on the terminal.
+/// A service. Its name is that of its package and program.
 #[derive(Debug, Clone, Copy)]
 struct Service {
     name: &'static str,
@@ -76,7 +75,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// Starts all services and waits until each says that it is well.
+    /// Starts all services and waits until each is healthy.
     pub fn start(
         project: &Project,
         programs: &Programs,
@@ -101,36 +100,29 @@ impl Services {
             };
             services.processes.push(Supervised::start(spec, record)?);
         }
-        services.wait_until_well(ports, &step)?;
-        step.done("all three are well");
+        services.wait_until_healthy(ports, &step)?;
+        step.done("all three are healthy");
         Ok(services)
     }
 
-    fn wait_until_well(&mut self, ports: &Ports, step: &Step) -> Result<()> {
+    fn wait_until_healthy(&mut self, ports: &Ports, step: &Step) -> Result<()> {
         let deadline = Instant::now() + START_DEADLINE;
         for service in SERVICES {
             step.detail(&format!("waiting for {}", service.name));
             loop {
                 interrupt::check()?;
-                self.refuse_the_dead()?;
-                let answer = Request::get(ports.of(service.health), "/health").send();
-                if answer.as_ref().is_ok_and(|answer| answer.status == 200) {
+                self.fail_if_ended()?;
+                let response = Request::get(ports.of(service.health), "/health").send();
+                if response.as_ref().is_ok_and(|response| response.status == 200) {
                     break;
                 }
-                self.refuse_other_data(service, ports)?;
+                self.fail_if_other_data(service, ports)?;
                 if Instant::now() >= deadline {
-                    self.show_last_words(service.name);
-                    match answer {
-                        Ok(answer) => bail!(
-                            "{} is not well: {} {}",
-                            service.name,
-                            answer.status,
-                            answer.body.trim()
-                        ),
-                        Err(error) => {
-                            return Err(error.context(format!("{} does not answer", service.name)));
-                        }
-                    }
+                    self.print_last_lines(service.name);
+                    let response =
+                        response.with_context(|| format!("{} does not respond", service.name))?;
+                    let (status, body) = (response.status, response.body.trim());
+                    bail!("{} is not healthy: {status} {body}", service.name);
                 }
                 interrupt::sleep(Duration::from_millis(250))?;
             }
@@ -138,15 +130,15 @@ impl Services {
         Ok(())
     }
 
-    /// Waiting does not help with data of another version.
-    fn refuse_other_data(&self, service: Service, ports: &Ports) -> Result<()> {
+    /// Fails if the data is of another version, which does not change by waiting.
+    fn fail_if_other_data(&self, service: Service, ports: &Ports) -> Result<()> {
         let Ok(health) = Request::get(ports.of(service.operations), "/health").send() else {
             return Ok(());
         };
         // The message of `service-runtime/src/postgres.rs`.
         let reasons = ["its data cannot be migrated", "a newer version has migrated"];
         if reasons.iter().any(|reason| health.body.contains(reason)) {
-            self.show_last_words(service.name);
+            self.print_last_lines(service.name);
             bail!(
                 "the data is of another version: delete {} to start with empty databases",
                 self.folder.display()
@@ -155,24 +147,24 @@ impl Services {
         Ok(())
     }
 
-    /// A service that ends during the start would end again.
-    fn refuse_the_dead(&mut self) -> Result<()> {
-        let dead = self
+    /// Fails if a service has ended: it is not restarted during the start.
+    fn fail_if_ended(&mut self) -> Result<()> {
+        let ended = self
             .processes
             .iter_mut()
             .find_map(|process| Some((process.ended()?, process.name().to_owned())));
-        if let Some((status, name)) = dead {
-            // Its last lines may still be on their way through the pipe.
+        if let Some((status, name)) = ended {
+            // Its last lines may still be in the pipe.
             thread::sleep(Duration::from_millis(200));
-            self.show_last_words(&name);
-            bail!("{name} ended at its start ({status}); see its last lines above");
+            self.print_last_lines(&name);
+            bail!("{name} ended during the start ({status}): see its last lines above");
         }
         Ok(())
     }
 
-    fn show_last_words(&self, name: &str) {
+    fn print_last_lines(&self, name: &str) {
         for process in self.processes.iter().filter(|process| process.name() == name) {
-            for line in process.last_words() {
+            for line in process.last_lines() {
                 terminal::note(&format!("    {line}"));
             }
         }
@@ -201,15 +193,15 @@ impl Drop for Services {
 }
 
 impl Service {
-    /// Its configuration. Whatever else is in the caller's environment stays, so
-    /// `RUST_LOG=debug cargo stack up` works.
+    /// Its configuration. The caller's other variables remain: `RUST_LOG=debug cargo stack up`
+    /// works.
     fn environment(
         self,
         infrastructure: &Infrastructure,
         ports: &Ports,
     ) -> Vec<(String, OsString)> {
         let Infrastructure { write, read, broker, .. } = infrastructure;
-        // Each as the role and the user of its own, with the rights that it needs.
+        // Each service has its own role and user, with the rights that it uses.
         let addresses = match self.name {
             "command-service" => vec![
                 ("DATABASE_URL", write.url_as("command_service")),

@@ -1,4 +1,4 @@
-//! One database server of its own, for what needs no more.
+//! A single database server, for commands that use no other server.
 
 use std::path::Path;
 
@@ -16,11 +16,10 @@ use crate::{
     terminal::Step,
 };
 
-/// As many test programs run at once as there are cores, and each test has a pool.
+/// Each test has a pool, and one test per core runs at a time.
 const MAX_CONNECTIONS: u16 = 200;
 
-/// A running server. Dropping it stops it; the cluster stays, so that the next start is
-/// quick.
+/// A running server. Dropping it stops it. The cluster stays, which makes the next start quick.
 #[derive(Debug)]
 pub struct SingleDatabase {
     /// The cluster, with an empty database `write_db`.
@@ -29,7 +28,7 @@ pub struct SingleDatabase {
 }
 
 impl SingleDatabase {
-    /// Starts the server on a free port, with its data in that folder of the project.
+    /// Starts the server on a free port, with its data in this folder.
     pub fn start(project: &Project, folder: &Path, record: &Record) -> Result<Self> {
         let binaries = ensure_postgres(&project.private_folder())?;
         let user = SystemUser::for_server("postgres")?;
@@ -45,7 +44,7 @@ impl SingleDatabase {
             user,
         };
         cluster.create()?;
-        cluster.forget_dead_server();
+        cluster.remove_stale_lock();
         let mut server = Supervised::start(cluster.process(), record)?;
         cluster.wait_until_ready(|| server.ended().is_some())?;
         step.done(&format!("PostgreSQL {} on port {}", cluster.binaries.version, cluster.port));

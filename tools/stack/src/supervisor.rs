@@ -1,8 +1,7 @@
-//! Watches the programs of a running stack and starts again what dies.
+//! Restarts the programs of a running stack that die.
 //!
-//! A program that dies is started again after a pause that doubles with each
-//! death in a row. One that keeps dying ends the stack: it would not get
-//! better, and the reason would scroll away.
+//! A program that dies is restarted after a backoff that doubles with each consecutive death.
+//! A program that keeps dying ends the stack, so that the reason stays visible.
 
 use std::{
     process::ExitStatus,
@@ -12,19 +11,18 @@ use std::{
 use anyhow::{Result, bail};
 
 use crate::{
-    debian_packages::last_lines,
     interrupt,
     leftovers::Record,
-    logs,
+    logs::{self, last_lines},
     process::{Output, ProcessSpec, RunningProcess},
     terminal::{self, RED, paint},
 };
 
-/// A program that has run for so long is well again.
-const WELL_AFTER: Duration = Duration::from_secs(60);
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(16);
-/// Deaths in a row that end the stack.
+/// A program that has run for this long is healthy again.
+const HEALTHY_AFTER: Duration = Duration::from_secs(60);
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(16);
+/// Consecutive deaths that end the stack.
 const DEATHS: u32 = 6;
 const LAST_LINES: usize = 20;
 
@@ -41,7 +39,7 @@ pub struct Supervised {
 #[derive(Debug)]
 enum State {
     Running(RunningProcess),
-    Pausing { until: Instant },
+    BackingOff { until: Instant },
     Stopped,
 }
 
@@ -58,13 +56,12 @@ impl Supervised {
         })
     }
 
-    /// From now on somebody kills it to see what happens: each death counts as the
-    /// first.
+    /// From now on its deaths are intended: each counts as the first.
     pub fn expect_deaths(&mut self) {
         self.deaths_expected = true;
     }
 
-    /// What people call it.
+    /// Its name in messages.
     pub fn name(&self) -> &str {
         &self.spec.name
     }
@@ -73,64 +70,62 @@ impl Supervised {
     pub fn process_id(&self) -> Option<i32> {
         match &self.state {
             State::Running(process) => Some(process.id()),
-            State::Pausing { .. } | State::Stopped => None,
+            State::BackingOff { .. } | State::Stopped => None,
         }
     }
 
-    /// How it ended, if it has. For the time before everything is ready, when
-    /// nothing is started again.
+    /// Its exit status, if it has ended. For use during the start, when nothing is restarted.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         match &mut self.state {
             State::Running(process) => process.ended(),
-            State::Pausing { .. } | State::Stopped => None,
+            State::BackingOff { .. } | State::Stopped => None,
         }
     }
 
-    /// The last lines that it has written.
-    pub fn last_words(&self) -> Vec<String> {
+    /// The last lines of its output.
+    pub fn last_lines(&self) -> Vec<String> {
         match &self.spec.output {
             Output::File(path) => last_lines(path, LAST_LINES),
             Output::Stream(stream) => stream.last_lines(),
         }
     }
 
-    /// Looks after the program once: notices its death, starts it again when
-    /// its pause is over.
-    pub fn tend(&mut self, record: &Record) -> Result<()> {
+    /// Checks the program once: detects its death, and restarts it after its backoff.
+    pub fn check(&mut self, record: &Record) -> Result<()> {
         match &mut self.state {
             State::Running(process) => {
                 if let Some(status) = process.ended() {
                     self.died(status)?;
                 }
             }
-            State::Pausing { until } if Instant::now() >= *until => {
+            State::BackingOff { until } if Instant::now() >= *until => {
                 self.state = State::Running(self.spec.spawn(record)?);
                 self.started = Instant::now();
-                terminal::note(&format!("{} started again", self.spec.name));
+                terminal::note(&format!("{} restarted", self.spec.name));
             }
-            State::Pausing { .. } | State::Stopped => {}
+            State::BackingOff { .. } | State::Stopped => {}
         }
         Ok(())
     }
 
     fn died(&mut self, status: ExitStatus) -> Result<()> {
         let name = &self.spec.name;
-        let is_first = self.deaths_expected || self.started.elapsed() >= WELL_AFTER;
+        let is_first = self.deaths_expected || self.started.elapsed() >= HEALTHY_AFTER;
         self.deaths = if is_first { 1 } else { self.deaths + 1 };
         terminal::note(&paint(RED, &format!("{name} has died ({status}); its last lines:")));
-        for line in self.last_words() {
+        for line in self.last_lines() {
             terminal::note(&format!("    {}", logs::harmless(&line)));
         }
         if self.deaths >= DEATHS {
-            bail!("{name} keeps dying ({} times in a row)", self.deaths);
+            bail!("{name} keeps dying ({} consecutive times)", self.deaths);
         }
-        let pause = pause_after(self.deaths);
-        terminal::note(&format!("{name} is started again in {} s", pause.as_secs()));
-        self.state = State::Pausing { until: Instant::now() + pause };
+        let backoff = backoff_after(self.deaths);
+        terminal::note(&format!("{name} is restarted in {} s", backoff.as_secs()));
+        self.state = State::BackingOff { until: Instant::now() + backoff };
         Ok(())
     }
 
-    /// Stops the program, orderly if it lets itself.
+    /// Stops the program, by killing it if it does not end in time.
     pub fn stop(&mut self) {
         if let State::Running(process) = &mut self.state
             && process.ended().is_none()
@@ -143,16 +138,15 @@ impl Supervised {
 }
 
 /// 1, 2, 4, 8, 16, 16 … seconds.
-fn pause_after(deaths: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(1 << deaths.saturating_sub(1).min(8)).min(LONGEST_PAUSE)
+fn backoff_after(deaths: u32) -> Duration {
+    FIRST_BACKOFF.saturating_mul(1 << deaths.saturating_sub(1).min(8)).min(LONGEST_BACKOFF)
 }
 
-/// Keeps everything running until a stop is asked for or one of them keeps
-/// dying.
-pub fn tend_until_interrupted(all: &mut [&mut Supervised], record: &Record) -> Result<()> {
+/// Keeps all programs running until a stop is requested or one of them keeps dying.
+pub fn supervise_until_interrupted(all: &mut [&mut Supervised], record: &Record) -> Result<()> {
     while !interrupt::requested() {
         for supervised in all.iter_mut() {
-            supervised.tend(record)?;
+            supervised.check(record)?;
         }
         let _ = interrupt::sleep(Duration::from_millis(200));
     }
@@ -164,8 +158,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_up_to_a_bound() {
-        let seconds: Vec<u64> = (1..=7).map(|deaths| pause_after(deaths).as_secs()).collect();
+    fn the_backoff_doubles_up_to_a_limit() {
+        let seconds: Vec<u64> = (1..=7).map(|deaths| backoff_after(deaths).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 16, 16]);
     }
 }

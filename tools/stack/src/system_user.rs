@@ -1,8 +1,7 @@
 //! The users that servers run as.
 //!
-//! PostgreSQL refuses to run as root and RabbitMQ should not. When the tool
-//! runs as root, each server runs as the user that its package made; otherwise
-//! everything runs as the present user.
+//! PostgreSQL refuses to run as root, and RabbitMQ should not. If the tool runs as root, each
+//! server runs as the user that its package has created, otherwise as the current user.
 
 use std::{
     fs,
@@ -22,8 +21,8 @@ pub struct SystemUser {
 }
 
 impl SystemUser {
-    /// The user that a server runs as: the named one when the tool runs as
-    /// root, else none (the present user).
+    /// The user that a server runs as: the named one if the tool runs as root, otherwise none
+    /// (the current user).
     pub fn for_server(name: &str) -> Result<Option<Self>> {
         if !running_as_root() {
             return Ok(None);
@@ -31,14 +30,14 @@ impl SystemUser {
         let accounts = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
         find(&accounts, name).map(Some).ok_or_else(|| {
             anyhow!(
-                "there is no system user `{name}`: the server's package should have made it; \
-                 run `cargo stack` as an ordinary user, or add the user"
+                "there is no system user `{name}`, which the server's package creates: add it, or \
+                 run `cargo stack` as an ordinary user"
             )
         })
     }
 
-    /// Makes the command run as this user, in its group and no other: the
-    /// standard library drops root's supplementary groups with the user id.
+    /// Makes the command run as this user and in its group alone: with the user id, the standard
+    /// library drops root's supplementary groups.
     pub fn apply(self, command: &mut Command) {
         command.uid(self.uid).gid(self.gid);
     }
@@ -71,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn users_are_found_by_their_whole_name() {
+    fn users_are_found_by_their_full_name() {
         let accounts = "root:x:0:0:root:/root:/bin/bash\n\
                         postgres2:x:7:8::/:/bin/sh\n\
                         postgres:x:101:104:PostgreSQL administrator,,,:/var/lib/postgresql:/bin/bash\n";

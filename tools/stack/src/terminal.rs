@@ -1,8 +1,7 @@
-//! Everything that is written to the terminal.
+//! Output to the terminal.
 //!
-//! Steps and errors go to standard error, results and the services' logs to
-//! standard output. Nothing here panics when the reader has gone away
-//! (`cargo stack up | head`), unlike `println!`.
+//! Steps and errors go to standard error, results and the services' logs to standard output.
+//! A closed pipe (`cargo stack up | head`) is ignored, unlike by `println!`.
 
 use std::{
     io::{IsTerminal, Write, stderr, stdout},
@@ -14,10 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::interrupt::{self, Interrupted};
-
-/// How often the line about the running steps is written: redrawn on a
-/// terminal, a line of its own in a file.
+/// Time between two lines about the running steps: a terminal's line is redrawn, a file gets
+/// a new one.
 const REDRAW: Duration = Duration::from_millis(250);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -25,9 +22,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Colour(pub u8);
 
-/// Good news.
+/// Success.
 pub const GREEN: Colour = Colour(32);
-/// Bad news.
+/// Failure.
 pub const RED: Colour = Colour(31);
 /// Remarks.
 pub const GREY: Colour = Colour(90);
@@ -40,7 +37,7 @@ struct RunningStep {
     since: Instant,
 }
 
-/// The steps under way; also the lock that keeps lines whole.
+/// The running steps. Its lock also keeps lines from being mixed.
 static RUNNING: Mutex<Vec<RunningStep>> = Mutex::new(Vec::new());
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 static COLOURED: LazyLock<bool> = LazyLock::new(|| {
@@ -52,32 +49,27 @@ fn running() -> MutexGuard<'static, Vec<RunningStep>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The text in that colour, or as it is where colours are not wanted.
+/// The text in that colour, or unchanged without colours.
 pub fn paint(colour: Colour, text: &str) -> String {
     if *COLOURED { format!("\x1b[{}m{text}\x1b[0m", colour.0) } else { text.to_owned() }
 }
 
-/// One line of a result or of a log, to standard output.
+/// Prints a line of a result or of a log to standard output.
 pub fn print(line: &str) {
     let guard = running();
     erase_live_line(&guard);
     let _ = writeln!(stdout(), "{line}");
 }
 
-/// One remark, to standard error.
+/// Prints a remark to standard error.
 pub fn note(line: &str) {
     let guard = running();
     erase_live_line(&guard);
     let _ = writeln!(stderr(), "{line}");
 }
 
-/// The error that ends the run, with its causes.
-pub fn complain(error: &anyhow::Error) {
-    // What fails while everything is being stopped fails because of that.
-    if interrupt::requested() {
-        note(&Interrupted.to_string());
-        return;
-    }
+/// Prints the error that ends the run, with its causes.
+pub fn print_error(error: &anyhow::Error) {
     note(&format!("{} {error}", paint(RED, "error:")));
     for cause in error.chain().skip(1) {
         note(&format!("  because: {cause}"));
@@ -90,7 +82,7 @@ fn erase_live_line(_lines_are_whole: &MutexGuard<'_, Vec<RunningStep>>) {
     }
 }
 
-/// A step of the start: named when it begins, timed when it ends.
+/// A step, printed when it begins, and with its duration when it ends.
 #[derive(Debug)]
 pub struct Step {
     id: u64,
@@ -100,7 +92,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// Announces a step.
+    /// Begins a step.
     pub fn begin(name: &str) -> Self {
         start_reporting();
         note(&format!("  {} {name}", paint(GREY, "…")));
@@ -110,14 +102,14 @@ impl Step {
         Self { id, name: name.to_owned(), since, finished: false }
     }
 
-    /// Says what the step is busy with.
+    /// Sets what the step is doing.
     pub fn detail(&self, detail: &str) {
         if let Some(step) = running().iter_mut().find(|step| step.id == self.id) {
             detail.clone_into(&mut step.detail);
         }
     }
 
-    /// Ends the step well.
+    /// Ends the step as a success.
     pub fn done(mut self, remark: &str) {
         self.finished = true;
         self.leave(&paint(GREEN, "✓"), remark);
@@ -135,7 +127,7 @@ impl Step {
 }
 
 impl Drop for Step {
-    /// A step that is dropped was given up by an error.
+    /// A dropped step has failed.
     fn drop(&mut self) {
         if !self.finished {
             self.leave(&paint(RED, "✗"), "");
@@ -153,7 +145,7 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// Starts, once, the thread that tells what is going on.
+/// Starts the thread that prints the running steps, once.
 fn start_reporting() {
     static STARTED: LazyLock<()> = LazyLock::new(|| {
         thread::spawn(|| {
@@ -190,8 +182,7 @@ fn report() {
     }
 }
 
-/// The width of the terminal as far as the environment tells; a line that
-/// wraps could not be redrawn.
+/// The width of the terminal by the environment, or 79: a wrapped line could not be redrawn.
 fn columns() -> usize {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(79)
 }
@@ -201,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_short_to_read() {
+    fn durations_are_written_in_seconds_or_minutes() {
         assert_eq!(duration(Duration::from_millis(3440)), "3.4 s");
         assert_eq!(duration(Duration::from_secs(125)), "2 min 05 s");
     }

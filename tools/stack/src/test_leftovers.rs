@@ -1,8 +1,7 @@
-//! What failed or interrupted system tests leave on servers that go on running.
+//! Databases and virtual hosts of failed or interrupted system tests.
 //!
-//! Each test has databases and a virtual host of its own, and deletes them if it
-//! succeeds. Those of a failed test stay until the next run, so that they can be
-//! inspected.
+//! Each test has its own databases and virtual host, and deletes them if it succeeds. Those of
+//! a failed test stay on the servers of `cargo stack infra` until the next run, for inspection.
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -12,19 +11,19 @@ use crate::{
     rabbitmq_setup::AUTHORIZATION,
 };
 
-/// The names that the test harness gives: `tests/harness/database.rs`.
+/// Names as `tests/harness/database.rs` makes them.
 const DATABASES: &str = "SELECT datname FROM pg_database WHERE datname ~ '^test_[0-9a-f]{32}$'";
-/// The beginning of such names: `tests/harness/broker.rs`.
+/// The prefix of names that `tests/harness/broker.rs` makes.
 const VIRTUAL_HOST: &str = "test-";
 
-/// Deletes the databases and virtual hosts of earlier tests that nothing is connected to.
+/// Deletes the databases and virtual hosts of earlier tests that have no connections.
 pub fn remove(project: &Project, environment: &[(String, String)]) -> Result<()> {
     let binaries = ensure_postgres(&project.private_folder())?;
     for url in
         ["DATABASE_URL", "READ_DATABASE_URL"].iter().filter_map(|name| get(environment, name))
     {
         for database in postgres::query_by_url(&binaries, url, DATABASES)?.lines() {
-            // PostgreSQL refuses to drop a database that is in use.
+            // PostgreSQL refuses to drop a database with connections.
             let _ = postgres::query_by_url(&binaries, url, &format!("DROP DATABASE {database}"));
         }
     }

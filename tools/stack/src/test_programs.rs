@@ -1,5 +1,5 @@
-//! The test programs of the workspace: which are built, which of their tests are
-//! chosen, and which servers these need.
+//! The test programs of the workspace: which are built, which of their tests are chosen, and
+//! which servers these use.
 
 use std::{
     collections::BTreeSet,
@@ -19,16 +19,16 @@ use crate::{
 /// The test program whose tests run the services. All others are unit tests.
 const SYSTEM: &str = "system";
 
-/// The modules of unit tests that use a database have this name.
+/// The name of modules of unit tests that use a database.
 const DATABASE_TESTS: &str = "database_tests";
 
-/// The modules of system tests that use no servers have this name.
+/// The name of modules of system tests that use no servers.
 const WITHOUT_SERVERS: &str = "without_servers";
 
-/// The modules of system tests that use PgBouncer have this name.
+/// The name of modules of system tests that use PgBouncer.
 const PGBOUNCER: &str = "pgbouncer";
 
-/// The servers that tests need.
+/// The servers that tests use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Needs {
     /// None.
@@ -46,7 +46,7 @@ pub struct Chosen {
     pub program: Program,
     /// How many of its tests are chosen.
     pub tests: usize,
-    /// What these need.
+    /// The servers that these use.
     pub needs: Needs,
     /// Whether they use PgBouncer.
     pub pgbouncer: bool,
@@ -73,8 +73,8 @@ pub fn build_chosen(project: &Project, args: &TestArgs) -> Result<Programs> {
     cargo_build(cargo.args(["test", "--no-run"]).args(targets), "tests", &nothing_else)
 }
 
-/// The options by which cargo builds the unit tests of these packages: `--bin=load`. None
-/// if no package is named, or if one has system tests.
+/// The options with which cargo builds the unit tests of these packages, such as `--bin=load`.
+/// None if no package is given, or if one has system tests.
 pub fn unit_test_targets(
     project: &Project,
     packages: &[String],
@@ -85,8 +85,7 @@ pub fn unit_test_targets(
     Metadata::of(project)?.unit_test_targets(packages)
 }
 
-/// Lists the chosen tests of each program: the quickest programs first, and the system
-/// tests last. Programs without a chosen test are left out.
+/// The programs with chosen tests: the quickest first, the system tests last.
 pub fn choose(programs: &Programs, args: &TestArgs) -> Result<Vec<Chosen>> {
     let is_chosen = |names: &[String], name: &String| names.is_empty() || names.contains(name);
     let mut chosen = Vec::new();
@@ -107,7 +106,7 @@ pub fn choose(programs: &Programs, args: &TestArgs) -> Result<Vec<Chosen>> {
     Ok(chosen)
 }
 
-/// The names of a program's chosen tests, as the program itself lists them.
+/// The names of a program's chosen tests, as the program lists them.
 fn list(program: &Program, args: &TestArgs) -> Result<Vec<String>> {
     let output = command(program, args)
         .args(["--list", "--format", "terse"])
@@ -122,7 +121,7 @@ fn list(program: &Program, args: &TestArgs) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
 }
 
-/// How to run a program's chosen tests: like cargo, in the folder of its package.
+/// The command that runs a program's chosen tests, in the folder of its package like cargo.
 pub fn command(program: &Program, args: &TestArgs) -> Command {
     let mut command = Command::new(&program.path);
     command
@@ -180,7 +179,7 @@ impl Metadata {
         serde_json::from_slice(&output.stdout).context("unexpected output of cargo metadata")
     }
 
-    /// `--lib` stands for all libraries, as cargo has no option for one of several.
+    /// `--lib` selects all libraries: cargo has no option for one of several.
     fn unit_test_targets(&self, packages: &[String]) -> Result<Option<BTreeSet<String>>> {
         let mut options = BTreeSet::new();
         for name in packages {
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_servers_that_tests_need_are_started() {
+    fn only_the_servers_that_tests_use_are_started() {
         let of = |name, tests: &[&str]| {
             let tests: Vec<String> = tests.iter().map(|&test| test.to_owned()).collect();
             needs(&program("p", name), &tests)

@@ -1,4 +1,4 @@
-//! `cargo stack test`: the tests, and the servers that they need.
+//! `cargo stack test`: runs the tests and the servers that they use.
 
 use std::{
     path::{Path, PathBuf},
@@ -26,7 +26,7 @@ use crate::{
     test_servers::TestServers,
 };
 
-/// Builds the tests, runs those that are chosen, and returns 0 if all have passed.
+/// Builds the tests, runs the chosen ones, and returns 0 if all have passed.
 pub fn run(args: &TestArgs) -> Result<ExitCode> {
     let project = Project::locate()?;
     let folder = project.private_folder().join("test");
@@ -43,7 +43,7 @@ pub fn run(args: &TestArgs) -> Result<ExitCode> {
         throw_away: true,
     };
     let (programs, chosen, mut servers) =
-        if args.chooses() { build_then_start(&plan, args)? } else { build_and_start(&plan, args)? };
+        if args.selects() { build_then_start(&plan, args)? } else { build_and_start(&plan, args)? };
     let outcome = pgbouncer(&project, &chosen)
         .and_then(|pgbouncer| run_all(&programs, &chosen, &servers, pgbouncer.as_deref(), args));
     servers.stop();
@@ -54,7 +54,7 @@ pub fn run(args: &TestArgs) -> Result<ExitCode> {
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(101) })
 }
 
-/// Builds services and all tests while the servers start.
+/// Builds the services and all tests while the servers start.
 fn build_and_start(
     plan: &Plan<'_>,
     args: &TestArgs,
@@ -73,7 +73,7 @@ fn build_and_start(
     })
 }
 
-/// Builds the chosen tests, then starts the servers that these need.
+/// Builds the chosen tests, then starts the servers that they use.
 fn build_then_start(
     plan: &Plan<'_>,
     args: &TestArgs,
@@ -82,8 +82,7 @@ fn build_then_start(
     let chosen = test_programs::choose(&programs, args)?;
     if chosen.is_empty() {
         bail!(
-            "no test has such a name: a filter is a part of a test's path, such as `oversell` \
-             or `rules::`"
+            "no test matches: a filter is a part of a test's path, such as `oversell` or `rules::`"
         );
     }
     let needs = chosen.iter().map(|chosen| chosen.needs).max().unwrap_or(Needs::Nothing);
@@ -100,8 +99,8 @@ fn pgbouncer(project: &Project, chosen: &[Chosen]) -> Result<Option<PathBuf>> {
     is_used.then(|| ensure_pgbouncer(&project.private_folder())).transpose()
 }
 
-/// Runs one program after the other and returns the names of those that failed: one at
-/// most, unless all are to be run.
+/// Runs one program after the other and returns the names of those that failed. Without
+/// `--no-fail-fast` it stops after the first.
 fn run_all(
     programs: &Programs,
     chosen: &[Chosen],

@@ -13,19 +13,17 @@ use crate::{
 /// Running servers. Dropping them stops those that were started for the tests.
 #[derive(Debug)]
 pub enum TestServers {
-    /// The tests need none.
     None,
-    /// Those of `cargo stack infra`, with their addresses.
+    /// The servers of `cargo stack infra`, by their addresses.
     OfInfra(Vec<(String, String)>),
-    /// A database server.
     Database(Box<SingleDatabase>),
     /// Both database servers and the broker.
     Everything(Box<Infrastructure>),
 }
 
 impl TestServers {
-    /// Takes the servers of `cargo stack infra` if they run for this project, else starts
-    /// those that are needed.
+    /// Uses the servers of `cargo stack infra` if they are running for this project, otherwise
+    /// starts those that are needed.
     pub fn start(needs: Needs, plan: &Plan<'_>) -> Result<Self> {
         if needs == Needs::Nothing {
             return Ok(Self::None);

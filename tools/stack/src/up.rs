@@ -1,4 +1,4 @@
-//! `cargo stack up`: everything.
+//! `cargo stack up`: starts the whole stack.
 
 use std::{
     path::Path,
@@ -26,11 +26,11 @@ use crate::{
     terminal::{self, GREEN, paint},
 };
 
-/// Connections that each cluster takes: the services' pools and people.
+/// Connections of each cluster: the services' pools and people.
 const MAX_CONNECTIONS: u16 = 200;
 
-/// Starts everything, prints where it is, shows the services' logs, and stops
-/// everything when asked to.
+/// Starts everything, prints the addresses and the services' logs, and stops everything when a
+/// stop is requested.
 pub fn run(args: &UpArgs) -> Result<ExitCode> {
     let project = Project::locate()?;
     let name = if args.throw_away { "throw-away" } else { "up" };
@@ -63,7 +63,7 @@ pub fn run(args: &UpArgs) -> Result<ExitCode> {
         .chain(&mut services.processes)
         .chain(&mut gateway)
         .collect();
-    let outcome = supervisor::tend_until_interrupted(&mut all, &record);
+    let outcome = supervisor::supervise_until_interrupted(&mut all, &record);
     if let Some(gateway) = &mut gateway {
         gateway::stop(gateway);
     }
@@ -78,16 +78,16 @@ fn ports(args: &UpArgs) -> Result<Ports> {
     if args.gateway { Ports::of_stack_and_gateway(offset) } else { Ports::of_stack(offset) }
 }
 
-/// What the services and the gateway need to be started.
+/// What is ready before the services and the gateway start.
 struct Started {
     programs: Programs,
     infrastructure: Infrastructure,
-    /// For the gateway, if there is to be one.
+    /// For the gateway, if it was requested.
     nginx: Option<NginxBinary>,
 }
 
-/// Builds the services while databases and broker are installed and started:
-/// on a new machine both take minutes.
+/// Builds the services while the databases and the broker are installed and started. On a new
+/// machine both take minutes.
 fn build_and_start(plan: &Plan<'_>, args: &UpArgs) -> Result<Started> {
     let failed = AtomicBool::new(false);
     let mut cargo = plan.project.cargo();
@@ -98,8 +98,7 @@ fn build_and_start(plan: &Plan<'_>, args: &UpArgs) -> Result<Started> {
         let servers = start_servers(plan, args.gateway)
             .inspect_err(|_| failed.store(true, Ordering::Relaxed));
         let programs = build.join().map_err(|_| anyhow!("the build panicked"))?;
-        // Why the servers did not start is told before that the build was then
-        // given up.
+        // An error of the servers comes first: it is why the build was cancelled.
         let (nginx, infrastructure) = servers?;
         Ok(Started { programs: programs?, infrastructure, nginx })
     })
