@@ -18,7 +18,7 @@ use crate::external;
 use crate::incoming::{Content, Incoming};
 use crate::metrics::{APPLIED, DUPLICATES};
 use crate::progress;
-use crate::projections::PROJECTIONS;
+use crate::projections;
 use chrono::{DateTime, Utc};
 use service_runtime::postgres::{TransactionConnection, is_cancelled, sqlstate};
 use shared_events::{Event, Topic};
@@ -155,9 +155,7 @@ pub async fn apply_in(
     let batch = &*external::settle(connection, batch).await?;
     let Fresh { events, counted, forgotten, since } = take_fresh(connection, batch, memory).await?;
     if !events.is_empty() {
-        for projection in PROJECTIONS {
-            (projection.apply)(connection, &events).await?;
-        }
+        projections::apply(connection, &events).await?;
     }
     let mut letters: Vec<Letter<'_>> = batch.iter().filter_map(Letter::of_unreadable).collect();
     let mut applied: BTreeSet<Uuid> = events.iter().map(|event| event.envelope.event_id).collect();

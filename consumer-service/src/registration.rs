@@ -1,18 +1,17 @@
-//! Telling the read database which projections this service keeps, for whoever
-//! wants to see the flow of events.
+//! Registers the views and their topics in the read database, from which
+//! `GET /api/analytics/topology` draws the flow of events.
 
-use crate::projections::PROJECTIONS;
 use service_runtime::health::Reporter;
 use service_runtime::retry::Pauses;
+use shared_events::views::views;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-/// Registers every projection, as soon as the database lets it. False if the
-/// shutdown came first.
+/// Registers every view and retries until it succeeds. False after a shutdown.
 pub async fn register(pool: &PgPool, reporter: &Reporter, shutdown: &CancellationToken) -> bool {
     let mut pauses = Pauses::default();
     while let Err(error) = write(pool).await {
-        reporter.down(format!("cannot register the projections: {error}"));
+        reporter.down(format!("cannot register the views: {error}"));
         if !pauses.pause(shutdown).await {
             return false;
         }
@@ -20,19 +19,16 @@ pub async fn register(pool: &PgPool, reporter: &Reporter, shutdown: &Cancellatio
     true
 }
 
-/// Writes the list as it is in this version of the service, in place of
-/// whatever another one left.
+/// Replaces the registered views by those of this version of the service.
 pub async fn write(pool: &PgPool) -> sqlx::Result<()> {
-    let (mut places, mut views, mut topics) = (Vec::new(), Vec::new(), Vec::new());
-    let shown =
-        PROJECTIONS.iter().flat_map(|kept| kept.views.iter().map(|view| (view, kept.topics)));
-    for (place, (view, of)) in (0..).zip(shown) {
-        for topic in of {
+    let (mut places, mut names, mut topics) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, view) in (0..).zip(views()) {
+        for topic in view.topics {
             places.push(place);
-            views.push((*view).to_owned());
+            names.push(view.name.to_owned());
             topics.push(topic.name().to_owned());
         }
     }
-    sqlx::query_file!("src/registration.sql", &places, &views, &topics).execute(pool).await?;
+    sqlx::query_file!("src/registration.sql", &places, &names, &topics).execute(pool).await?;
     Ok(())
 }

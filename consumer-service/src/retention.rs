@@ -109,7 +109,7 @@ mod database_tests {
     use super::*;
     use crate::apply::apply;
     use crate::apply::database_tests::ours;
-    use crate::projections::samples::{line, order};
+    use crate::projections::sample_events::{line, order};
     use chrono::TimeDelta;
     use shared_events::Event;
 

@@ -18,6 +18,7 @@ mod product;
 mod properties;
 pub mod topology;
 mod user;
+pub mod views;
 mod watermark;
 
 pub use decode::{Attributes, DecodeError};

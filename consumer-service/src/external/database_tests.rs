@@ -3,7 +3,7 @@
 use crate::apply::apply;
 use crate::apply::database_tests::ours;
 use crate::incoming::{Incoming, Message, Properties};
-use crate::projections::samples::{line, order, product};
+use crate::projections::sample_events::{line, order, product};
 use shared_events::{Event, Topic};
 use sqlx::{AssertSqlSafe, PgPool};
 

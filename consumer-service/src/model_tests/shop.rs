@@ -1,6 +1,6 @@
 //! A shop that is nothing but its books, and the commands that it obeys.
 
-use crate::projections::samples::event;
+use crate::projections::sample_events::event;
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use shared_events::{

@@ -1,20 +1,11 @@
 //! `products_read_view`: the catalogue. What orders took from the stock is counted
 //! by `product_sales_view`.
 
-use super::Projection;
 use super::newest::Newest;
 use chrono::{DateTime, Utc};
-use futures::FutureExt;
-use shared_events::{Event, ProductState, Topic};
+use shared_events::{Event, ProductState};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
-
-/// Keeps `products_read_view`.
-pub const PRODUCTS: Projection = Projection {
-    views: &["products_read_view"],
-    topics: &[Topic::Products],
-    apply: |connection, events| add(connection, events).boxed(),
-};
 
 /// What a batch says of one product.
 struct Change<'a> {
@@ -24,7 +15,8 @@ struct Change<'a> {
     updated_at: DateTime<Utc>,
 }
 
-async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
+/// Applies events to the view.
+pub async fn apply(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
     let changes = fold(events);
     if changes.is_empty() {
         return Ok(());
@@ -67,7 +59,7 @@ fn fold(events: &[Event]) -> BTreeMap<i64, Change<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::samples::product;
+    use crate::projections::sample_events::product;
 
     #[test]
     fn the_newest_version_wins_and_every_delta_counts() {

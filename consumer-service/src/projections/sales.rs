@@ -1,45 +1,36 @@
-//! The figures of sales views: pieces, revenue and orders, each in total, cancelled and
-//! refunded.
+//! Sales views: sums over orders, grouped by the dimensions of a [`SalesView`].
 
+use super::order_change::{Effect, OrderChange};
+use super::sales_statement;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use shared_events::{Event, Money, OrderLine, OrderStatus, Payload};
+use shared_events::views::{Dimension, SalesView};
+use shared_events::{Event, OrderLine};
+use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{AddAssign, SubAssign};
 
-/// What an event says of an order: where it came from, where it is now, and
-/// the order itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Step<'a> {
-    pub order_id: i64,
-    pub customer_id: i64,
-    /// None: it was placed.
-    pub before: Option<OrderStatus>,
-    pub after: OrderStatus,
-    pub ordered_at: DateTime<Utc>,
-    pub items: &'a [OrderLine],
-    pub total: Money,
+/// The key of a row: a value for each dimension.
+pub type Key<'a> = Vec<KeyValue<'a>>;
+
+/// The value of a key column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyValue<'a> {
+    Id(i64),
+    Text(&'a str),
+    Time(DateTime<Utc>),
 }
 
-/// The effect of a step on sales. An order is placed once, and cancelled or refunded at
-/// most once, because both are final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    Placed,
-    Cancelled,
-    Refunded,
-}
-
-/// Figures of sales.
+/// Figures of orders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Pieces.
     pub quantity: i64,
-    /// Revenue. An order's total is below 10^12 and a batch has at most 65,535
-    /// of them, so the sum fits a `Decimal` of four decimals, which ends near
-    /// 7.9 × 10^24. Whether it fits the view is for the database to say.
+    /// An order's total is below 10^12 and a batch has at most 65,535 orders, so the sum fits
+    /// a `Decimal` with four decimals, whose limit is near 7.9 × 10^24. The database checks
+    /// whether it fits the view.
     pub revenue: Decimal,
-    /// Orders that name the row's key, each once.
+    /// Number of orders.
     pub orders: i64,
 }
 
@@ -48,10 +39,97 @@ pub struct Figures {
 pub struct Delta {
     /// Of orders placed, less those cancelled, less those refunded.
     pub total: Figures,
-    /// Of orders that were cancelled.
     pub cancelled: Figures,
-    /// Of orders that were refunded.
     pub refunded: Figures,
+    /// Pieces taken from the stock, less those returned.
+    pub stock_taken: i64,
+    pub stock_moved_at: Option<DateTime<Utc>>,
+    pub last_order_date: Option<DateTime<Utc>>,
+}
+
+/// Adds events to a sales view.
+pub async fn apply(
+    connection: &mut PgConnection,
+    view: &SalesView,
+    events: &[Event],
+) -> sqlx::Result<()> {
+    let deltas = deltas(view, events);
+    if deltas.is_empty() {
+        return Ok(());
+    }
+    sales_statement::add(connection, view, &deltas).await
+}
+
+/// What events add to each row. An order counts once per row, however many of its lines
+/// belong to the row.
+fn deltas<'a>(view: &SalesView, events: &'a [Event]) -> BTreeMap<Key<'a>, Delta> {
+    let mut deltas: BTreeMap<Key<'_>, Delta> = BTreeMap::new();
+    for event in events {
+        if let Some(key) = key_without_sales(view, event) {
+            deltas.entry(key).or_default();
+        }
+        let Some(change) = OrderChange::of(event) else { continue };
+        let Some(effect) = change.effect() else { continue };
+        let lines_of_a_key = if view.is_by_line() { 1 } else { change.items.len().max(1) };
+        let mut keys = BTreeSet::new();
+        for lines in change.items.chunks(lines_of_a_key) {
+            let key = key(view, &change, &lines[0]);
+            let orders = i64::from(keys.insert(key.clone()));
+            deltas.entry(key).or_default().add(effect, &change, lines, orders);
+        }
+    }
+    deltas
+}
+
+fn key<'a>(view: &SalesView, change: &OrderChange<'_>, line: &'a OrderLine) -> Key<'a> {
+    let value = |dimension: &Dimension| match dimension {
+        Dimension::Product => KeyValue::Id(line.product_id),
+        Dimension::Category => KeyValue::Text(&line.category),
+        Dimension::Customer => KeyValue::Id(change.customer_id),
+        Dimension::Hour => KeyValue::Time(change.hour()),
+    };
+    view.dimensions.iter().map(value).collect()
+}
+
+/// The row that exists once an event names its key, even without sales.
+fn key_without_sales<'a>(view: &SalesView, event: &'a Event) -> Option<Key<'a>> {
+    match view.dimensions {
+        [Dimension::Category] => {
+            event.payload.product().map(|product| vec![KeyValue::Text(&product.category)])
+        }
+        [Dimension::Customer] => event.payload.user().map(|user| vec![KeyValue::Id(user.user_id)]),
+        _ => None,
+    }
+}
+
+impl Delta {
+    fn add(&mut self, effect: Effect, change: &OrderChange<'_>, lines: &[OrderLine], orders: i64) {
+        let sum = |pieces: fn(&OrderLine) -> i32| -> i64 {
+            lines.iter().map(|line| i64::from(pieces(line))).sum()
+        };
+        let amount = |line: &OrderLine| line.amount().unwrap_or_default().as_decimal();
+        let revenue = lines.iter().map(amount).sum();
+        let figures = Figures { quantity: sum(|line| line.quantity), revenue, orders };
+        match effect {
+            Effect::Placed => {
+                self.total += figures;
+                self.stock_taken += sum(OrderLine::stock_taken);
+                self.last_order_date = self.last_order_date.max(Some(change.ordered_at));
+            }
+            Effect::Cancelled => {
+                self.total -= figures;
+                self.cancelled += figures;
+                self.stock_taken -= sum(OrderLine::stock_returned);
+            }
+            Effect::Refunded => {
+                self.total -= figures;
+                self.refunded += figures;
+                // A refund returns nothing to the stock.
+                return;
+            }
+        }
+        self.stock_moved_at = self.stock_moved_at.max(Some(change.changed_at));
+    }
 }
 
 impl AddAssign for Figures {
@@ -70,234 +148,60 @@ impl SubAssign for Figures {
     }
 }
 
-impl<'a> Step<'a> {
-    /// The step that an event tells of, if it is about an order.
-    pub fn of(event: &'a Event) -> Option<Self> {
-        match &event.payload {
-            Payload::OrderCreated(order) => Some(Self {
-                order_id: order.order_id,
-                customer_id: order.header.customer_id,
-                before: None,
-                after: order.status,
-                ordered_at: event.envelope.timestamp,
-                items: &order.items,
-                total: order.total,
-            }),
-            Payload::OrderStatusUpdated(order) => Some(Self {
-                order_id: order.order_id,
-                customer_id: order.header.customer_id,
-                before: Some(order.old_status),
-                after: order.new_status,
-                ordered_at: order.ordered_at,
-                items: &order.items,
-                total: order.total,
-            }),
-            Payload::ProductCreated(_)
-            | Payload::ProductUpdated(_)
-            | Payload::PriceChanged(_)
-            | Payload::UserCreated(_)
-            | Payload::UserUpdated(_)
-            | Payload::AccountCreated(_) => None,
-        }
-    }
-
-    /// The steps among events.
-    pub fn all(events: &'a [Event]) -> impl Iterator<Item = Self> {
-        events.iter().filter_map(Self::of)
-    }
-
-    /// What the step means for sales; other steps mean nothing.
-    pub fn effect(&self) -> Option<Effect> {
-        match (self.before, self.after) {
-            (None, _) => Some(Effect::Placed),
-            (Some(before), after) if before == after => None,
-            (Some(_), OrderStatus::Cancelled) => Some(Effect::Cancelled),
-            (Some(_), OrderStatus::Refunded) => Some(Effect::Refunded),
-            (
-                Some(_),
-                OrderStatus::Created
-                | OrderStatus::Paid
-                | OrderStatus::Shipped
-                | OrderStatus::Delivered,
-            ) => None,
-        }
-    }
-
-    /// The hour that the order belongs to.
-    pub fn hour(&self) -> DateTime<Utc> {
-        let second = self.ordered_at.timestamp();
-        DateTime::from_timestamp(second - second.rem_euclid(3600), 0).unwrap_or(self.ordered_at)
-    }
-}
-
-/// The deltas of many rows, column by column, as statements take them.
-///
-/// Columns of figures that are all zero are empty, and count as zeros there: nearly
-/// always nothing of a batch was cancelled or refunded, and to send and to read six
-/// columns of zeros took a fifth of the time of the whole statement.
-#[derive(Debug, Default)]
-pub struct Columns {
-    pub total: FiguresColumns,
-    pub cancelled: FiguresColumns,
-    pub refunded: FiguresColumns,
-}
-
-/// Figures of many rows.
-#[derive(Debug, Default)]
-pub struct FiguresColumns {
-    pub quantity: Vec<i64>,
-    pub revenue: Vec<Decimal>,
-    pub orders: Vec<i64>,
-}
-
-impl Columns {
-    /// The columns of deltas, in their order.
-    pub fn of<K>(deltas: &BTreeMap<K, Delta>) -> Self {
-        let mut columns = Self::default();
-        for delta in deltas.values() {
-            columns.total.push(&delta.total);
-            columns.cancelled.push(&delta.cancelled);
-            columns.refunded.push(&delta.refunded);
-        }
-        for figures in [&mut columns.total, &mut columns.cancelled, &mut columns.refunded] {
-            figures.leave_out_zeros();
-        }
-        columns
-    }
-}
-
-impl FiguresColumns {
-    fn push(&mut self, figures: &Figures) {
-        self.quantity.push(figures.quantity);
-        self.revenue.push(figures.revenue);
-        self.orders.push(figures.orders);
-    }
-
-    fn leave_out_zeros(&mut self) {
-        // Each column separately: a batch may place and cancel equally many orders with
-        // different quantities.
-        if self.quantity.iter().all(|quantity| *quantity == 0) {
-            self.quantity.clear();
-        }
-        if self.revenue.iter().all(Decimal::is_zero) {
-            self.revenue.clear();
-        }
-        if self.orders.iter().all(|orders| *orders == 0) {
-            self.orders.clear();
-        }
-    }
-}
-
-impl Delta {
-    fn add(&mut self, effect: Effect, figures: Figures) {
-        let lost = match effect {
-            Effect::Placed => return self.total += figures,
-            Effect::Cancelled => &mut self.cancelled,
-            Effect::Refunded => &mut self.refunded,
-        };
-        *lost += figures;
-        self.total -= figures;
-    }
-}
-
-/// Adds up the lines of orders by a key. An order counts once per key, however
-/// many of its lines have that key.
-pub fn by_line<K: Ord + Clone>(
-    events: &[Event],
-    key: impl Fn(&Step<'_>, &OrderLine) -> K,
-) -> BTreeMap<K, Delta> {
-    let mut deltas: BTreeMap<K, Delta> = BTreeMap::new();
-    for (step, effect) in effects(events) {
-        let mut keys = BTreeSet::new();
-        for line in step.items {
-            let key = key(&step, line);
-            let figures = Figures {
-                quantity: line.quantity.into(),
-                revenue: line.amount().unwrap_or_default().as_decimal(),
-                orders: keys.insert(key.clone()).into(),
-            };
-            deltas.entry(key).or_default().add(effect, figures);
-        }
-    }
-    deltas
-}
-
-/// Adds up whole orders by a key.
-pub fn by_order<K: Ord>(events: &[Event], key: impl Fn(&Step<'_>) -> K) -> BTreeMap<K, Delta> {
-    let mut deltas: BTreeMap<K, Delta> = BTreeMap::new();
-    for (step, effect) in effects(events) {
-        let figures = Figures { quantity: 0, revenue: step.total.as_decimal(), orders: 1 };
-        deltas.entry(key(&step)).or_default().add(effect, figures);
-    }
-    deltas
-}
-
-fn effects(events: &[Event]) -> impl Iterator<Item = (Step<'_>, Effect)> {
-    Step::all(events).filter_map(|step| Some((step, step.effect()?)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::samples::{line, moved, order};
+    use crate::projections::sample_events::{line, order, status_update};
+    use shared_events::views::SALES_VIEWS;
+    use shared_events::{OrderStatus, Payload};
+    use std::slice::from_ref;
+
+    fn sales_view(dimension: Dimension) -> &'static SalesView {
+        SALES_VIEWS.iter().find(|view| view.dimensions == [dimension]).unwrap()
+    }
+
+    fn delta(dimension: Dimension, key: KeyValue<'_>, events: &[Event]) -> Delta {
+        deltas(sales_view(dimension), events).get(&vec![key]).copied().unwrap_or_default()
+    }
+
+    fn by_product(events: &[Event]) -> Delta {
+        delta(Dimension::Product, KeyValue::Id(1), events)
+    }
+
+    fn by_customer(events: &[Event]) -> Delta {
+        delta(Dimension::Customer, KeyValue::Id(7), events)
+    }
 
     fn figures(quantity: i64, revenue: &str, orders: i64) -> Figures {
         Figures { quantity, revenue: revenue.parse().unwrap(), orders }
     }
 
     #[test]
-    fn an_order_counts_once_however_many_lines_name_the_key() {
+    fn an_order_counts_once_per_row_however_many_lines_it_has() {
         let events = [order(
             1,
             7,
             vec![line(1, "Tea", 2, "1.5"), line(1, "Tea", 1, "2"), line(2, "Tea", 1, "9")],
         )];
-        let by_product = by_line(&events, |_, line| line.product_id);
-        let delta = |quantity, revenue, orders| Delta {
-            total: figures(quantity, revenue, orders),
-            ..Delta::default()
-        };
-        assert_eq!(by_product[&1], delta(3, "5", 1));
-        assert_eq!(by_product[&2], delta(1, "9", 1));
-        let by_category = by_line(&events, |_, line| line.category.clone());
-        assert_eq!(by_category["Tea"], delta(4, "14", 1));
+        assert_eq!(by_product(&events).total, figures(3, "5", 1));
+        let tea = delta(Dimension::Category, KeyValue::Text("Tea"), &events);
+        assert_eq!(tea.total, figures(4, "14", 1));
+        assert_eq!(by_customer(&events).total, figures(4, "14", 1));
     }
 
     #[test]
-    fn columns_of_zeros_are_left_out() {
-        let order = order(1, 7, vec![line(1, "Tea", 2, "1.5"), line(2, "Tea", 1, "0")]);
-        let placed = Columns::of(&by_line(std::slice::from_ref(&order), |_, line| line.product_id));
-        assert_eq!((placed.total.quantity, placed.total.orders), (vec![2, 1], vec![1, 1]));
-        assert!(placed.cancelled.revenue.is_empty() && placed.refunded.orders.is_empty());
-        let cancelled = moved(&order, 2, OrderStatus::Created, OrderStatus::Cancelled);
-        let both = Columns::of(&by_line(&[order, cancelled], |_, line| line.product_id));
-        assert!(both.total.orders.is_empty() && both.total.revenue.is_empty());
-        assert_eq!(both.cancelled.orders, [1, 1]);
-    }
-
-    #[test]
-    fn as_many_orders_cancelled_as_placed_may_differ_in_all_else() {
-        let small = order(1, 7, vec![line(1, "Tea", 1, "1.5")]);
-        let cancelled = moved(&small, 2, OrderStatus::Created, OrderStatus::Cancelled);
-        let large = order(2, 7, vec![line(1, "Tea", 3, "2")]);
-        let columns = Columns::of(&by_line(&[cancelled, large], |_, line| line.product_id));
-        assert_eq!(columns.total.quantity, [2]);
-        assert_eq!(columns.total.revenue, [Decimal::new(45, 1)]);
-        assert!(columns.total.orders.is_empty());
-    }
-
-    #[test]
-    fn orders_add_up_by_customer() {
+    fn orders_of_a_customer_add_up() {
         let events = [
             order(1, 7, vec![line(1, "Tea", 2, "1.5")]),
             order(2, 7, vec![line(1, "Tea", 1, "0.0001")]),
         ];
-        let by_customer = by_order(&events, |step| step.customer_id);
-        assert_eq!(by_customer[&7].total, figures(0, "3.0001", 2));
+        let delta = by_customer(&events);
+        assert_eq!(delta.total, figures(3, "3.0001", 2));
+        assert_eq!(delta.last_order_date, Some(events[1].envelope.timestamp));
     }
 
     #[test]
-    fn only_what_ends_an_order_changes_figures_and_only_once() {
+    fn only_final_statuses_change_figures_and_only_once() {
         use OrderStatus::{Cancelled, Created, Paid, Refunded};
         let order = order(1, 7, vec![line(1, "Tea", 2, "1.5")]);
         for (before, after, cancelled, refunded) in [
@@ -306,19 +210,36 @@ mod tests {
             (Paid, Refunded, 0, 1),
             (Paid, Paid, 0, 0),
         ] {
-            let events = [moved(&order, 2, before, after)];
-            let deltas = by_order(&events, |step| step.customer_id);
-            let delta = deltas.get(&7).copied().unwrap_or_default();
+            let delta = by_customer(&[status_update(&order, 2, before, after)]);
             assert_eq!((delta.cancelled.orders, delta.refunded.orders), (cancelled, refunded));
             assert_eq!(delta.total.orders, -cancelled - refunded);
+            assert_eq!(delta.last_order_date, None);
         }
     }
 
     #[test]
-    fn an_order_stays_in_the_hour_in_which_it_was_placed() {
+    fn a_cancelled_order_belongs_to_the_hour_in_which_it_was_placed() {
         let order = order(1, 7, vec![line(1, "Tea", 2, "1.5")]);
-        let cancelled = moved(&order, 2, OrderStatus::Created, OrderStatus::Cancelled);
+        let cancelled = status_update(&order, 2, OrderStatus::Created, OrderStatus::Cancelled);
         assert_ne!(cancelled.envelope.timestamp, order.envelope.timestamp);
-        assert_eq!(Step::of(&cancelled).unwrap().hour(), Step::of(&order).unwrap().hour());
+        let hours = deltas(sales_view(Dimension::Hour), &[order, cancelled]).len();
+        assert_eq!(hours, 1);
+    }
+
+    #[test]
+    fn a_cancellation_returns_the_stock_it_names_and_a_refund_returns_none() {
+        let order = order(1, 1, vec![line(1, "Tea", 2, "1"), line(1, "Tea", 1, "1")]);
+        assert_eq!(by_product(from_ref(&order)).stock_taken, 3);
+        let mut cancelled = status_update(&order, 2, OrderStatus::Created, OrderStatus::Cancelled);
+        assert_eq!(by_product(&[order.clone(), cancelled.clone()]).stock_taken, 0);
+        if let Payload::OrderStatusUpdated(update) = &mut cancelled.payload {
+            update.items[0].stock_returned = Some(0);
+        }
+        let both = by_product(&[cancelled.clone(), order.clone()]);
+        assert_eq!(both.stock_taken, 2);
+        assert_eq!(both.stock_moved_at, Some(cancelled.envelope.timestamp));
+        let refunded = status_update(&order, 2, OrderStatus::Paid, OrderStatus::Refunded);
+        assert_eq!(by_product(&[order, refunded.clone()]).stock_taken, 3);
+        assert_eq!(by_product(&[refunded]).stock_moved_at, None);
     }
 }

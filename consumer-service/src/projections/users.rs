@@ -1,20 +1,11 @@
 //! `users_read`: each user as they stand, with the address of their newest
 //! account.
 
-use super::Projection;
 use super::newest::Newest;
 use chrono::{DateTime, Utc};
-use futures::FutureExt;
-use shared_events::{AccountCreated, Event, Payload, Topic, UserState};
+use shared_events::{AccountCreated, Event, Payload, UserState};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
-
-/// Keeps `users_read`.
-pub const USERS: Projection = Projection {
-    views: &["users_read"],
-    topics: &[Topic::Users],
-    apply: |connection, events| add(connection, events).boxed(),
-};
 
 /// What a batch says of one user.
 struct Change<'a> {
@@ -24,7 +15,8 @@ struct Change<'a> {
     last: DateTime<Utc>,
 }
 
-async fn add(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
+/// Applies events to the view.
+pub async fn apply(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
     let changes = fold(events);
     if changes.is_empty() {
         return Ok(());
@@ -85,7 +77,7 @@ fn touch<'a, 'm>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projections::samples::{account, user};
+    use crate::projections::sample_events::{account, user};
 
     #[test]
     fn the_newest_state_and_the_newest_account_stand() {

@@ -39,7 +39,12 @@ pub fn order(order_id: i64, customer_id: i64, items: Vec<OrderLine>) -> Event {
 }
 
 /// The change of an order's status, a day after it was placed.
-pub fn moved(order: &Event, version: i64, before: OrderStatus, after: OrderStatus) -> Event {
+pub fn status_update(
+    order: &Event,
+    version: i64,
+    before: OrderStatus,
+    after: OrderStatus,
+) -> Event {
     let Payload::OrderCreated(placed) = &order.payload else { panic!("not placed") };
     let payload = Payload::OrderStatusUpdated(OrderStatusUpdated {
         order_id: placed.order_id,
