@@ -5,12 +5,11 @@ use sqlx::postgres::PgConnectOptions;
 use std::time::Duration;
 use verify::Request;
 
-/// Recomputes every view from the write database and tells what differs.
+/// Recomputes every view from the write database and reports differences.
 ///
-/// Reads both databases of a running stack, under load or not, and writes
-/// nothing. Rows that differ and events that have not been applied are looked at
-/// again until the patience is over. Exit code: 0 if nothing differs, 1 if
-/// something does, 2 if it could not be found out.
+/// Reads both databases of a running stack, also under load, and writes nothing. Rows that
+/// differ and events that are not applied are compared again until the patience is over.
+/// Exit code: 0 if nothing differs, 1 if something differs, 2 if the comparison failed.
 #[derive(Debug, Parser)]
 #[command(name = "cargo stack verify", bin_name = "cargo stack verify", version)]
 pub struct Arguments {
@@ -28,18 +27,18 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=50_000))]
     pub port_offset: u16,
 
-    /// Seconds for which what differs is looked at again while nothing of it
-    /// settles.
+    /// Seconds for which the comparison is repeated while the number of differences does not
+    /// fall.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=86_400))]
     pub patience: u32,
 
-    /// Most differing rows told of each view, and most events.
+    /// Limit of reported rows of each view, and of reported events.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub differences: usize,
 }
 
 impl Arguments {
-    /// What is asked for.
+    /// The request that the arguments describe.
     pub fn request(&self) -> Request {
         Request {
             write: self.database_url.clone().unwrap_or_else(|| self.local(5432, "write_db")),
@@ -49,7 +48,7 @@ impl Arguments {
         }
     }
 
-    /// A database as `cargo stack up` and Docker Compose have it.
+    /// A database as started by `cargo stack up` and Docker Compose.
     fn local(&self, port: u16, database: &str) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
             .host("localhost")
@@ -66,17 +65,17 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn arguments_are_valid() {
         Arguments::command().debug_assert();
     }
 
     #[test]
-    fn an_offset_moves_the_addresses_that_are_not_named() {
+    fn the_port_offset_applies_to_default_addresses() {
         let url = "postgres://reader@elsewhere:7000/views";
         let line = ["verify", "--database-url", url, "--port-offset", "200"];
         let mut arguments = Arguments::try_parse_from(line).unwrap();
         assert_eq!(arguments.request().write.get_port(), 7000);
-        // Whatever the environment says.
+        // Ignores the environment.
         arguments.read_database_url = None;
         let read = arguments.request().read;
         assert_eq!((read.get_host(), read.get_port()), ("localhost", 5633));

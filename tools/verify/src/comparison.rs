@@ -1,75 +1,75 @@
-//! Comparing a view with what it is to have.
+//! Compares the actual rows of a view with the expected rows.
 
 use crate::databases::{Databases, failure};
 use crate::merge::{Pair, merge};
 use crate::progress::Progress;
-use crate::report::grouped;
 use crate::row::{Cell, Key, Row};
-use crate::views::View;
+use crate::views::ComparedView;
 use anyhow::{Context, Result};
 use futures::{Stream, TryStreamExt};
+use kit::grouped;
 use sqlx::{AssertSqlSafe, PgConnection};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Most rows of a view that are followed from look to look. If more differ,
-/// something is so wrong that nobody reads them all.
-const FOLLOWED: usize = 10_000;
+/// Limit of the differing rows of a view that are kept between comparisons. More rows are only
+/// counted.
+const KEPT: usize = 10_000;
 
 /// How a row differs.
 #[derive(Debug)]
 pub enum Difference {
-    /// It is expected, and not there.
+    /// It is expected, but not found.
     Missing(Row),
-    /// It is there, and not expected.
+    /// It is found, but not expected.
     Unexpected(Row),
     /// These columns differ.
     Cells(Vec<Cell>),
 }
 
-/// The rows of a view that differ.
+/// The differing rows of a view.
 #[derive(Debug, Default)]
 pub struct Differing {
-    /// Those with the lowest keys.
+    /// Rows with the lowest keys.
     pub rows: BTreeMap<Key, Difference>,
-    /// How many more there are, of higher keys.
+    /// Number of further rows, with higher keys.
     pub beyond: u64,
 }
 
 impl Differing {
-    /// How many rows differ.
+    /// Number of differing rows.
     pub fn count(&self) -> u64 {
         self.rows.len() as u64 + self.beyond
     }
 }
 
-/// A comparison under way.
+/// A running comparison.
 struct Comparison<'a> {
-    view: &'static View,
-    /// What differed in the looks before; none in the first look.
+    view: &'a ComparedView,
+    /// What differed in all earlier comparisons; none in the first one.
     before: Option<&'a Differing>,
     rows: u64,
     differing: Differing,
 }
 
-/// Compares a view, without the unseen events. Returns how many rows it is to
-/// have, and those that differ, of those that differed before.
+/// Compares a view, without the effect of unapplied events. Returns the number of expected
+/// rows, and the rows that differ now and in all earlier comparisons.
 ///
 /// # Errors
 /// If a statement fails.
 pub async fn compare(
     databases: &mut Databases,
-    view: &'static View,
-    unseen: &[Uuid],
+    view: &ComparedView,
+    unapplied: &[Uuid],
     before: Option<&Differing>,
     progress: &Progress<'_>,
 ) -> Result<(u64, Differing)> {
     let mut comparison = Comparison { view, before, rows: 0, differing: Differing::default() };
-    let expected = expected(&mut databases.write, view, unseen);
-    let shown = shown(&mut databases.read, view);
-    let order = |expected: &Row, shown: &Row| expected.compare_keys(shown, view);
-    merge(expected, shown, order, |pair| {
-        progress.tell(|| format!("comparing {}: {} rows", view.name, grouped(comparison.rows)));
+    let expected = expected(&mut databases.write, view, unapplied);
+    let actual = actual(&mut databases.read, view);
+    let order = |expected: &Row, actual: &Row| expected.compare_keys(actual, view);
+    merge(expected, actual, order, |pair| {
+        progress.report(|| format!("comparing {}: {} rows", view.name, grouped(comparison.rows)));
         comparison.take(pair)
     })
     .await?;
@@ -78,26 +78,26 @@ pub async fn compare(
 
 fn expected(
     connection: &mut PgConnection,
-    view: &'static View,
-    unseen: &[Uuid],
+    view: &ComparedView,
+    unapplied: &[Uuid],
 ) -> impl Stream<Item = Result<Row>> {
-    sqlx::query_scalar(AssertSqlSafe(view.expected()))
-        .bind(unseen.to_vec())
-        // Planned for these events: there may be none or a million.
+    sqlx::query_scalar(AssertSqlSafe(view.expected.clone()))
+        .bind(unapplied.to_vec())
+        // Planned for these events, because there may be none or a million.
         .persistent(false)
         .fetch(connection)
         .map_ok(Row)
         .map_err(|error| failed(error, view, "write"))
 }
 
-fn shown(connection: &mut PgConnection, view: &'static View) -> impl Stream<Item = Result<Row>> {
-    sqlx::query_scalar(AssertSqlSafe(view.shown()))
+fn actual(connection: &mut PgConnection, view: &ComparedView) -> impl Stream<Item = Result<Row>> {
+    sqlx::query_scalar(AssertSqlSafe(view.actual.clone()))
         .fetch(connection)
         .map_ok(Row)
         .map_err(|error| failed(error, view, "read"))
 }
 
-fn failed(error: sqlx::Error, view: &View, side: &str) -> anyhow::Error {
+fn failed(error: sqlx::Error, view: &ComparedView, side: &str) -> anyhow::Error {
     failure(error, &format!("cannot read {} from the {side} database", view.name))
 }
 
@@ -105,38 +105,38 @@ impl Comparison<'_> {
     fn take(&mut self, pair: Pair<Row, Row>) -> Result<()> {
         self.rows += u64::from(!matches!(pair, Pair::Right(_)));
         let (key, difference) = match pair {
-            Pair::Both(expected, shown) if expected == shown => return Ok(()),
-            Pair::Both(expected, shown) => {
-                (expected.key(self.view), Difference::Cells(expected.differences(&shown)?))
+            Pair::Both(expected, actual) if expected == actual => return Ok(()),
+            Pair::Both(expected, actual) => {
+                (expected.key(self.view), Difference::Cells(expected.differences(&actual)?))
             }
             Pair::Left(expected) => (expected.key(self.view), Difference::Missing(expected)),
-            Pair::Right(shown) => (shown.key(self.view), Difference::Unexpected(shown)),
+            Pair::Right(actual) => (actual.key(self.view), Difference::Unexpected(actual)),
         };
-        self.note(key.context("a row without a key")?, difference);
+        self.note(key.context("a row has no key")?, difference);
         Ok(())
     }
 
     fn note(&mut self, key: Key, difference: Difference) {
-        let (follows, beyond) = match self.before {
+        let (is_kept, is_beyond) = match self.before {
             None => {
-                let follows = self.differing.rows.len() < FOLLOWED;
-                (follows, !follows)
+                let is_kept = self.differing.rows.len() < KEPT;
+                (is_kept, !is_kept)
             }
             Some(before) => {
                 let last = before.rows.last_key_value();
                 (before.rows.contains_key(&key), last.is_some_and(|(last, _)| key > *last))
             }
         };
-        if follows {
+        if is_kept {
             self.differing.rows.insert(key, difference);
         } else {
-            self.differing.beyond += u64::from(beyond);
+            self.differing.beyond += u64::from(is_beyond);
         }
     }
 
     fn finish(mut self) -> Differing {
-        // Which ones these were is not known, but not more of them can have
-        // differed in every look than in any one.
+        // These rows are not known one by one, but no more of them can differ in all
+        // comparisons than in any single one.
         if let Some(before) = self.before {
             self.differing.beyond = self.differing.beyond.min(before.beyond);
         }
@@ -147,10 +147,9 @@ impl Comparison<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::views::VIEWS;
 
-    fn look(before: Option<&Differing>, products: impl Iterator<Item = usize>) -> Differing {
-        let view = &VIEWS[0];
+    fn compare(before: Option<&Differing>, products: impl Iterator<Item = usize>) -> Differing {
+        let view = &ComparedView::with_key("products", &["product_id"]);
         let mut comparison = Comparison { view, before, rows: 0, differing: Differing::default() };
         for product in products {
             let row = Row(format!(r#"{{"product_id":{product}}}"#));
@@ -160,19 +159,19 @@ mod tests {
     }
 
     #[test]
-    fn only_rows_that_differ_in_every_look_are_left() {
-        let first = look(None, 1..5);
-        let second = look(Some(&first), [2, 4, 6].into_iter());
+    fn only_rows_that_differ_in_every_comparison_remain() {
+        let first = compare(None, 1..5);
+        let second = compare(Some(&first), [2, 4, 6].into_iter());
         assert_eq!(second.count(), 2);
-        assert_eq!(look(Some(&second), 5..7).count(), 0);
+        assert_eq!(compare(Some(&second), 5..7).count(), 0);
     }
 
     #[test]
-    fn of_very_many_rows_the_last_are_only_counted() {
-        let first = look(None, 0..FOLLOWED + 30);
-        assert_eq!((first.rows.len(), first.beyond), (FOLLOWED, 30));
-        let second = look(Some(&first), FOLLOWED - 1..FOLLOWED + 100);
+    fn rows_beyond_the_limit_are_only_counted() {
+        let first = compare(None, 0..KEPT + 30);
+        assert_eq!((first.rows.len(), first.beyond), (KEPT, 30));
+        let second = compare(Some(&first), KEPT - 1..KEPT + 100);
         assert_eq!((second.rows.len(), second.beyond), (1, 30));
-        assert_eq!(look(Some(&second), FOLLOWED + 1..FOLLOWED + 3).count(), 2);
+        assert_eq!(compare(Some(&second), KEPT + 1..KEPT + 3).count(), 2);
     }
 }

@@ -1,4 +1,4 @@
-//! The two databases, each seen through a snapshot.
+//! Connections to the two databases, each reading a snapshot.
 
 use anyhow::{Context, Result, bail};
 use sqlx::postgres::PgConnectOptions;
@@ -9,8 +9,8 @@ use tokio::time::timeout;
 /// How long a server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Nothing is written, and nothing ends a statement that takes long: verifying
-/// millions of orders does. Sorting them wants more memory than a request does.
+/// Read-only sessions without timeouts, because verifying millions of orders takes long.
+/// Sorting them needs more memory than a request.
 const SETTINGS: [(&str, &str); 6] = [
     ("default_transaction_read_only", "on"),
     ("statement_timeout", "0"),
@@ -20,9 +20,9 @@ const SETTINGS: [(&str, &str); 6] = [
     ("work_mem", "64MB"),
 ];
 
-/// What failures of a database are told with.
-const READ: &str = "cannot look at the read database";
-const WRITE: &str = "cannot look at the write database";
+/// Descriptions of failures.
+const READ: &str = "cannot take a snapshot of the read database";
+const WRITE: &str = "cannot take a snapshot of the write database";
 
 /// A connection to each database.
 #[derive(Debug)]
@@ -31,8 +31,7 @@ pub struct Databases {
     pub write: PgConnection,
     /// To the read database.
     pub read: PgConnection,
-    /// Whether there are snapshots already.
-    looked: bool,
+    has_snapshots: bool,
 }
 
 impl Databases {
@@ -44,21 +43,21 @@ impl Databases {
         Ok(Self {
             write: connect(write, "write", "--database-url").await?,
             read: connect(read, "read", "--read-database-url").await?,
-            looked: false,
+            has_snapshots: false,
         })
     }
 
-    /// Takes new snapshots, that of the read database first: what it has was
-    /// committed in the write database before.
+    /// Takes new snapshots: of the read database first, because its content was committed in
+    /// the write database before.
     ///
     /// # Errors
-    /// If a database is gone.
-    pub async fn look(&mut self) -> Result<()> {
-        if self.looked {
+    /// If a database is not reachable.
+    pub async fn take_snapshots(&mut self) -> Result<()> {
+        if self.has_snapshots {
             sqlx::raw_sql("ROLLBACK").execute(&mut self.read).await.context(READ)?;
             sqlx::raw_sql("ROLLBACK").execute(&mut self.write).await.context(WRITE)?;
         }
-        self.looked = true;
+        self.has_snapshots = true;
         take_snapshot(&mut self.read).await.context(READ)?;
         take_snapshot(&mut self.write).await.context(WRITE)
     }
@@ -72,18 +71,18 @@ async fn connect(options: &PgConnectOptions, name: &str, flag: &str) -> Result<P
     );
     match timeout(CONNECT_TIMEOUT, named.connect()).await {
         Ok(connection) => connection.context(hint),
-        Err(_) => bail!("{hint}: no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+        Err(_) => bail!("{hint}: no response within {} s", CONNECT_TIMEOUT.as_secs()),
     }
 }
 
-/// Why a statement failed, and what may be done: tables come with the first start
-/// of the service that has them.
+/// Adds to an error what failed, and a hint if a table is missing: each service creates its
+/// tables at its first start.
 pub fn failure(error: sqlx::Error, doing: &str) -> anyhow::Error {
     // https://www.postgresql.org/docs/current/errcodes-appendix.html
     let unknown = |code: &str| ["42P01", "42703", "3F000"].contains(&code);
     let code = error.as_database_error().and_then(|error| error.code());
     let hint = match code {
-        Some(code) if unknown(&code) => " (is it migrated? The services do it at their start)",
+        Some(code) if unknown(&code) => " (is it migrated? The services migrate at start)",
         _ => "",
     };
     anyhow::Error::new(error).context(format!("{doing}{hint}"))

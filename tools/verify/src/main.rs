@@ -1,5 +1,5 @@
-//! `cargo stack verify`: recomputes every view from the write database and tells
-//! what differs.
+//! `cargo stack verify`: recomputes every view from the write database and reports
+//! differences.
 
 mod arguments;
 
@@ -7,11 +7,11 @@ use arguments::Arguments;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Something differs.
+/// Exit code if something differs.
 const DIFFERENT: u8 = 1;
 
-/// It could not be found out.
-const NOT_DONE: u8 = 2;
+/// Exit code if the comparison failed.
+const FAILED: u8 = 2;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -21,24 +21,24 @@ async fn main() -> ExitCode {
             ExitCode::from(if report.agrees { 0 } else { DIFFERENT })
         }
         Err(error) => {
-            kit::note(&format!("error: {}", told(&error)));
-            ExitCode::from(NOT_DONE)
+            kit::note(&format!("error: {}", description(&error)));
+            ExitCode::from(FAILED)
         }
     }
 }
 
-/// What went wrong, from the outside in. An error of sqlx says itself what its source
-/// says; of one that the database reported its words are enough.
-fn told(error: &anyhow::Error) -> String {
-    let mut told = Vec::new();
+/// The chain of causes. The text of an sqlx error contains that of its source; of a database
+/// error only the message of the server is shown.
+fn description(error: &anyhow::Error) -> String {
+    let mut causes = Vec::new();
     for cause in error.chain() {
         match cause.downcast_ref() {
-            Some(sqlx::Error::Database(database)) => told.push(database.message().to_owned()),
-            _ => told.push(cause.to_string()),
+            Some(sqlx::Error::Database(database)) => causes.push(database.message().to_owned()),
+            _ => causes.push(cause.to_string()),
         }
         if cause.is::<sqlx::Error>() {
             break;
         }
     }
-    told.join(": ")
+    causes.join(": ")
 }

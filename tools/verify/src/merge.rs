@@ -1,4 +1,4 @@
-//! Two sorted streams, joined by their keys in constant memory.
+//! Merges two sorted streams by key in constant memory.
 
 use anyhow::Result;
 use futures::future::try_join;
@@ -6,19 +6,19 @@ use futures::{Stream, TryStreamExt};
 use std::cmp::Ordering;
 use std::pin::pin;
 
-/// What the streams have under a key.
+/// What the streams contain for a key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Pair<L, R> {
-    /// Only the left one has it.
+    /// Only the left stream has it.
     Left(L),
-    /// Only the right one has it.
+    /// Only the right stream has it.
     Right(R),
-    /// Both have it.
+    /// Both streams have it.
     Both(L, R),
 }
 
-/// Gives every key's pair to `take`, in the order of keys. Both streams ascend by
-/// the order that `order` tells, and have each key once.
+/// Passes the pair of each key to `take`, by ascending key. Both streams are sorted by
+/// `order` and contain each key once.
 ///
 /// # Errors
 /// Those of the streams, of `order` and of `take`.
@@ -29,7 +29,7 @@ pub async fn merge<L, R>(
     mut take: impl FnMut(Pair<L, R>) -> Result<()>,
 ) -> Result<()> {
     let (mut left, mut right) = (pin!(left), pin!(right));
-    // Together: both databases work on their statements at once.
+    // Both databases run their statements at the same time.
     let mut heads = try_join(left.try_next(), right.try_next()).await?;
     loop {
         let (pair, next) = match heads {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn each_key_is_given_once_in_order() {
+    fn each_key_is_passed_once_in_order() {
         assert_eq!(
             merged(&[1, 2, 4, 7], &[2, 3, 4, 5]),
             [Left(1), Both(2, 2), Right(3), Both(4, 4), Right(5), Left(7)]
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_a_stream_ends_it() {
+    fn an_error_of_a_stream_ends_the_merge() {
         let broken = iter([Ok(1), Err(anyhow!("gone"))]);
         let outcome = merge(broken, iter([Ok(1)]), |l: &i32, r| Ok(l.cmp(r)), |_| Ok(()));
         assert_eq!(outcome.now_or_never().unwrap().unwrap_err().to_string(), "gone");

@@ -1,7 +1,6 @@
-//! A row as JSON, as PostgreSQL writes it. Its numbers stay text: what is exact
-//! there stays exact here.
+//! A row as JSON, as PostgreSQL writes it. Numbers stay text and therefore exact.
 
-use crate::views::View;
+use crate::views::ComparedView;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -15,13 +14,12 @@ pub struct Row(pub String);
 /// The values of a row's key columns.
 pub type Key = Vec<KeyPart>;
 
-/// The value of a key column. Times are texts: all have the same form, by which
-/// they sort.
+/// The value of a key column. Times are strings of equal form, which sort like the times.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyPart {
     /// A number.
     Integer(i64),
-    /// A text, sorted by its bytes (COLLATE "C").
+    /// A string, sorted by its bytes (COLLATE "C").
     Text(String),
 }
 
@@ -39,9 +37,9 @@ impl std::fmt::Display for KeyPart {
 pub struct Cell {
     /// Its name.
     pub column: String,
-    /// What it is to be, as JSON.
+    /// The expected value as JSON.
     pub expected: String,
-    /// What it is, as JSON.
+    /// The actual value as JSON.
     pub found: String,
 }
 
@@ -49,27 +47,26 @@ impl Row {
     /// The values of the key.
     ///
     /// # Errors
-    /// If a column of the key is not there.
-    pub fn key(&self, view: &View) -> Result<Key> {
-        let members = self.members()?;
-        let part = |name: &str| match serde_json::from_str(members.get(name)?.get()).ok()? {
+    /// If a key column is missing.
+    pub fn key(&self, view: &ComparedView) -> Result<Key> {
+        let columns = self.columns()?;
+        let part = |name: &str| match serde_json::from_str(columns.get(name)?.get()).ok()? {
             Value::Number(number) => number.as_i64().map(KeyPart::Integer),
             Value::String(text) => Some(KeyPart::Text(text)),
             _ => None,
         };
         let parts = view.key.iter().map(|column| {
-            let name = column.name();
-            part(name).with_context(|| format!("{}: no {name} in {}", view.name, self.0))
+            part(column).with_context(|| format!("{}: no {column} in {}", view.name, self.0))
         });
         parts.collect()
     }
 
-    /// How the keys of two rows compare.
+    /// The order of two rows by key.
     ///
     /// # Errors
-    /// If a column of a key is not there.
-    pub fn compare_keys(&self, other: &Self, view: &View) -> Result<Ordering> {
-        // Nearly all are the same, and need not be read.
+    /// If a key column is missing.
+    pub fn compare_keys(&self, other: &Self, view: &ComparedView) -> Result<Ordering> {
+        // Nearly all rows are equal and need no parsing.
         if self == other {
             return Ok(Ordering::Equal);
         }
@@ -79,10 +76,11 @@ impl Row {
     /// The columns in which `found` differs from this row.
     ///
     /// # Errors
-    /// If one of them is no JSON object.
+    /// If a row is not a JSON object.
     pub fn differences(&self, found: &Self) -> Result<Vec<Cell>> {
-        let (expected, found) = (self.members()?, found.members()?);
-        let value = |value: Option<&&RawValue>| value.map_or("nothing", |raw| raw.get()).to_owned();
+        let (expected, found) = (self.columns()?, found.columns()?);
+        let value =
+            |value: Option<&&RawValue>| value.map_or("no column", |raw| raw.get()).to_owned();
         let columns =
             expected.keys().chain(found.keys().filter(|key| !expected.contains_key(*key)));
         let cells = columns.map(|column| Cell {
@@ -93,7 +91,7 @@ impl Row {
         Ok(cells.filter(|cell| cell.expected != cell.found).collect())
     }
 
-    fn members(&self) -> Result<BTreeMap<&str, &RawValue>> {
+    fn columns(&self) -> Result<BTreeMap<&str, &RawValue>> {
         serde_json::from_str(&self.0).with_context(|| format!("not a row: {}", self.0))
     }
 }
@@ -101,20 +99,15 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::views::VIEWS;
-
-    fn view(name: &str) -> &'static View {
-        VIEWS.iter().find(|view| view.name == name).unwrap()
-    }
 
     #[test]
     fn keys_sort_as_numbers_and_as_bytes() {
         let row = |text: &str| Row(text.to_owned());
         let [nine, ten] = [r#"{"product_id":9,"x":1}"#, r#"{"product_id":10,"x":1}"#].map(row);
-        let product = view("product_sales_view");
+        let product = &ComparedView::with_key("products", &["product_id"]);
         assert_eq!(nine.compare_keys(&ten, product).unwrap(), Ordering::Less);
         let [upper, lower] = [r#"{"category_name":"Z\"a"}"#, r#"{"category_name":"a"}"#].map(row);
-        let category = view("category_metrics_view");
+        let category = &ComparedView::with_key("categories", &["category_name"]);
         assert_eq!(upper.compare_keys(&lower, category).unwrap(), Ordering::Less);
         assert!(nine.key(category).is_err());
     }

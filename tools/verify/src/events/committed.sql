@@ -1,4 +1,4 @@
--- Every event that was ever committed.
+-- Ids of all committed events.
 SELECT id
 FROM outbox
 ORDER BY id

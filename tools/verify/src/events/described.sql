@@ -1,9 +1,9 @@
--- What the outbox says of events.
+-- Descriptions of events in the outbox.
 --
--- $1 their ids.
+-- $1 event ids.
 SELECT
     id,
-    topic || ' ' || (payload ->> 'eventType') AS kind,
+    topic || ' ' || (payload ->> 'eventType') AS event_type,
     extract(epoch FROM clock_timestamp() - created_at)::bigint AS committed_ago,
     extract(epoch FROM clock_timestamp() - published_at)::bigint AS published_ago
 FROM outbox

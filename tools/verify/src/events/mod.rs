@@ -1,64 +1,62 @@
-//! Which events are in the views.
+//! Compares the events of the outbox with those that the read side has processed.
 
 use crate::databases::{Databases, failure};
 use crate::merge::{Pair, merge};
 use crate::progress::Progress;
-use crate::report::grouped;
 use anyhow::{Context, Result};
 use futures::{Stream, TryStreamExt};
+use kit::grouped;
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// What a look found of events.
+/// The result of a comparison.
 #[derive(Debug, Default)]
 pub struct Events {
-    /// How many were ever committed.
+    /// Number of committed events.
     pub committed: u64,
-    /// Committed, but not in the views: on their way, lost, or parked. Ascending.
-    pub unseen: Vec<Uuid>,
-    /// Dealt with as ours, but not committed. Ascending.
+    /// Committed, but not in the views: in transit, lost, or dead letters. Ascending.
+    pub unapplied: Vec<Uuid>,
+    /// Processed as our own, but not committed. Ascending.
     pub uncommitted: Vec<Uuid>,
-    /// How many are in the views that others have sent straight to the queues.
-    pub strangers: u64,
-    /// Of those below, nobody remembers whether they were applied; the views show it.
-    remembered_from: Uuid,
+    /// Number of external events in the views.
+    pub external: u64,
+    /// Lower ids have no deduplication record; the comparison of the views covers them.
+    oldest_kept: Uuid,
 }
 
-/// What the read side did with an event.
-struct DealtWith {
+/// An event that the read side has processed.
+struct Processed {
     id: Uuid,
-    /// Our own copy was seen.
+    /// The copy from our own outbox has arrived.
     counted: bool,
-    /// It is a dead letter, not in the views.
-    parked: bool,
+    is_dead_letter: bool,
 }
 
-/// What is known of an event in the outbox.
+/// An event in the outbox.
 #[derive(Debug, sqlx::FromRow)]
 pub struct Description {
     /// Its id.
     pub id: Uuid,
     /// Topic and type.
-    pub kind: String,
-    /// Seconds since it was written.
+    pub event_type: String,
+    /// Seconds since the commit.
     pub committed_ago: i64,
-    /// Seconds since the broker confirmed it; none if it did not.
+    /// Seconds since the confirmation of the broker; none before.
     pub published_ago: Option<i64>,
 }
 
 impl Events {
-    /// Compares what was committed with what was dealt with.
+    /// Compares committed with processed events.
     ///
     /// # Errors
     /// If a statement fails.
     pub async fn compare(databases: &mut Databases, progress: &Progress<'_>) -> Result<Self> {
-        let mut events =
-            Self { remembered_from: remembered_from(databases).await?, ..Self::default() };
-        let order = |committed: &Uuid, dealt_with: &DealtWith| Ok(committed.cmp(&dealt_with.id));
+        let mut events = Self { oldest_kept: oldest_kept(databases).await?, ..Self::default() };
+        let order = |committed: &Uuid, processed: &Processed| Ok(committed.cmp(&processed.id));
         let (write, read) = (&mut databases.write, &mut databases.read);
-        merge(committed(write), dealt_with(read), order, |pair| {
-            progress.tell(|| format!("comparing events: {}", grouped(events.committed)));
+        merge(committed(write), processed(read), order, |pair| {
+            progress.report(|| format!("comparing events: {}", grouped(events.committed)));
             events.take(pair);
             Ok(())
         })
@@ -66,42 +64,42 @@ impl Events {
         Ok(events)
     }
 
-    fn take(&mut self, pair: Pair<Uuid, DealtWith>) {
+    fn take(&mut self, pair: Pair<Uuid, Processed>) {
         self.committed += u64::from(!matches!(pair, Pair::Right(_)));
         match pair {
-            Pair::Left(id) if id < self.remembered_from => {}
-            Pair::Left(id) => self.unseen.push(id),
-            Pair::Both(id, DealtWith { parked: true, .. }) => self.unseen.push(id),
-            // If it is not counted, a stranger's copy was applied before ours.
-            Pair::Both(_, DealtWith { parked: false, .. }) => {}
-            Pair::Right(DealtWith { id, counted: true, .. }) => self.uncommitted.push(id),
-            Pair::Right(DealtWith { parked, .. }) => self.strangers += u64::from(!parked),
+            Pair::Left(id) if id < self.oldest_kept => {}
+            Pair::Left(id) => self.unapplied.push(id),
+            Pair::Both(id, Processed { is_dead_letter: true, .. }) => self.unapplied.push(id),
+            // Not counted: an external copy was applied before ours.
+            Pair::Both(_, Processed { is_dead_letter: false, .. }) => {}
+            Pair::Right(Processed { id, counted: true, .. }) => self.uncommitted.push(id),
+            Pair::Right(Processed { is_dead_letter, .. }) => {
+                self.external += u64::from(!is_dead_letter);
+            }
         }
     }
 }
 
-/// The lowest id of the events that are all remembered.
-async fn remembered_from(databases: &mut Databases) -> Result<Uuid> {
-    let lowest: Option<Uuid> = sqlx::query_scalar(include_str!("memory.sql"))
+/// The lowest event id whose deduplication record is kept.
+async fn oldest_kept(databases: &mut Databases) -> Result<Uuid> {
+    let lowest: Option<Uuid> = sqlx::query_scalar(include_str!("oldest_kept.sql"))
         .fetch_one(&mut databases.read)
         .await
         .map_err(|error| failed(error, "read"))?;
     Ok(lowest.unwrap_or_default())
 }
 
-/// The ids of the outbox.
+/// The event ids of the outbox.
 fn committed(connection: &mut PgConnection) -> impl Stream<Item = Result<Uuid>> {
     sqlx::query_scalar(include_str!("committed.sql"))
         .fetch(connection)
         .map_err(|error| failed(error, "write"))
 }
 
-/// What the read side has dealt with. The only place that knows which events
-/// these are.
-fn dealt_with(connection: &mut PgConnection) -> impl Stream<Item = Result<DealtWith>> {
-    sqlx::query_as(include_str!("dealt_with.sql"))
+fn processed(connection: &mut PgConnection) -> impl Stream<Item = Result<Processed>> {
+    sqlx::query_as(include_str!("processed.sql"))
         .fetch(connection)
-        .map_ok(|(id, counted, parked)| DealtWith { id, counted, parked })
+        .map_ok(|(id, counted, is_dead_letter)| Processed { id, counted, is_dead_letter })
         .map_err(|error| failed(error, "read"))
 }
 
@@ -109,7 +107,7 @@ fn failed(error: sqlx::Error, side: &str) -> anyhow::Error {
     failure(error, &format!("cannot read the events of the {side} database"))
 }
 
-/// What the outbox says of events.
+/// Descriptions of events in the outbox.
 ///
 /// # Errors
 /// If the statement fails.
@@ -121,20 +119,20 @@ pub async fn describe(databases: &mut Databases, ids: &[Uuid]) -> Result<Vec<Des
         .context("cannot read events of the outbox")
 }
 
-/// The numbers and reasons of the dead letters among events.
+/// Number and reason of the dead letters among events.
 ///
 /// # Errors
 /// If the statement fails.
-pub async fn letters(
+pub async fn dead_letters(
     databases: &mut Databases,
     ids: &[Uuid],
 ) -> Result<BTreeMap<Uuid, (i64, String)>> {
-    let letters: Vec<(Uuid, i64, String)> = sqlx::query_as(include_str!("letters.sql"))
+    let dead_letters: Vec<(Uuid, i64, String)> = sqlx::query_as(include_str!("dead_letters.sql"))
         .bind(ids)
         .fetch_all(&mut databases.read)
         .await
         .context("cannot read dead letters")?;
-    Ok(letters.into_iter().map(|(event, number, reason)| (event, (number, reason))).collect())
+    Ok(dead_letters.into_iter().map(|(event, number, reason)| (event, (number, reason))).collect())
 }
 
 #[cfg(test)]
@@ -142,25 +140,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_unseen_uncommitted_or_a_strangers() {
-        let mut events = Events { remembered_from: Uuid::from_u128(1), ..Events::default() };
-        let dealt_with =
-            |id, counted, parked| DealtWith { id: Uuid::from_u128(id), counted, parked };
+    fn events_are_unapplied_uncommitted_or_external() {
+        let mut events = Events { oldest_kept: Uuid::from_u128(1), ..Events::default() };
+        let processed = |id, counted, is_dead_letter| Processed {
+            id: Uuid::from_u128(id),
+            counted,
+            is_dead_letter,
+        };
         let id = Uuid::from_u128;
         for pair in [
             Pair::Left(id(0)),
             Pair::Left(id(1)),
-            Pair::Both(id(2), dealt_with(2, true, false)),
-            Pair::Both(id(3), dealt_with(3, false, false)),
-            Pair::Both(id(4), dealt_with(4, true, true)),
-            Pair::Right(dealt_with(5, true, false)),
-            Pair::Right(dealt_with(6, false, false)),
-            Pair::Right(dealt_with(7, false, true)),
+            Pair::Both(id(2), processed(2, true, false)),
+            Pair::Both(id(3), processed(3, false, false)),
+            Pair::Both(id(4), processed(4, true, true)),
+            Pair::Right(processed(5, true, false)),
+            Pair::Right(processed(6, false, false)),
+            Pair::Right(processed(7, false, true)),
         ] {
             events.take(pair);
         }
-        assert_eq!((events.committed, events.strangers), (5, 1));
-        assert_eq!(events.unseen, [id(1), id(4)]);
+        assert_eq!((events.committed, events.external), (5, 1));
+        assert_eq!(events.unapplied, [id(1), id(4)]);
         assert_eq!(events.uncommitted, [id(5)]);
     }
 }

@@ -1,10 +1,10 @@
-//! What must hold within the write database.
+//! Rules that the write database must fulfil.
 
 use crate::databases::Databases;
 use anyhow::{Context, Result};
 use futures::TryStreamExt;
 
-/// Statements that find what breaks a rule.
+/// Rules, each with the statement that finds breaches.
 const INVARIANTS: [(&str, &str); 4] = [
     ("stock", include_str!("stock.sql")),
     ("orders and their events", include_str!("orders_and_events.sql")),
@@ -12,35 +12,35 @@ const INVARIANTS: [(&str, &str); 4] = [
     ("totals of orders", include_str!("totals.sql")),
 ];
 
-/// Most breaches of a rule that are kept; the others are counted.
+/// Limit of kept breaches of a rule. More are only counted.
 const KEPT: usize = 10_000;
 
-/// Something that breaks a rule.
+/// A breach of a rule.
 #[derive(Debug, sqlx::FromRow)]
 pub struct Breach {
-    /// What it is about.
+    /// The row.
     pub subject: String,
-    /// What of it is wrong.
+    /// The wrong property.
     pub what: String,
-    /// What it is to be.
+    /// The expected value.
     pub expected: String,
-    /// What it is.
+    /// The actual value.
     pub found: String,
 }
 
-/// What breaks one rule.
+/// The breaches of one rule.
 #[derive(Debug)]
 pub struct Breaches {
-    /// What the rule is about.
+    /// Name of the rule.
     pub rule: &'static str,
-    /// The first of them.
+    /// The first breaches.
     pub kept: Vec<Breach>,
-    /// How many there are.
+    /// Number of breaches.
     pub count: u64,
 }
 
-/// Checks every rule, on the snapshot of the write database: it cannot be half of
-/// a change, and so one look is enough.
+/// Checks every rule on the snapshot of the write database. A snapshot contains only complete
+/// transactions, so one check is enough.
 ///
 /// # Errors
 /// If a statement fails.
@@ -50,7 +50,7 @@ pub async fn check(databases: &mut Databases) -> Result<Vec<Breaches>> {
         let mut breaches = Breaches { rule, kept: Vec::new(), count: 0 };
         let mut found = sqlx::query_as(statement).fetch(&mut databases.write);
         while let Some(breach) =
-            found.try_next().await.with_context(|| format!("checking {rule}"))?
+            found.try_next().await.with_context(|| format!("cannot check {rule}"))?
         {
             breaches.count += 1;
             if breaches.kept.len() < KEPT {

@@ -1,5 +1,5 @@
--- Each version of an order has its event, the first is its OrderCreated, and no
--- event is without its order.
+-- Each version of an order has one event, the first is OrderCreated, and each event has its
+-- order.
 SELECT
     'order ' || coalesce(orders.id, event.order_id) AS subject,
     rule.what,

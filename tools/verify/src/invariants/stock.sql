@@ -1,4 +1,4 @@
--- Nothing is sold that is not there.
+-- Stock is never negative.
 SELECT
     'product ' || id AS subject,
     'stock' AS what,

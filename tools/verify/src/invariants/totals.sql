@@ -1,4 +1,4 @@
--- An order's total is the sum of its lines, of which it has at least one.
+-- The total of an order is the sum of its lines, and an order has at least one line.
 SELECT
     'order ' || orders.id AS subject,
     'total' AS what,

@@ -1,4 +1,4 @@
--- Each version of a user has its event, and no event is without its user.
+-- Each version of a user has one event, and each event has its user.
 SELECT
     'user ' || coalesce(users.id, event.user_id) AS subject,
     'events in the outbox' AS what,

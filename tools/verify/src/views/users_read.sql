@@ -1,6 +1,6 @@
--- Each user, with the address of their newest account. The tables hold for users
--- whose events were all seen; of the others the events that were seen tell, and
--- accounts may have been seen before the user was.
+-- Each user with the address of the newest account. The tables are right for users without
+-- unapplied events; other users are as in their applied events, of which an account may come
+-- before the user.
 SELECT
     users.id AS user_id,
     users.name,
@@ -17,7 +17,7 @@ LEFT JOIN (
     FROM accounts
     ORDER BY user_id, id DESC
 ) AS account ON account.user_id = users.id
-WHERE NOT EXISTS (SELECT FROM unseen_users WHERE user_id = users.id)
+WHERE NOT EXISTS (SELECT FROM unapplied_users WHERE user_id = users.id)
 UNION ALL
 SELECT
     user_id,
@@ -31,18 +31,18 @@ SELECT
     first_event.created_at
 FROM (
     SELECT user_id, min((payload ->> 'timestamp')::timestamptz) AS created_at
-    FROM seen_user_events
+    FROM applied_user_events
     GROUP BY user_id
 ) AS first_event
 LEFT JOIN (
     SELECT DISTINCT ON (user_id) user_id, payload
-    FROM seen_user_events
-    WHERE kind IN ('UserCreated', 'UserUpdated')
+    FROM applied_user_events
+    WHERE event_type IN ('UserCreated', 'UserUpdated')
     ORDER BY user_id, version DESC
 ) AS state USING (user_id)
 LEFT JOIN (
     SELECT DISTINCT ON (user_id) user_id, payload
-    FROM seen_user_events
-    WHERE kind = 'AccountCreated'
+    FROM applied_user_events
+    WHERE event_type = 'AccountCreated'
     ORDER BY user_id, version DESC
 ) AS account USING (user_id)

@@ -1,6 +1,6 @@
--- The dead letters that events have become.
+-- The dead letters of events.
 --
--- $1 ids of the events.
+-- $1 event ids.
 SELECT event_id, id, reason
 FROM dead_letters
 WHERE event_id = ANY ($1::uuid[])

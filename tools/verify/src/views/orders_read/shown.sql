@@ -1,9 +1,0 @@
-SELECT
-    order_id,
-    customer_id,
-    total,
-    status,
-    state_version,
-    created_at,
-    items
-FROM orders_read
