@@ -1,14 +1,15 @@
 //! The second part of `cargo stack prepare`: the files that the crate `api-docs` generates
 //! from the services' OpenAPI documents.
 
-use std::{
-    process::{Command, ExitCode},
-    sync::atomic::AtomicBool,
-};
+use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
-use crate::{cargo_build::cargo_build, foreground::run_to_end, project::Project};
+use crate::{
+    cargo_build::cargo_build,
+    foreground::{exit_code, run_to_end},
+    project::Project,
+};
 
 /// Writes the files, or checks them.
 pub fn run(check: bool) -> Result<ExitCode> {
@@ -16,11 +17,10 @@ pub fn run(check: bool) -> Result<ExitCode> {
     let mut cargo = project.cargo();
     // In the dev profile, like the tests.
     cargo.args(["build", "--bin", "api-docs"]);
-    let programs = cargo_build(&mut cargo, "the API documentation", &AtomicBool::new(false))?;
+    let programs = cargo_build(&mut cargo, "the API documentation")?;
     let mut command = Command::new(programs.path("api-docs")?);
     if check {
         command.arg("--check");
     }
-    let succeeded = run_to_end(&mut command)?.success();
-    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(run_to_end(&mut command)?))
 }

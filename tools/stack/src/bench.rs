@@ -3,25 +3,21 @@
 use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode, ExitStatus},
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
 };
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use crate::{
-    cargo_build::cargo_build,
+    cargo_build::{build_during, cancellable_build, cargo_build},
     foreground::{exit_code, run_to_end},
     infrastructure::{Infrastructure, Plan},
-    instance_lock::InstanceLock,
+    instance::Instance,
     interrupt,
-    leftovers::Record,
     ports::Ports,
     project::Project,
     services,
 };
 
-/// The program that measures.
 const BENCH: &str = "bench";
 
 /// The services' pools, pgbench and the bench's own connections.
@@ -29,21 +25,15 @@ const MAX_CONNECTIONS: u16 = 200;
 
 /// Starts fresh servers, runs the bench with these arguments, and returns its exit code.
 pub fn run(arguments: &[String]) -> Result<ExitCode> {
-    let project = Project::locate()?;
     if arguments.iter().any(|argument| ["--help", "-h", "--version"].contains(&argument.as_str())) {
-        return help(&project, arguments);
+        return help(arguments);
     }
-    let folder = project.private_folder().join("bench");
-    let _lock = InstanceLock::acquire(&folder, "bench")?;
-    let record = Record::of(&folder);
-    record.stop_leftovers()?;
+    let instance = Instance::open("bench", "bench")?;
     let ports = Ports::free_for_infrastructure()?;
     let plan = Plan {
-        project: &project,
-        folder: &folder,
+        instance: &instance,
         ports: &ports,
         max_connections: MAX_CONNECTIONS,
-        record: &record,
         throw_away: true,
     };
     let (program, mut infrastructure) = build_and_start(&plan)?;
@@ -52,18 +42,14 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     describe(&mut bench, &program, &infrastructure);
     let status = run_to_end(&mut bench);
     infrastructure.stop();
-    record.clear();
+    instance.record.clear();
     code_of(status)
 }
 
 /// Runs the bench without servers, which its help and version do not need.
-fn help(project: &Project, arguments: &[String]) -> Result<ExitCode> {
-    let nothing_else = AtomicBool::new(false);
-    let programs = cargo_build(
-        project.cargo().args(["build", "--release", "--bin", BENCH]),
-        "the bench",
-        &nothing_else,
-    )?;
+fn help(arguments: &[String]) -> Result<ExitCode> {
+    let mut cargo = Project::locate()?.cargo();
+    let programs = cargo_build(cargo.args(["build", "--release", "--bin", BENCH]), "the bench")?;
     code_of(run_to_end(Command::new(programs.path(BENCH)?).args(arguments)))
 }
 
@@ -77,18 +63,14 @@ fn code_of(status: Result<ExitStatus>) -> Result<ExitCode> {
 /// Builds the services and the bench while databases and broker start. Returns the bench's
 /// program; the services are in its folder.
 fn build_and_start(plan: &Plan<'_>) -> Result<(PathBuf, Infrastructure)> {
-    let failed = AtomicBool::new(false);
     let services = services::programs().map(|program| ["--bin", program]).concat();
-    let mut cargo = plan.project.cargo();
+    let mut cargo = plan.instance.project.cargo();
     cargo.args(["build", "--release"]).args(services).args(["--bin", BENCH]);
-    thread::scope(|scope| {
-        let build = scope.spawn(|| cargo_build(&mut cargo, "services and bench", &failed));
-        let infrastructure =
-            Infrastructure::start(plan).inspect_err(|_| failed.store(true, Ordering::Relaxed));
-        let programs = build.join().map_err(|_| anyhow!("the build panicked"))?;
-        let infrastructure = infrastructure?;
-        Ok((programs?.path(BENCH)?.to_owned(), infrastructure))
-    })
+    let (programs, infrastructure) = build_during(
+        |cancelled| cancellable_build(&mut cargo, "services and bench", cancelled),
+        || Infrastructure::start(plan),
+    )?;
+    Ok((programs.path(BENCH)?.to_owned(), infrastructure))
 }
 
 /// Sets the environment of the bench: servers, programs and its folder.

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
@@ -29,15 +29,11 @@ use crate::{
 /// An executable that cargo has built, or found up to date.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
-    /// The name of its target: `command-service`, `system`.
     pub name: String,
-    /// The name of its package.
     pub package: String,
-    /// The folder of its package.
     pub folder: PathBuf,
     /// Whether it is the target's test program.
     pub is_test: bool,
-    /// The executable.
     pub path: PathBuf,
 }
 
@@ -52,7 +48,6 @@ impl Program {
     }
 }
 
-/// The executables of one build.
 #[derive(Debug, Clone, Default)]
 pub struct Programs(pub Vec<Program>);
 
@@ -65,7 +60,6 @@ impl Programs {
         })
     }
 
-    /// The test programs.
     pub fn tests(&self) -> impl Iterator<Item = &Program> {
         self.0.iter().filter(|program| program.is_test)
     }
@@ -79,18 +73,44 @@ struct Build {
     messages: Mutex<Vec<String>>,
 }
 
+/// Runs a build while `start` runs, and returns both results. If `start` fails, the build is
+/// cancelled.
+pub fn build_during<T>(
+    build: impl FnOnce(&AtomicBool) -> Result<Programs> + Send,
+    start: impl FnOnce() -> Result<T>,
+) -> Result<(Programs, T)> {
+    let cancelled = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let build = scope.spawn(|| build(&cancelled));
+        let started = start().inspect_err(|_| cancelled.store(true, Ordering::Relaxed));
+        let programs = build.join().map_err(|_| anyhow!("the build panicked"))?;
+        // An error of `start` comes first: it is why the build was cancelled.
+        let started = started?;
+        Ok((programs?, started))
+    })
+}
+
+/// Runs a build that nothing cancels: see [`cancellable_build`].
+pub fn cargo_build(cargo: &mut Command, what: &str) -> Result<Programs> {
+    cancellable_build(cargo, what, &AtomicBool::new(false))
+}
+
 /// Runs cargo, which was given a subcommand, a profile and targets, for the whole workspace
-/// and returns the executables. Ends when a stop is requested or `unwanted` becomes true.
+/// and returns the executables. Ends when a stop is requested or `cancelled` becomes true.
 ///
 /// `--workspace` unifies the features of dependencies over all packages, whatever the
 /// targets are. For other packages cargo would compile dependencies again.
-pub fn cargo_build(cargo: &mut Command, what: &str, unwanted: &AtomicBool) -> Result<Programs> {
+pub fn cancellable_build(
+    cargo: &mut Command,
+    what: &str,
+    cancelled: &AtomicBool,
+) -> Result<Programs> {
     let step = Step::begin(&format!("build {what}"));
     cargo.args(["--workspace", "--message-format=json-render-diagnostics", "--color=never"]);
     let build = Build::default();
-    if !run(cargo, &build, &step, unwanted)? {
+    if !run(cargo, &build, &step, cancelled)? {
         interrupt::check()?;
-        if unwanted.load(Ordering::Relaxed) {
+        if cancelled.load(Ordering::Relaxed) {
             bail!("the build was cancelled");
         }
         drop(step);
@@ -105,7 +125,7 @@ pub fn cargo_build(cargo: &mut Command, what: &str, unwanted: &AtomicBool) -> Re
 }
 
 /// Returns whether cargo succeeded.
-fn run(command: &mut Command, build: &Build, step: &Step, unwanted: &AtomicBool) -> Result<bool> {
+fn run(command: &mut Command, build: &Build, step: &Step, cancelled: &AtomicBool) -> Result<bool> {
     let mut cargo = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -119,18 +139,18 @@ fn run(command: &mut Command, build: &Build, step: &Step, unwanted: &AtomicBool)
     let succeeded = thread::scope(|scope| {
         scope.spawn(|| for_each_line(stdout, |line| build.artifact(line)));
         scope.spawn(|| for_each_line(stderr, |line| build.message(line, step)));
-        wait(&mut cargo, group, unwanted)
+        wait(&mut cargo, group, cancelled)
     });
     process_groups::forget(group);
     succeeded
 }
 
-fn wait(cargo: &mut Child, group: i32, unwanted: &AtomicBool) -> Result<bool> {
+fn wait(cargo: &mut Child, group: i32, cancelled: &AtomicBool) -> Result<bool> {
     loop {
         if let Some(status) = cargo.try_wait()? {
             return Ok(status.success());
         }
-        if interrupt::requested() || unwanted.load(Ordering::Relaxed) {
+        if interrupt::requested() || cancelled.load(Ordering::Relaxed) {
             // cargo does not forward signals to the compilers that it has started.
             let _ = killpg(Pid::from_raw(group), Signal::SIGTERM);
             cargo.wait()?;

@@ -4,7 +4,6 @@
 use std::{
     path::Path,
     process::{Command, ExitCode},
-    sync::atomic::AtomicBool,
 };
 
 use anyhow::Result;
@@ -23,11 +22,9 @@ const CHAOS: &str = "chaos";
 pub fn run(arguments: &[String]) -> Result<ExitCode> {
     let project = Project::locate()?;
     prepare_faketime(&project.private_folder());
-    let nothing_else = AtomicBool::new(false);
     let programs = cargo_build(
         project.cargo().args(["build", "--release", "--bins"]),
         "services and scenarios",
-        &nothing_else,
     )?;
     let program = programs.path(CHAOS)?;
     let mut chaos = Command::new(program);

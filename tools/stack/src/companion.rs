@@ -4,7 +4,6 @@
 use std::{
     env,
     process::{Command, ExitCode},
-    sync::atomic::AtomicBool,
 };
 
 use anyhow::Result;
@@ -26,7 +25,6 @@ pub struct Companion {
     command: Option<&'static str>,
 }
 
-/// The load generator.
 pub const LOAD: Companion = of("load", "the load generator", None);
 /// Compares the views with the write database.
 pub const VERIFY: Companion = of("verify", "the verifier", None);
@@ -53,11 +51,10 @@ const fn of(
 pub fn run(companion: Companion, arguments: &[String]) -> Result<ExitCode> {
     let Companion { program, title, command } = companion;
     let project = Project::locate()?;
-    let nothing_else = AtomicBool::new(false);
     // In the services' profile, so that dependencies are compiled once.
     let mut cargo = project.cargo();
     cargo.args(["build", "--release", "--bin", program]);
-    let programs = cargo_build(&mut cargo, title, &nothing_else)?;
+    let programs = cargo_build(&mut cargo, title)?;
     let (name, file) = KEYS_FILE;
     let keys_file = env::var_os(name).unwrap_or_else(|| project.root.join(file).into());
     // After Ctrl-C the program still prints its report.

@@ -8,7 +8,7 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -18,7 +18,6 @@ use crate::{
     data_folder,
     http::Request,
     infrastructure::Plan,
-    interrupt,
     ports::{Ports, Use},
     process::{Output, ProcessSpec},
     server_binaries::{NginxBinary, Version},
@@ -29,7 +28,6 @@ use crate::{
 
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
-/// The gateway of one instance.
 #[derive(Debug)]
 struct Gateway {
     port: u16,
@@ -47,8 +45,8 @@ pub fn start(plan: &Plan<'_>, nginx: NginxBinary, folder: &Path) -> Result<Super
         folder: folder.to_owned(),
         user: system_user()?,
     };
-    gateway.configure(&plan.project.root.join("deploy/gateway/nginx.conf"), plan.ports)?;
-    let mut process = Supervised::start(gateway.process(), plan.record)?;
+    gateway.configure(&plan.instance.project.root.join("deploy/gateway/nginx.conf"), plan.ports)?;
+    let mut process = Supervised::start(gateway.process(), &plan.instance.record)?;
     gateway.wait_until_ready(|| process.ended().is_some())?;
     step.done(&format!("nginx {} on port {}", gateway.nginx.version, gateway.port));
     Ok(process)
@@ -119,19 +117,12 @@ impl Gateway {
         }
     }
 
-    fn wait_until_ready(&self, mut died: impl FnMut() -> bool) -> Result<()> {
+    fn wait_until_ready(&self, died: impl FnMut() -> bool) -> Result<()> {
         let check = Request::get(self.port, "/gateway/health");
-        let deadline = Instant::now() + START_DEADLINE;
-        loop {
-            interrupt::check()?;
-            if check.send().is_ok_and(|response| response.is_success()) {
-                return Ok(());
-            }
-            if died() || Instant::now() >= deadline {
-                bail!("the gateway does not start; its log: {}", self.log().display());
-            }
-            interrupt::sleep(Duration::from_millis(50))?;
+        if !check.succeeds_within(START_DEADLINE, died)? {
+            bail!("the gateway does not start; its log: {}", self.log().display());
         }
+        Ok(())
     }
 }
 

@@ -6,10 +6,12 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow};
+
+use crate::interrupt;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,7 +44,6 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// A GET request.
     pub fn get(port: u16, path: &'a str) -> Self {
         Self { method: "GET", port, path, authorization: None, body: "" }
     }
@@ -51,6 +52,22 @@ impl<'a> Request<'a> {
     pub fn send(&self) -> Result<Response> {
         self.exchange()
             .with_context(|| format!("{} http://127.0.0.1:{}{}", self.method, self.port, self.path))
+    }
+
+    /// Repeats the request until it succeeds, and returns whether it did so in time. `died` returns
+    /// whether the server has ended.
+    pub fn succeeds_within(&self, time: Duration, mut died: impl FnMut() -> bool) -> Result<bool> {
+        let deadline = Instant::now() + time;
+        loop {
+            interrupt::check()?;
+            if self.send().is_ok_and(|response| response.is_success()) {
+                return Ok(true);
+            }
+            if died() || Instant::now() >= deadline {
+                return Ok(false);
+            }
+            interrupt::sleep(Duration::from_millis(100))?;
+        }
     }
 
     fn exchange(&self) -> Result<Response> {

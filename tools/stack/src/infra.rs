@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use crate::{
     cli::InfraArgs,
     infrastructure::{Infrastructure, MAX_CONNECTIONS_OF_TESTS, Plan},
-    instance_lock::{self, InstanceLock},
+    instance::Instance,
+    instance_lock,
     leftovers::Record,
     ports::Ports,
     project::Project,
@@ -15,7 +16,6 @@ use crate::{
     terminal,
 };
 
-/// The instance's folder in the project's.
 const FOLDER: &str = "infra";
 /// The file in it with the servers' addresses, while they run.
 const ADDRESSES: &str = "addresses.env";
@@ -23,24 +23,19 @@ const ADDRESSES: &str = "addresses.env";
 /// Starts the servers, prints their addresses as shell exports, and runs until a stop is
 /// requested.
 pub fn run(args: &InfraArgs) -> Result<ExitCode> {
-    let project = Project::locate()?;
-    let folder = project.private_folder().join(folder_name(args));
-    let _lock = InstanceLock::acquire(&folder, "infra")?;
-    let record = Record::of(&folder);
-    record.stop_leftovers()?;
+    let instance = Instance::open(&folder_name(args), "infra")?;
+    let record = &instance.record;
     let ports = ports(args)?;
     let plan = Plan {
-        project: &project,
-        folder: &folder,
+        instance: &instance,
         ports: &ports,
         max_connections: MAX_CONNECTIONS_OF_TESTS,
-        record: &record,
         throw_away: args.throw_away.is_some(),
     };
-    let addresses = folder.join(ADDRESSES);
+    let addresses = instance.folder.join(ADDRESSES);
     remove_if_exists(&addresses)?;
     let mut infrastructure = Infrastructure::start(&plan)?;
-    print_exports(&infrastructure, &record);
+    print_exports(&infrastructure, record);
     write_addresses(&addresses, &infrastructure)?;
     terminal::note(&format!(
         "Logs and data are in {}; Ctrl-C stops.",
@@ -50,7 +45,7 @@ pub fn run(args: &InfraArgs) -> Result<ExitCode> {
         infrastructure.processes.iter_mut().for_each(Supervised::expect_deaths);
     }
     let mut all: Vec<_> = infrastructure.processes.iter_mut().collect();
-    supervisor::supervise_until_interrupted(&mut all, &record)?;
+    supervisor::supervise_until_interrupted(&mut all, record)?;
     remove_if_exists(&addresses)?;
     infrastructure.stop();
     record.clear();

@@ -12,10 +12,9 @@ use nix::sys::signal::Signal;
 use crate::{
     data_folder,
     debian_packages::{Servers, ensure_servers},
-    leftovers::Record,
+    instance::Instance,
     ports::{Ports, Use},
     postgres::Cluster,
-    project::Project,
     rabbitmq::Broker,
     rabbitmq_setup,
     supervisor::Supervised,
@@ -30,11 +29,8 @@ pub const MAX_CONNECTIONS_OF_TESTS: u16 = 500;
 /// Both databases and the broker, running. Dropping it stops them.
 #[derive(Debug)]
 pub struct Infrastructure {
-    /// The write database's cluster.
     pub write: Cluster,
-    /// The read database's cluster.
     pub read: Cluster,
-    /// The broker.
     pub broker: Broker,
     /// Their programs, in the order of their starts.
     pub processes: Vec<Supervised>,
@@ -43,17 +39,12 @@ pub struct Infrastructure {
     throw_away: bool,
 }
 
-/// What to start.
 #[derive(Debug, Clone)]
 pub struct Plan<'a> {
-    pub project: &'a Project,
-    /// The instance's folder in the project.
-    pub folder: &'a Path,
+    pub instance: &'a Instance,
     pub ports: &'a Ports,
     /// Of each cluster.
     pub max_connections: u16,
-    /// The record of running programs.
-    pub record: &'a Record,
     /// Whether the data is for this run only. Then the data of an earlier run is deleted, and the
     /// servers are stopped without an orderly shutdown.
     pub throw_away: bool,
@@ -62,7 +53,7 @@ pub struct Plan<'a> {
 impl Infrastructure {
     /// Installs missing servers, creates missing data, and starts all three servers at once.
     pub fn start(plan: &Plan<'_>) -> Result<Self> {
-        let servers = ensure_servers(&plan.project.private_folder())?;
+        let servers = ensure_servers(&plan.instance.project.private_folder())?;
         let mut infrastructure = Self::lay_out(plan, servers)?;
         let started = thread::scope(|scope| {
             let write = scope.spawn(|| start_cluster(&infrastructure.write, plan));
@@ -85,7 +76,7 @@ impl Infrastructure {
     fn lay_out(plan: &Plan<'_>, servers: Servers) -> Result<Self> {
         let postgres = SystemUser::for_server("postgres")?;
         let rabbitmq = SystemUser::for_server("rabbitmq")?;
-        let folder = data_folder::prepare(plan.folder, &[postgres, rabbitmq])?;
+        let folder = data_folder::prepare(&plan.instance.folder, &[postgres, rabbitmq])?;
         if plan.throw_away {
             remove_data(&folder)?;
         }
@@ -165,21 +156,21 @@ fn start_cluster(cluster: &Cluster, plan: &Plan<'_>) -> Result<Vec<Supervised>> 
     let spec = cluster.process();
     // An immediate shutdown: the data is not used again.
     let spec = if plan.throw_away { spec.stopped_by(Signal::SIGQUIT) } else { spec };
-    let mut process = Supervised::start(spec, plan.record)?;
+    let mut process = Supervised::start(spec, &plan.instance.record)?;
     cluster.wait_until_ready(|| process.ended().is_some())?;
-    cluster.grant(&plan.project.root.join("db/roles"))?;
+    cluster.grant(&plan.instance.project.root.join("db/roles"))?;
     step.done(&format!("PostgreSQL {} on port {}", cluster.binaries.version, cluster.port));
     Ok(vec![process])
 }
 
 fn start_broker(broker: &Broker, plan: &Plan<'_>) -> Result<Vec<Supervised>> {
     let step = Step::begin("broker");
-    let configuration = plan.project.root.join("deploy/broker");
+    let configuration = plan.instance.project.root.join("deploy/broker");
     broker.configure(&configuration.join("rabbitmq.conf"))?;
-    let port_mapper = Supervised::start(broker.port_mapper_process(), plan.record)?;
+    let port_mapper = Supervised::start(broker.port_mapper_process(), &plan.instance.record)?;
     let spec = broker.process();
     let spec = if plan.throw_away { spec.stopped_by(Signal::SIGKILL) } else { spec };
-    let mut node = Supervised::start(spec, plan.record)?;
+    let mut node = Supervised::start(spec, &plan.instance.record)?;
     step.detail("starting");
     broker.wait_until_ready(|| node.ended().is_some())?;
     step.detail("virtual host, users and policies");

@@ -52,7 +52,6 @@ pub fn watch_signals() -> Result<()> {
     Ok(())
 }
 
-/// Whether a stop was requested.
 pub fn requested() -> bool {
     REQUESTED_BY.load(Ordering::SeqCst) != 0
 }

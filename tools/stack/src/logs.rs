@@ -29,7 +29,6 @@ impl LogStream {
         Self { label: paint(colour, label), last: Arc::default() }
     }
 
-    /// Prints a line.
     pub fn line(&self, line: &str) {
         let line = &harmless(line);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,7 +44,6 @@ impl LogStream {
         }
     }
 
-    /// The last lines.
     pub fn last_lines(&self) -> Vec<String> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.iter().cloned().collect()

@@ -18,6 +18,7 @@ mod gateway;
 mod http;
 mod infra;
 mod infrastructure;
+mod instance;
 mod instance_lock;
 mod interrupt;
 mod leftovers;

@@ -7,7 +7,6 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 
-/// What a port is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     WriteDatabase,
@@ -69,7 +68,6 @@ const WITHOUT_GATEWAY: usize = 11;
 /// Offsets to suggest. With them no two stacks have a port in common.
 const SUGGESTED_OFFSETS: [u16; 5] = [100, 200, 300, 400, 500];
 
-/// The ports of one stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports(Vec<(Use, u16)>);
 

@@ -68,7 +68,6 @@ impl Cluster {
         self.url_as(ROLE)
     }
 
-    /// The address for one of the roles.
     pub fn url_as(&self, role: &str) -> String {
         self.address(role, self.database)
     }
@@ -82,7 +81,6 @@ impl Cluster {
         format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// The file with the server's log.
     pub fn log(&self) -> PathBuf {
         self.folder.join(format!("{}.log", self.name))
     }
@@ -119,7 +117,6 @@ impl Cluster {
         fs::rename(&unfinished, &data).with_context(|| format!("cannot create {}", data.display()))
     }
 
-    /// How to run the server.
     pub fn process(&self) -> ProcessSpec {
         let mut arguments: Vec<OsString> = vec!["-D".into(), self.data().into()];
         let own = [

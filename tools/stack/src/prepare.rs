@@ -14,7 +14,6 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::atomic::AtomicBool,
     time::SystemTime,
 };
 
@@ -23,8 +22,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     cargo_build::cargo_build,
     cli::PrepareArgs,
-    instance_lock::InstanceLock,
-    leftovers::Record,
+    instance::Instance,
     migrations,
     project::Project,
     query_crates::{DATABASES, QueryCrate},
@@ -35,20 +33,16 @@ use crate::{
 
 /// Writes the query data of the crates that need it, or checks it.
 pub fn run(args: &PrepareArgs) -> Result<ExitCode> {
-    let project = Project::locate()?;
-    let folder = project.private_folder().join("prepare");
-    let _lock = InstanceLock::acquire(&folder, "prepare")?;
-    let record = Record::of(&folder);
-    record.stop_leftovers()?;
-
-    let due = due(args, &project, &folder)?;
+    let instance = Instance::open("prepare", "prepare")?;
+    let Instance { project, folder, record, .. } = &instance;
+    let due = due(args, project, folder)?;
     if due.is_empty() {
         terminal::print("No query and no migration has changed since the last run.");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut database = SingleDatabase::start(&project, &folder, &record)?;
+    let mut database = SingleDatabase::start(&instance)?;
     create_databases(&database, &project.root)?;
-    let queries = describe(&due, &project, &folder, &database)?;
+    let queries = describe(&due, project, folder, &database)?;
     let mut stale = Vec::new();
     for (query_crate, inputs) in &due {
         let described = queries.join(&query_crate.name);
@@ -58,7 +52,7 @@ pub fn run(args: &PrepareArgs) -> Result<ExitCode> {
             continue;
         }
         write(query_crate, &described, &changed)?;
-        fs::write(fingerprint_file(query_crate, &folder), fingerprint(query_crate, *inputs)?)?;
+        fs::write(fingerprint_file(query_crate, folder), fingerprint(query_crate, *inputs)?)?;
     }
     database.stop();
     record.clear();
@@ -151,7 +145,7 @@ fn describe(
         .env_remove("SQLX_OFFLINE_DIR")
         .envs(DATABASES.map(|database| (database.variable, server.cluster.url_of(database.name))));
     let what = format!("{} with the databases", names.join(", "));
-    cargo_build(&mut cargo, &what, &AtomicBool::new(false))?;
+    cargo_build(&mut cargo, &what)?;
     Ok(queries)
 }
 

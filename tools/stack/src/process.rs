@@ -135,7 +135,6 @@ fn follow(output: Option<impl Read + Send + 'static>, stream: &LogStream) {
     });
 }
 
-/// A program that was started.
 #[derive(Debug)]
 pub struct RunningProcess {
     child: Child,

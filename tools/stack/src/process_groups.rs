@@ -12,7 +12,6 @@ use nix::{
 
 static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// Adds a process group.
 pub fn register(group: i32) {
     groups().insert(group);
 }

@@ -8,7 +8,6 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// The project that the tool works for.
 #[derive(Debug, Clone)]
 pub struct Project {
     /// The folder with the workspace's `Cargo.toml`.

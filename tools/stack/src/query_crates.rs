@@ -8,7 +8,6 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// The databases of the services.
 pub const DATABASES: [Database; 2] = [
     Database { variable: "DATABASE_URL", name: "write_db", migrations: "db/write" },
     Database { variable: "READ_DATABASE_URL", name: "read_db", migrations: "db/read" },
@@ -19,7 +18,6 @@ pub const DATABASES: [Database; 2] = [
 pub struct Database {
     /// The environment variable with its URL, in `sqlx.toml` and for the services.
     pub variable: &'static str,
-    /// Its name.
     pub name: &'static str,
     /// The folder of its migrations in the project.
     pub migrations: &'static str,
@@ -30,9 +28,7 @@ pub struct Database {
 pub struct QueryCrate {
     /// Its name, which is that of its folder.
     pub name: String,
-    /// Its folder.
     pub folder: PathBuf,
-    /// The database.
     pub database: Database,
 }
 
@@ -74,7 +70,6 @@ impl QueryCrate {
         Ok(hasher.finish())
     }
 
-    /// A hash of its query data.
     pub fn hash_of_data(&self) -> Result<u64> {
         let mut hasher = DefaultHasher::new();
         hash_files(&self.data(), &mut hasher)?;

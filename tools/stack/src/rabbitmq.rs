@@ -7,7 +7,7 @@ use std::{
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -16,7 +16,6 @@ use nix::sys::signal::Signal;
 use crate::{
     data_folder,
     http::Request,
-    interrupt,
     ports::{Ports, Use},
     process::{Output, ProcessSpec},
     rabbitmq_setup::{AUTHORIZATION, SERVICE_PASSWORD},
@@ -30,12 +29,9 @@ const START_DEADLINE: Duration = Duration::from_secs(120);
 /// may change with the network.
 const NODE: &str = "shop@localhost";
 
-/// A node: where it is and how to reach it.
 #[derive(Debug, Clone)]
 pub struct Broker {
-    /// The port for AMQP.
     pub amqp_port: u16,
-    /// The port of the management interface.
     pub management_port: u16,
     distribution_port: u16,
     port_mapper_port: u16,
@@ -45,7 +41,6 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A node in that instance's folder.
     pub fn new(
         folder: &Path,
         ports: &Ports,
@@ -68,27 +63,22 @@ impl Broker {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.amqp_port)
     }
 
-    /// The address for a service.
     pub fn url_as(&self, service: &str) -> String {
         format!("amqp://{service}:{SERVICE_PASSWORD}@127.0.0.1:{}/%2f", self.amqp_port)
     }
 
-    /// The address of the management interface.
     pub fn management_url(&self) -> String {
         format!("http://guest:guest@127.0.0.1:{}", self.management_port)
     }
 
-    /// The broker's version.
     pub fn version(&self) -> Version {
         self.binaries.version
     }
 
-    /// The file with the node's log.
     pub fn log(&self) -> PathBuf {
         self.folder.join("broker.log")
     }
 
-    /// The node's own folder.
     pub fn home(&self) -> PathBuf {
         self.folder.join("broker")
     }
@@ -118,7 +108,6 @@ impl Broker {
         Ok(())
     }
 
-    /// How to run the port mapper.
     pub fn port_mapper_process(&self) -> ProcessSpec {
         ProcessSpec {
             name: "epmd".to_owned(),
@@ -133,7 +122,6 @@ impl Broker {
         }
     }
 
-    /// How to run the node.
     pub fn process(&self) -> ProcessSpec {
         ProcessSpec {
             name: "broker".to_owned(),
@@ -187,20 +175,13 @@ impl Broker {
     }
 
     /// Waits until clients can connect. `died` returns whether the node has ended.
-    pub fn wait_until_ready(&self, mut died: impl FnMut() -> bool) -> Result<()> {
+    pub fn wait_until_ready(&self, died: impl FnMut() -> bool) -> Result<()> {
         let path = format!("/api/health/checks/port-listener/{}", self.amqp_port);
         let mut check = Request::get(self.management_port, &path);
         check.authorization = Some(AUTHORIZATION);
-        let deadline = Instant::now() + START_DEADLINE;
-        loop {
-            interrupt::check()?;
-            if check.send().is_ok_and(|response| response.is_success()) {
-                return Ok(());
-            }
-            if died() || Instant::now() >= deadline {
-                bail!("the broker does not start; its log: {}", self.log().display());
-            }
-            interrupt::sleep(Duration::from_millis(200))?;
+        if !check.succeeds_within(START_DEADLINE, died)? {
+            bail!("the broker does not start; its log: {}", self.log().display());
         }
+        Ok(())
     }
 }

@@ -35,13 +35,11 @@ impl Version {
         Some(Self(numbers.next()??, numbers.next().flatten().unwrap_or(0)))
     }
 
-    /// Whether the stack can use this version of RabbitMQ.
     pub fn is_usable_rabbitmq(self) -> bool {
         self >= RABBITMQ_SINCE && self.0 <= RABBITMQ_MAJOR_UNTIL
     }
 }
 
-/// PostgreSQL's programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresBinaries {
     /// The folder with `postgres`, `initdb` and `psql`.
@@ -49,7 +47,6 @@ pub struct PostgresBinaries {
     pub version: Version,
 }
 
-/// RabbitMQ's programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RabbitmqBinaries {
     /// The start script itself, not a wrapper that changes the user.

@@ -60,7 +60,6 @@ const SERVICES: [Service; 3] = [
     },
 ];
 
-/// The programs to build.
 pub fn programs() -> [&'static str; 3] {
     SERVICES.map(|service| service.name)
 }
@@ -68,7 +67,6 @@ pub fn programs() -> [&'static str; 3] {
 /// The running services. Dropping them stops them.
 #[derive(Debug)]
 pub struct Services {
-    /// Their programs.
     pub processes: Vec<Supervised>,
     /// The servers' data folder.
     folder: PathBuf,
@@ -170,7 +168,6 @@ impl Services {
         }
     }
 
-    /// Stops all services at once.
     pub fn stop(&mut self) {
         if self.processes.is_empty() {
             return;

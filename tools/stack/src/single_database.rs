@@ -1,16 +1,13 @@
 //! A single database server, for commands that use no other server.
 
-use std::path::Path;
-
 use anyhow::Result;
 
 use crate::{
     data_folder,
     debian_packages::ensure_postgres,
-    leftovers::Record,
+    instance::Instance,
     ports::{Ports, Use},
     postgres::Cluster,
-    project::Project,
     supervisor::Supervised,
     system_user::SystemUser,
     terminal::Step,
@@ -28,9 +25,9 @@ pub struct SingleDatabase {
 }
 
 impl SingleDatabase {
-    /// Starts the server on a free port, with its data in this folder.
-    pub fn start(project: &Project, folder: &Path, record: &Record) -> Result<Self> {
-        let binaries = ensure_postgres(&project.private_folder())?;
+    /// Starts the server on a free port, with its data in the instance's folder.
+    pub fn start(instance: &Instance) -> Result<Self> {
+        let binaries = ensure_postgres(&instance.project.private_folder())?;
         let user = SystemUser::for_server("postgres")?;
         let step = Step::begin("database");
         let cluster = Cluster {
@@ -39,19 +36,18 @@ impl SingleDatabase {
             roles: &[],
             port: Ports::free_for_infrastructure()?.of(Use::WriteDatabase),
             max_connections: MAX_CONNECTIONS,
-            folder: data_folder::prepare(folder, &[user])?,
+            folder: data_folder::prepare(&instance.folder, &[user])?,
             binaries,
             user,
         };
         cluster.create()?;
         cluster.remove_stale_lock();
-        let mut server = Supervised::start(cluster.process(), record)?;
+        let mut server = Supervised::start(cluster.process(), &instance.record)?;
         cluster.wait_until_ready(|| server.ended().is_some())?;
         step.done(&format!("PostgreSQL {} on port {}", cluster.binaries.version, cluster.port));
         Ok(Self { cluster, server })
     }
 
-    /// Stops the server.
     pub fn stop(&mut self) {
         self.server.stop();
     }

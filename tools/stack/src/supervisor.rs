@@ -44,7 +44,6 @@ enum State {
 }
 
 impl Supervised {
-    /// Starts the program.
     pub fn start(spec: ProcessSpec, record: &Record) -> Result<Self> {
         let process = spec.spawn(record)?;
         Ok(Self {

@@ -13,7 +13,6 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use nix::unistd::geteuid;
 
-/// A user to run a program as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SystemUser {
     uid: u32,
@@ -49,7 +48,6 @@ impl SystemUser {
     }
 }
 
-/// Whether the tool runs as root.
 pub fn running_as_root() -> bool {
     geteuid().is_root()
 }

@@ -92,7 +92,6 @@ pub struct Step {
 }
 
 impl Step {
-    /// Begins a step.
     pub fn begin(name: &str) -> Self {
         start_reporting();
         note(&format!("  {} {name}", paint(GREY, "…")));

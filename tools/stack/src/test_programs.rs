@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::{
-    cargo_build::{Program, Programs, cargo_build},
+    cargo_build::{Program, Programs, cancellable_build, cargo_build},
     cli::TestArgs,
     project::Project,
 };
@@ -31,7 +31,6 @@ const PGBOUNCER: &str = "pgbouncer";
 /// The servers that tests use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Needs {
-    /// None.
     Nothing,
     /// One database server, which `DATABASE_URL` names.
     Database,
@@ -42,25 +41,21 @@ pub enum Needs {
 /// A test program with at least one chosen test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
-    /// The program.
     pub program: Program,
-    /// How many of its tests are chosen.
     pub tests: usize,
-    /// The servers that these use.
     pub needs: Needs,
-    /// Whether they use PgBouncer.
     pub pgbouncer: bool,
 }
 
 /// Builds the services and all test programs.
-pub fn build_all(project: &Project, unwanted: &AtomicBool) -> Result<Programs> {
+pub fn build_all(project: &Project, cancelled: &AtomicBool) -> Result<Programs> {
     let mut cargo = project.cargo();
-    cargo_build(cargo.args(["build", "--bins", "--tests"]), "services and tests", unwanted)
+    cargo.args(["build", "--bins", "--tests"]);
+    cancellable_build(&mut cargo, "services and tests", cancelled)
 }
 
 /// Builds the chosen test programs, or everything if system tests may be among them.
 pub fn build_chosen(project: &Project, args: &TestArgs) -> Result<Programs> {
-    let nothing_else = AtomicBool::new(false);
     let targets = if args.targets.is_empty() {
         unit_test_targets(project, &args.packages)?
     } else if args.targets.iter().any(|name| name == SYSTEM) {
@@ -68,9 +63,9 @@ pub fn build_chosen(project: &Project, args: &TestArgs) -> Result<Programs> {
     } else {
         Some(args.targets.iter().map(|name| format!("--test={name}")).collect())
     };
-    let Some(targets) = targets else { return build_all(project, &nothing_else) };
+    let Some(targets) = targets else { return build_all(project, &AtomicBool::new(false)) };
     let mut cargo = project.cargo();
-    cargo_build(cargo.args(["test", "--no-run"]).args(targets), "tests", &nothing_else)
+    cargo_build(cargo.args(["test", "--no-run"]).args(targets), "tests")
 }
 
 /// The options with which cargo builds the unit tests of these packages, such as `--bin=load`.

@@ -3,21 +3,18 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
 };
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 
 use crate::{
-    cargo_build::Programs,
+    cargo_build::{Programs, build_during},
     cli::TestArgs,
     debian_packages::{ensure_pgbouncer, prepare_faketime},
     foreground::run_to_end,
     infrastructure::{MAX_CONNECTIONS_OF_TESTS, Plan},
-    instance_lock::InstanceLock,
+    instance::Instance,
     interrupt,
-    leftovers::Record,
     ports::Ports,
     project::Project,
     server_binaries::find_postgres,
@@ -28,26 +25,20 @@ use crate::{
 
 /// Builds the tests, runs the chosen ones, and returns 0 if all have passed.
 pub fn run(args: &TestArgs) -> Result<ExitCode> {
-    let project = Project::locate()?;
-    let folder = project.private_folder().join("test");
-    let _lock = InstanceLock::acquire(&folder, "test")?;
-    let record = Record::of(&folder);
-    record.stop_leftovers()?;
+    let instance = Instance::open("test", "test")?;
     let ports = Ports::free_for_infrastructure()?;
     let plan = Plan {
-        project: &project,
-        folder: &folder,
+        instance: &instance,
         ports: &ports,
         max_connections: MAX_CONNECTIONS_OF_TESTS,
-        record: &record,
         throw_away: true,
     };
     let (programs, chosen, mut servers) =
         if args.selects() { build_then_start(&plan, args)? } else { build_and_start(&plan, args)? };
-    let outcome = pgbouncer(&project, &chosen)
+    let outcome = pgbouncer(&instance.project, &chosen)
         .and_then(|pgbouncer| run_all(&programs, &chosen, &servers, pgbouncer.as_deref(), args));
     servers.stop();
-    record.clear();
+    instance.record.clear();
     let failed = outcome?;
     interrupt::check()?;
     report(&chosen, &failed);
@@ -59,18 +50,16 @@ fn build_and_start(
     plan: &Plan<'_>,
     args: &TestArgs,
 ) -> Result<(Programs, Vec<Chosen>, TestServers)> {
-    let failed = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let build = scope.spawn(|| test_programs::build_all(plan.project, &failed));
-        prepare_faketime(&plan.project.private_folder());
-        let servers = TestServers::start(Needs::Everything, plan)
-            .inspect_err(|_| failed.store(true, Ordering::Relaxed));
-        let programs = build.join().map_err(|_| anyhow!("the build panicked"))?;
-        let servers = servers?;
-        let programs = programs?;
-        let chosen = test_programs::choose(&programs, args)?;
-        Ok((programs, chosen, servers))
-    })
+    let project = &plan.instance.project;
+    let (programs, servers) = build_during(
+        |cancelled| test_programs::build_all(project, cancelled),
+        || {
+            prepare_faketime(&project.private_folder());
+            TestServers::start(Needs::Everything, plan)
+        },
+    )?;
+    let chosen = test_programs::choose(&programs, args)?;
+    Ok((programs, chosen, servers))
 }
 
 /// Builds the chosen tests, then starts the servers that they use.
@@ -78,7 +67,7 @@ fn build_then_start(
     plan: &Plan<'_>,
     args: &TestArgs,
 ) -> Result<(Programs, Vec<Chosen>, TestServers)> {
-    let programs = test_programs::build_chosen(plan.project, args)?;
+    let programs = test_programs::build_chosen(&plan.instance.project, args)?;
     let chosen = test_programs::choose(&programs, args)?;
     if chosen.is_empty() {
         bail!(
@@ -87,7 +76,7 @@ fn build_then_start(
     }
     let needs = chosen.iter().map(|chosen| chosen.needs).max().unwrap_or(Needs::Nothing);
     if needs == Needs::Everything {
-        prepare_faketime(&plan.project.private_folder());
+        prepare_faketime(&plan.instance.project.private_folder());
     }
     let servers = TestServers::start(needs, plan)?;
     Ok((programs, chosen, servers))

@@ -28,13 +28,13 @@ impl TestServers {
         if needs == Needs::Nothing {
             return Ok(Self::None);
         }
-        if let Some(environment) = infra::running(plan.project) {
+        if let Some(environment) = infra::running(&plan.instance.project) {
             terminal::note("  using the servers of `cargo stack infra`");
-            test_leftovers::remove(plan.project, &environment)?;
+            test_leftovers::remove(&plan.instance.project, &environment)?;
             return Ok(Self::OfInfra(environment));
         }
         if needs == Needs::Database {
-            let database = SingleDatabase::start(plan.project, plan.folder, plan.record)?;
+            let database = SingleDatabase::start(plan.instance)?;
             return Ok(Self::Database(Box::new(database)));
         }
         Ok(Self::Everything(Box::new(Infrastructure::start(plan)?)))

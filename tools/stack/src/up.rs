@@ -1,25 +1,18 @@
 //! `cargo stack up`: starts the whole stack.
 
-use std::{
-    path::Path,
-    process::ExitCode,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-};
+use std::{path::Path, process::ExitCode};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use crate::{
-    cargo_build::{Programs, cargo_build},
+    cargo_build::{Programs, build_during, cancellable_build},
     cli::UpArgs,
     debian_packages::ensure_nginx,
     gateway,
     infrastructure::{Infrastructure, Plan},
-    instance_lock::InstanceLock,
-    leftovers::Record,
+    instance::Instance,
     logs,
     ports::{Ports, Use},
-    project::Project,
     server_binaries::NginxBinary,
     services::{self, Services},
     supervisor,
@@ -32,26 +25,20 @@ const MAX_CONNECTIONS: u16 = 200;
 /// Starts everything, prints the addresses and the services' logs, and stops everything when a
 /// stop is requested.
 pub fn run(args: &UpArgs) -> Result<ExitCode> {
-    let project = Project::locate()?;
-    let name = if args.throw_away { "throw-away" } else { "up" };
-    let folder = project.private_folder().join(name);
-    let _lock = InstanceLock::acquire(&folder, "up")?;
-    let record = Record::of(&folder);
-    record.stop_leftovers()?;
+    let instance = Instance::open(if args.throw_away { "throw-away" } else { "up" }, "up")?;
+    let Instance { project, record, .. } = &instance;
     let ports = ports(args)?;
     ports.check_free()?;
 
     let plan = Plan {
-        project: &project,
-        folder: &folder,
+        instance: &instance,
         ports: &ports,
         max_connections: MAX_CONNECTIONS,
-        record: &record,
         throw_away: args.throw_away,
     };
-    let Started { programs, mut infrastructure, nginx } = build_and_start(&plan, args)?;
+    let (programs, (nginx, mut infrastructure)) = build_and_start(&plan, args)?;
     logs::hold();
-    let mut services = Services::start(&project, &programs, &infrastructure, &ports, &record)?;
+    let mut services = Services::start(project, &programs, &infrastructure, &ports, record)?;
     let mut gateway =
         nginx.map(|nginx| gateway::start(&plan, nginx, &infrastructure.folder)).transpose()?;
     print_addresses(&ports, &infrastructure.folder, args.throw_away);
@@ -63,7 +50,7 @@ pub fn run(args: &UpArgs) -> Result<ExitCode> {
         .chain(&mut services.processes)
         .chain(&mut gateway)
         .collect();
-    let outcome = supervisor::supervise_until_interrupted(&mut all, &record);
+    let outcome = supervisor::supervise_until_interrupted(&mut all, record);
     if let Some(gateway) = &mut gateway {
         gateway::stop(gateway);
     }
@@ -78,34 +65,23 @@ fn ports(args: &UpArgs) -> Result<Ports> {
     if args.gateway { Ports::of_stack_and_gateway(offset) } else { Ports::of_stack(offset) }
 }
 
-/// What is ready before the services and the gateway start.
-struct Started {
-    programs: Programs,
-    infrastructure: Infrastructure,
-    /// For the gateway, if it was requested.
-    nginx: Option<NginxBinary>,
-}
+type Servers = (Option<NginxBinary>, Infrastructure);
 
 /// Builds the services while the databases and the broker are installed and started. On a new
 /// machine both take minutes.
-fn build_and_start(plan: &Plan<'_>, args: &UpArgs) -> Result<Started> {
-    let failed = AtomicBool::new(false);
-    let mut cargo = plan.project.cargo();
+fn build_and_start(plan: &Plan<'_>, args: &UpArgs) -> Result<(Programs, Servers)> {
+    let mut cargo = plan.instance.project.cargo();
     cargo.args(["build", if args.dev { "--profile=dev" } else { "--release" }]);
     cargo.args(services::programs().map(|program| ["--bin", program]).as_flattened());
-    thread::scope(|scope| {
-        let build = scope.spawn(|| cargo_build(&mut cargo, "the services", &failed));
-        let servers = start_servers(plan, args.gateway)
-            .inspect_err(|_| failed.store(true, Ordering::Relaxed));
-        let programs = build.join().map_err(|_| anyhow!("the build panicked"))?;
-        // An error of the servers comes first: it is why the build was cancelled.
-        let (nginx, infrastructure) = servers?;
-        Ok(Started { programs: programs?, infrastructure, nginx })
-    })
+    build_during(
+        |cancelled| cancellable_build(&mut cargo, "the services", cancelled),
+        || start_servers(plan, args.gateway),
+    )
 }
 
-fn start_servers(plan: &Plan<'_>, gateway: bool) -> Result<(Option<NginxBinary>, Infrastructure)> {
-    let nginx = gateway.then(|| ensure_nginx(&plan.project.private_folder())).transpose()?;
+fn start_servers(plan: &Plan<'_>, gateway: bool) -> Result<Servers> {
+    let nginx =
+        gateway.then(|| ensure_nginx(&plan.instance.project.private_folder())).transpose()?;
     Ok((nginx, Infrastructure::start(plan)?))
 }
 
