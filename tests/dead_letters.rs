@@ -167,7 +167,7 @@ async fn operators_work_through_letters_by_the_command_line() {
     let (code, redriven, complaint) = run("redrive --all");
     assert_eq!(code, Some(1), "{redriven}");
     assert_eq!(redriven.matches("Not applicable: ").count(), 3, "{redriven}");
-    assert!(complaint.contains("3 of 3 letters are as they were"), "{complaint}");
+    assert!(complaint.contains("3 of 3 dead letters were not changed"), "{complaint}");
     assert_eq!(run("discard 1 2").0, Some(0));
     let (code, _, complaint) = run("show 1");
     assert!(code == Some(1) && complaint.contains("There is no dead letter 1"), "{complaint}");

@@ -6,36 +6,33 @@ use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
-/// Asks running services to do something.
+/// Operates running services.
 #[derive(Debug, Parser)]
 #[command(name = "cargo stack", bin_name = "cargo stack", version)]
 pub struct Arguments {
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Look at events that could not be applied, apply them after all, or drop them.
+    /// List, apply or discard events that could not be applied.
     DeadLetters(DeadLetters),
-    /// Publish a stretch of history again.
+    /// Publish a range of past events again.
     ///
-    /// For when events were lost on their way: a queue was deleted or purged, or the
-    /// read database restored from a backup. Views ignore what they have.
+    /// Restores events that did not reach the views, because a queue was deleted or purged,
+    /// or the read database was restored from a backup. Events that were applied before are
+    /// ignored.
     Replay(Replay),
-    /// Make, list and revoke API keys, for services with AUTH=on.
+    /// Create, list and revoke API keys, for services with AUTH=on.
     ///
-    /// Keys are in a file, as hashes. Services look at it every second, so nothing is
-    /// to be restarted.
+    /// A file has the hashes of the keys. Services check it every second and need no restart.
     Keys(Keys),
 }
 
 /// Arguments of `dead-letters`.
 #[derive(Debug, Args)]
 pub struct DeadLetters {
-    /// What to do with them.
     #[command(subcommand)]
     pub action: Action,
 
@@ -53,12 +50,11 @@ pub struct DeadLetters {
     #[arg(long, global = true, value_name = "N", default_value_t = 0, conflicts_with = "url")]
     pub port_offset: u16,
 
-    /// Who asks.
     #[command(flatten)]
     pub credential: Credential,
 }
 
-/// Who asks.
+/// The credential of requests.
 #[derive(Debug, Args)]
 pub struct Credential {
     /// An API key with the role admin, if the services have AUTH=on.
@@ -66,42 +62,39 @@ pub struct Credential {
     pub api_key: Option<String>,
 }
 
-/// What can be done with dead letters.
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// List them, the oldest first.
+    /// List the dead letters, the oldest first.
     List,
-    /// Show one with its bytes, as JSON.
+    /// Show a dead letter with its bytes, as JSON.
     Show {
-        /// The letter's number.
+        /// The dead letter's number.
         id: u64,
     },
-    /// Apply events once and drop their letters, after the cause was removed.
+    /// Apply the events once and delete their dead letters, after the cause was removed.
     Redrive {
-        /// Which.
         #[command(flatten)]
         which: Which,
-        /// Also those that are older than the memory of processed events. Make sure
-        /// before that the views do not have them: nobody else can tell.
+        /// Also apply events that are older than the deduplication records. Check first that
+        /// the views do not include them, because the consumer cannot.
         #[arg(long)]
         anyway: bool,
     },
-    /// Drop letters for good, without applying them.
+    /// Delete dead letters without applying their events.
     Discard {
-        /// Which.
         #[command(flatten)]
         which: Which,
     },
 }
 
-/// Some letters, or all.
+/// The dead letters to process.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct Which {
-    /// Numbers of letters.
+    /// Numbers of dead letters.
     #[arg(value_name = "ID")]
     pub ids: Vec<u64>,
-    /// All letters that there are now.
+    /// All present dead letters.
     #[arg(long)]
     pub all: bool,
 }
@@ -109,20 +102,20 @@ pub struct Which {
 /// Arguments of `replay`.
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// The whole history.
+    /// All events.
     #[arg(long, conflicts_with_all = ["from", "to"])]
     pub all: bool,
 
-    /// Events committed then or later: a time like 2026-01-31T12:00:00Z, or a date
+    /// Events committed at this time or later: a time like 2026-01-31T12:00:00Z, or a date
     /// (midnight UTC).
     #[arg(long, value_name = "TIME", required_unless_present_any = ["to", "all"])]
     pub from: Option<String>,
 
-    /// Events committed before that.
+    /// Events committed before this time.
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
 
-    /// Events of one topic only.
+    /// Only events of this topic.
     #[arg(long, value_name = "TOPIC", value_parser = ["order-events", "product-events", "user-events"])]
     pub topic: Option<String>,
 
@@ -139,7 +132,6 @@ pub struct Replay {
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "url")]
     pub port_offset: u16,
 
-    /// Who asks.
     #[command(flatten)]
     pub credential: Credential,
 }
@@ -147,7 +139,6 @@ pub struct Replay {
 /// Arguments of `keys`.
 #[derive(Debug, Args)]
 pub struct Keys {
-    /// What to do with them.
     #[command(subcommand)]
     pub action: KeysAction,
 
@@ -156,34 +147,33 @@ pub struct Keys {
     pub file: PathBuf,
 }
 
-/// What can be done with keys.
 #[derive(Debug, Subcommand)]
 pub enum KeysAction {
-    /// Make a key, and show it: once, and nowhere else.
+    /// Create a key and show it. It cannot be shown again.
     Create(NewKey),
-    /// List the keys that there are and were.
+    /// List all keys, including expired and revoked ones.
     List,
-    /// Have a key refused from now on.
+    /// Revoke a key. Services refuse it from now on.
     Revoke {
-        /// The key's id, as it is listed; or the whole key.
+        /// The key's id, as it is listed, or the key itself.
         id: String,
     },
 }
 
-/// A key to be made.
+/// A key to create.
 #[derive(Debug, Args)]
 pub struct NewKey {
-    /// What it is for: 1 to 100 characters.
+    /// The key's purpose: 1 to 100 characters.
     #[arg(long)]
     pub name: String,
 
-    /// What its owner may do: `reader` read views, `writer` give commands, `admin`
-    /// operate the services and both others. May be given several times.
+    /// The key's role: `reader` (queries), `writer` (commands) or `admin` (both, and
+    /// operations). Can be given several times.
     #[arg(long = "role", required = true, value_name = "ROLE")]
     pub roles: Vec<Role>,
 
-    /// After how long it expires: a number and m, h, d or w, such as 90d. Without it,
-    /// it does not.
+    /// The key's lifetime: a number and m, h, d or w, such as 90d. Without it the key does
+    /// not expire.
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
     pub expires_in: Option<TimeDelta>,
 }
@@ -194,7 +184,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_makes_sense() {
+    fn the_command_line_is_valid() {
         Arguments::command().debug_assert();
         let read = |line: &str| Arguments::try_parse_from(line.split(' '));
         for good in [

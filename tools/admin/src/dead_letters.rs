@@ -1,7 +1,7 @@
 //! `cargo stack dead-letters`.
 
 use crate::arguments::{Action, DeadLetters, Which};
-use crate::operations::{Answer, Operations};
+use crate::operations::{Operations, Response};
 use anyhow::Result;
 use kit::{note, print};
 use reqwest::Method;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 const PATH: &str = "/admin/dead-letters";
 
-/// Does what was asked for. Exit code 1 if something was not done.
+/// Runs the command. Exit code 1 if a dead letter was not processed.
 pub async fn run(arguments: &DeadLetters) -> Result<ExitCode> {
     let service = Operations::at(&arguments.url, arguments.port_offset, &arguments.credential)?;
     match &arguments.action {
@@ -21,13 +21,13 @@ pub async fn run(arguments: &DeadLetters) -> Result<ExitCode> {
             let anyway = if *anyway { "true" } else { "false" };
             each(&service, which, async |id| {
                 let path = format!("{PATH}/{id}/redrive");
-                service.ask(Method::POST, &path, &[("anyway", anyway)]).await
+                service.request(Method::POST, &path, &[("anyway", anyway)]).await
             })
             .await
         }
         Action::Discard { which } => {
             each(&service, which, async |id| {
-                service.ask(Method::DELETE, &format!("{PATH}/{id}"), &[]).await
+                service.request(Method::DELETE, &format!("{PATH}/{id}"), &[]).await
             })
             .await
         }
@@ -47,10 +47,10 @@ async fn list(service: &Operations) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A letter on two lines: what it is, and why it is here.
+/// A dead letter on two lines: the event, and the reason.
 fn line(letter: &Value) -> String {
-    // One that quotes a stranger cannot look like a line of ours.
-    let text = |member: &str| letter[member].as_str().unwrap_or("-").replace('\n', " ");
+    // Quoted text cannot begin a new line.
+    let text = |field: &str| letter[field].as_str().unwrap_or("-").replace('\n', " ");
     format!(
         "{id:>6}  {parked}  {queue:<14}  {event}  {bytes} bytes{ours}\n        {reason}",
         id = letter["id"],
@@ -64,30 +64,30 @@ fn line(letter: &Value) -> String {
 }
 
 async fn show(service: &Operations, id: u64) -> Result<ExitCode> {
-    let letter = service.ask(Method::GET, &format!("{PATH}/{id}"), &[]).await?.success()?;
+    let letter = service.request(Method::GET, &format!("{PATH}/{id}"), &[]).await?.success()?;
     print(&escape_json(&serde_json::to_string_pretty(&letter)?));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Does something with each of the letters, and says what came of it.
+/// Sends a request for each of the dead letters and prints the results.
 async fn each(
     service: &Operations,
     which: &Which,
-    ask: impl AsyncFn(u64) -> Result<Answer>,
+    request: impl AsyncFn(u64) -> Result<Response>,
 ) -> Result<ExitCode> {
     let ids = if which.all { all(service).await? } else { which.ids.clone() };
     let mut undone = 0;
     for id in &ids {
-        let answer = ask(*id).await?;
-        if answer.status < 300 {
-            print(&format!("{id}: {}", answer.body["outcome"].as_str().unwrap_or("done")));
+        let response = request(*id).await?;
+        if response.status < 300 {
+            print(&format!("{id}: {}", response.body["outcome"].as_str().unwrap_or("done")));
         } else {
             undone += 1;
-            print(&format!("{id}: {}", answer.complaint()));
+            print(&format!("{id}: {}", response.problem()));
         }
     }
     if undone > 0 {
-        note(&format!("{undone} of {} letters are as they were", ids.len()));
+        note(&format!("{undone} of {} dead letters were not changed", ids.len()));
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -99,14 +99,14 @@ async fn all(service: &Operations) -> Result<Vec<u64>> {
     Ok(ids)
 }
 
-/// Reads all letters, page by page.
-async fn for_each(service: &Operations, mut see: impl FnMut(&Value)) -> Result<()> {
+/// Reads all dead letters, page by page.
+async fn for_each(service: &Operations, mut visit: impl FnMut(&Value)) -> Result<()> {
     let mut cursor = "0".to_owned();
     loop {
         let query = [("limit", "500"), ("cursor", cursor.as_str())];
-        let page = service.ask(Method::GET, PATH, &query).await?;
+        let page = service.request(Method::GET, PATH, &query).await?;
         let next = page.next_cursor.clone();
-        page.success()?.as_array().into_iter().flatten().for_each(&mut see);
+        page.success()?.as_array().into_iter().flatten().for_each(&mut visit);
         match next {
             Some(next) => cursor = next,
             None => return Ok(()),
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_stranger_wrote_does_not_reach_the_terminal() {
+    fn quoted_bytes_cannot_control_the_terminal() {
         let letter = serde_json::json!({ "body": "a\u{1b}[2J\u{7f}\u{9b}2J é" });
         let shown = escape_json(&serde_json::to_string_pretty(&letter).unwrap());
         assert!(shown.chars().all(|c| !c.is_control() || c == '\n'), "{shown:?}");

@@ -1,4 +1,4 @@
-//! The file of API keys, as it is changed.
+//! Reading and changing the file of API keys.
 
 use access::KeyFile;
 use anyhow::{Context, Result};
@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Everybody may read it: it has hashes only, and services in containers are users of
-/// their own.
+/// The file's mode. All users may read it: it has only hashes, and services in containers run as
+/// other users.
 const MODE: u32 = 0o644;
 
 /// The file of API keys.
@@ -18,41 +18,40 @@ pub struct KeyStore {
 }
 
 impl KeyStore {
-    /// The file with that name, which need not exist yet.
+    /// The file with this name. It need not exist.
     pub fn at(path: &Path) -> Self {
         Self { path: path.to_owned() }
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What it says; nothing if there is none.
+    /// Reads the file; no keys if it does not exist.
     pub fn read(&self) -> Result<KeyFile> {
-        let wrong = || format!("cannot use {}", self.path.display());
+        let context = || format!("cannot use {}", self.path.display());
         match fs::read(&self.path) {
-            Ok(text) => KeyFile::parse(&text).with_context(wrong),
+            Ok(text) => KeyFile::parse(&text).with_context(context),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(KeyFile::default()),
-            Err(error) => Err(error).with_context(wrong),
+            Err(error) => Err(error).with_context(context),
         }
     }
 
-    /// Changes it, at once for all who read it; of two who do so at the same time the
-    /// second waits.
+    /// Changes the file atomically. Concurrent changes wait for each other. If `change` fails,
+    /// the file stays as it is.
     pub fn change(&self, change: impl FnOnce(&mut KeyFile) -> Result<()>) -> Result<()> {
         let folder = match self.path.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        let wrong = || format!("cannot write {}", self.path.display());
-        DirBuilder::new().recursive(true).create(folder).with_context(wrong)?;
-        // The folder is locked, not the file, which will be another one.
-        let lock = File::open(folder).with_context(wrong)?;
-        lock.lock().with_context(wrong)?;
+        let context = || format!("cannot write {}", self.path.display());
+        DirBuilder::new().recursive(true).create(folder).with_context(context)?;
+        // The folder is locked, because the file is replaced.
+        let lock = File::open(folder).with_context(context)?;
+        lock.lock().with_context(context)?;
         let mut file = self.read()?;
         change(&mut file)?;
-        self.replace(folder, &lock, &file.to_text()?).with_context(wrong)
+        self.replace(folder, &lock, &file.to_text()?).with_context(context)
     }
 
     fn replace(&self, folder: &Path, lock: &File, text: &str) -> io::Result<()> {
@@ -66,7 +65,7 @@ impl KeyStore {
             .open(&temporary)
             .and_then(|mut file| {
                 file.write_all(text.as_bytes())?;
-                // Whatever the umask.
+                // Independent of the umask.
                 file.set_permissions(Permissions::from_mode(MODE))?;
                 file.sync_all()
             })
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn of_those_who_change_it_at_once_none_loses() {
+    fn concurrent_changes_are_all_kept() {
         let folder = folder("at-once");
         thread::scope(|scope| {
             for _ in 0..16 {
@@ -114,13 +113,13 @@ mod tests {
         let store = KeyStore::at(&folder.join("keys.json"));
         assert_eq!(store.read().unwrap().keys.len(), 16);
         assert_eq!(fs::metadata(store.path()).unwrap().permissions().mode() & 0o777, MODE);
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "something was left behind");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "a temporary file is left");
         fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
-    fn a_file_that_is_spoilt_is_not_written_over() {
-        let folder = folder("spoilt");
+    fn an_invalid_file_is_not_overwritten() {
+        let folder = folder("invalid");
         let store = KeyStore::at(&folder.join("keys.json"));
         add(&store);
         fs::write(store.path(), "{").unwrap();

@@ -1,4 +1,4 @@
-//! `cargo stack keys`: who may call, in the file that the services read.
+//! `cargo stack keys`: manages the file of API keys that the services read.
 
 use crate::arguments::{Keys, KeysAction, NewKey};
 use crate::key_store::KeyStore;
@@ -8,11 +8,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use kit::{note, print};
 use std::process::ExitCode;
 
-/// Largest file, in bytes, that a key is added to. It grows with each that is revoked, too,
-/// and whoever wants to revoke them all must be able to.
+/// The largest file, in bytes, after a key is added. It is below the services' limit, because
+/// revoked keys take more space and it must be possible to revoke all.
 const FULL: u64 = MAX_FILE_BYTES / 4 * 3;
 
-/// Makes, lists or revokes keys.
+/// Creates, lists or revokes keys.
 pub fn run(arguments: &Keys) -> Result<ExitCode> {
     let store = KeyStore::at(&arguments.file);
     match &arguments.action {
@@ -30,8 +30,8 @@ fn create(store: &KeyStore, new: &NewKey) -> Result<()> {
     store.change(|file| add(file, record))?;
     print(key.reveal());
     note(&format!(
-        "This is key {}, for {}. It is shown this once: {} has only its hash.\nRunning services \
-         accept it within seconds.",
+        "This is key {}, for {}. It cannot be shown again: {} has only its hash.\nRunning \
+         services accept it within seconds.",
         key.id(),
         names(&new.roles),
         store.path().display(),
@@ -43,8 +43,8 @@ fn add(file: &mut KeyFile, record: KeyRecord) -> Result<()> {
     file.keys.push(record);
     ensure!(
         file.to_text()?.len() as u64 <= FULL,
-        "there are too many keys for the services to read: take those out of the file that were \
-         revoked or have expired"
+        "there are too many keys for the services to read: remove revoked and expired keys from \
+         the file"
     );
     Ok(())
 }
@@ -62,27 +62,27 @@ fn list(store: &KeyStore) -> Result<()> {
 
 fn line(key: &KeyRecord, now: DateTime<Utc>) -> String {
     let state = match (key.state(now), key.expires, key.revoked) {
-        (State::Revoked, _, Some(revoked)) => format!("revoked {}", shown(revoked)),
-        (State::Expired, Some(expires), _) => format!("expired {}", shown(expires)),
-        (_, Some(expires), _) => format!("until {}", shown(expires)),
+        (State::Revoked, _, Some(revoked)) => format!("revoked {}", text(revoked)),
+        (State::Expired, Some(expires), _) => format!("expired {}", text(expires)),
+        (_, Some(expires), _) => format!("until {}", text(expires)),
         _ => "valid".to_owned(),
     };
     format!(
         "{}  {}  {:<20}  {state:<28}  {}",
         key.id,
-        shown(key.created),
+        text(key.created),
         names(&key.roles),
         key.name
     )
 }
 
 fn revoke(store: &KeyStore, id: &str) -> Result<()> {
-    // Whoever found a key somewhere has the whole of it.
+    // Accept the whole key, too: a leaked key is known only as a whole.
     let id = ApiKey::id_of(id).unwrap_or(id);
     store.change(|file| {
         let key = file.keys.iter_mut().find(|key| key.id == id);
         let key = key.with_context(|| format!("there is no key {id}: see `keys list`"))?;
-        // It was revoked when it was first.
+        // Keep the time of the first revocation.
         key.revoked.get_or_insert_with(Utc::now);
         Ok(())
     })?;
@@ -94,7 +94,7 @@ fn names(roles: &[Role]) -> String {
     roles.iter().map(|role| role.name()).collect::<Vec<_>>().join("+")
 }
 
-fn shown(time: DateTime<Utc>) -> String {
+fn text(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_file_takes_no_more_keys_and_all_can_be_revoked() {
+    fn a_full_file_takes_no_more_keys_but_all_can_be_revoked() {
         let record = || {
             let key = ApiKey::generate().unwrap();
             KeyRecord::new(&key, "till", vec![Role::Reader], Utc::now(), None).unwrap()

@@ -1,8 +1,8 @@
-//! How long something lasts.
+//! The lifetime of a key.
 
 use chrono::TimeDelta;
 
-/// Longest lifetime, in minutes: a hundred years.
+/// The longest lifetime, in minutes: a hundred years.
 const MOST_MINUTES: i64 = 100 * 366 * 24 * 60;
 
 /// Reads a number and a unit: minutes, hours, days or weeks.

@@ -1,5 +1,5 @@
-//! `cargo stack dead-letters` and `cargo stack replay`: what operators ask of running
-//! services, over their operations ports. `cargo stack keys`: who may ask.
+//! `cargo stack dead-letters` and `cargo stack replay` operate running services by their
+//! operations ports. `cargo stack keys` manages API keys.
 
 mod arguments;
 mod dead_letters;

@@ -7,7 +7,7 @@ use reqwest::{Client, Method};
 use serde_json::Value;
 use std::time::Duration;
 
-/// A service that does not answer by then is not there.
+/// The most time to wait for a response.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A service's operations port.
@@ -17,21 +17,18 @@ pub struct Operations {
     url: String,
 }
 
-/// An answer.
 #[derive(Debug)]
-pub struct Answer {
-    /// The status code.
+pub struct Response {
     pub status: u16,
     /// The cursor of the next page, if there is one.
     pub next_cursor: Option<String>,
-    /// JSON.
     pub body: Value,
 }
 
 impl Operations {
-    /// The port at `url`, whose port number is moved by `port_offset`.
+    /// The service at `url`, with `port_offset` added to its port.
     pub fn at(url: &str, port_offset: u16, credential: &Credential) -> Result<Self> {
-        let mut url: reqwest::Url = url.parse().with_context(|| format!("{url} is no URL"))?;
+        let mut url: reqwest::Url = url.parse().with_context(|| format!("{url} is not a URL"))?;
         if let Some(port) = url.port() {
             let port = port.checked_add(port_offset).context("--port-offset is too large")?;
             url.set_port(Some(port)).ok().context("the URL cannot have a port")?;
@@ -44,28 +41,33 @@ impl Operations {
         Ok(Self { client, url: url.as_str().trim_end_matches('/').to_owned() })
     }
 
-    /// Sends a request and reads the answer, whatever its status.
-    pub async fn ask(&self, method: Method, path: &str, query: &[(&str, &str)]) -> Result<Answer> {
+    /// Sends a request and reads the response, whatever its status.
+    pub async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Response> {
         let request = self.client.request(method, format!("{}{path}", self.url)).query(query);
         let response = request.send().await.with_context(|| {
-            format!("no answer from {}: is the stack up, and on this port?", self.url)
+            format!("no response from {}: is the stack running, and on this port?", self.url)
         })?;
         let status = response.status().as_u16();
         let cursor = response.headers().get("x-next-cursor").and_then(|value| value.to_str().ok());
         let next_cursor = cursor.map(str::to_owned);
-        let text = response.text().await.context("half an answer")?;
+        let text = response.text().await.context("the response is incomplete")?;
         let body = serde_json::from_str(&text)
-            .with_context(|| format!("{} answers {status}, and not with JSON", self.url))?;
-        Ok(Answer { status, next_cursor, body })
+            .with_context(|| format!("{} responds {status}, and not with JSON", self.url))?;
+        Ok(Response { status, next_cursor, body })
     }
 }
 
 impl Credential {
-    /// What goes with every request.
+    /// The headers of every request.
     fn headers(&self) -> Result<HeaderMap> {
         let mut headers = HeaderMap::new();
         if let Some(key) = &self.api_key {
-            let mut key = HeaderValue::try_from(key).context("--api-key is no API key")?;
+            let mut key = HeaderValue::try_from(key).context("--api-key is not an API key")?;
             key.set_sensitive(true);
             headers.insert("x-api-key", key);
         }
@@ -73,25 +75,25 @@ impl Credential {
     }
 }
 
-impl Answer {
-    /// The body of a success.
+impl Response {
+    /// The body of a successful response, or the problem as an error.
     pub fn success(self) -> Result<Value> {
         if self.status < 300 {
             return Ok(self.body);
         }
-        bail!("{}", self.complaint());
+        bail!("{}", self.problem());
     }
 
-    /// What the service says is wrong, and where.
-    pub fn complaint(&self) -> String {
+    /// The problem that the service reports, with the fields.
+    pub fn problem(&self) -> String {
         let text =
-            |value: &Value, member: &str| value[member].as_str().unwrap_or_default().to_owned();
+            |value: &Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
         let error = text(&self.body, "error");
         let fields: Vec<String> = self.body["errors"]
             .as_array()
             .into_iter()
             .flatten()
-            .map(|wrong| format!("{} {}", text(wrong, "field"), text(wrong, "message")))
+            .map(|error| format!("{} {}", text(error, "field"), text(error, "message")))
             .collect();
         match (fields.join(", "), text(&self.body, "detail")) {
             (fields, _) if !fields.is_empty() => format!("{error}: {fields}"),

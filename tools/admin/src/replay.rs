@@ -1,4 +1,4 @@
-//! `cargo stack replay`.
+//! `cargo stack replay`: publishes a range of past events again.
 
 use crate::arguments::Replay;
 use crate::operations::Operations;
@@ -11,36 +11,38 @@ use tokio::time::{Instant, sleep};
 
 const PATH: &str = "/admin/replay";
 
-/// Between two looks at how far it has come.
+/// Time between two reads of the progress.
 const POLL: Duration = Duration::from_millis(200);
 
-/// Between two lines that say so.
-const REMARK: Duration = Duration::from_secs(2);
+/// Time between two lines about the progress.
+const LINE_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Begins a replay and waits for its end.
+/// Starts a replay and waits for its end.
 pub async fn run(arguments: &Replay) -> Result<ExitCode> {
     let service = Operations::at(&arguments.url, arguments.port_offset, &arguments.credential)?;
     let mut query = Vec::new();
     query.extend(arguments.from.as_deref().map(|from| ("from", from)));
     query.extend(arguments.to.as_deref().map(|to| ("to", to)));
     query.extend(arguments.topic.as_deref().map(|topic| ("topic", topic)));
-    service.ask(Method::POST, PATH, &query).await?.success()?;
-    let mut remarked = Instant::now();
+    service.request(Method::POST, PATH, &query).await?.success()?;
+    let mut last_line = Instant::now();
     loop {
-        let progress = service.ask(Method::GET, PATH, &[]).await?.success()?;
+        let progress = service.request(Method::GET, PATH, &[]).await?.success()?;
         let published = &progress["published"];
         match progress["state"].as_str() {
-            Some("running") if remarked.elapsed() >= REMARK => {
-                remarked = Instant::now();
+            Some("running") if last_line.elapsed() >= LINE_INTERVAL => {
+                last_line = Instant::now();
                 note(&format!("{published} events published again so far"));
             }
             Some("running") => {}
             Some("done") => {
-                print(&format!("{published} events published again; views ignore what they have"));
+                print(&format!(
+                    "{published} events published again; views ignore those that they have applied"
+                ));
                 return Ok(ExitCode::SUCCESS);
             }
             _ => bail!(
-                "given up after {published} events: {}. Remove the cause and replay again",
+                "the replay failed after {published} events: {}. Remove the cause and replay again",
                 progress["error"].as_str().unwrap_or("unknown")
             ),
         }

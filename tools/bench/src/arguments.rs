@@ -38,7 +38,6 @@ pub struct Arguments {
     pub role: Option<Role>,
 }
 
-/// The sections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SectionName {
     /// The time from the start of the services until they are healthy.
@@ -67,7 +66,6 @@ pub enum Role {
     BareServer,
 }
 
-/// How long and how often things are measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// Whether everything is shortened.
@@ -81,8 +79,7 @@ pub struct Pace {
 }
 
 impl Arguments {
-    /// Whether a section is to run.
-    pub fn wants(&self, section: SectionName) -> bool {
+    pub fn includes(&self, section: SectionName) -> bool {
         let possible = match section {
             SectionName::Growth => self.grown.is_some(),
             SectionName::Soak => self.soak.is_some(),
@@ -91,7 +88,6 @@ impl Arguments {
         possible && (self.only.is_empty() || self.only.contains(&section))
     }
 
-    /// How long and how often things are measured.
     pub const fn pace(&self) -> Pace {
         let (rounds, measure, warm_up) = if self.quick { (1, 3, 1) } else { (3, 8, 2) };
         Pace {
@@ -102,7 +98,6 @@ impl Arguments {
         }
     }
 
-    /// The folder of the report.
     pub fn output(&self) -> PathBuf {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let project = package.ancestors().nth(2).unwrap_or(package);
@@ -129,14 +124,14 @@ mod tests {
 
     #[test]
     fn growth_and_soak_run_only_with_their_size() {
-        let wants = |line: &[&str], section| {
-            Arguments::try_parse_from(["bench"].iter().chain(line)).unwrap().wants(section)
+        let includes = |line: &[&str], section| {
+            Arguments::try_parse_from(["bench"].iter().chain(line)).unwrap().includes(section)
         };
-        assert!(wants(&[], SectionName::Lag));
-        assert!(!wants(&[], SectionName::Growth));
-        assert!(wants(&["--grown", "1000000"], SectionName::Growth));
-        assert!(!wants(&["--grown", "1000000", "--only", "pipe"], SectionName::Growth));
-        assert!(wants(&["--only", "pipe,catch-up"], SectionName::CatchUp));
-        assert!(!wants(&["--only", "pipe,catch-up"], SectionName::Lag));
+        assert!(includes(&[], SectionName::Lag));
+        assert!(!includes(&[], SectionName::Growth));
+        assert!(includes(&["--grown", "1000000"], SectionName::Growth));
+        assert!(!includes(&["--grown", "1000000", "--only", "pipe"], SectionName::Growth));
+        assert!(includes(&["--only", "pipe,catch-up"], SectionName::CatchUp));
+        assert!(!includes(&["--only", "pipe,catch-up"], SectionName::Lag));
     }
 }

@@ -30,7 +30,6 @@ struct LifetimeValue {
     last_order_date: Option<DateTime<Utc>>,
 }
 
-/// Serves until it is killed.
 pub async fn run() -> Result<ExitCode> {
     let options: PgConnectOptions = setting("READ_DATABASE_URL")?.parse()?;
     let pool = PgPoolOptions::new()

@@ -10,7 +10,6 @@ use std::fs;
 /// the bench supports.
 const TICK_MICROS: f64 = 10_000.0;
 
-/// The name of the load generator.
 const SELF: &str = "load generator";
 
 /// The name of a part and its root process.
@@ -25,7 +24,6 @@ pub struct Spent(BTreeMap<String, u64>);
 struct Process {
     id: u32,
     parent: u32,
-    /// Its own ticks.
     own: u64,
     /// Ticks of its ended children.
     waited: u64,

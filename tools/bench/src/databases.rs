@@ -19,11 +19,9 @@ static LAST: AtomicU32 = AtomicU32::new(0);
 #[derive(Clone, Debug)]
 pub struct Database {
     pub options: PgConnectOptions,
-    /// Connections of the bench.
     pub pool: PgPool,
 }
 
-/// A write and a read database.
 #[derive(Clone, Debug)]
 pub struct Databases {
     pub write: Database,
@@ -42,7 +40,6 @@ impl Database {
         Ok(Self { options, pool })
     }
 
-    /// The address for services.
     pub fn url(&self) -> String {
         self.options.to_url_lossy().to_string()
     }
@@ -65,19 +62,16 @@ impl Database {
 }
 
 impl Databases {
-    /// Creates an empty pair.
     pub async fn create(servers: &Servers) -> Result<Self> {
         let write = Database::create(&servers.write, "w").await?;
         Ok(Self { write, read: Database::create(&servers.read, "r").await? })
     }
 
-    /// Deletes both.
     pub async fn delete(self) -> Result<()> {
         self.write.delete().await?;
         self.read.delete().await
     }
 
-    /// See [`Database::settle`].
     pub async fn settle(&self) -> Result<()> {
         self.write.settle().await?;
         self.read.settle().await

@@ -20,7 +20,6 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 /// their latency.
 const OPEN_CONNECTIONS: usize = 256;
 
-/// When a closed loop ends.
 #[derive(Clone, Copy, Debug)]
 pub enum Until {
     /// This long after the warm-up.

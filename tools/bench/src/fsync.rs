@@ -7,7 +7,6 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// The duration of the measurement.
 const DURATION: Duration = Duration::from_secs(1);
 
 /// A page of PostgreSQL, written before each flush.

@@ -1,6 +1,6 @@
 -- The products that are otherwise created over HTTP.
 --
--- $1 how many; $2 how many categories; $3 stock of each.
+-- $1: number; $2: number of categories; $3: stock of each.
 INSERT INTO products (name, category, price, stock)
 SELECT
     'Product ' || lpad(id::text, 12, '0'),

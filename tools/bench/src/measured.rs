@@ -4,7 +4,6 @@ use kit::{Latencies, grouped};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Counts and latencies of a run.
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// Expected responses in the measured window.
@@ -15,9 +14,7 @@ pub struct Measured {
     failures: BTreeMap<String, u64>,
     /// Of the accepted requests in the window.
     latencies: Latencies,
-    /// The measured window.
     pub window: (Instant, Instant),
-    /// When the first request was sent.
     pub begun: Instant,
     /// When the last response arrived.
     pub ended: Instant,
@@ -47,13 +44,11 @@ impl Measured {
         }
     }
 
-    /// Counts anything else.
     pub fn fail(&mut self, what: String, now: Instant) {
         self.ended = self.ended.max(now);
         *self.failures.entry(what).or_default() += 1;
     }
 
-    /// Accepted per second of the window.
     pub fn rate(&self) -> f64 {
         let window = self.window.1.saturating_duration_since(self.window.0);
         self.accepted as f64 / window.max(Duration::from_micros(1)).as_secs_f64()
@@ -64,7 +59,6 @@ impl Measured {
         self.latencies.quantile(quantile)
     }
 
-    /// The mean latency, in milliseconds.
     pub fn mean(&self) -> f64 {
         self.latencies.mean()
     }
@@ -88,7 +82,6 @@ pub fn flags(runs: &[Measured]) -> Option<String> {
     (!flags.is_empty()).then(|| flags.join("; "))
 }
 
-/// A figure of each run.
 pub fn each(runs: &[Measured], figure: impl Fn(&Measured) -> f64) -> Vec<f64> {
     runs.iter().map(figure).collect()
 }

@@ -5,9 +5,7 @@ use std::fs;
 /// Resident memory of a process, in megabytes (10^6 bytes).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Memory {
-    /// Now.
     pub now: f64,
-    /// The highest so far.
     pub peak: f64,
 }
 

@@ -1,6 +1,6 @@
--- An order as the command service writes it, in one statement and so in one
--- transaction: what PostgreSQL can do at best with one order at a time. Nothing
--- may look like a variable here, so no text with colons.
+-- An order as the command service writes it, in one statement and transaction: the most that
+-- PostgreSQL can do with one order at a time. The script contains no colons in texts, because
+-- pgbench would read them as variables.
 \set customer random(1, :customers)
 \set lines random(1, 3)
 \set product1 random(1, :products)

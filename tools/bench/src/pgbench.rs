@@ -18,12 +18,10 @@ const THREADS: usize = 2;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../db/write");
 
-/// The result of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed {
     /// Transactions per second, without the time for connecting.
     pub per_second: f64,
-    /// Mean latency, in milliseconds.
     pub latency: f64,
 }
 

@@ -11,7 +11,6 @@ use std::path::Path;
 /// The target for a grown database's figure, as a part of the small one's.
 const GROWN: f64 = 0.8;
 
-/// The unit of a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// More is better.
@@ -27,13 +26,10 @@ pub enum Unit {
 /// The figure that a row is compared with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limit {
-    /// In the row's unit.
     pub figure: f64,
-    /// Its name.
     pub what: String,
 }
 
-/// The target of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target {
     /// The ratio of our figure to the limit.
@@ -46,7 +42,6 @@ pub enum Target {
     AtMost(f64),
 }
 
-/// One figure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub what: String,
@@ -58,7 +53,6 @@ pub struct Row {
     pub flag: Option<String>,
 }
 
-/// The figures of a section.
 #[derive(Clone, Debug, Default)]
 struct Section {
     name: String,
@@ -71,7 +65,6 @@ struct Section {
     fsync: (f64, f64),
 }
 
-/// The report of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
     machine: Vec<String>,
@@ -100,17 +93,14 @@ impl Row {
         Self { what: what.into(), ours, unit, limit: None, target: None, flag: None }
     }
 
-    /// The row with a limit.
     pub fn against(self, figure: f64, what: &str) -> Self {
         Self { limit: Some(Limit { figure, what: what.to_owned() }), ..self }
     }
 
-    /// The row with a target.
     pub fn target(self, target: Target) -> Self {
         Self { target: Some(target), ..self }
     }
 
-    /// The row with a problem, if there is one.
     pub fn flagged(self, flag: Option<String>) -> Self {
         Self { flag, ..self }
     }
@@ -204,7 +194,6 @@ impl Section {
 }
 
 impl Report {
-    /// A report without sections.
     pub const fn new(machine: Vec<String>) -> Self {
         Self { machine, sections: Vec::new(), failures: Vec::new() }
     }
@@ -216,7 +205,6 @@ impl Report {
         self.sections.push(Section { name, grown, fsync, ..Section::default() });
     }
 
-    /// Ends the section.
     pub fn end(&mut self, fsync_after: f64) {
         if let Some(section) = self.sections.last_mut() {
             section.fsync.1 = fsync_after;
@@ -241,7 +229,6 @@ impl Report {
         }
     }
 
-    /// Changes a row of the section.
     pub fn change(&mut self, what: &str, change: impl FnOnce(Row) -> Row) {
         let rows = self.sections.last_mut().map(|section| &mut section.rows);
         let row = rows.and_then(|rows| rows.iter_mut().find(|row| row.what == what));
@@ -250,7 +237,6 @@ impl Report {
         }
     }
 
-    /// Adds a table or a sentence.
     pub fn remark(&mut self, remark: String) {
         if let Some(section) = self.sections.last_mut() {
             section.remarks.push(remark);
@@ -262,12 +248,10 @@ impl Report {
         self.failures.push(what);
     }
 
-    /// Whether there are no failures.
     pub fn is_sound(&self) -> bool {
         self.failures.is_empty()
     }
 
-    /// The whole report, as Markdown.
     pub fn text(&self) -> String {
         let head = ["what", "ours", "limit", "ratio", "target", "met", "fsync/s"];
         let mut rows = vec![head.map(str::to_owned).to_vec()];

@@ -9,7 +9,6 @@ pub const PRODUCTS: u32 = 10_000;
 /// Products in the hot case.
 pub const HOT_PRODUCTS: u32 = 10;
 
-/// Categories of the products.
 pub const CATEGORIES: u32 = 100;
 
 /// Customers that place orders.
@@ -58,7 +57,6 @@ pub fn product(request: &mut Vec<u8>, id: u32) {
     post(request, "/api/products", body.as_bytes());
 }
 
-/// The headers of every request.
 const HOST: &str = "Host: localhost\r\n";
 
 /// Writes a GET request in place of what is in the buffer.

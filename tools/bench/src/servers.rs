@@ -21,16 +21,13 @@ pub const NO_BROKER: &str = "amqp://guest:guest@127.0.0.1:1";
 /// Two clusters, a broker, and the folders of programs.
 #[derive(Clone, Debug)]
 pub struct Servers {
-    /// The cluster of write databases.
     pub write: PgConnectOptions,
-    /// The cluster of read databases.
     pub read: PgConnectOptions,
     /// The broker, for services.
     pub broker: String,
     management: SocketAddr,
     /// The folder of the services' programs.
     pub services: PathBuf,
-    /// The folder of `pgbench`.
     pub postgres: PathBuf,
     /// The servers' root processes, by name.
     pub processes: Vec<Part>,
@@ -39,7 +36,6 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Reads the environment.
     pub fn from_environment() -> Result<Self> {
         let management = setting("BROKER_MANAGEMENT_URL")?;
         let (_, management) = management.rsplit_once('@').context("BROKER_MANAGEMENT_URL")?;
@@ -72,7 +68,6 @@ impl Servers {
         Ok(())
     }
 
-    /// The broker's version.
     pub async fn broker_version(&self) -> Result<String> {
         let (_, body) = self.manage("GET", "overview").await?;
         let overview: Value = serde_json::from_str(&body).context("the broker's overview")?;
@@ -98,7 +93,6 @@ fn parse_processes(text: &str) -> Result<Vec<Part>> {
     text.split(',').map(part).collect::<Option<_>>().context("SERVER_PROCESSES")
 }
 
-/// A variable of the environment.
 pub fn setting(name: &str) -> Result<String> {
     std::env::var(name).with_context(|| format!("{name} is not set: run `cargo stack bench`"))
 }

@@ -100,7 +100,7 @@ impl Service {
         }
     }
 
-    /// Waits until its `/health` answers 200.
+    /// Waits until its `/health` responds with 200.
     pub async fn healthy(&mut self) -> Result<()> {
         let address = self.address("operations").await?;
         let mut request = Vec::new();

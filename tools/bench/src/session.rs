@@ -11,7 +11,6 @@ use anyhow::Result;
 use kit::{note, print};
 use std::rc::Rc;
 
-/// A run of the bench.
 #[derive(Debug)]
 pub struct Session {
     pub servers: Rc<Servers>,
@@ -32,7 +31,6 @@ impl Session {
         Ok(Self { servers: Rc::new(servers), pace, report, grown: None })
     }
 
-    /// Begins a section.
     pub fn begin_section(&mut self, name: &str) -> Result<()> {
         note(&format!("\n{name}{}", if self.is_grown() { ", grown" } else { "" }));
         let rate = fsync::rate(&self.servers.folder)?;
@@ -41,7 +39,6 @@ impl Session {
         Ok(())
     }
 
-    /// Ends the section.
     pub fn end_section(&mut self) -> Result<()> {
         self.report.end(fsync::rate(&self.servers.folder)?);
         Ok(())

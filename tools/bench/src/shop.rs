@@ -39,18 +39,15 @@ pub struct Pipeline {
 /// Orders placed in a closed loop.
 #[derive(Clone, Copy, Debug)]
 pub struct Placing<'a> {
-    /// The name in the output.
     pub name: &'a str,
     pub connections: usize,
     /// Ordered products: those with the lowest ids.
     pub products: u32,
     /// The time before anything is measured.
     pub warm_up: Duration,
-    /// When it ends.
     pub until: Until,
 }
 
-/// Counts of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Events {
     /// In the outbox, not published.
@@ -119,20 +116,17 @@ impl Shop {
         self.start_command(NO_BROKER).await
     }
 
-    /// Starts a command service with the broker.
     pub fn spawn_command(&self, broker: &str) -> Result<Service> {
         let url = self.databases.write.url();
         self.spawn("command-service", &[("DATABASE_URL", &url), ("BROKER_URL", broker)])
     }
 
-    /// Starts a consumer service.
     pub fn spawn_consumer(&self) -> Result<Service> {
         let url = self.databases.read.url();
         let settings = [("READ_DATABASE_URL", url.as_str()), ("BROKER_URL", &self.servers.broker)];
         self.spawn("consumer-service", &settings)
     }
 
-    /// Starts a query service.
     pub fn spawn_query(&self) -> Result<Service> {
         let url = self.databases.read.url();
         self.spawn("query-service", &[("READ_DATABASE_URL", &url)])
@@ -177,17 +171,14 @@ impl Shop {
         })
     }
 
-    /// How many events were published.
     pub async fn published(&self) -> Result<i64> {
         one(&self.databases.write, "SELECT sum(published)::bigint FROM outbox_progress").await
     }
 
-    /// How many events were applied to the views.
     pub async fn applied(&self) -> Result<i64> {
         one(&self.databases.read, "SELECT events_applied FROM sync_status").await
     }
 
-    /// Waits until every event is published and applied.
     pub async fn caught_up(&self) -> Result<()> {
         let (mut before, mut moved) = (None, Instant::now());
         loop {
@@ -223,7 +214,6 @@ impl Shop {
 }
 
 impl Placing<'_> {
-    /// Places orders and shows the progress.
     pub async fn run(&self, command: &mut Service) -> Result<Measured> {
         let placing = ClosedLoop {
             address: command.address("api").await?,
@@ -247,12 +237,10 @@ impl Placing<'_> {
     }
 }
 
-/// The orders of one run.
 pub fn new_orders(products: u32) -> Orders {
     Orders::new(products, RUNS.fetch_add(1, Ordering::Relaxed))
 }
 
-/// The number that a query returns.
 pub async fn one(database: &Database, query: &'static str) -> Result<i64> {
     sqlx::query_scalar(query).fetch_one(&database.pool).await.with_context(|| query.to_owned())
 }

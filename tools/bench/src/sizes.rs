@@ -31,15 +31,11 @@ const CONSTANT: [&str; 6] = [
     "watermarks",
 ];
 
-/// The size of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Size {
     name: String,
-    /// Bytes of its rows.
     rows: i64,
-    /// Bytes of its indexes.
     indexes: i64,
-    /// Dead rows.
     dead: i64,
 }
 

@@ -13,7 +13,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// The most time until an order is visible.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Watches a read database until it is dropped.

@@ -70,13 +70,13 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The server that takes commands.
+    /// The command API.
     pub fn command_server(&self) -> Server {
         let server = self.command_url.clone();
         self.with_key(server.unwrap_or_else(|| Server::local(8080 + self.port_offset)))
     }
 
-    /// The server that answers queries.
+    /// The query API.
     pub fn query_server(&self) -> Server {
         let server = self.query_url.clone();
         self.with_key(server.unwrap_or_else(|| Server::local(8081 + self.port_offset)))

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use shared_events::Money;
 use std::cell::RefCell;
 
-/// How much to create.
 #[derive(Clone, Copy, Debug)]
 pub struct Amounts {
     /// With 0 users, orders name customer ids that only this run uses.
@@ -31,7 +30,7 @@ pub struct Entity {
     pub id: i64,
 }
 
-/// What is known of a planned order.
+/// The outcome of a planned order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
     /// It was not sent, or had no effect.

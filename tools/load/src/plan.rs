@@ -56,15 +56,14 @@ pub struct Order {
 /// A line of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// Which of the run's products, from 0.
+    /// The product's place among the run's products.
     pub product: u32,
-    /// Pieces.
     pub quantity: i32,
-    /// The price to name, if not the catalogue's.
+    /// A price that replaces that of the catalogue.
     pub negotiated: Option<Money>,
 }
 
-/// Independent sources of chance.
+/// Independent random streams.
 #[derive(Clone, Copy, Debug)]
 enum Stream {
     User = 1,
@@ -119,16 +118,15 @@ impl Plan {
         format!("{} {}", CATEGORIES.get(index).unwrap_or(&"?"), self.run)
     }
 
-    /// Order number `index`, of a run with so many customers and products, of
-    /// each at least one. Those with low numbers are chosen more often: a shop
-    /// has best sellers.
+    /// Order number `index` of a run with this many customers and products, of each at least
+    /// one. Low numbers are chosen more often, like best sellers.
     pub fn order(&self, index: u32, customers: u32, products: u32) -> Order {
         let mut rng = self.rng(Stream::Order, index);
         let customer = favour_low(&mut rng, customers);
         let count = rng.u32(1..=MOST_LINES);
         let mut lines: Vec<Line> = Vec::with_capacity(count as usize);
         for _ in 0..count {
-            // Now and then an order names a product twice.
+            // Some orders name a product twice.
             let product = match lines.first() {
                 Some(first) if rng.u8(..10) == 0 => first.product,
                 _ => favour_low(&mut rng, products),
@@ -148,8 +146,8 @@ impl Plan {
     }
 }
 
-/// Splitmix64's finalizer (<https://prng.di.unimi.it/splitmix64.c>): seeds that
-/// differ by one bit become unlike.
+/// The finalizer of Splitmix64 (<https://prng.di.unimi.it/splitmix64.c>), which makes seeds that
+/// differ by one bit differ in many.
 const fn scatter(seed: u64) -> u64 {
     let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -161,7 +159,7 @@ fn pick(rng: &mut Rng, words: &[&'static str]) -> &'static str {
     words.get(rng.usize(..words.len())).copied().unwrap_or_default()
 }
 
-/// A number below `end`: its frequency falls with its logarithm.
+/// A number below `end`. Low numbers are more frequent.
 fn favour_low(rng: &mut Rng, end: u32) -> u32 {
     let bound = rng.u32(..end);
     rng.u32(..=bound)
@@ -181,7 +179,7 @@ mod tests {
         for index in 0..500 {
             assert_eq!(one.terms(index), other.terms(index));
             assert_eq!(one.order(index, 50, 90), other.order(index, 50, 90));
-            // As far as they are not the run's id.
+            // Without the run's id.
             let word = |name: String| name.split(' ').next().map(str::to_owned);
             assert_eq!(word(one.user(index).name), word(other.user(index).name));
             assert_eq!(word(one.product_name(index)), word(other.product_name(index)));
@@ -191,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_means_the_same_in_every_build() {
+    fn a_seed_gives_the_same_run_in_every_build() {
         let order = plan(1).order(9, 1_000, 1_000);
         let line = |product, quantity, negotiated| Line { product, quantity, negotiated };
         let negotiated = Some(Money::from_units(7_930_785));
@@ -201,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_stay_within_what_the_run_has() {
+    fn orders_name_only_customers_and_products_of_the_run() {
         let plan = plan(1);
         for index in 0..2_000 {
             let order = plan.order(index, 5, 3);
@@ -214,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn every_sort_of_product_and_order_comes_up() {
+    fn all_kinds_of_products_and_orders_occur() {
         let plan = plan(1);
         let terms: Vec<Terms> = (0..1_000).map(|index| plan.terms(index)).collect();
         assert!(terms.iter().any(|terms| terms.stock.is_none()));
@@ -234,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_prices_are_within_the_shops_limits() {
+    fn names_and_prices_are_within_the_limits_of_the_services() {
         use shared_events::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, is_name};
         let plan = plan(1);
         for index in [0, 9, 299_999] {

@@ -46,15 +46,16 @@ pub fn meaning_of_latencies(rate: Option<NonZeroU32>, concurrency: u16) -> Strin
 /// A text for each phase that was slower than the rate: its last response came late.
 pub fn too_slow(tallies: &[Tally], rate: Option<NonZeroU32>) -> Vec<String> {
     let Some(rate) = rate else { return Vec::new() };
-    let wanted = f64::from(rate.get());
-    let is_behind =
-        |tally: &&Tally| tally.took.as_secs_f64() > 1.05 * tally.requests() as f64 / wanted + LATE;
+    let scheduled = f64::from(rate.get());
+    let is_behind = |tally: &&Tally| {
+        tally.took.as_secs_f64() > 1.05 * tally.requests() as f64 / scheduled + LATE
+    };
     let text = |tally: &Tally| {
         format!(
             "{}: {} requests/s arrived, {} were done: latencies include the wait for a free \
              connection.",
             tally.name,
-            grouped(wanted as u64),
+            grouped(scheduled as u64),
             grouped(tally.rate() as u64)
         )
     };

@@ -18,10 +18,10 @@ impl RunId {
         Self(u64::try_from(since.as_millis()).unwrap_or_default())
     }
 
-    /// At most `wanted` customer ids for a run without users. No other run has them, and
+    /// At most `most` customer ids for a run without users. No other run has them, and
     /// they are far above those that a database has assigned.
-    pub fn customer_ids(self, wanted: u32) -> impl Iterator<Item = i64> {
-        let count = wanted.min(CUSTOMERS_PER_MILLISECOND);
+    pub fn customer_ids(self, most: u32) -> impl Iterator<Item = i64> {
+        let count = most.min(CUSTOMERS_PER_MILLISECOND);
         let first = i64::try_from(self.0 * u64::from(CUSTOMERS_PER_MILLISECOND)).unwrap_or(1);
         (0..count).map(move |number| first + i64::from(number))
     }

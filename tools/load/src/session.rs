@@ -34,7 +34,7 @@ pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
     match amounts {
         Amounts { users: 0, products: 0, orders: 0 } => bail!("there is nothing to do"),
         Amounts { products: 0, orders: 1.., .. } => {
-            bail!("orders need products: give --products, or --orders 0")
+            bail!("orders require products: use --products, or --orders 0")
         }
         _ => {}
     }
@@ -125,7 +125,7 @@ async fn check_health(server: &Server, flag: &str) -> Result<()> {
             bail!("{server}/health responds {}: {}", response.status, body.trim())
         }
         Err(lost) => bail!(
-            "no response from {server} ({lost}): start the stack with `cargo stack up`, or give \
+            "no response from {server} ({lost}): start the stack with `cargo stack up`, or set \
              its address by {flag} or --port-offset"
         ),
     }

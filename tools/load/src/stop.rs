@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 /// How long the last responses are waited for.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Whether a stop was requested.
 #[derive(Clone, Debug)]
 pub struct Stop {
     requested: CancellationToken,
@@ -60,7 +59,6 @@ impl Stop {
         });
     }
 
-    /// Whether a stop was requested.
     pub fn is_requested(&self) -> bool {
         self.requested.is_cancelled()
     }

@@ -303,9 +303,9 @@ async fn read<T: for<'de> Deserialize<'de>>(
     }
 }
 
-/// Up to `wanted` places of `count`, evenly spread, the first among them.
-fn sample(count: usize, wanted: u32) -> Vec<usize> {
-    let samples = count.min(wanted as usize);
+/// At most `most` places of `count`, evenly spread, the first among them.
+fn sample(count: usize, most: u32) -> Vec<usize> {
+    let samples = count.min(most as usize);
     (0..samples).map(|number| number * count / samples).collect()
 }
 

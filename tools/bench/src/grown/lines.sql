@@ -1,5 +1,5 @@
--- What both sides know of the orders: how many there are, and the lines of each,
--- made from its id. So both databases have the same without being told.
+-- The orders that both databases get: their number, and the lines of each, computed from its
+-- id. So both databases compute the same orders.
 CREATE TEMPORARY TABLE filling (
     orders  BIGINT NOT NULL,
     started TIMESTAMPTZ NOT NULL,
@@ -7,9 +7,8 @@ CREATE TEMPORARY TABLE filling (
     step    DOUBLE PRECISION NOT NULL
 );
 
--- The lines of the orders from first to last: 1 to 3 each, of different
--- products and of different categories. Products are those of
--- insert_products.sql.
+-- The lines of the orders from first to last: 1 to 3 each, of different products and
+-- different categories. The products are those of insert_products.sql.
 CREATE FUNCTION pg_temp.lines(first BIGINT, last BIGINT)
 RETURNS TABLE (
     order_id     BIGINT,

@@ -1,6 +1,6 @@
--- Orders as if their events had been applied, but for the sums, which follow.
+-- Orders as after their events were applied, without the sums, which follow.
 --
--- $1 and $2 first and last order.
+-- $1 and $2: first and last order.
 WITH placed AS MATERIALIZED (
     SELECT
         order_id,

@@ -1,6 +1,6 @@
--- The products of insert_products.sql, as the views know them.
+-- The products of insert_products.sql, as in the views.
 --
--- $1 how many; $2 how many categories; $3 stock of each.
+-- $1: number; $2: number of categories; $3: stock of each.
 INSERT INTO products_read
     (product_id, name, category, price, state_version, stock_tracked, stock_put_in, updated_at)
 SELECT

@@ -1,6 +1,6 @@
--- The sums of all orders, each view in one go, and the counts that lag is told
--- by. An order's lines are of different products and categories, so lines count
--- its orders there.
+-- The sums of all orders, with one statement per view, and the counts for the lag. The lines of
+-- an order are of different products and categories, so the number of lines is the number of
+-- orders there.
 INSERT INTO product_sales_view (product_id, total_quantity_sold, total_revenue, order_count)
 SELECT product_id, sum(quantity), sum(quantity * price), count(*)
 FROM pg_temp.filling

@@ -16,14 +16,12 @@ pub struct Kind {
     rest: &'static str,
 }
 
-/// The write database.
 pub const WRITE: Kind = Kind {
     tables: &["orders", "order_items", "outbox"],
     batch: include_str!("write_batch.sql"),
     rest: include_str!("write_rest.sql"),
 };
 
-/// The read database.
 pub const READ: Kind = Kind {
     tables: &["orders_read", "processed_events", "hourly_product_sales_view"],
     batch: include_str!("read_batch.sql"),

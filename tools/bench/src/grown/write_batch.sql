@@ -1,6 +1,6 @@
--- Orders as if they had been placed and published.
+-- Orders as after they were placed and published.
 --
--- $1 and $2 first and last order.
+-- $1 and $2: first and last order.
 WITH line AS MATERIALIZED (
     SELECT * FROM pg_temp.lines($1, $2)
 ), placed AS MATERIALIZED (

@@ -1,5 +1,5 @@
--- The ids of orders go on where these end, and the publisher's count knows them;
--- lines have drawn theirs. Products' stock stays as it is on both sides.
+-- Sets the sequence of order ids and the publisher's counts. Lines have used their sequence. The
+-- stock of products does not change on either side.
 SELECT setval(pg_get_serial_sequence('orders', 'id'), orders) FROM pg_temp.filling;
 
 UPDATE outbox_progress

@@ -13,7 +13,6 @@ use crate::shop::{Placing, Shop};
 use anyhow::Result;
 use kit::{Progress, shown};
 
-/// The name of the limit.
 pub const ONE_STATEMENT: &str = "one statement, pgbench";
 
 /// The measurements, one per round.
@@ -150,7 +149,6 @@ impl Rounds {
     }
 }
 
-/// The median rate of several runs.
 fn rate(what: &str, runs: &[Measured]) -> Row {
     let rate = median(&each(runs, Measured::rate));
     Row::new(what, rate, Unit::PerSecond).flagged(flags(runs))

@@ -53,11 +53,10 @@ const CASES: [Case; 3] = [
     },
 ];
 
-/// An accepted order.
 struct Accepted {
     id: i64,
     due: Instant,
-    answered: Instant,
+    responded: Instant,
 }
 
 /// Measures each rate in turn.
@@ -85,8 +84,8 @@ async fn measure(
     let placing = OpenLoop { address, per_second, duration, expected: 201 };
     let watch = Watch::begin(shop.databases.read.options.clone(), case.pause);
     let (mut orders, mut accepted) = (new_orders(PRODUCTS), Vec::new());
-    let note = |due, answered, body: &[u8]| {
-        accepted.extend(order_id(body).map(|id| Accepted { id, due, answered }));
+    let note = |due, responded, body: &[u8]| {
+        accepted.extend(order_id(body).map(|id| Accepted { id, due, responded }));
     };
     let progress = Progress::begin(&format!("orders at {}", case.name), 0);
     let placed = progress.during(placing.run(|request| orders.write(request), note)).await?;
@@ -98,7 +97,7 @@ async fn measure(
 
 /// Delays until visible, in milliseconds, ascending.
 struct Delays {
-    from_answer: Vec<f64>,
+    from_response: Vec<f64>,
     from_due: Vec<f64>,
 }
 
@@ -113,7 +112,7 @@ impl Delays {
             delays.sort_by(f64::total_cmp);
             delays
         };
-        Self { from_answer: sorted(|order| order.answered), from_due: sorted(|order| order.due) }
+        Self { from_response: sorted(|order| order.responded), from_due: sorted(|order| order.due) }
     }
 }
 
@@ -133,10 +132,10 @@ fn add_rows(report: &mut Report, case: &Case, placed: &Measured, delays: &Delays
         let row = Row::new(format!("{name}, {what}"), figure, Unit::Milliseconds);
         report.add(Row { target: most.map(Target::AtMost), ..row }.flagged(placed.flag()));
     };
-    let answer = &delays.from_answer;
-    add("response to visible, p50", quantile(answer, 0.5), case.p50);
-    add("response to visible, p99", quantile(answer, 0.99), Some(case.p99));
-    add("response to visible, max", quantile(answer, 1.0), None);
+    let response = &delays.from_response;
+    add("response to visible, p50", quantile(response, 0.5), case.p50);
+    add("response to visible, p99", quantile(response, 0.99), Some(case.p99));
+    add("response to visible, max", quantile(response, 1.0), None);
     let due = &delays.from_due;
     add("due to visible, p50", quantile(due, 0.5), None);
     add("due to visible, p99", quantile(due, 0.99), None);

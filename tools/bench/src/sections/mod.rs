@@ -18,7 +18,7 @@ use kit::note;
 /// Runs all requested sections, also after one has failed.
 pub async fn run_all(session: &mut Session, arguments: &Arguments) {
     for section in SectionName::value_variants() {
-        if !arguments.wants(*section) {
+        if !arguments.includes(*section) {
             continue;
         }
         let done = match (section, arguments.grown, arguments.soak) {
@@ -34,7 +34,7 @@ pub async fn run_all(session: &mut Session, arguments: &Arguments) {
 
 /// Runs a section that has no size.
 async fn run(session: &mut Session, section: SectionName) -> Result<()> {
-    session.begin_section(name(section))?;
+    session.begin_section(&name(section))?;
     match section {
         SectionName::Start => start::run(session).await?,
         SectionName::Intake => intake::run(session).await?,
@@ -54,15 +54,6 @@ fn failed(session: &mut Session, section: SectionName, error: &anyhow::Error) {
     session.report.fail(what);
 }
 
-const fn name(section: SectionName) -> &'static str {
-    match section {
-        SectionName::Start => "start",
-        SectionName::Intake => "intake",
-        SectionName::Pipe => "pipe",
-        SectionName::Lag => "lag",
-        SectionName::Reads => "reads",
-        SectionName::CatchUp => "catch-up",
-        SectionName::Growth => "growth",
-        SectionName::Soak => "soak",
-    }
+fn name(section: SectionName) -> String {
+    section.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }

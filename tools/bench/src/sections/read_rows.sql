@@ -1,5 +1,5 @@
--- What is read by key: rows of customers, products and orders, as many as ids
--- are asked for. Those that are there already stay as they are.
+-- The rows that are read by key: customers, products and orders with all ids that may be
+-- requested. Existing rows do not change.
 INSERT INTO customer_ltv_view (customer_id, total_spent, order_count, last_order_date)
 SELECT id, id * 1.25, 1 + id % 20, now()
 FROM generate_series(1, 100000) AS customer (id)

@@ -13,7 +13,6 @@ use kit::{print, shown};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// Orders per second.
 const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
 
 /// The target for a service's memory at the end, as a multiple of that in the first minute.

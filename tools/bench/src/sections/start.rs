@@ -10,7 +10,6 @@ use futures::future::try_join_all;
 use kit::shown;
 use std::time::Instant;
 
-/// The number of starts.
 const STARTS: usize = 5;
 
 /// The target for the seconds until all three are healthy.
