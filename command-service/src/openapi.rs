@@ -129,13 +129,3 @@ pub mod checks {
             .collect()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use service_runtime::openapi::check_openapi_json;
-
-    #[test]
-    fn openapi_json_is_up_to_date() -> anyhow::Result<()> {
-        check_openapi_json(env!("CARGO_MANIFEST_DIR"), &super::openapi())
-    }
-}

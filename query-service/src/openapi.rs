@@ -143,13 +143,3 @@ fn stale_header() -> Header {
         .example(Some("true".into()))
         .build()
 }
-
-#[cfg(test)]
-mod tests {
-    use service_runtime::openapi::check_openapi_json;
-
-    #[test]
-    fn openapi_json_is_up_to_date() -> anyhow::Result<()> {
-        check_openapi_json(env!("CARGO_MANIFEST_DIR"), &super::openapi())
-    }
-}

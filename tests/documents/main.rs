@@ -6,5 +6,4 @@
 mod metrics;
 mod openapi;
 mod postman_scripts;
-mod routes;
 mod test_modules;

@@ -24,7 +24,7 @@ fn all() -> BTreeMap<String, String> {
 
 /// See <https://prometheus.io/docs/practices/naming/>.
 #[test]
-fn names_of_metrics_are_conventional() {
+fn metric_names_follow_the_conventions() {
     for (name, kind) in all() {
         let begins = name.starts_with("shop_") || name.starts_with("process_");
         let ends = match &*kind {
@@ -37,7 +37,7 @@ fn names_of_metrics_are_conventional() {
 }
 
 #[test]
-fn alerts_dashboard_and_runbook_name_documented_metrics_only() {
+fn alerts_dashboard_and_runbook_use_only_documented_metrics() {
     let known = all();
     for (user, text) in USERS {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
@@ -54,7 +54,7 @@ fn alerts_dashboard_and_runbook_name_documented_metrics_only() {
 }
 
 #[test]
-fn every_alert_is_tested_and_has_a_runbook() {
+fn every_alert_has_tests_and_a_runbook() {
     let [(_, rules), (_, tests), _, (_, runbook)] = USERS;
     let anchors: Vec<String> = runbook
         .lines()
@@ -65,28 +65,28 @@ fn every_alert_is_tested_and_has_a_runbook() {
     assert!(alerts.peek().is_some());
     for alert in alerts {
         let name = alert.lines().next().unwrap();
-        for member in ["for: ", "severity: ", "summary: ", "description: "] {
-            assert!(alert.contains(member), "{name} has no {member}");
+        for field in ["for: ", "severity: ", "summary: ", "description: "] {
+            assert!(alert.contains(field), "{name} has no {field}");
         }
         let (_, anchor) = alert.split_once("runbook: docs/alerts.md#").expect(name);
         let anchor = anchor.lines().next().unwrap();
         assert!(anchors.iter().any(|known| known == anchor), "{name}: no section #{anchor}");
-        // At least one test in which it fires, with its labels and texts, and one in which
-        // it does not.
+        // At least one test in which the alert fires, with labels and texts, and one in
+        // which it does not.
         assert!(tests.contains(&format!("- {{alertname: {name}, ")), "{name} is never silent");
         let firing = tests.split_once(&format!("- alertname: {name}\n"));
         let (_, firing) = firing.unwrap_or_else(|| panic!("{name} never fires"));
         let (firing, _) = firing.split_once("- alertname").unwrap_or((firing, ""));
-        for member in ["exp_labels: ", "summary: ", "description: ", "runbook: "] {
-            assert!(firing.contains(member), "the test of {name} has no {member}");
+        for field in ["exp_labels: ", "summary: ", "description: ", "runbook: "] {
+            assert!(firing.contains(field), "the test of {name} has no {field}");
         }
     }
-    assert!(!tests.contains("ALERTS{"), "counts of alerts show no label and no text");
+    assert!(!tests.contains("ALERTS{"), "a count of alerts checks neither labels nor texts");
 }
 
-/// A service without instances is red, however many the others have.
+/// A service without instances is red, independent of the other services.
 #[test]
-fn the_dashboard_shows_each_service_that_is_down() {
+fn the_dashboard_shows_every_service_that_is_down() {
     let dashboard: Value = serde_json::from_str(USERS[2].1).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     let panel = panels.iter().find(|panel| panel["title"] == "Instances up").unwrap();

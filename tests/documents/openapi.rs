@@ -3,16 +3,16 @@
 
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-use system_tests::openapi::{Api, operations, properties};
+use system_tests::openapi::{Port, operations, properties, resolve};
 
 #[test]
 fn openapi_documents_are_complete() {
-    for api in Api::ALL {
-        let document = api.document();
-        assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{api:?}");
+    for port in Port::ALL {
+        let document = port.document();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{port:?}");
         let mut faults = Vec::new();
         find_broken_references(&document, &document, &mut faults);
-        find_bare_schemas(&document, &document, "", &mut faults);
+        find_undescribed_properties(&document, &document, "", &mut faults);
         let tags: BTreeSet<_> = document["tags"]
             .as_array()
             .unwrap()
@@ -38,18 +38,12 @@ fn openapi_documents_are_complete() {
             find_bad_parameters(&document, pattern, operation, &mut fault);
             find_bad_responses(&document, operation, &mut fault);
         }
-        assert!(faults.is_empty(), "{api:?}\n{}", faults.join("\n"));
+        assert!(faults.is_empty(), "{port:?}\n{}", faults.join("\n"));
     }
 }
 
 fn is_text(value: &Value) -> bool {
     value.as_str().is_some_and(|text| !text.is_empty())
-}
-
-/// A value, or the one that it refers to.
-fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
-    let referred = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
-    referred.map_or(value, |path| document.pointer(path).unwrap_or(&Value::Null))
 }
 
 fn find_broken_references(document: &Value, value: &Value, faults: &mut Vec<String>) {
@@ -65,7 +59,12 @@ fn find_broken_references(document: &Value, value: &Value, faults: &mut Vec<Stri
 }
 
 /// Properties without a description or an example.
-fn find_bare_schemas(document: &Value, value: &Value, path: &str, faults: &mut Vec<String>) {
+fn find_undescribed_properties(
+    document: &Value,
+    value: &Value,
+    path: &str,
+    faults: &mut Vec<String>,
+) {
     for (name, schema) in properties(&value["properties"]).filter(|(_, schema)| schema.is_object())
     {
         let referred = resolve(document, schema);
@@ -86,14 +85,14 @@ fn find_bare_schemas(document: &Value, value: &Value, path: &str, faults: &mut V
         }
     }
     for (name, value) in properties(value) {
-        find_bare_schemas(document, value, &format!("{path}/{name}"), faults);
+        find_undescribed_properties(document, value, &format!("{path}/{name}"), faults);
     }
     for value in value.as_array().into_iter().flatten() {
-        find_bare_schemas(document, value, path, faults);
+        find_undescribed_properties(document, value, path, faults);
     }
 }
 
-/// Whether a schema is of an object, whose properties have their own examples.
+/// Whether a schema is an object. Its properties have their own examples.
 fn has_properties(document: &Value, schema: &Value) -> bool {
     !resolve(document, schema)["properties"].is_null()
 }

@@ -1,24 +1,25 @@
-//! `cargo stack test` starts a database for tests below modules named `database_tests`.
+//! Tests with a database are in modules named `database_tests`: `cargo stack test` starts a
+//! database for these.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 #[test]
-fn tests_that_need_a_database_are_below_modules_named_so() {
+fn tests_with_a_database_are_in_modules_named_database_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut sources = sources(root);
-    sources.retain(|(_, text)| need_database(text.lines()));
+    sources.retain(|(_, text)| use_database(text.lines()));
     assert!(!sources.is_empty(), "no tests found below {}", root.display());
     sources.retain(|(file, text)| {
         let module = file.strip_prefix(root).unwrap().with_extension("");
         let outside = text.lines().take_while(|line| line.trim() != "mod database_tests {");
-        module.iter().all(|part| part != "database_tests") && need_database(outside)
+        module.iter().all(|part| part != "database_tests") && use_database(outside)
     });
     let misplaced: Vec<_> = sources.into_iter().map(|(file, _)| file).collect();
     assert!(misplaced.is_empty(), "tests outside of a module database_tests: {misplaced:#?}");
 }
 
-fn need_database<'a>(mut lines: impl Iterator<Item = &'a str>) -> bool {
+fn use_database<'a>(mut lines: impl Iterator<Item = &'a str>) -> bool {
     lines.any(|line| line.trim_start().starts_with("#[sqlx::test"))
 }
 

@@ -1,4 +1,4 @@
-//! Runs scripts of the collection: the JavaScript engine QuickJS with `sandbox.js`.
+//! Runs scripts of the collection in the JavaScript engine QuickJS with `sandbox.js`.
 
 use super::collection::Script;
 use rquickjs::context::EvalOptions;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 const SANDBOX: &str = include_str!("sandbox.js");
 
-/// A script that computes for so long is in an endless loop.
+/// A script that runs longer is in an endless loop.
 const LIMIT: Duration = Duration::from_secs(3);
 
 /// An engine. Variables and globals last from script to script.
@@ -18,14 +18,14 @@ pub struct Sandbox {
     runtime: Runtime,
     /// Whether a promise has been rejected.
     rejected: Rc<Cell<bool>>,
-    /// When the engine was called last.
+    /// When the engine was last called.
     called: Rc<Cell<Instant>>,
 }
 
-/// What a script did.
+/// The result of a script.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How many tests it ran.
+    /// Number of tests.
     pub tests: usize,
     /// Messages of failed assertions and of exceptions.
     pub failures: Vec<String>,
@@ -34,7 +34,7 @@ pub struct Report {
 }
 
 impl Sandbox {
-    /// An engine with these variables of Postman's environment.
+    /// An engine with the variables of a Postman environment.
     pub fn new(environment: &[(&str, String)]) -> Self {
         let runtime = Runtime::new().unwrap();
         let rejected = Rc::new(Cell::new(false));
@@ -57,17 +57,17 @@ impl Sandbox {
         sandbox
     }
 
-    /// Parses a script; the error names it and the line.
+    /// Parses a script. The error names the script and the line.
     pub fn parse(&self, script: &Script) -> Result<(), String> {
         self.with(|ctx, _| parsed(ctx, script).map(drop))
     }
 
-    /// Replaces references to variables by their values; all must be defined.
+    /// Replaces references to variables by their values. All must be defined.
     pub fn substitute(&self, text: &str) -> Result<String, String> {
         self.with(|_, sandbox| function(&sandbox, "substitute")?.call((text,)))
     }
 
-    /// Runs a script, and then the callbacks that it has scheduled. The response is JSON with
+    /// Runs a script, then the callbacks that it schedules. The response is JSON with
     /// `status`, `headers` and `body`.
     pub async fn run(&self, script: &Script, request_id: &str, response: Option<&str>) -> Report {
         let started = self.with(|ctx, sandbox| {
@@ -103,7 +103,7 @@ impl Sandbox {
         self.with(|_, sandbox| function(&sandbox, name)?.call(())).unwrap()
     }
 
-    /// Uses the global object `sandbox`, which also describes exceptions.
+    /// Calls the global object `sandbox` and converts exceptions.
     fn with<T>(
         &self,
         action: impl for<'js> FnOnce(&Ctx<'js>, Object<'js>) -> rquickjs::Result<T>,
@@ -125,8 +125,8 @@ fn function<'js>(sandbox: &Object<'js>, name: &str) -> rquickjs::Result<Function
     sandbox.get(name)
 }
 
-/// A script as a function of `pm`. No line is added before the code, so that the lines in
-/// error messages are right. Like Postman's, scripts are not in strict mode.
+/// A script as a function of `pm`. The code starts in the first line, so that line numbers
+/// in error messages are right. Scripts are not in strict mode, as in Postman.
 fn parsed<'js>(ctx: &Ctx<'js>, script: &Script) -> rquickjs::Result<Function<'js>> {
     let code = format!("(function (pm) {{ {}\n}})", script.code);
     evaluate(ctx, &code, &script.name, false)

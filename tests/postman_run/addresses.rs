@@ -1,5 +1,4 @@
-//! The addresses of the Postman collection in tests: the services and the virtual host of a
-//! shop. There is no gateway.
+//! The addresses of a shop for the Postman collection. There is no gateway.
 
 use crate::harness::{Servers, Service, Shop};
 use reqwest::Url;
@@ -13,7 +12,6 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// Those of this shop.
     pub async fn of(shop: &Shop) -> Self {
         let mut management: Url = Servers::of_environment().management.parse().unwrap();
         let (user, password) = (management.username().to_owned(), management.password());
@@ -36,7 +34,7 @@ impl Addresses {
     /// The URL of a request, with variables; none if the gateway itself responds to it.
     pub fn url(&self, request: &Request) -> Option<String> {
         let url = request.direct_url()?;
-        // Other tests use other virtual hosts of the same broker.
+        // Tests share a broker; each shop has a virtual host.
         Some(match url.strip_prefix("{{managementUrl}}/api/") {
             Some("connections") => {
                 format!("{{{{managementUrl}}}}/api/vhosts/{}/connections", self.vhost)

@@ -1,5 +1,5 @@
-//! The requests and scripts of the Postman collection pass. `tests/postman/run` runs them with
-//! Postman's newman and through the gateway. This test needs neither npm nor nginx.
+//! The requests and scripts of the Postman collection pass, without npm and without the
+//! gateway. `tests/postman/run` runs them with newman and through the gateway.
 
 mod addresses;
 

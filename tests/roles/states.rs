@@ -1,4 +1,4 @@
-//! Every state that a credential can be in.
+//! The states of a credential.
 
 use super::tokens::{Signer, signed, with_signature_of};
 use crate::harness::Keys;
@@ -7,51 +7,55 @@ use access::{ApiKey, Role};
 use jsonwebtoken::{Algorithm, EncodingKey, get_current_timestamp};
 use serde_json::json;
 
-/// Who is behind a credential.
+/// The caller that a service finds in a request.
 #[derive(Clone, Debug)]
-pub enum Who {
-    /// There is none.
-    Nobody,
-    /// It is not accepted.
-    Stranger,
-    /// It is two.
-    Two,
-    /// A caller with these roles.
-    Caller(Vec<Role>),
+pub enum Caller {
+    /// The request has no credential.
+    Anonymous,
+    /// The credential is not valid.
+    Invalid,
+    /// The request has two credentials.
+    Ambiguous,
+    /// The credential is valid and has these roles.
+    Valid(Vec<Role>),
 }
 
-/// A state of a credential: what it is called, what is sent, and who that is.
+/// A state of a credential: its name, the headers of a request, and the caller.
 #[derive(Debug)]
 pub struct State {
     pub name: String,
     pub headers: Vec<(&'static str, String)>,
-    pub who: Who,
+    pub caller: Caller,
 }
 
-/// All, each with a key or token of its own.
+/// All states, each with its own key or token.
 pub fn all(keys: &mut Keys, signer: &Signer) -> Vec<State> {
     let mut states = states_of_keys(keys);
     states.extend(states_of_tokens(signer));
-    states.push(State { name: "nothing".to_owned(), headers: Vec::new(), who: Who::Nobody });
+    states.push(State {
+        name: "no credential".to_owned(),
+        headers: Vec::new(),
+        caller: Caller::Anonymous,
+    });
     states
 }
 
-fn state(name: &str, header: &'static str, value: String, who: Who) -> State {
-    State { name: name.to_owned(), headers: vec![(header, value)], who }
+fn state(name: &str, header: &'static str, value: String, caller: Caller) -> State {
+    State { name: name.to_owned(), headers: vec![(header, value)], caller }
 }
 
-fn bearer(name: &str, credential: &str, who: Who) -> State {
-    state(name, "authorization", format!("Bearer {credential}"), who)
+fn bearer(name: &str, credential: &str, caller: Caller) -> State {
+    state(name, "authorization", format!("Bearer {credential}"), caller)
 }
 
 /// API keys in every state.
 fn states_of_keys(keys: &mut Keys) -> Vec<State> {
     let mut states = Vec::new();
     for roles in [&[Reader][..], &[Writer], &[Admin], &[Reader, Writer]] {
-        let who = Who::Caller(roles.to_vec());
+        let caller = Caller::Valid(roles.to_vec());
         let key = keys.add(roles);
-        states.push(state(&format!("key {roles:?}"), "x-api-key", key.clone(), who.clone()));
-        states.push(bearer(&format!("bearer key {roles:?}"), &key, who));
+        states.push(state(&format!("key {roles:?}"), "x-api-key", key.clone(), caller.clone()));
+        states.push(bearer(&format!("bearer key {roles:?}"), &key, caller));
     }
     let admin = keys.add(&[Admin]);
     let last = if admin.ends_with('0') { '1' } else { '0' };
@@ -62,21 +66,26 @@ fn states_of_keys(keys: &mut Keys) -> Vec<State> {
         ("key revoked", keys.add_revoked(&[Admin])),
         ("key unknown", unknown),
         ("key with a wrong secret", wrong_secret),
-        ("key cut short", admin[..40].to_owned()),
-        ("key with more behind", format!("{admin}0")),
+        ("truncated key", admin[..40].to_owned()),
+        ("key with one more character", format!("{admin}0")),
         ("key in capitals", admin.to_uppercase()),
-        ("key that is none", "let me in".to_owned()),
-        ("key that is empty", String::new()),
+        ("malformed key", "let me in".to_owned()),
+        ("empty key", String::new()),
     ] {
-        states.push(state(name, "x-api-key", key, Who::Stranger));
+        states.push(state(name, "x-api-key", key, Caller::Invalid));
     }
     let other = keys.add(&[Admin]);
-    states.push(state("basic", "authorization", "Basic dXNlcjpwYXNz".to_owned(), Who::Stranger));
-    states.push(state("key alone", "authorization", other.clone(), Who::Stranger));
+    states.push(state(
+        "basic authentication",
+        "authorization",
+        "Basic dXNlcjpwYXNz".to_owned(),
+        Caller::Invalid,
+    ));
+    states.push(state("key without a scheme", "authorization", other.clone(), Caller::Invalid));
     states.push(State {
         name: "two keys".to_owned(),
         headers: vec![("x-api-key", admin), ("authorization", format!("Bearer {other}"))],
-        who: Who::Two,
+        caller: Caller::Ambiguous,
     });
     states
 }
@@ -93,7 +102,7 @@ fn states_of_tokens(signer: &Signer) -> Vec<State> {
         for roles in [&[][..], &[Reader], &[Writer], &[Admin]] {
             let token = signer.token(algorithm, kid, json!({"roles": roles}));
             let name = format!("{algorithm:?} {roles:?}");
-            states.push(bearer(&name, &token, Who::Caller(roles.to_vec())));
+            states.push(bearer(&name, &token, Caller::Valid(roles.to_vec())));
         }
         let now = get_current_timestamp();
         for (what, changes) in [
@@ -107,22 +116,28 @@ fn states_of_tokens(signer: &Signer) -> Vec<State> {
             ("without audience", json!({"aud": null})),
         ] {
             let token = signer.token(algorithm, kid, changes);
-            states.push(bearer(&format!("{algorithm:?} {what}"), &token, Who::Stranger));
+            states.push(bearer(&format!("{algorithm:?} {what}"), &token, Caller::Invalid));
         }
         let (reader, admin) = (json!({"roles": "reader"}), json!({"roles": "admin"}));
         let reader = signer.token(algorithm, kid, reader);
         let forged = with_signature_of(&signer.token(algorithm, kid, admin), &reader);
-        states.push(bearer(&format!("{algorithm:?} with new claims"), &forged, Who::Stranger));
+        states.push(bearer(
+            &format!("{algorithm:?} with the claims of another token"),
+            &forged,
+            Caller::Invalid,
+        ));
     }
     let text = signer.token(Algorithm::HS256, None, json!({"roles": "reader writer"}));
-    states.push(bearer("roles as a text", &text, Who::Caller(vec![Reader, Writer])));
+    states.push(bearer("roles as a string", &text, Caller::Valid(vec![Reader, Writer])));
     states.extend(
-        bad_signatures(signer).into_iter().map(|(name, token)| bearer(name, &token, Who::Stranger)),
+        bad_signatures(signer)
+            .into_iter()
+            .map(|(name, token)| bearer(name, &token, Caller::Invalid)),
     );
     states
 }
 
-/// Tokens whose signature is not to be believed.
+/// Tokens with an invalid signature.
 fn bad_signatures(signer: &Signer) -> Vec<(&'static str, String)> {
     let good = signer.token(Algorithm::HS256, None, json!({}));
     let (_, claims) = good.split_once('.').unwrap();
@@ -130,7 +145,7 @@ fn bad_signatures(signer: &Signer) -> Vec<(&'static str, String)> {
     // {"alg":"none","typ":"JWT"}
     let none = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{claims}.");
     let other = EncodingKey::from_secret(b"another secret of more than thirty-two bytes");
-    // What everybody can read, taken for a secret.
+    // The public key as the secret of HS256.
     let public = serde_json::to_value(signer.key_set()).unwrap();
     let public = EncodingKey::from_secret(public["keys"][0]["n"].as_str().unwrap().as_bytes());
     let token = |algorithm, kid| signer.token(algorithm, kid, json!({}));
@@ -146,9 +161,9 @@ fn bad_signatures(signer: &Signer) -> Vec<(&'static str, String)> {
         ("RS256 by the key of ES256", token(Algorithm::RS256, Some("p256"))),
         ("RS256 by an unknown key", token(Algorithm::RS256, Some("other"))),
         ("RS256 without a key", token(Algorithm::RS256, None)),
-        ("no token", "a.b.c".to_owned()),
-        ("half a token", good[..good.len() / 2].to_owned()),
-        ("an empty token", String::new()),
-        ("a token too long", "x".repeat(10_000)),
+        ("malformed token", "a.b.c".to_owned()),
+        ("truncated token", good[..good.len() / 2].to_owned()),
+        ("empty token", String::new()),
+        ("oversized token", "x".repeat(10_000)),
     ]
 }

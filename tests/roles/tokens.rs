@@ -1,4 +1,4 @@
-//! Tokens as an issuer signs them, with keys that are made for the occasion.
+//! Tokens signed by an issuer, with keys that are generated for the test.
 
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
@@ -8,7 +8,7 @@ use rsa::pkcs1::EncodeRsaPrivateKey;
 use rsa::rand_core::OsRng;
 use serde_json::{Value, json};
 
-pub const SECRET: &str = "of nobody, and more than thirty-two bytes";
+pub const SECRET: &str = "a test secret of more than thirty-two bytes";
 pub const ISSUER: &str = "https://issuer.example";
 pub const AUDIENCE: &str = "shop";
 
@@ -41,7 +41,7 @@ impl Signer {
         JwkSet { keys: vec![rsa, key("p256", &self.p256, Algorithm::ES256)] }
     }
 
-    /// A token that is good, but for the changes; a claim that becomes null is left out.
+    /// A valid token with these changes. A claim that is null is left out.
     pub fn token(&self, algorithm: Algorithm, kid: Option<&str>, changes: Value) -> String {
         let key = match algorithm {
             Algorithm::RS256 | Algorithm::RS384 | Algorithm::PS256 => &self.rsa,

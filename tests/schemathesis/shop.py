@@ -1,7 +1,7 @@
-"""What Schemathesis cannot know of the shop from its documents.
+"""Rules of the shop that its OpenAPI documents cannot express.
 
-Requests that are as the document says get ids of things that are there, or nearly all
-answers would be 404. Those that are wrong on purpose are sent as they are.
+Valid requests get ids of existing resources; otherwise nearly all responses would be 404.
+Requests that are invalid on purpose are sent unchanged.
 """
 
 import os
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import schemathesis
 
-# Made by `run` before.
+# Created by `run`.
 PRODUCTS = [int(product) for product in os.environ["SHOP_PRODUCTS"].split()]
 ORDERS = [int(order) for order in os.environ["SHOP_ORDERS"].split()]
 USERS = [int(user) for user in os.environ["SHOP_USERS"].split()]
@@ -19,19 +19,19 @@ EVENT = os.environ["SHOP_EVENT"]
 
 OF_PATH = {"products": PRODUCTS, "orders": ORDERS, "users": USERS, "customers": USERS}
 
-# To a schema 1.0 is a whole number. The services want 1.
-WHOLE_NUMBERS = ("customerId", "productId", "quantity", "stock", "userId")
+# 1.0 is an integer in JSON Schema. The services require 1.
+INTEGERS = ("customerId", "productId", "quantity", "stock", "userId")
 
-# Ids beyond are meant to be extreme.
+# Higher ids are extreme on purpose.
 ORDINARY = 1_000_000
 
-# Longest wait for an event that never comes, in milliseconds.
+# Longest wait for an unknown event, in milliseconds.
 LONGEST_WAIT = 20
 
 
-def one_of(things, number):
-    """One of the things, chosen by any number; an extreme number stays as it is."""
-    return things[number % len(things)] if 0 < number < ORDINARY else number
+def existing(ids, number):
+    """An existing id, selected by any number. An extreme number stays the same."""
+    return ids[number % len(ids)] if 0 < number < ORDINARY else number
 
 
 @schemathesis.hook
@@ -47,8 +47,8 @@ def before_call(context, case, kwargs):
     if key and len(key) >= 32:
         case.headers["Idempotency-Key"] = uuid.uuid4().hex + key[32:]
     elif key:
-        # Two commands with one short key are one command, if their bodies are the same,
-        # and refused if not.
+        # Two commands with the same short key would be the same command, or be refused if
+        # their bodies differ.
         case.headers["Idempotency-Key"] = uuid.uuid4().hex
 
 
@@ -56,7 +56,7 @@ def fill_path(case):
     kind = re.match(r"/api/(?:analytics/)?(\w+)/\{id\}", case.operation.path)
     identifier = str((case.path_parameters or {}).get("id", ""))
     if kind and identifier.isascii() and identifier.isdigit():
-        case.path_parameters["id"] = one_of(OF_PATH[kind[1]], int(identifier))
+        case.path_parameters["id"] = existing(OF_PATH[kind[1]], int(identifier))
 
 
 def fill_body(case):
@@ -64,20 +64,20 @@ def fill_body(case):
     if not isinstance(body, dict):
         return
     for object in [body, *(body.get("items") or [])]:
-        for name in WHOLE_NUMBERS:
+        for name in INTEGERS:
             if isinstance(object.get(name), float):
                 object[name] = int(object[name])
     if isinstance(body.get("userId"), int):
-        body["userId"] = one_of(USERS, body["userId"])
+        body["userId"] = existing(USERS, body["userId"])
     for item in body.get("items") or []:
-        item["productId"] = one_of(PRODUCTS, item["productId"])
+        item["productId"] = existing(PRODUCTS, item["productId"])
 
 
 def shorten_wait(case):
-    """Waits are shortened, whatever else is wrong; one that is wrong itself stays so."""
+    """Shortens valid waits, also in invalid requests. An invalid wait stays the same."""
     known = {parameter.name for parameter in case.operation.query}
     if case.query and not case.query.keys() <= known:
-        # Of what was changed, Schemathesis forgets that unknown parameters are no fault.
+        # Schemathesis treats unknown parameters as a fault once a hook has changed them.
         return
     for values, after, wait in (
         (case.query, "after", "wait"),
@@ -92,13 +92,13 @@ def shorten_wait(case):
 def fill_event(case):
     for values, after in ((case.query, "after"), (case.headers, "X-After-Event")):
         event = values.get(after) if values else None
-        # Half of them are waited for in vain.
+        # The other half keeps its unknown event.
         if event is not None and str(event)[0] in "01234567":
             values[after] = EVENT
 
 
 def fill_end(case):
-    # Most times chosen at random are before the other one, or years behind it.
+    # Most random ends are before the start, or years after it.
     if case.query and {"start", "end"} <= case.query.keys():
         start = str(case.query["start"])
         try:
@@ -110,7 +110,7 @@ def fill_end(case):
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
-    """Whether a failure is one: not if a request is refused by what no document can say."""
+    """Whether a failure counts: not if a rule outside the document refuses the request."""
     if type(failure).__name__ != "RejectedPositiveData" or response.status_code != 400:
         return True
     problem = response.json()
@@ -121,7 +121,7 @@ def filter_failure(context, failure, case, response):
             problem["error"] not in ("Product not found", "Insufficient stock")
             and problem["detail"] != too_large
         )
-    # The end of a time depends on its start.
+    # Whether an end is valid depends on the start.
     ends = {"listHourlySales": "end", "listOrders": "createdTo", "listUsers": "createdTo"}
     wrong = [error["field"] for error in problem.get("errors", [])]
     return wrong != [ends.get(operation)]

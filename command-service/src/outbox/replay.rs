@@ -39,10 +39,13 @@ const SLACK: Duration = Duration::from_secs(3600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Stretch {
     /// Events committed then or later; none: from the beginning.
+    #[schema(examples("2026-01-01T00:00:00Z"))]
     pub from: Option<DateTime<Utc>>,
     /// Events committed before; none: up to now.
+    #[schema(examples("2026-02-01T00:00:00Z"))]
     pub to: Option<DateTime<Utc>>,
     /// Events of this topic; none: of all.
+    #[schema(examples("order-events"))]
     pub topic: Option<Topic>,
 }
 
@@ -52,12 +55,14 @@ pub struct Stretch {
 pub struct Progress {
     #[serde(flatten)]
     pub stretch: Stretch,
+    #[schema(examples("running"))]
     pub state: State,
     /// Events that the broker has confirmed.
+    #[schema(examples(1000))]
     pub published: i64,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, examples("The broker cannot be reached."))]
     pub error: Option<String>,
 }
 

@@ -45,18 +45,22 @@ struct Summary {
     #[schema(value_type = Id)]
     id: i64,
     /// Null if the message does not say it.
-    #[schema(required = true)]
+    #[schema(required = true, examples("01a1fdec-19e5-7476-ab1e-c46314bd80d6"))]
     event_id: Option<Uuid>,
     /// The queue that delivered the message.
     #[schema(examples("order-events"))]
     queue: String,
     /// Why the event was not applied, and what to do.
+    #[schema(examples("customerId: is required"))]
     reason: String,
     /// Whether the message came from the outbox of the command service.
+    #[schema(examples(false))]
     ours: bool,
     /// Size of the original body.
+    #[schema(examples(120))]
     bytes: i64,
     /// When the message was stored as a dead letter.
+    #[schema(examples("2026-11-21T11:44:31.230906Z"))]
     parked_at: DateTime<Utc>,
 }
 
@@ -68,22 +72,22 @@ struct Whole {
     #[serde(flatten)]
     summary: Summary,
     /// The AMQP message id.
-    #[schema(required = true)]
+    #[schema(required = true, examples("01a1fdec-19e5-7476-ab1e-c46314bd80d6"))]
     message_id: Option<String>,
     /// The timestamp in the message.
-    #[schema(required = true)]
+    #[schema(required = true, examples("2026-11-21T11:44:31Z"))]
     sent_at: Option<DateTime<Utc>>,
     /// The body, or the beginning of a body that was too large; absent if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, examples(r#"{"eventType":"OrderCreated"}"#))]
     body: Option<String>,
     /// The body in hexadecimal, if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, examples("ff00"))]
     body_hex: Option<String>,
     /// The AMQP property section in hexadecimal, if it is malformed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(nullable = false, examples("ffff"))]
     properties_hex: Option<String>,
 }
 
@@ -93,6 +97,7 @@ struct Whole {
 struct Done {
     #[schema(value_type = Id)]
     id: i64,
+    /// `applied`, `had been applied already` or `discarded`.
     #[schema(examples("applied"))]
     outcome: &'static str,
 }

@@ -5,13 +5,11 @@
 //! and the errors that any operation can return. A document is built at start, not per
 //! request.
 
-mod checked_in;
 mod common;
 mod refusals;
 mod schemas;
 mod shared;
 
-pub use checked_in::check_openapi_json;
 pub use common::TAG;
 pub use refusals::{add_refusals, always, noted};
 pub use schemas::{AtLeastOne, Id, Time};

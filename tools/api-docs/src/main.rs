@@ -1,5 +1,5 @@
-//! Writes what is generated from the services' OpenAPI documents: the API reference and
-//! the Postman collection. `cargo stack prepare` runs it.
+//! Writes the services' OpenAPI documents, and what is generated from them: the API
+//! reference and the Postman collection. `cargo stack prepare` runs it.
 
 mod openapi;
 mod postman;
@@ -47,18 +47,28 @@ fn main() -> Result<()> {
 
 /// All generated files, by their path from the root of the repository.
 fn generated(root: &Path) -> Result<Vec<(&'static str, String)>> {
-    let documents = Documents(vec![
-        port(root, "command-service/openapi.json", 8080, "commandUrl")?,
-        port(root, "query-service/openapi.json", 8081, "queryUrl")?,
-    ]);
+    let documents = documents()?;
     let collection = postman::collection(&root.join("tests/postman/collection"), &documents)?;
-    Ok(vec![
-        ("docs/api-reference.md", reference::reference(&documents)),
-        ("tests/postman/shop-analytics.postman_collection.json", collection),
-    ])
+    let reference = reference::reference(&documents);
+    let mut files: Vec<_> = documents.0.into_iter().map(|port| (port.file, port.text)).collect();
+    files.push(("docs/api-reference.md", reference));
+    files.push(("tests/postman/shop-analytics.postman_collection.json", collection));
+    Ok(files)
 }
 
-fn port(root: &Path, file: &'static str, number: u16, variable: &'static str) -> Result<Port> {
-    let document = serde_json::from_str(&fs::read_to_string(root.join(file))?)?;
-    Ok(Port { file, number, variable, is_api: true, document })
+fn documents() -> Result<Documents> {
+    let command = ("command-service/openapi.json", 8080, "commandUrl");
+    let query = ("query-service/openapi.json", 8081, "queryUrl");
+    let command_operations =
+        ("command-service/operations-openapi.json", 9080, "commandOperationsUrl");
+    let query_operations = ("query-service/operations-openapi.json", 9081, "queryOperationsUrl");
+    let consumer_operations =
+        ("consumer-service/operations-openapi.json", 9082, "consumerOperationsUrl");
+    Ok(Documents(vec![
+        Port::new(command, true, &command_service::openapi())?,
+        Port::new(query, true, &query_service::openapi())?,
+        Port::new(command_operations, false, &command_service::operations_openapi())?,
+        Port::new(query_operations, false, &query_service::operations_openapi())?,
+        Port::new(consumer_operations, false, &consumer_service::operations_openapi())?,
+    ]))
 }

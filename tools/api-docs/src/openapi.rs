@@ -1,5 +1,6 @@
 //! The OpenAPI documents of all ports, and what the generators read from them.
 
+use serde::Serialize;
 use serde_json::Value;
 
 /// The extension that names the role of an operation.
@@ -20,6 +21,8 @@ pub struct Port {
     pub is_api: bool,
     /// Its OpenAPI document.
     pub document: Value,
+    /// The same as text, in the order of the fields in the specification.
+    pub text: String,
 }
 
 /// An operation of a document.
@@ -75,6 +78,17 @@ fn matches(pattern: &str, path: &str) -> bool {
 }
 
 impl Port {
+    /// The API of a service, or its operations port.
+    pub fn new(
+        (file, number, variable): (&'static str, u16, &'static str),
+        is_api: bool,
+        document: &impl Serialize,
+    ) -> serde_json::Result<Self> {
+        let text = serde_json::to_string_pretty(document)? + "\n";
+        let document = serde_json::to_value(document)?;
+        Ok(Self { file, number, variable, is_api, document, text })
+    }
+
     /// Title of the document.
     pub fn title(&self) -> &str {
         text(&self.document["info"]["title"])

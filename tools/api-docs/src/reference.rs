@@ -9,6 +9,8 @@ use std::fmt::Write;
 /// Headers that every response has.
 const COMMON_HEADERS: [&str; 3] = ["Cache-Control", "X-Request-Id", "traceparent"];
 
+const INDEX_HEADER: &str = "| Method | Path | | Role |\n|---|---|---|---|\n";
+
 /// A refusal: status and text of `error`.
 type Refusal<'a> = (&'a str, &'a str);
 
@@ -26,6 +28,7 @@ pub fn reference(documents: &Documents) -> String {
     for port in &documents.0 {
         port_section(port, &mut anchors, &mut index, &mut body);
     }
+    open_section(documents, &mut anchors, &mut index, &mut body);
     page += &index;
     page += &body;
     page
@@ -46,40 +49,75 @@ impl Anchors {
     }
 }
 
+/// The operations of a port that require a role.
 fn port_section(port: &Port, anchors: &mut Anchors, index: &mut String, body: &mut String) {
     let title = port.title();
     let anchor = anchors.next(title);
-    let _ = write!(index, "\n[{title}](#{anchor}), port {}:\n\n", port.number);
-    *index += "| Method | Path | | Role |\n|---|---|---|---|\n";
-    let file = port.file;
     let _ = write!(body, "\n## {title}\n\n{}\n\n", line(&port.document["info"]["description"]));
+    let file = port.file;
     let _ = writeln!(body, "Port {}. OpenAPI document: [{file}](../{file}).", port.number);
+    let guarded: Vec<_> = port.operations().filter(|one| one.role().is_some()).collect();
+    if guarded.is_empty() {
+        *body += "\nIt has only [health and metrics](#health-metrics-and-documents).\n";
+        return;
+    }
+    let _ = write!(index, "\n[{title}](#{anchor}), port {}:\n\n{INDEX_HEADER}", port.number);
     let shared = Shared::of(port);
     shared.write(port, body);
     for tag in port.document["tags"].as_array().into_iter().flatten() {
         let name = text(&tag["name"]);
-        let operations: Vec<_> =
-            port.operations().filter(|operation| operation.tag() == name).collect();
+        let operations: Vec<_> = guarded.iter().filter(|one| one.tag() == name).collect();
         if operations.is_empty() {
             continue;
         }
         anchors.next(name);
         let _ = write!(body, "\n### {name}\n\n{}\n", line(&tag["description"]));
         for operation in operations {
-            let summary = operation.summary();
-            let (method, path, role) = (operation.method(), operation.path, role(operation));
-            let anchor = anchors.next(summary);
-            let _ = writeln!(index, "| {method} | `{path}` | [{summary}](#{anchor}) | {role} |");
-            operation_section(operation, &shared, body);
+            let role = format!("`{}`", operation.role().unwrap_or_default());
+            index_line(*operation, &role, anchors, index);
+            operation_section(*operation, &shared, body);
         }
     }
 }
 
-fn role(operation: Operation<'_>) -> String {
-    operation.role().map_or("–".to_owned(), |role| format!("`{role}`"))
+/// The operations that require no role. Several ports have the same.
+fn open_section(
+    documents: &Documents,
+    anchors: &mut Anchors,
+    index: &mut String,
+    body: &mut String,
+) {
+    let mut operations: Vec<(Operation<'_>, Vec<String>)> = Vec::new();
+    let all = documents.0.iter().flat_map(Port::operations);
+    for operation in all.filter(|operation| operation.role().is_none()) {
+        let number = operation.port.number.to_string();
+        let is_same = |other: &Operation<'_>| {
+            (other.path, other.method()) == (operation.path, operation.method())
+        };
+        match operations.iter_mut().find(|(other, _)| is_same(other)) {
+            Some((_, ports)) => ports.push(number),
+            None => operations.push((operation, vec![number])),
+        }
+    }
+    let title = "Health, metrics and documents";
+    let anchor = anchors.next(title);
+    let _ = write!(index, "\n[{title}](#{anchor}), open to everyone:\n\n{INDEX_HEADER}");
+    let _ = write!(body, "\n## {title}\n\nThese operations require no role.\n");
+    for (operation, ports) in operations {
+        index_line(operation, "–", anchors, index);
+        operation_section(operation, &Shared::default(), body);
+        let _ = write!(body, "\nPorts: {}.\n", ports.join(", "));
+    }
+}
+
+fn index_line(operation: Operation<'_>, role: &str, anchors: &mut Anchors, index: &mut String) {
+    let (method, path, summary) = (operation.method(), operation.path, operation.summary());
+    let anchor = anchors.next(summary);
+    let _ = writeln!(index, "| {method} | `{path}` | [{summary}](#{anchor}) | {role} |");
 }
 
 /// What all operations of a port that require a role share.
+#[derive(Default)]
 struct Shared<'a> {
     parameters: Vec<&'a Value>,
     refusals: BTreeMap<Refusal<'a>, &'a str>,
@@ -89,7 +127,7 @@ impl<'a> Shared<'a> {
     fn of(port: &'a Port) -> Self {
         let mut operations = port.operations().filter(|operation| operation.role().is_some());
         let Some(first) = operations.next() else {
-            return Self { parameters: Vec::new(), refusals: BTreeMap::new() };
+            return Self::default();
         };
         let mut parameters: Vec<_> = first.parameters().collect();
         let mut refusals = refusals(first);
@@ -125,10 +163,11 @@ fn operation_section(operation: Operation<'_>, shared: &Shared<'_>, body: &mut S
         let _ = write!(body, "\n{description}\n");
     }
     let mut parameters: Vec<_> = operation.parameters().collect();
-    if operation.role().is_some() {
-        parameters.retain(|parameter| !shared.parameters.contains(parameter));
-        parameter_table(port, &parameters, body);
+    parameters.retain(|parameter| !shared.parameters.contains(parameter));
+    if operation.role().is_none() {
+        parameters.retain(|parameter| parameter["in"] != "header");
     }
+    parameter_table(port, &parameters, body);
     let request = &operation.value["requestBody"]["content"]["application/json"]["schema"];
     if !request.is_null() {
         field_table("Body field", port, request, body);
