@@ -1,5 +1,5 @@
-//! The command service: takes commands over HTTP, writes rows and an outbox
-//! entry in one transaction, and publishes the outbox to the broker.
+//! The command service: it accepts commands over HTTP, writes rows and an outbox entry in one
+//! transaction, and publishes the outbox to the broker.
 
 mod answer;
 mod command_kind;
@@ -22,12 +22,13 @@ mod write_probe;
 pub use config::Config;
 use idempotency::InFlight;
 pub use openapi::{openapi, operations_openapi};
-use orders::Lane;
-use outbox::{Publisher, Replays, Room};
+use orders::OrderBatcher;
+use outbox::{OutboxLimiter, Publisher, Replays};
 use router::Commands;
 use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
+use service_runtime::metrics::Metrics;
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, recovery, sessions, telemetry};
 use std::sync::Arc;
@@ -36,11 +37,11 @@ use tokio_util::sync::CancellationToken;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/write");
 
-/// The database ends a command's statement that takes longer. Sooner than commands are
-/// given up: what was ended had no effect.
+/// The database cancels a slower statement of a command. Shorter than the deadline of
+/// commands, because a cancelled statement had no effect.
 const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "8s");
 
-/// Runs the service until it is told to stop.
+/// Runs the service until shutdown.
 ///
 /// # Errors
 /// The service cannot start, or one of its tasks failed.
@@ -52,51 +53,74 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     telemetry::start("command-service", &config.common)?;
 
     let mut tasks = Tasks::default();
-    let shutdown = tasks.shutdown();
-    // Before anything is measured, such as the parts of health.
-    let metrics = metrics::install(shutdown.clone())?;
+    // Before the first measurement.
+    let metrics = metrics::install(tasks.shutdown())?;
     let health = Health::default();
-    let replays = Replays::new(&config.database, config.broker.url(), shutdown.clone());
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
-    let operations =
-        openapi::OPERATIONS.guarded(&guard, &health, metrics, outbox::routes().with_state(replays));
-    let options = postgres::named(&config.database, "command-service");
-    let pool = postgres::pool(options.options([STATEMENT_TIMEOUT]), config.connections);
-    let committed = Arc::new(Notify::new());
+    let commands = serve_api(&config, &guard, &health, &mut tasks).await?;
+    serve_operations(&config, &guard, &health, metrics, &mut tasks).await?;
+    run_database_tasks(config, commands, &health, &mut tasks);
+    tasks.run().await
+}
 
+/// Serves the API and places its orders. Returns what its handlers use.
+async fn serve_api(
+    config: &Config,
+    guard: &Guard,
+    health: &Health,
+    tasks: &mut Tasks,
+) -> anyhow::Result<Commands> {
+    let options = postgres::named(&config.database, "command-service");
+    let committed = Arc::new(Notify::new());
     let api_ended = CancellationToken::new();
-    let (lane, lane_task) = Lane::open(
+    let (order_batcher, batch_task) = OrderBatcher::open(
         &config.database,
         config.order_price_policy,
         committed.clone(),
         api_ended.clone(),
     );
-    let cancellations = Arc::new(Semaphore::new(orders::CANCELLATIONS));
-    let in_flight = InFlight::default();
-    let room = Room::new(config.outbox_limit);
     let commands = Commands {
-        pool: pool.clone(),
-        lane,
-        cancellations,
-        in_flight,
-        room: room.clone(),
-        committed: committed.clone(),
+        pool: postgres::pool(options.options([STATEMENT_TIMEOUT]), config.connections),
+        order_batcher,
+        cancellations: Arc::new(Semaphore::new(orders::CANCELLATIONS)),
+        in_flight: InFlight::default(),
+        outbox_limiter: OutboxLimiter::new(config.outbox_limit),
+        committed,
     };
-
-    let api = openapi::API.guarded(&guard, &health, router::routes().with_state(commands))?;
+    let routes = router::routes().with_state(commands.clone());
+    let api = openapi::API.guarded(guard, health, routes)?;
     let address = (config.address, config.port).into();
-    let api = http::serve("api", address, api, shutdown.clone()).await?;
+    let api = http::serve("api", address, api, tasks.shutdown()).await?;
     tasks.spawn("api", async move {
         let _ending = api_ended.drop_guard();
         api.await
     });
-    let address = (config.common.operations_address, config.operations_port).into();
-    tasks.spawn(
-        "operations",
-        http::serve("operations", address, operations, shutdown.clone()).await?,
-    );
-    tasks.spawn("orders", lane_task);
+    tasks.spawn("orders", batch_task);
+    Ok(commands)
+}
 
+/// Serves health, metrics and administration.
+async fn serve_operations(
+    config: &Config,
+    guard: &Guard,
+    health: &Health,
+    metrics: Metrics,
+    tasks: &mut Tasks,
+) -> anyhow::Result<()> {
+    let replays = Replays::new(&config.database, config.broker.url(), tasks.shutdown());
+    let routes = outbox::routes().with_state(replays);
+    let routes = openapi::OPERATIONS.guarded(guard, health, metrics, routes);
+    let address = (config.common.operations_address, config.operations_port).into();
+    let operations = http::serve("operations", address, routes, tasks.shutdown()).await?;
+    tasks.spawn("operations", operations);
+    Ok(())
+}
+
+/// Waits for the database and migrates it, then publishes the outbox and checks the database
+/// until shutdown.
+fn run_database_tasks(config: Config, commands: Commands, health: &Health, tasks: &mut Tasks) {
+    let shutdown = tasks.shutdown();
+    let Commands { pool, outbox_limiter, committed, .. } = commands;
     let publisher = Publisher::new(
         &config.database,
         config.broker.url(),
@@ -106,25 +130,28 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
         shutdown.clone(),
     );
     let database = health.part("database", Need::Vital);
-    let clock = Clock::new(&health);
+    let clock = Clock::new(health);
     let outbox = health.part("outbox", Need::Vital);
-    let able = health.part("commands", Need::Vital);
+    let writable = health.part("commands", Need::Vital);
     tasks.spawn("database", async move {
         if sessions::wait_for(&config.database, &database, &shutdown).await
             && postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await
         {
             let probe = "SELECT FROM outbox LIMIT 0";
-            let ending = shutdown.clone();
-            let watch = postgres::watch(config.database, probe, database, clock, shutdown);
+            let watch = postgres::watch(config.database, probe, database, clock, shutdown.clone());
             tokio::join!(
                 watch,
-                recovery::watch(pool.clone(), write_probe::try_to_write, able, ending.clone()),
+                recovery::watch(
+                    pool.clone(),
+                    write_probe::try_to_write,
+                    writable,
+                    shutdown.clone()
+                ),
                 publisher.run(),
-                room.watch(pool.clone(), outbox, ending.clone()),
-                idempotency::forget_old(pool, ending),
+                outbox_limiter.watch(pool.clone(), outbox, shutdown.clone()),
+                idempotency::forget_old(pool, shutdown),
             );
         }
         Ok(())
     });
-    tasks.run().await
 }

@@ -113,18 +113,18 @@ impl Request {
         F: Future<Output = Result<Answer, Problem>> + Send + 'static,
     {
         let Some(key) = self.origin.key.clone() else {
-            commands.room.check(topic)?;
+            commands.outbox_limiter.check(topic)?;
             return command(commands, self).await;
         };
         // It goes on when its client has left, and so outlives its place among requests.
         let place = KEYED.try_acquire().map_err(|_| {
             Problem::unavailable("Service busy").detail("Too many commands are under way.")
         })?;
-        // One that is answered from memory needs no room.
-        let room = commands.room.clone();
+        // A stored response needs no place in the outbox.
+        let outbox_limiter = commands.outbox_limiter.clone();
         let command = command(commands.clone(), self);
         let carried_out = async move {
-            room.check(topic)?;
+            outbox_limiter.check(topic)?;
             command.await
         };
         within(KEYED_DEADLINE, async move {

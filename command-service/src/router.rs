@@ -1,7 +1,7 @@
 //! Every route of the service, on one page.
 
 use crate::idempotency::InFlight;
-use crate::outbox::Room;
+use crate::outbox::OutboxLimiter;
 use crate::{orders, products, users};
 use sqlx::PgPool;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use utoipa_axum::routes;
 pub struct Commands {
     /// Connections to the write database.
     pub pool: PgPool,
-    /// Where orders are placed.
-    pub lane: orders::Lane,
+    /// Places orders.
+    pub order_batcher: orders::OrderBatcher,
     /// Turns of orders being cancelled.
     pub cancellations: Arc<Semaphore>,
     /// The idempotency keys of commands under way.
     pub in_flight: InFlight,
-    /// Whether there is room for more events.
-    pub room: Room,
+    /// Limits unpublished events.
+    pub outbox_limiter: OutboxLimiter,
     /// Wakes the publisher after a commit.
     pub committed: Arc<Notify>,
 }

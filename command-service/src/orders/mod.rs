@@ -1,15 +1,15 @@
 //! Orders.
 //!
-//! Orders that arrive together share a transaction, see [`Lane`]. What becomes
-//! of each is decided by pure rules, in the order of arrival. Later an order
-//! comes to other statuses, one transaction each.
+//! Orders that arrive together share a transaction, see [`OrderBatcher`]. Pure rules accept or
+//! refuse each order, in the order of arrival. Each later change of an order's status is a
+//! transaction of its own.
 
 mod answers;
 mod document;
-mod lane;
 mod order;
+mod order_batcher;
 mod place;
-mod remembered;
+mod product_cache;
 pub mod routes;
 mod rules;
 mod status;
@@ -17,6 +17,6 @@ mod status_change;
 mod transaction;
 mod transaction_spans;
 
-pub use lane::Lane;
+pub use order_batcher::OrderBatcher;
 pub use rules::PricePolicy;
 pub use status_change::CANCELLATIONS;

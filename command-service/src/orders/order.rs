@@ -1,4 +1,4 @@
-//! An order as it stands.
+//! The state of an order.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -6,7 +6,7 @@ use service_runtime::openapi::Id;
 use shared_events::{Money, OrderHeader, OrderLine, OrderStatus};
 use utoipa::ToSchema;
 
-/// An order as it stands.
+/// The current state of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {

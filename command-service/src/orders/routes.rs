@@ -35,7 +35,7 @@ pub async fn place(State(commands): State<Commands>, request: Request) -> Result
                 let order = request.members(INVALID).and_then(|members| PlaceOrder::read(&members));
                 let order =
                     order.inspect_err(|_| ORDERS_REFUSED.add_to(OrderRefusal::Invalid, 1))?;
-                let placed = commands.lane.place(order, request.origin()).await?;
+                let placed = commands.order_batcher.place(order, request.origin()).await?;
                 answers::placed(&placed)
             },
         )

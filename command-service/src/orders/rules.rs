@@ -1,4 +1,4 @@
-//! Who gets what: decided in memory, over products as they were read.
+//! Accepts or refuses orders, in memory, by snapshots of their products.
 
 use super::place::{INVALID, PlaceOrder};
 use crate::metrics::OrderRefusal;
@@ -8,50 +8,50 @@ use service_runtime::problem::Problem;
 use shared_events::{Money, OrderLine, order_total};
 use std::collections::BTreeMap;
 
-/// What to do with prices that are not the catalogue's.
+/// How to handle prices that differ from the catalogue price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum PricePolicy {
-    /// The customer negotiated it.
+    /// Accept them as negotiated.
     Accept,
-    /// Refuse it.
+    /// Refuse them.
     Catalogue,
 }
 
-/// A product that orders of the batch name.
+/// A product of a batch of orders, as read from the database or the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shelf {
+pub struct ProductSnapshot {
     pub name: String,
     pub category: String,
     pub price: Money,
-    /// Pieces left; none: not tracked.
+    /// Pieces left; none if the stock is not tracked.
     pub stock: Option<i32>,
     /// The row's version.
     pub version: i64,
     /// When the product was created.
     pub created_at: DateTime<Utc>,
-    /// Pieces that orders of the batch have taken.
+    /// Pieces taken by orders of the batch.
     pub taken: i32,
 }
 
-impl Shelf {
-    /// The product as it stands once what was taken has been written.
+impl ProductSnapshot {
+    /// The product after the batch has been written.
     #[must_use]
     pub fn sold(self) -> Self {
         Self { version: self.version + i64::from(self.taken > 0), taken: 0, ..self }
     }
 }
 
-/// The products that orders of the batch name, as far as they exist.
-pub type Shelves = BTreeMap<i64, Shelf>;
+/// The products of a batch of orders that exist, by id.
+pub type ProductSnapshots = BTreeMap<i64, ProductSnapshot>;
 
-/// What an accepted order comes to.
+/// The lines and total of an accepted order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     pub lines: Vec<OrderLine>,
     pub total: Money,
 }
 
-/// Why an order is refused. Nothing was taken for it.
+/// Why an order is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     ProductNotFound { product_id: i64 },
@@ -60,21 +60,21 @@ pub enum Refusal {
     TotalTooLarge,
 }
 
-/// Accepts an order and takes its pieces off the shelves, or refuses it and
-/// leaves them as they are.
+/// Accepts an order and takes its pieces from the products, or refuses it and leaves the
+/// products unchanged.
 ///
 /// # Errors
 /// The refusal.
 pub fn decide(
     order: &PlaceOrder,
-    shelves: &mut Shelves,
+    products: &mut ProductSnapshots,
     policy: PricePolicy,
 ) -> Result<Accepted, Refusal> {
-    let lines = price_lines(order, shelves, policy)?;
+    let lines = price_lines(order, products, policy)?;
     let total = order_total(&lines).ok_or(Refusal::TotalTooLarge)?;
-    let wanted = wanted_pieces(order);
+    let wanted = ordered_pieces(order);
     for (&product_id, &wanted) in &wanted {
-        match shelves.get(&product_id).and_then(|shelf| shelf.stock) {
+        match products.get(&product_id).and_then(|product| product.stock) {
             Some(left) if i64::from(left) < wanted => {
                 return Err(Refusal::InsufficientStock { product_id, wanted, left });
             }
@@ -82,18 +82,18 @@ pub fn decide(
         }
     }
     for line in &lines {
-        if let Some(shelf) = shelves.get_mut(&line.product_id) {
-            shelf.stock = shelf.stock.map(|stock| stock - line.stock_taken());
-            shelf.taken += line.stock_taken();
+        if let Some(product) = products.get_mut(&line.product_id) {
+            product.stock = product.stock.map(|stock| stock - line.stock_taken());
+            product.taken += line.stock_taken();
         }
     }
     Ok(Accepted { lines, total })
 }
 
-/// The lines with the products' names, categories and prices of now.
+/// The lines, with the current names, categories and prices of the products.
 fn price_lines(
     order: &PlaceOrder,
-    shelves: &Shelves,
+    products: &ProductSnapshots,
     policy: PricePolicy,
 ) -> Result<Vec<OrderLine>, Refusal> {
     order
@@ -101,27 +101,28 @@ fn price_lines(
         .iter()
         .map(|line| {
             let product_id = line.product_id;
-            let shelf = shelves.get(&product_id).ok_or(Refusal::ProductNotFound { product_id })?;
-            let price = line.price.unwrap_or(shelf.price);
-            if price != shelf.price && policy == PricePolicy::Catalogue {
-                let catalogue = shelf.price;
+            let product =
+                products.get(&product_id).ok_or(Refusal::ProductNotFound { product_id })?;
+            let price = line.price.unwrap_or(product.price);
+            if price != product.price && policy == PricePolicy::Catalogue {
+                let catalogue = product.price;
                 return Err(Refusal::PriceDiffers { product_id, given: price, catalogue });
             }
             Ok(OrderLine {
                 product_id,
-                product_name: shelf.name.clone(),
-                category: shelf.category.clone(),
+                product_name: product.name.clone(),
+                category: product.category.clone(),
                 quantity: line.quantity,
                 price,
-                stock_taken: Some(if shelf.stock.is_some() { line.quantity } else { 0 }),
+                stock_taken: Some(if product.stock.is_some() { line.quantity } else { 0 }),
                 stock_returned: None,
             })
         })
         .collect()
 }
 
-/// Pieces per product over all lines.
-fn wanted_pieces(order: &PlaceOrder) -> BTreeMap<i64, i64> {
+/// Ordered pieces by product.
+fn ordered_pieces(order: &PlaceOrder) -> BTreeMap<i64, i64> {
     let mut wanted = BTreeMap::new();
     for line in &order.lines {
         *wanted.entry(line.product_id).or_default() += i64::from(line.quantity);
@@ -130,7 +131,7 @@ fn wanted_pieces(order: &PlaceOrder) -> BTreeMap<i64, i64> {
 }
 
 impl Refusal {
-    /// The reason, as a metric has it.
+    /// The reason in metrics.
     pub const fn reason(&self) -> OrderRefusal {
         match self {
             Self::ProductNotFound { .. } => OrderRefusal::ProductNotFound,
@@ -173,8 +174,8 @@ mod tests {
         Money::parse(text).unwrap()
     }
 
-    fn shelves(stocks: &[(i64, Option<i32>)]) -> Shelves {
-        let shelf = |stock| Shelf {
+    fn products(stocks: &[(i64, Option<i32>)]) -> ProductSnapshots {
+        let product = |stock| ProductSnapshot {
             name: "Tea".to_owned(),
             category: "Food".to_owned(),
             price: money("2.5"),
@@ -183,7 +184,7 @@ mod tests {
             created_at: DateTime::UNIX_EPOCH,
             taken: 0,
         };
-        stocks.iter().map(|&(id, stock)| (id, shelf(stock))).collect()
+        stocks.iter().map(|&(id, stock)| (id, product(stock))).collect()
     }
 
     fn order(lines: &[(i64, i32, Option<&str>)]) -> PlaceOrder {
@@ -199,71 +200,71 @@ mod tests {
     }
 
     #[test]
-    fn the_total_is_the_sum_of_the_lines_at_given_or_catalogue_prices() {
-        let mut shelves = shelves(&[(1, Some(9)), (2, None)]);
+    fn the_total_is_the_sum_of_lines_at_given_or_catalogue_prices() {
+        let mut products = products(&[(1, Some(9)), (2, None)]);
         let order = order(&[(1, 2, None), (2, 3, Some("0.1"))]);
-        let accepted = decide(&order, &mut shelves, PricePolicy::Accept).unwrap();
+        let accepted = decide(&order, &mut products, PricePolicy::Accept).unwrap();
         assert_eq!(accepted.total, money("5.3"));
-        assert_eq!((shelves[&1].stock, shelves[&1].taken), (Some(7), 2));
-        assert_eq!((shelves[&2].stock, shelves[&2].taken), (None, 0));
+        assert_eq!((products[&1].stock, products[&1].taken), (Some(7), 2));
+        assert_eq!((products[&2].stock, products[&2].taken), (None, 0));
     }
 
     #[test]
     fn lines_for_one_product_are_checked_together() {
-        let mut shelves = shelves(&[(1, Some(3))]);
-        let before = shelves.clone();
+        let mut products = products(&[(1, Some(3))]);
+        let before = products.clone();
         let refused =
-            decide(&order(&[(1, 2, None), (1, 2, None)]), &mut shelves, PricePolicy::Accept);
+            decide(&order(&[(1, 2, None), (1, 2, None)]), &mut products, PricePolicy::Accept);
         assert_eq!(refused, Err(Refusal::InsufficientStock { product_id: 1, wanted: 4, left: 3 }));
-        assert_eq!(shelves, before);
+        assert_eq!(products, before);
     }
 
     #[test]
-    fn the_first_to_arrive_gets_the_last_piece() {
-        let mut shelves = shelves(&[(1, Some(1))]);
+    fn the_first_order_gets_the_last_piece() {
+        let mut products = products(&[(1, Some(1))]);
         let one = order(&[(1, 1, None)]);
-        assert!(decide(&one, &mut shelves, PricePolicy::Accept).is_ok());
-        assert!(decide(&one, &mut shelves, PricePolicy::Accept).is_err());
-        assert_eq!(shelves[&1].stock, Some(0));
+        assert!(decide(&one, &mut products, PricePolicy::Accept).is_ok());
+        assert!(decide(&one, &mut products, PricePolicy::Accept).is_err());
+        assert_eq!(products[&1].stock, Some(0));
     }
 
     #[test]
-    fn what_was_taken_raises_the_version_once() {
-        let mut shelves = shelves(&[(1, Some(9)), (2, None)]);
+    fn a_batch_raises_the_version_of_a_sold_product_once() {
+        let mut products = products(&[(1, Some(9)), (2, None)]);
         for _ in 0..2 {
-            decide(&order(&[(1, 2, None), (2, 3, None)]), &mut shelves, PricePolicy::Accept)
+            decide(&order(&[(1, 2, None), (2, 3, None)]), &mut products, PricePolicy::Accept)
                 .unwrap();
         }
-        let sold = shelves[&1].clone().sold();
+        let sold = products[&1].clone().sold();
         assert_eq!((sold.stock, sold.version, sold.taken), (Some(5), 2, 0));
-        assert_eq!(shelves[&2].clone().sold().version, 1);
+        assert_eq!(products[&2].clone().sold().version, 1);
     }
 
     #[test]
-    fn a_refused_order_takes_nothing_from_any_shelf() {
-        let mut shelves = shelves(&[(1, Some(5)), (2, Some(0))]);
-        let before = shelves.clone();
+    fn a_refused_order_changes_no_product() {
+        let mut products = products(&[(1, Some(5)), (2, Some(0))]);
+        let before = products.clone();
         for lines in [&[(1, 1, None), (2, 1, None)][..], &[(1, 1, None), (3, 1, None)]] {
-            assert!(decide(&order(lines), &mut shelves, PricePolicy::Accept).is_err());
-            assert_eq!(shelves, before);
+            assert!(decide(&order(lines), &mut products, PricePolicy::Accept).is_err());
+            assert_eq!(products, before);
         }
     }
 
     #[test]
-    fn prices_off_the_catalogue_are_refused_by_that_policy_alone() {
-        let mut shelves = shelves(&[(1, None)]);
+    fn only_the_catalogue_policy_refuses_other_prices() {
+        let mut products = products(&[(1, None)]);
         let cheaper = order(&[(1, 1, Some("2.4"))]);
         let same = order(&[(1, 1, Some("2.50"))]);
-        assert!(decide(&cheaper, &mut shelves, PricePolicy::Accept).is_ok());
-        assert!(decide(&cheaper, &mut shelves, PricePolicy::Catalogue).is_err());
-        assert!(decide(&same, &mut shelves, PricePolicy::Catalogue).is_ok());
+        assert!(decide(&cheaper, &mut products, PricePolicy::Accept).is_ok());
+        assert!(decide(&cheaper, &mut products, PricePolicy::Catalogue).is_err());
+        assert!(decide(&same, &mut products, PricePolicy::Catalogue).is_ok());
     }
 
     #[test]
-    fn totals_beyond_what_can_be_stored_are_refused() {
-        let mut shelves = shelves(&[(1, None)]);
+    fn a_total_above_the_limit_is_refused() {
+        let mut products = products(&[(1, None)]);
         let huge = order(&[(1, i32::MAX, Some("999999999999"))]);
-        let refused = decide(&huge, &mut shelves, PricePolicy::Accept);
+        let refused = decide(&huge, &mut products, PricePolicy::Accept);
         assert_eq!(refused, Err(Refusal::TotalTooLarge));
     }
 }

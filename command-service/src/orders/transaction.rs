@@ -3,8 +3,8 @@
 use super::answers;
 use super::order::Order;
 use super::place::PlaceOrder;
-use super::remembered::{Remembered, product_ids};
-use super::rules::{Accepted, PricePolicy, Refusal, Shelf, Shelves, decide};
+use super::product_cache::{ProductCache, product_ids};
+use super::rules::{Accepted, PricePolicy, ProductSnapshot, ProductSnapshots, Refusal, decide};
 use crate::answer::Answer;
 use crate::idempotency::{KeptAnswer, Key};
 use crate::metrics::ORDER_BATCHES_REPEATED;
@@ -20,14 +20,14 @@ use std::collections::BTreeSet;
 use trace_context::TraceParent;
 use uuid::Uuid;
 
-/// An order as placed, and the id of its event.
+/// A placed order and the id of its event.
 #[derive(Clone, Debug)]
 pub struct Placed {
     pub order: Order,
     pub event_id: Uuid,
 }
 
-/// What became of each order, in the order of arrival.
+/// The outcome of each order, in the order of arrival.
 pub type Outcomes = Vec<Result<Placed, Refusal>>;
 
 /// Why a transaction placed none of its orders.
@@ -41,44 +41,44 @@ pub enum Failure {
     CommitUnknown(sqlx::Error),
 }
 
-/// An order, and where it came from.
+/// An order and the origin of its command.
 pub type Arrived<'a> = (&'a PlaceOrder, &'a Origin);
 
-/// What is to be written of a batch.
+/// The decisions about a batch, and what is to be written.
 struct Draft {
     outcomes: Outcomes,
-    /// Of the accepted orders that may be sent again.
-    kept: Vec<(Key, Answer)>,
-    /// Of the accepted orders.
+    /// Responses to be stored: those of accepted orders with an idempotency key.
+    responses: Vec<(Key, Answer)>,
+    /// The events of the accepted orders.
     events: Vec<Event>,
-    shelves: Shelves,
+    products: ProductSnapshots,
 }
 
-/// Places orders in one transaction; `orders` in the order of arrival. A
-/// refused order changes nothing and does not fail its neighbours.
+/// Places orders in one transaction; `orders` are in the order of arrival. A refused order
+/// changes nothing and does not fail the others.
 ///
-/// Most often that is a single statement: all is decided in memory, and written
-/// provided that the products are still what they are remembered to be. What is
-/// not remembered is read before. If a product has changed meanwhile, all is done
-/// again with the products locked from the beginning.
+/// Usually the transaction is a single statement: the orders are decided in memory by the
+/// cache, and written provided that their products still have the cached versions. Products
+/// that are not cached are read first. If a product has changed, the batch is decided again,
+/// with its products locked from the start.
 pub async fn place(
     connection: &mut PgConnection,
     orders: &[Arrived<'_>],
     policy: PricePolicy,
-    remembered: &mut Remembered,
+    cache: &mut ProductCache,
 ) -> Result<Outcomes, Failure> {
-    let draft = match Draft::by_memory(orders, policy, remembered) {
+    let draft = match Draft::from_cache(orders, policy, cache) {
         Some(draft) => draft,
-        None => Draft::by_reading(connection, orders, policy, remembered).await?,
+        None => Draft::from_database(connection, orders, policy, cache).await?,
     };
-    if draft.write(connection, remembered).await.map_err(Failure::of_commit)? {
+    if draft.write(connection, cache).await.map_err(Failure::of_commit)? {
         return Ok(draft.outcomes);
     }
     ORDER_BATCHES_REPEATED.add(1);
     let mut transaction = connection.begin().await?;
     lock_products(&mut transaction, orders).await?;
-    let draft = Draft::by_reading(&mut transaction, orders, policy, remembered).await?;
-    if !draft.write(&mut transaction, remembered).await? {
+    let draft = Draft::from_database(&mut transaction, orders, policy, cache).await?;
+    if !draft.write(&mut transaction, cache).await? {
         return Err(sqlx::Error::Decode("locked products have changed".into()).into());
     }
     transaction.commit().await.map_err(Failure::of_commit)?;
@@ -97,55 +97,54 @@ impl Failure {
 }
 
 impl Draft {
-    /// Decides by what is remembered; none if that does not suffice, or if somebody
-    /// would be refused.
-    fn by_memory(
+    /// Decides by cached products; none if some are not cached or an order would be refused.
+    fn from_cache(
         orders: &[Arrived<'_>],
         policy: PricePolicy,
-        remembered: &Remembered,
+        cache: &ProductCache,
     ) -> Option<Self> {
-        if !remembered.suffices(orders.iter().map(|(order, _)| *order)) {
+        if !cache.suffices(orders.iter().map(|(order, _)| *order)) {
             return None;
         }
-        let draft = Self::decide(orders, policy, remembered).ok()?;
+        let draft = Self::decide(orders, policy, cache).ok()?;
         draft.outcomes.iter().all(Result::is_ok).then_some(draft)
     }
 
-    /// Decides by what has just been read.
-    async fn by_reading(
+    /// Reads the products and decides by them.
+    async fn from_database(
         connection: &mut PgConnection,
         orders: &[Arrived<'_>],
         policy: PricePolicy,
-        remembered: &mut Remembered,
+        cache: &mut ProductCache,
     ) -> sqlx::Result<Self> {
         let placed: Vec<&PlaceOrder> = orders.iter().map(|(order, _)| *order).collect();
-        remembered.read(connection, &placed).await?;
-        Self::decide(orders, policy, remembered)
+        cache.read(connection, &placed).await?;
+        Self::decide(orders, policy, cache)
     }
 
     fn decide(
         orders: &[Arrived<'_>],
         policy: PricePolicy,
-        remembered: &Remembered,
+        cache: &ProductCache,
     ) -> sqlx::Result<Self> {
         let mut draft = Self {
             outcomes: Vec::with_capacity(orders.len()),
-            kept: Vec::new(),
+            responses: Vec::new(),
             events: Vec::with_capacity(orders.len()),
-            shelves: remembered.shelves(orders.iter().map(|(order, _)| *order)),
+            products: cache.snapshots(orders.iter().map(|(order, _)| *order)),
         };
-        let mut order_ids = remembered.order_ids().iter().copied();
+        let mut order_ids = cache.order_ids().iter().copied();
         let placed_at = now();
         for (order, Origin { trace, key, .. }) in orders {
-            let outcome = match decide(order, &mut draft.shelves, policy) {
+            let outcome = match decide(order, &mut draft.products, policy) {
                 Ok(accepted) => {
                     let id = order_ids.next().ok_or(sqlx::Error::RowNotFound)?;
                     let (placed, event) = record(id, order, accepted, placed_at, *trace);
                     if let Some(key) = key {
-                        let answer = answers::placed(&placed).map_err(|_| {
-                            sqlx::Error::Encode("an answer has no JSON form".into())
+                        let response = answers::placed(&placed).map_err(|_| {
+                            sqlx::Error::Encode("a response has no JSON form".into())
                         })?;
-                        draft.kept.push((key.clone(), answer));
+                        draft.responses.push((key.clone(), response));
                     }
                     draft.events.push(event);
                     Ok(placed)
@@ -157,12 +156,12 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Writes everything in one statement, if there is anything. False if a product
-    /// is not what it was taken for: then nothing was written.
+    /// Writes the accepted orders in one statement. Returns false if a product has changed:
+    /// then nothing was written.
     async fn write(
         &self,
         connection: &mut PgConnection,
-        remembered: &mut Remembered,
+        cache: &mut ProductCache,
     ) -> sqlx::Result<bool> {
         if self.events.is_empty() {
             return Ok(true);
@@ -174,18 +173,21 @@ impl Draft {
             .flat_map(|order| order.items.iter().map(|line| (order.id, line)))
             .collect();
         let sold: BTreeSet<i64> = items.iter().map(|(_, line)| line.product_id).collect();
-        let sold: Vec<(i64, &Shelf)> =
-            sold.into_iter().filter_map(|id| Some((id, self.shelves.get(&id)?))).collect();
+        let sold: Vec<(i64, &ProductSnapshot)> =
+            sold.into_iter().filter_map(|id| Some((id, self.products.get(&id)?))).collect();
         let entries = outbox::Entries::of(&self.events)?;
-        let kept: Vec<KeptAnswer<'_>> =
-            self.kept.iter().filter_map(|(key, answer)| KeptAnswer::new(key, answer)).collect();
-        // If no answer comes, those ids may have been written.
-        let used = remembered.use_up(orders.len());
+        let kept: Vec<KeptAnswer<'_>> = self
+            .responses
+            .iter()
+            .filter_map(|(key, answer)| KeptAnswer::new(key, answer))
+            .collect();
+        // If the statement gets no response, these ids may have been written.
+        let used = cache.take_ids(orders.len());
         let row = sqlx::query_file!(
             "src/orders/write.sql",
             &sold.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
-            &sold.iter().map(|(_, shelf)| shelf.version).collect::<Vec<_>>(),
-            &sold.iter().map(|(_, shelf)| shelf.taken).collect::<Vec<_>>(),
+            &sold.iter().map(|(_, product)| product.version).collect::<Vec<_>>(),
+            &sold.iter().map(|(_, product)| product.taken).collect::<Vec<_>>(),
             &orders.iter().map(|order| order.id).collect::<Vec<_>>(),
             &orders.iter().map(|order| order.header.customer_id).collect::<Vec<_>>(),
             &orders.iter().map(|order| order.total.as_decimal()).collect::<Vec<_>>(),
@@ -201,23 +203,24 @@ impl Draft {
             &entries.ids,
             &entries.topics,
             &entries.payloads,
-            &sold.iter().map(|(_, shelf)| shelf.created_at).collect::<Vec<_>>(),
+            &sold.iter().map(|(_, product)| product.created_at).collect::<Vec<_>>(),
             KeptAnswer::parameter(&kept)?,
         )
         .fetch_one(connection)
         .await?;
-        remembered.keep_ids(row.next_order_ids);
-        if !row.unchanged {
-            remembered.give_back(used);
-        } else {
-            for (product_id, shelf) in sold {
-                remembered.keep(product_id, shelf.clone().sold());
+        cache.add_ids(row.next_order_ids);
+        if row.unchanged {
+            for (product_id, product) in sold {
+                cache.insert(product_id, product.clone().sold());
             }
+        } else {
+            cache.return_ids(used);
         }
         Ok(row.unchanged)
     }
 }
 
+/// The accepted order and its event.
 fn record(
     id: i64,
     order: &PlaceOrder,
@@ -244,12 +247,12 @@ fn record(
     (Placed { order, event_id: envelope.event_id }, Event { envelope, payload })
 }
 
-/// Those of the products that somebody else holds locked at the moment.
-pub async fn held_products(
+/// Returns those of the products that other transactions hold locked.
+pub async fn locked_products(
     connection: &mut PgConnection,
     ids: &[i64],
 ) -> sqlx::Result<BTreeSet<i64>> {
-    let held = sqlx::query_scalar!(
+    let locked = sqlx::query_scalar!(
         "WITH free AS (
              SELECT id FROM products WHERE id = ANY($1) FOR NO KEY UPDATE SKIP LOCKED
          )
@@ -258,10 +261,10 @@ pub async fn held_products(
     )
     .fetch_all(connection)
     .await?;
-    Ok(held.into_iter().collect())
+    Ok(locked.into_iter().collect())
 }
 
-/// Locks the products that the orders name, by ascending id.
+/// Locks the products of the orders, by ascending id.
 async fn lock_products(connection: &mut PgConnection, orders: &[Arrived<'_>]) -> sqlx::Result<()> {
     let ids = product_ids(orders.iter().map(|(order, _)| *order));
     sqlx::query!("SELECT FROM products WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &ids)
@@ -275,18 +278,16 @@ mod database_tests {
     use service_runtime::postgres::KEY_BY_KEY;
     use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Row};
 
-    /// Statistics may be from a time when tables were empty, and plans are kept.
+    /// Statistics can date from a time when tables were empty, and plans are cached.
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn rows_are_found_by_their_keys_even_if_tables_were_empty_when_it_was_planned(
-        pool: PgPool,
-    ) {
+    async fn the_plan_uses_keys_even_if_tables_were_empty_when_it_was_made(pool: PgPool) {
         sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.unwrap();
         let options = pool.connect_options().as_ref().clone().options(KEY_BY_KEY);
         let mut connection = options.connect().await.unwrap();
         let parameters = ["NULL"; 20].join(", ");
         let prepare = format!("PREPARE written AS {}", include_str!("write.sql"));
         sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut connection).await.unwrap();
-        // By the simple protocol, as EXECUTE cannot be prepared itself.
+        // By the simple protocol, because EXECUTE cannot be prepared.
         let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE written({parameters})"));
         let rows = sqlx::raw_sql(explain).fetch_all(&mut connection).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
@@ -297,7 +298,7 @@ mod database_tests {
             assert!(pair[1].contains("Index Cond"), "{text}");
             scans += 1;
         }
-        // Products are locked and changed; customers are looked for.
+        // Products are locked and updated; customers are checked.
         assert_eq!(scans, 3, "{text}");
     }
 }

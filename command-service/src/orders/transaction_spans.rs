@@ -1,16 +1,15 @@
-//! What traces show of the transactions that place orders.
+//! Trace spans of the transactions that place orders.
 
 use crate::request::Origin;
 use service_runtime::trace::{Description, KeyValue, Span, SpanKind};
 
-/// The spans of one transaction, one below the command of each order whose trace is
-/// recorded: so each trace is whole, however many orders share the transaction. All
-/// refer to the first.
+/// The spans of one transaction: one below the command of each order whose trace is recorded,
+/// so that each trace is complete. All are linked to the first.
 #[derive(Debug)]
 pub struct TransactionSpans(Vec<Span>);
 
 impl TransactionSpans {
-    /// Begins those of a transaction of so many orders.
+    /// Begins the spans of a transaction of this number of orders.
     pub fn begin<'a>(origins: impl Iterator<Item = &'a Origin>, orders: usize) -> Self {
         let describe = || Description {
             name: "transaction".into(),
@@ -29,10 +28,10 @@ impl TransactionSpans {
         Self(spans)
     }
 
-    /// Ends them. `why` it failed, if it did.
-    pub fn end(mut self, why: Option<&'static str>) {
-        if let Some(why) = why {
-            self.0.iter_mut().for_each(|span| span.fail(why));
+    /// Ends the spans, with the reason if the transaction failed.
+    pub fn end(mut self, failure: Option<&'static str>) {
+        if let Some(reason) = failure {
+            self.0.iter_mut().for_each(|span| span.fail(reason));
         }
     }
 }

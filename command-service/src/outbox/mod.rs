@@ -8,16 +8,16 @@
 mod admin;
 mod append;
 mod leadership;
+mod limiter;
 mod message;
 mod publisher;
 mod queue;
 mod replay;
-mod room;
 mod sending;
 mod topic_publisher;
 
 pub use admin::routes;
 pub use append::{Entries, append};
+pub use limiter::OutboxLimiter;
 pub use publisher::Publisher;
 pub use replay::Replays;
-pub use room::Room;

@@ -1,8 +1,9 @@
-//! The limit of unpublished events of each topic.
+//! The backpressure limit of the outbox.
 //!
-//! A broker that is away for long must not fill the disk that orders need: beyond a limit
-//! commands of that topic are refused until the publisher has caught up. The limit is
-//! checked periodically, so commands accepted between two checks can exceed it.
+//! A long outage of the broker must not fill the disk of the write database. So the unpublished
+//! events of each topic are limited: at the limit, commands of that topic are refused until the
+//! publisher has caught up. The events are counted periodically, so commands accepted between
+//! two counts can exceed the limit.
 
 use crate::metrics::{OUTBOX_AGE, OUTBOX_LIMIT, OUTBOX_WAITING};
 use service_runtime::health::Reporter;
@@ -20,29 +21,29 @@ use uuid::Uuid;
 /// Shortest interval between counts.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// A database that has not answered by then is taken for lost.
+/// A database that does not respond in this time is unreachable.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Counting takes at most 1/`SHARE` of the time, even if there is much to count.
-const SHARE: u32 = 20;
+/// Counting takes at most 1/`COUNT_SHARE` of the time, even with a full outbox.
+const COUNT_SHARE: u32 = 20;
 
-/// When a client may try again, in seconds.
+/// Time until a client should retry, in seconds.
 const RETRY_AFTER: u32 = 5;
 
-/// Whether the outbox is full, by topic.
+/// Limits the unpublished events of each topic.
 #[derive(Clone, Debug)]
-pub struct Room {
+pub struct OutboxLimiter {
     limit: i64,
     is_full: Arc<[AtomicBool; Topic::ALL.len()]>,
 }
 
-impl Room {
-    /// A limit of so many unpublished events of each topic.
+impl OutboxLimiter {
+    /// Allows `limit` unpublished events of each topic.
     pub fn new(limit: u32) -> Self {
         Self { limit: limit.into(), is_full: Arc::default() }
     }
 
-    /// Checks that an event of that topic is within the limit.
+    /// Checks whether a command of this topic can be accepted.
     ///
     /// # Errors
     /// 503 if the outbox is full.
@@ -57,30 +58,27 @@ impl Room {
         )))
     }
 
-    /// Counts periodically until shutdown, and reports to health and metrics.
+    /// Counts the unpublished events until shutdown, and reports to health and metrics.
     pub async fn watch(self, pool: PgPool, health: Reporter, shutdown: CancellationToken) {
         OUTBOX_LIMIT.set(self.limit as f64);
         loop {
             let began = Instant::now();
-            match timeout(DEADLINE, self.count(&pool)).await {
-                Ok(Ok(())) => self.report(&health),
-                Ok(Err(error)) => {
+            let counted = timeout(DEADLINE, self.count(&pool)).await;
+            match counted.unwrap_or_else(|_| Err(no_answer(DEADLINE))) {
+                Ok(()) => self.report(&health),
+                Err(error) => {
                     postgres::report(&error);
                     health.partly_down("unpublished events cannot be counted");
                 }
-                Err(_) => {
-                    postgres::report(&no_answer(DEADLINE));
-                    health.partly_down("unpublished events cannot be counted");
-                }
             }
-            let pause = INTERVAL.max(began.elapsed() * SHARE);
-            if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            let interval = INTERVAL.max(began.elapsed() * COUNT_SHARE);
+            if shutdown.run_until_cancelled(tokio::time::sleep(interval)).await.is_none() {
                 return;
             }
         }
     }
 
-    /// The service is unavailable only if it refuses every command.
+    /// Reports which topics are full. The service is down only if all are.
     fn report(&self, health: &Reporter) {
         let full: Vec<&str> =
             Topic::ALL.into_iter().filter(|topic| self.is_full(*topic)).map(Topic::name).collect();
@@ -102,8 +100,7 @@ impl Room {
     }
 
     async fn count(&self, pool: &PgPool) -> sqlx::Result<()> {
-        // A full topic stays full until a tenth is free, so that its state does not
-        // change all the time.
+        // A full topic stays full until a tenth is free, so that its state does not flap.
         let limits = Topic::ALL.map(|topic| {
             if self.is_full(topic) { self.limit - self.limit / 10 } else { self.limit }
         });

@@ -1,0 +1,128 @@
+//! The product cache, with which most batches of orders are a single statement.
+//!
+//! A cached product can be outdated. So the statement that writes an order checks that its
+//! products still have the cached versions, and an order that the cache would refuse is
+//! decided again with products just read.
+
+use super::place::PlaceOrder;
+use super::rules::{ProductSnapshot, ProductSnapshots};
+use chrono::{DateTime, Utc};
+use shared_events::Money;
+use sqlx::PgConnection;
+use sqlx::types::Decimal;
+use std::collections::{BTreeSet, HashMap};
+
+/// Maximum number of cached products, about 10 MB. A full cache is cleared.
+const MAX_PRODUCTS: usize = 50_000;
+
+/// Products as the last transaction left them, and reserved order ids.
+#[derive(Debug, Default)]
+pub struct ProductCache {
+    products: HashMap<i64, ProductSnapshot>,
+    /// Ascending, not yet used.
+    order_ids: Vec<i64>,
+}
+
+/// A product, or an order id alone.
+struct Row {
+    order_id: Option<i64>,
+    product_id: Option<i64>,
+    name: Option<String>,
+    category: Option<String>,
+    price: Option<Decimal>,
+    stock: Option<i32>,
+    version: Option<i64>,
+    created_at: Option<DateTime<Utc>>,
+}
+
+impl ProductCache {
+    /// Whether the cache has all products of these orders and an id for each order.
+    pub fn suffices<'a>(&self, orders: impl ExactSizeIterator<Item = &'a PlaceOrder>) -> bool {
+        orders.len() <= self.order_ids.len()
+            && orders
+                .flat_map(|order| &order.lines)
+                .all(|line| self.products.contains_key(&line.product_id))
+    }
+
+    /// The products of these orders that are cached.
+    pub fn snapshots<'a>(&self, orders: impl Iterator<Item = &'a PlaceOrder>) -> ProductSnapshots {
+        let cached = |id| Some((id, self.products.get(&id)?.clone()));
+        product_ids(orders).into_iter().filter_map(cached).collect()
+    }
+
+    /// The reserved order ids.
+    pub fn order_ids(&self) -> &[i64] {
+        &self.order_ids
+    }
+
+    /// Removes and returns the first `count` order ids.
+    pub fn take_ids(&mut self, count: usize) -> Vec<i64> {
+        self.order_ids.drain(..count.min(self.order_ids.len())).collect()
+    }
+
+    /// Returns order ids that were not written.
+    pub fn return_ids(&mut self, order_ids: Vec<i64>) {
+        self.order_ids.splice(..0, order_ids);
+    }
+
+    /// Adds reserved order ids.
+    pub fn add_ids(&mut self, order_ids: Vec<i64>) {
+        self.order_ids.extend(order_ids);
+    }
+
+    /// Stores a product as a transaction left it.
+    pub fn insert(&mut self, product_id: i64, product: ProductSnapshot) {
+        self.products.insert(product_id, product);
+    }
+
+    /// Reads the products of these orders, and reserves as many ids as are missing for all of
+    /// them to be accepted.
+    pub async fn read(
+        &mut self,
+        connection: &mut PgConnection,
+        orders: &[&PlaceOrder],
+    ) -> sqlx::Result<()> {
+        let product_ids = product_ids(orders.iter().copied());
+        let missing = orders.len().saturating_sub(self.order_ids.len());
+        let rows = sqlx::query_file_as!(Row, "src/orders/read.sql", &product_ids, missing as i64)
+            .fetch_all(connection)
+            .await?;
+        if self.products.len() > MAX_PRODUCTS {
+            self.products.clear();
+        }
+        for product_id in &product_ids {
+            self.products.remove(product_id);
+        }
+        for row in rows {
+            let order_id = row.order_id;
+            match row.product()? {
+                Some((product_id, product)) => self.insert(product_id, product),
+                None => self.order_ids.extend(order_id),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Row {
+    /// The product; none if the row has an order id.
+    fn product(self) -> sqlx::Result<Option<(i64, ProductSnapshot)>> {
+        let (Some(id), Some(name), Some(category), Some(price), Some(version), Some(created_at)) =
+            (self.product_id, self.name, self.category, self.price, self.version, self.created_at)
+        else {
+            return Ok(None);
+        };
+        let price =
+            Money::from_decimal(price).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        let stock = self.stock;
+        let product =
+            ProductSnapshot { name, category, price, stock, version, created_at, taken: 0 };
+        Ok(Some((id, product)))
+    }
+}
+
+/// The products of these orders, ascending and without duplicates.
+pub fn product_ids<'a>(orders: impl Iterator<Item = &'a PlaceOrder>) -> Vec<i64> {
+    let lines = orders.flat_map(|order| &order.lines);
+    lines.map(|line| line.product_id).collect::<BTreeSet<i64>>().into_iter().collect()
+}
