@@ -39,7 +39,7 @@ fn draw(projections: &[Projection]) -> String {
     for (place, topic) in Topic::ALL.into_iter().enumerate() {
         let (branch, below) =
             if place == last { ("└──", "   ") } else { ("├──", "│  ") };
-        let kinds = EventType::ALL.into_iter().filter(|kind| kind.topic() == topic);
+        let kinds = EventType::ALL.iter().filter(|kind| kind.topic() == topic);
         let views = projections.iter().filter(|projection| projection.topic == topic.name());
         // Writing to a text cannot fail.
         let _ = write!(
@@ -49,7 +49,7 @@ fn draw(projections: &[Projection]) -> String {
              {below}     events  {kinds}\n\
              {below}     views   {views}\n",
             key = topic.binding_key(),
-            kinds = list(kinds.map(EventType::name), below),
+            kinds = list(kinds.map(|kind| kind.name()), below),
             views = list(views.map(|projection| projection.view.as_str()), below),
         );
     }

@@ -1,8 +1,8 @@
-//! Describes why bytes are not a JSON object.
+//! Describes why a message body is not a JSON object.
 
 use serde_json::value::RawValue;
 
-/// The first bytes of compressed data, and what compressed it.
+/// First bytes of compressed data, and the format.
 const COMPRESSED: [(&[u8], &str); 4] = [
     (&[0x1f, 0x8b], "gzip"),
     (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
@@ -13,8 +13,8 @@ const COMPRESSED: [(&[u8], &str); 4] = [
 /// Values of `content_encoding` that mean compression. Some clients put `utf-8` there.
 const COMPRESSIONS: [&str; 6] = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress"];
 
-/// Why a body is not a JSON object; none if it is one.
-pub(crate) fn fault(body: &[u8], content_encoding: Option<&str>) -> Option<String> {
+/// Describes why a body is not a JSON object; none if it is one.
+pub(crate) fn problem(body: &[u8], content_encoding: Option<&str>) -> Option<String> {
     let text = match std::str::from_utf8(body) {
         Ok("") => return Some("the body is empty".to_owned()),
         Ok(text) => text,
@@ -66,10 +66,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_fault_is_told_by_name() {
+    fn each_problem_is_named() {
         let utf16: Vec<u8> = "{\"a\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let gzip = [0x1f, 0x8b, 8, 0, 0, 0];
-        for (body, encoding, fault_told) in [
+        for (body, encoding, expected) in [
             (&b""[..], None, "the body is empty"),
             (&gzip, Some("GZIP"), "compressed (content_encoding gzip)"),
             (&gzip, None, "compressed (its first bytes are those of gzip)"),
@@ -83,9 +83,9 @@ mod tests {
             (b"\"{}\"", None, "not a JSON object, but a string"),
             (b" null", None, "not a JSON object, but null"),
         ] {
-            let told = fault(body, encoding).unwrap();
-            assert!(told.starts_with(fault_told), "{told}");
+            let problem = problem(body, encoding).unwrap();
+            assert!(problem.starts_with(expected), "{problem}");
         }
-        assert_eq!(fault(b" {} ", Some("gzip")), None);
+        assert_eq!(problem(b" {} ", Some("gzip")), None);
     }
 }

@@ -1,54 +1,127 @@
 //! An event: envelope and payload.
 
+use crate::properties::Properties;
 use crate::{
-    AccountCreated, Envelope, EventType, OrderCreated, OrderStatusUpdated, PriceChanged,
+    AccountCreated, DecodeError, Envelope, OrderCreated, OrderStatusUpdated, PriceChanged,
     ProductState, Topic, UserState,
 };
 use serde::Serialize;
+use strum::{EnumDiscriminants, EnumString, IntoStaticStr, VariantArray};
 
-/// Something that happened, as published.
+/// An event as it is published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Event {
-    /// What every event says.
+    /// The properties of every event.
     #[serde(flatten)]
     pub envelope: Envelope,
-    /// What this one says. It brings the member `eventType`.
+    /// The properties of this type of event, and `eventType`.
     #[serde(flatten)]
     pub payload: Payload,
 }
 
-/// What an event says, by its kind; see [`EventType`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The properties of an event that depend on its type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, EnumDiscriminants)]
 #[serde(tag = "eventType")]
-#[allow(missing_docs, reason = "EventType explains the kinds")]
+#[strum_discriminants(
+    name(EventType),
+    doc = "The type of an event: the property `eventType`, and the second part of the routing key.",
+    derive(PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)
+)]
 pub enum Payload {
+    /// A product was created.
     ProductCreated(ProductState),
+    /// The details or the stock of a product changed.
     ProductUpdated(ProductState),
+    /// The price of a product changed, by a command that changes nothing else.
     PriceChanged(PriceChanged),
+    /// An order was placed.
     OrderCreated(OrderCreated),
+    /// The status of an order changed.
     OrderStatusUpdated(OrderStatusUpdated),
+    /// A user was created.
     UserCreated(UserState),
+    /// The name or e-mail address of a user changed.
     UserUpdated(UserState),
+    /// A user opened an account. Its address is the user's from then on.
     AccountCreated(AccountCreated),
 }
 
-impl Payload {
-    /// The kind.
-    pub const fn event_type(&self) -> EventType {
+impl EventType {
+    /// Every event type.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
+    /// The name in JSON and in routing keys.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// The topic on which events of this type are published.
+    pub const fn topic(self) -> Topic {
         match self {
-            Self::ProductCreated(_) => EventType::ProductCreated,
-            Self::ProductUpdated(_) => EventType::ProductUpdated,
-            Self::PriceChanged(_) => EventType::PriceChanged,
-            Self::OrderCreated(_) => EventType::OrderCreated,
-            Self::OrderStatusUpdated(_) => EventType::OrderStatusUpdated,
-            Self::UserCreated(_) => EventType::UserCreated,
-            Self::UserUpdated(_) => EventType::UserUpdated,
-            Self::AccountCreated(_) => EventType::AccountCreated,
+            Self::ProductCreated | Self::ProductUpdated | Self::PriceChanged => Topic::Products,
+            Self::OrderCreated | Self::OrderStatusUpdated => Topic::Orders,
+            Self::UserCreated | Self::UserUpdated | Self::AccountCreated => Topic::Users,
         }
     }
 
-    /// The id of the order, product or user that the event is about; with the topic it
-    /// names the aggregate.
+    /// Whether an event of this type creates its product, order or user.
+    pub const fn creates(self) -> bool {
+        matches!(self, Self::ProductCreated | Self::OrderCreated | Self::UserCreated)
+    }
+}
+
+impl Payload {
+    /// Reads the payload of one of our own events.
+    pub(crate) fn read(json: &[u8], event_type: EventType) -> Result<Self, DecodeError> {
+        Ok(match event_type {
+            EventType::ProductCreated => Self::ProductCreated(ProductState::read(json)?),
+            EventType::ProductUpdated => Self::ProductUpdated(ProductState::read(json)?),
+            EventType::PriceChanged => Self::PriceChanged(PriceChanged::read(json)?),
+            EventType::OrderCreated => Self::OrderCreated(OrderCreated::read(json)?),
+            EventType::OrderStatusUpdated => {
+                Self::OrderStatusUpdated(OrderStatusUpdated::read(json)?)
+            }
+            EventType::UserCreated => Self::UserCreated(UserState::read(json)?),
+            EventType::UserUpdated => Self::UserUpdated(UserState::read(json)?),
+            EventType::AccountCreated => Self::AccountCreated(AccountCreated::read(json)?),
+        })
+    }
+
+    /// Reads the payload property by property: that of an external event, or of one of our own
+    /// to name its invalid property.
+    pub(crate) fn from_properties(
+        properties: &Properties<'_>,
+        event_type: EventType,
+    ) -> Result<Self, DecodeError> {
+        let product = || ProductState::from_properties(properties, event_type);
+        let user = || UserState::from_properties(properties);
+        Ok(match event_type {
+            EventType::ProductCreated => Self::ProductCreated(product()?),
+            EventType::ProductUpdated => Self::ProductUpdated(product()?),
+            EventType::PriceChanged => {
+                Self::PriceChanged(PriceChanged::from_properties(properties, product()?)?)
+            }
+            EventType::OrderCreated => {
+                Self::OrderCreated(OrderCreated::from_properties(properties)?)
+            }
+            EventType::OrderStatusUpdated => {
+                Self::OrderStatusUpdated(OrderStatusUpdated::from_properties(properties)?)
+            }
+            EventType::UserCreated => Self::UserCreated(user()?),
+            EventType::UserUpdated => Self::UserUpdated(user()?),
+            EventType::AccountCreated => {
+                Self::AccountCreated(AccountCreated::from_properties(properties)?)
+            }
+        })
+    }
+
+    /// The event type.
+    pub fn event_type(&self) -> EventType {
+        self.into()
+    }
+
+    /// The id of the product, order or user of the event; with the topic it identifies the
+    /// aggregate.
     pub const fn aggregate_id(&self) -> i64 {
         match self {
             Self::ProductCreated(product) | Self::ProductUpdated(product) => product.product_id,
@@ -60,49 +133,53 @@ impl Payload {
         }
     }
 
+    /// The aggregate version of an external event that has none: 1 for a creation; an order
+    /// never returns to a status.
+    pub(crate) const fn default_version(&self) -> i64 {
+        match self {
+            Self::ProductCreated(_) | Self::OrderCreated(_) | Self::UserCreated(_) => 1,
+            Self::OrderStatusUpdated(update) => update.new_status.default_version(),
+            Self::ProductUpdated(_)
+            | Self::PriceChanged(_)
+            | Self::UserUpdated(_)
+            | Self::AccountCreated(_) => 2,
+        }
+    }
+
     /// The topic on which the event is published.
-    pub const fn topic(&self) -> Topic {
+    pub fn topic(&self) -> Topic {
         self.event_type().topic()
     }
 
-    /// The state of the product, of events about one.
+    /// The state of the product, if the event has one.
     pub const fn product(&self) -> Option<&ProductState> {
         match self {
             Self::ProductCreated(product) | Self::ProductUpdated(product) => Some(product),
             Self::PriceChanged(change) => Some(&change.product),
-            Self::OrderCreated(_)
-            | Self::OrderStatusUpdated(_)
-            | Self::UserCreated(_)
-            | Self::UserUpdated(_)
-            | Self::AccountCreated(_) => None,
+            _ => None,
         }
     }
 
-    /// The state of the user, of events that tell it.
+    /// The state of the user, if the event has one.
     pub const fn user(&self) -> Option<&UserState> {
         match self {
             Self::UserCreated(user) | Self::UserUpdated(user) => Some(user),
-            Self::ProductCreated(_)
-            | Self::ProductUpdated(_)
-            | Self::PriceChanged(_)
-            | Self::OrderCreated(_)
-            | Self::OrderStatusUpdated(_)
-            | Self::AccountCreated(_) => None,
+            _ => None,
         }
     }
 }
 
 impl Event {
-    /// The event's JSON.
+    /// The event as JSON.
     ///
     /// # Errors
-    /// None in practice: every member has a JSON form.
+    /// None in practice: every property has a JSON form.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }
 
-    /// The content of the event as text: the same for every copy, whatever its trace and
-    /// its JSON formatting.
+    /// The content of the event: the same text for every copy, whatever its trace and its JSON
+    /// formatting.
     pub fn content(&self) -> String {
         let mut event = self.clone();
         event.envelope.traceparent = None;

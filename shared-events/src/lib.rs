@@ -1,19 +1,19 @@
-//! The wire contract: what the command service publishes and the consumer
-//! service reads, and nothing else. No I/O, no runtime.
+//! The wire contract between the command service, which publishes events, and the consumer
+//! service, which reads them. No I/O, no runtime.
 //!
-//! An event is one flat JSON object: the members of its [`Envelope`] and those
-//! of its [`Payload`] side by side. Every shape ever written has a golden file
-//! in `golden/`, and must be readable for ever.
+//! An event is one flat JSON object with the properties of its [`Envelope`] and of its
+//! [`Payload`]. Every schema version ever published has a golden file in `golden/` and stays
+//! readable.
 
 mod body;
 mod decode;
 mod envelope;
 mod event;
-mod event_type;
 mod external;
 pub mod limits;
 mod money;
 mod order;
+mod order_status;
 mod product;
 mod properties;
 pub mod topology;
@@ -23,13 +23,11 @@ mod watermark;
 
 pub use decode::{Attributes, DecodeError};
 pub use envelope::{Envelope, lowest_event_id, now};
-pub use event::{Event, Payload};
-pub use event_type::EventType;
+pub use event::{Event, EventType, Payload};
 pub use external::External;
 pub use money::{Money, MoneyError};
-pub use order::{
-    OrderCreated, OrderHeader, OrderLine, OrderStatus, OrderStatusUpdated, order_total,
-};
+pub use order::{OrderCreated, OrderHeader, OrderLine, OrderStatusUpdated, order_total};
+pub use order_status::OrderStatus;
 pub use product::{PriceChanged, PriceStep, ProductState};
 pub use topology::Topic;
 pub use user::{AccountCreated, UserState};

@@ -13,14 +13,13 @@ use utoipa::{PartialSchema, ToSchema};
 /// An amount of money: exact, with at most four decimals, within
 /// `NUMERIC(24,4)`. There is one currency.
 ///
-/// In JSON it is a number without trailing zeros, read and written digit by
-/// digit: `rust_decimal`'s own serde goes through binary floats. A `RawValue`
-/// does that, with one restriction: it cannot be *read* below `serde(flatten)`
-/// or inside tagged enums (serde-rs/json#545).
+/// In JSON it is a number without trailing zeros. It is read and written digit by digit through
+/// `RawValue`, because the serde support of `rust_decimal` uses binary floats. A `RawValue` cannot
+/// be read in flattened structs or tagged enums (serde-rs/json#545).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(Decimal);
 
-/// Why a text is no amount of money.
+/// Why a text is not an amount of money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// Not a JSON number.
@@ -35,7 +34,7 @@ pub enum MoneyError {
 }
 
 impl Money {
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self(Decimal::ZERO);
 
     /// An amount in ten-thousandths, below 2^96 of them.
@@ -44,10 +43,10 @@ impl Money {
         Self(Decimal::from_parts(low, middle, high, false, MONEY_DECIMALS))
     }
 
-    /// Takes an amount as PostgreSQL or arithmetic gives it.
+    /// Converts an amount read from PostgreSQL or calculated.
     ///
     /// # Errors
-    /// If it has more than four decimals or is beyond `NUMERIC(24,4)`.
+    /// It has more than four decimals or is outside `NUMERIC(24,4)`.
     pub fn from_decimal(amount: Decimal) -> Result<Self, MoneyError> {
         let amount = amount.normalize();
         if amount.scale() > MONEY_DECIMALS {
@@ -61,12 +60,11 @@ impl Money {
 
     /// Reads the text of a JSON number, in any of JSON's forms.
     ///
-    /// A number that differs from one with four decimals by less than 10^-9 of itself is
-    /// taken as that one: programs that calculate in binary floats write 0.3 as
-    /// 0.30000000000000004.
+    /// A number that differs from one with four decimals by less than 10^-9 of itself is read as
+    /// that one: programs that calculate in binary floats write 0.3 as 0.30000000000000004.
     ///
     /// # Errors
-    /// If it is no number, has more than four decimals that matter, or is beyond
+    /// It is not a number, has more than four significant decimals, or is outside
     /// `NUMERIC(24,4)`.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
         let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -74,7 +72,7 @@ impl Money {
             return Err(MoneyError::NotANumber);
         }
         let exponent = exponent.parse().map_err(|_| MoneyError::TooLarge)?;
-        // Rounds at the 28th digit, far below the noise limit.
+        // This rounds at the 28th digit, far below the noise limit.
         let amount = Decimal::from_str(digits).map_err(|_| MoneyError::TooLarge)?;
         if amount.is_zero() && digits.contains(|c| matches!(c, '1'..='9')) {
             return Err(MoneyError::TooPrecise);
@@ -82,30 +80,30 @@ impl Money {
         Self::from_decimal(shift(amount, exponent)?)
     }
 
-    /// The amount as PostgreSQL takes it.
+    /// The amount for PostgreSQL.
     pub const fn as_decimal(self) -> Decimal {
         self.0
     }
 
-    /// Whether the amount can be a price: not negative, within `NUMERIC(16,4)`.
+    /// Whether the amount is a valid price: not negative, within `NUMERIC(16,4)`.
     pub fn is_price(self) -> bool {
         self >= Self::ZERO && self <= MAX_PRICE
     }
 
-    /// The sum, or none beyond `NUMERIC(24,4)`.
+    /// The sum; none outside `NUMERIC(24,4)`.
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let sum = self.0.checked_add(other.0)?;
         Self::from_decimal(sum).ok()
     }
 
-    /// This amount `quantity` times, or none beyond `NUMERIC(24,4)`.
+    /// This amount multiplied by `quantity`; none outside `NUMERIC(24,4)`.
     pub fn checked_times(self, quantity: i32) -> Option<Self> {
         let product = self.0.checked_mul(quantity.into())?;
         Self::from_decimal(product).ok()
     }
 }
 
-/// Whether a text is digits, with an optional sign and fraction.
+/// Whether a text consists of digits, with an optional sign and fraction.
 fn is_decimal(text: &str) -> bool {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
@@ -218,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_it_cannot_hold_exactly() {
+    fn refuses_amounts_that_it_cannot_store_exactly() {
         for (text, error) in [
             ("1.00001", MoneyError::TooPrecise),
             ("1e-5", MoneyError::TooPrecise),
@@ -260,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn arithmetic_that_leaves_the_bounds_gives_none() {
+    fn arithmetic_outside_the_bounds_returns_none() {
         assert_eq!(MAX_SUM.checked_add(Money::from_units(1)), None);
         assert_eq!(MAX_PRICE.checked_times(i32::MAX), None);
         assert_eq!(money("0.1").checked_times(3), Some(money("0.3")));
@@ -268,7 +266,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(units in 0..=999_999_999_999_999_999_999_999_u128) {
+        fn a_written_amount_is_read_back(units in 0..=999_999_999_999_999_999_999_999_u128) {
             let amount = Money::from_units(units);
             prop_assert_eq!(money(&amount.to_string()), amount);
         }

@@ -1,153 +1,68 @@
-//! What happens to orders.
+//! Events about orders.
 
-use crate::decode::YEARS;
 use crate::envelope::to_the_microsecond;
 use crate::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_ORDER_LINES, MAX_ORDER_TOTAL};
-use crate::properties::check_name;
-use crate::{DecodeError, Money};
+use crate::order_status::status;
+use crate::properties::{Properties, YEARS, check_name, elements};
+use crate::{DecodeError, Money, OrderStatus};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use utoipa::ToSchema;
 
-/// Where an order stands in its life.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
-)]
-#[serde(rename_all = "UPPERCASE")]
-#[schema(examples("CREATED"))]
-pub enum OrderStatus {
-    /// Placed.
-    #[default]
-    Created,
-    /// Paid.
-    Paid,
-    /// On its way.
-    Shipped,
-    /// With the customer.
-    Delivered,
-    /// Called off before it was shipped. What it took from the stock is back.
-    Cancelled,
-    /// Paid back. Nothing is put back into the stock.
-    Refunded,
-}
-
-impl OrderStatus {
-    /// Every status.
-    pub const ALL: [Self; 6] = [
-        Self::Created,
-        Self::Paid,
-        Self::Shipped,
-        Self::Delivered,
-        Self::Cancelled,
-        Self::Refunded,
-    ];
-
-    /// The text in JSON and in the databases.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "CREATED",
-            Self::Paid => "PAID",
-            Self::Shipped => "SHIPPED",
-            Self::Delivered => "DELIVERED",
-            Self::Cancelled => "CANCELLED",
-            Self::Refunded => "REFUNDED",
-        }
-    }
-
-    /// The status of that text.
-    pub fn from_text(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text)
-    }
-
-    /// The aggregate version of an event with this new status, if the event has none: it
-    /// rises along the lifecycle. Views store it, so these numbers must never change.
-    pub(crate) const fn likely_version(self) -> i64 {
-        match self {
-            Self::Created => 1,
-            Self::Paid => 2,
-            Self::Shipped => 3,
-            Self::Delivered => 4,
-            Self::Cancelled => 5,
-            Self::Refunded => 6,
-        }
-    }
-
-    /// The life of an order: which statuses may follow. Some clients are told
-    /// of payments elsewhere and go straight from CREATED to SHIPPED.
-    pub const fn successors(self) -> &'static [Self] {
-        match self {
-            Self::Created => &[Self::Paid, Self::Shipped, Self::Cancelled],
-            Self::Paid => &[Self::Shipped, Self::Cancelled, Self::Refunded],
-            Self::Shipped => &[Self::Delivered, Self::Refunded],
-            Self::Delivered => &[Self::Refunded],
-            Self::Cancelled | Self::Refunded => &[],
-        }
-    }
-}
-
-impl fmt::Display for OrderStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// One line of an order, as ordered: later changes of the product do not
-/// reach it.
+/// One line of an order, as ordered: later changes of the product do not affect it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderLine {
-    /// The product.
+    /// Product id.
     #[schema(minimum = 1, examples(1))]
     pub product_id: i64,
-    /// Its name then.
+    /// Product name at the time of the order.
     #[schema(examples("Assam tea"))]
     pub product_name: String,
-    /// Its category then.
+    /// Product category at the time of the order.
     #[schema(examples("Drinks"))]
     pub category: String,
-    /// Pieces.
+    /// Number of pieces.
     #[schema(minimum = 1, examples(2))]
     pub quantity: i32,
     /// Price of one piece.
     pub price: Money,
-    /// Pieces taken from the stock: the quantity, or zero of a product whose
-    /// stock was not tracked then. Absent means the quantity.
+    /// Pieces taken from stock: the quantity, or 0 if the stock was not tracked. Absent means
+    /// the quantity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0, examples(2))]
     pub stock_taken: Option<i32>,
-    /// Pieces put back into the stock, in the event that cancels the order:
-    /// zero of a product whose stock was not tracked then. Absent means those
-    /// that were taken.
+    /// Pieces put back into stock, in the event that cancels the order: 0 if the stock was not
+    /// tracked. Absent means the pieces that were taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0, examples(2))]
     pub stock_returned: Option<i32>,
 }
 
 impl OrderLine {
-    /// Whether name or category must come from the catalogue: only in external events,
-    /// before they are applied.
+    /// Whether name or category must be taken from the catalogue. Only lines of external events
+    /// lack them, until the event is applied.
     pub fn lacks_product(&self) -> bool {
         self.product_name.is_empty() || self.category.is_empty()
     }
 
-    /// Price of the line; none beyond what money can be.
+    /// Price of the line; none above the limit of [`Money`].
     pub fn amount(&self) -> Option<Money> {
         self.price.checked_times(self.quantity)
     }
 
-    /// Pieces taken from the stock.
+    /// Pieces taken from stock.
     pub fn stock_taken(&self) -> i32 {
         self.stock_taken.unwrap_or(self.quantity)
     }
 
-    /// Pieces that a cancellation puts back into the stock.
+    /// Pieces that a cancellation puts back into stock.
     pub fn stock_returned(&self) -> i32 {
         self.stock_returned.unwrap_or_else(|| self.stock_taken())
     }
 }
 
-/// Sum of the lines; none beyond [`MAX_ORDER_TOTAL`].
+/// Sum of the lines; none above [`MAX_ORDER_TOTAL`].
 pub fn order_total(items: &[OrderLine]) -> Option<Money> {
     let sum = items.iter().try_fold(Money::ZERO, |sum, line| sum.checked_add(line.amount()?))?;
     (sum <= MAX_ORDER_TOTAL).then_some(sum)
@@ -174,13 +89,13 @@ pub struct OrderHeader {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCreated {
-    /// The order.
+    /// Order id.
     pub order_id: i64,
     /// The header. [`Self::read`] reads it separately: serde reads numbers of flattened
     /// structs through binary floats.
     #[serde(flatten, skip_deserializing)]
     pub header: OrderHeader,
-    /// Always [`OrderStatus::Created`], which is also meant if it is absent.
+    /// Always [`OrderStatus::Created`]; absent means the same.
     #[serde(default)]
     pub status: OrderStatus,
     /// The lines, at least one.
@@ -189,20 +104,20 @@ pub struct OrderCreated {
     pub total: Money,
 }
 
-/// Payload of `OrderStatusUpdated`. It repeats the order, so that nobody who
-/// reads it needs to look back.
+/// Payload of `OrderStatusUpdated`. It repeats the order, so that projections need no earlier
+/// event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderStatusUpdated {
-    /// The order.
+    /// Order id.
     pub order_id: i64,
     /// The header. [`Self::read`] reads it separately: serde reads numbers of flattened
     /// structs through binary floats.
     #[serde(flatten, skip_deserializing)]
     pub header: OrderHeader,
-    /// Before the change.
+    /// Status before the change.
     pub old_status: OrderStatus,
-    /// After it.
+    /// Status after the change.
     pub new_status: OrderStatus,
     /// When the order was placed.
     pub ordered_at: DateTime<Utc>,
@@ -210,6 +125,12 @@ pub struct OrderStatusUpdated {
     pub items: Vec<OrderLine>,
     /// Sum of the lines.
     pub total: Money,
+}
+
+impl OrderHeader {
+    fn from_properties(properties: &Properties<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { customer_id: properties.id("customerId")? })
+    }
 }
 
 impl OrderCreated {
@@ -220,7 +141,20 @@ impl OrderCreated {
         order.check()
     }
 
-    /// Checks what types do not say.
+    /// Reads the payload of an external event. Lines may lack name and category.
+    pub(crate) fn from_properties(properties: &Properties<'_>) -> Result<Self, DecodeError> {
+        let items = lines(properties, !properties.strict)?;
+        let order = Self {
+            order_id: properties.id("orderId")?,
+            header: OrderHeader::from_properties(properties)?,
+            status: properties.optional("status", status)?.unwrap_or_default(),
+            total: total(properties, &items)?,
+            items,
+        };
+        order.check()
+    }
+
+    /// Checks the constraints that types do not express.
     pub(crate) fn check(self) -> Result<Self, DecodeError> {
         if self.status != OrderStatus::Created {
             return Err(DecodeError::property("status", "must be CREATED in OrderCreated"));
@@ -239,7 +173,23 @@ impl OrderStatusUpdated {
         update.check()
     }
 
-    /// Checks what types do not say.
+    /// Reads the payload of an external event.
+    pub(crate) fn from_properties(properties: &Properties<'_>) -> Result<Self, DecodeError> {
+        let ordered_at = properties.time("orderedAt")?;
+        let items = lines(properties, false)?;
+        let update = Self {
+            order_id: properties.id("orderId")?,
+            header: OrderHeader::from_properties(properties)?,
+            old_status: properties.required("oldStatus", status)?,
+            new_status: properties.required("newStatus", status)?,
+            ordered_at: ordered_at.ok_or_else(|| properties.refuse("orderedAt", "is required"))?,
+            total: total(properties, &items)?,
+            items,
+        };
+        update.check()
+    }
+
+    /// Checks the constraints that types do not express.
     pub(crate) fn check(mut self) -> Result<Self, DecodeError> {
         if !self.old_status.successors().contains(&self.new_status) {
             let (old, new) = (self.old_status, self.new_status);
@@ -249,6 +199,54 @@ impl OrderStatusUpdated {
         self.ordered_at = to_the_microsecond(self.ordered_at)
             .ok_or_else(|| DecodeError::property("orderedAt", YEARS))?;
         Ok(self)
+    }
+}
+
+/// Reads the total; a missing total of an external event is the sum of the lines.
+fn total(properties: &Properties<'_>, items: &[OrderLine]) -> Result<Money, DecodeError> {
+    match properties.amount("total")? {
+        Some(total) => Ok(total),
+        None if properties.strict => Err(properties.refuse("total", "is required")),
+        None => order_total(items).ok_or_else(|| properties.refuse("items", "sum is too large")),
+    }
+}
+
+/// Reads the lines. With `may_lack`, name and category may be missing.
+fn lines(properties: &Properties<'_>, may_lack: bool) -> Result<Vec<OrderLine>, DecodeError> {
+    let json = properties.required("items", |json| Ok(json.to_owned()))?;
+    let items = elements(&json).map_err(|problem| properties.refuse("items", problem))?;
+    check_count(items.len())?;
+    let paths = (0..).map(|index| properties.path(&format!("items[{index}]")));
+    items
+        .into_iter()
+        .zip(paths)
+        .map(|(json, path)| line(&Properties::read(json, path, properties.strict)?, may_lack))
+        .collect()
+}
+
+fn line(properties: &Properties<'_>, may_lack: bool) -> Result<OrderLine, DecodeError> {
+    let name = |name, max| match properties.name(name, max)? {
+        Some(text) => Ok(text),
+        None if may_lack => Ok(String::new()),
+        None => Err(properties.refuse(name, "is required")),
+    };
+    let quantity = properties.small("quantity", 1, i32::MAX)?;
+    Ok(OrderLine {
+        product_id: properties.id("productId")?,
+        product_name: name("productName", MAX_NAME_CHARS)?,
+        category: name("category", MAX_CATEGORY_CHARS)?,
+        quantity: quantity.ok_or_else(|| properties.refuse("quantity", "is required"))?,
+        price: properties.price("price")?,
+        stock_taken: properties.small("stockTaken", i32::MIN, i32::MAX)?,
+        stock_returned: properties.small("stockReturned", i32::MIN, i32::MAX)?,
+    })
+}
+
+fn check_count(lines: usize) -> Result<(), DecodeError> {
+    if (1..=MAX_ORDER_LINES).contains(&lines) {
+        Ok(())
+    } else {
+        Err(DecodeError::property("items", format!("must have 1 to {MAX_ORDER_LINES} lines")))
     }
 }
 
@@ -263,16 +261,13 @@ fn check_order(
             return Err(DecodeError::property(name, "must be at least 1"));
         }
     }
-    if items.is_empty() || items.len() > MAX_ORDER_LINES {
-        let problem = format!("must have 1 to {MAX_ORDER_LINES} lines");
-        return Err(DecodeError::property("items", problem));
-    }
+    check_count(items.len())?;
     for (index, line) in items.iter().enumerate() {
-        if let Some((name, problem)) = fault(line) {
+        if let Some((name, problem)) = line_problem(line) {
             return Err(DecodeError::property(format!("items[{index}].{name}"), problem));
         }
     }
-    // Otherwise customers' spend and products' revenue would differ.
+    // Otherwise the spend of customers and the revenue of products would differ.
     let Some(sum) = order_total(items) else {
         let problem = format!("sum of quantity × price must be at most {MAX_ORDER_TOTAL}");
         return Err(DecodeError::property("items", problem));
@@ -284,8 +279,8 @@ fn check_order(
     Ok(())
 }
 
-/// Checks a line without its names; returns the wrong property and what it must be.
-fn fault(line: &OrderLine) -> Option<(&'static str, &'static str)> {
+/// Checks a line except its names; returns the invalid property and its constraint.
+fn line_problem(line: &OrderLine) -> Option<(&'static str, &'static str)> {
     if line.product_id < 1 {
         Some(("productId", "must be at least 1"))
     } else if line.quantity < 1 {
@@ -319,15 +314,7 @@ mod tests {
     use crate::limits::{MAX_EVENT_BYTES, MAX_PRICE};
 
     #[test]
-    fn texts_are_found_again_and_are_those_of_the_json() {
-        for status in OrderStatus::ALL {
-            assert_eq!(OrderStatus::from_text(status.as_str()), Some(status));
-            assert_eq!(serde_json::to_string(&status).unwrap(), format!("\"{status}\""));
-        }
-    }
-
-    #[test]
-    fn the_largest_order_is_an_event_that_may_be_sent() {
+    fn the_event_of_the_largest_order_is_within_the_size_limit() {
         let line = OrderLine {
             product_id: i64::MAX,
             product_name: "𝄞".repeat(MAX_NAME_CHARS),
@@ -347,22 +334,9 @@ mod tests {
             total: MAX_ORDER_TOTAL,
         };
         let json = serde_json::to_string(&update).unwrap();
-        // PostgreSQL writes a JSONB with a blank after each colon and comma. The envelope
-        // is small.
+        // PostgreSQL writes JSONB with a space after each colon and comma. The envelope is
+        // small.
         let bytes = json.len() + json.matches([':', ',']).count() + 10_000;
         assert!(bytes < MAX_EVENT_BYTES, "{bytes}");
-    }
-
-    #[test]
-    fn an_order_never_comes_back_to_a_status() {
-        fn walk(status: OrderStatus, seen: &mut Vec<OrderStatus>) {
-            assert!(!seen.contains(&status), "{status} again");
-            seen.push(status);
-            for next in status.successors() {
-                walk(*next, seen);
-            }
-            seen.pop();
-        }
-        walk(OrderStatus::Created, &mut Vec::new());
     }
 }

@@ -10,8 +10,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// What a property must be.
+/// The constraint that a property violates.
 pub(crate) type Problem = Cow<'static, str>;
+
+/// Constraint of times: ISO 8601 writes these years with four digits.
+pub(crate) const YEARS: &str = "must lie in the years 1 to 9999";
 
 /// The properties of an object.
 #[derive(Debug, Default)]
@@ -21,7 +24,7 @@ pub(crate) struct Properties<'a> {
     repeated: BTreeSet<Cow<'a, str>>,
     /// Path of the object: empty, or ending with a dot.
     path: String,
-    /// Whether forms that only other publishers use are refused.
+    /// Whether to refuse forms that only external publishers use.
     pub(crate) strict: bool,
 }
 
@@ -121,7 +124,7 @@ impl<'a> Properties<'a> {
         })
     }
 
-    /// The same, but required.
+    /// A required name or short text.
     pub(crate) fn required_name(&self, name: &str, max: usize) -> Result<String, DecodeError> {
         self.name(name, max)?.ok_or_else(|| self.refuse(name, "is required"))
     }
@@ -226,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_without_a_zone_are_utc_and_other_forms_of_iso_8601_are_read() {
+    fn a_time_without_zone_is_utc_and_all_iso_8601_forms_are_read() {
         for text in [
             "2026-01-01T10:30:00Z",
             "2026-01-01T10:30:00",
@@ -256,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_name_is_refused_only_where_it_matters() {
+    fn a_repeated_name_is_refused_only_if_its_value_is_used() {
         let json = r#"{"a":1,"b":2,"\u0061":3,"c":null}"#;
         let properties = Properties::read(json, "items[3]".to_owned(), false).unwrap();
         let error = properties.id("a").unwrap_err().to_string();

@@ -1,17 +1,16 @@
-//! Names of the exchange, the queues and the keys that join them.
+//! Names of the exchange, the queues and the routing keys.
 
 use serde::{Deserialize, Serialize};
-use strum::VariantArray;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
-/// The durable topic exchange through which the publisher sends everything.
+/// The durable topic exchange to which the publisher sends every message.
 pub const EXCHANGE: &str = "ecommerce.events";
 
-/// The AMQP application id by which our publisher's messages are known.
+/// The AMQP application id of our publisher.
 pub const PUBLISHER: &str = "command-service";
 
-/// A stream of events: the name of its durable queue and the first half of its
-/// routing keys.
+/// A stream of events. Its name is that of a durable queue, and the first part of routing keys.
 #[derive(
     Clone,
     Copy,
@@ -23,37 +22,34 @@ pub const PUBLISHER: &str = "command-service";
     Hash,
     Serialize,
     Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
     ToSchema,
     VariantArray,
 )]
 pub enum Topic {
-    /// What happened to products.
+    /// Events about products.
     #[serde(rename = "product-events")]
+    #[strum(serialize = "product-events")]
     Products,
-    /// What happened to orders.
+    /// Events about orders.
     #[serde(rename = "order-events")]
+    #[strum(serialize = "order-events")]
     Orders,
-    /// What happened to users and their accounts.
+    /// Events about users and their accounts.
     #[serde(rename = "user-events")]
+    #[strum(serialize = "user-events")]
     Users,
 }
 
 impl Topic {
-    /// Every topic. Their queues exist whether or not anybody consumes them.
-    pub const ALL: [Self; 3] = [Self::Products, Self::Orders, Self::Users];
+    /// Every topic. Their queues exist even without a consumer.
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.first_chunk().unwrap();
 
     /// The name, which is also that of the queue.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Products => "product-events",
-            Self::Orders => "order-events",
-            Self::Users => "user-events",
-        }
-    }
-
-    /// The topic of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|topic| topic.name() == name)
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The binding between the exchange and the queue of this topic.
@@ -62,19 +58,7 @@ impl Topic {
     }
 }
 
-impl From<Topic> for &'static str {
-    fn from(topic: Topic) -> Self {
-        topic.name()
-    }
-}
-
-impl std::fmt::Display for Topic {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// The key under which a message of that type goes to the queue of `topic`.
+/// The routing key of a message of this type on this topic.
 pub fn routing_key(topic: &str, message_type: &str) -> String {
     format!("{topic}.{message_type}")
 }
@@ -84,9 +68,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_again_and_are_those_of_the_json() {
+    fn a_topic_has_the_same_name_in_json() {
         for topic in Topic::ALL {
-            assert_eq!(Topic::from_name(topic.name()), Some(topic));
+            assert_eq!(topic.name().parse(), Ok(topic));
             assert_eq!(serde_json::to_string(&topic).unwrap(), format!("{:?}", topic.name()));
         }
     }

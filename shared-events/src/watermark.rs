@@ -1,23 +1,23 @@
-//! Watermarks: how far the outbox had come.
+//! Watermarks: counts of committed events.
 
 use crate::Topic;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// "At that time, so many events of this topic had been committed."
+/// The number of events of a topic that had been committed at a time.
 ///
-/// It travels the same queue as the events that it counts, so a reader that
-/// has seen it and as many events knows that it shows everything up to then.
-/// It carries a count because with several consumers it can overtake events.
-/// It is no event: it has no id, is no outbox row, and expires in the queue.
+/// It is sent through the same queue as the events that it counts. A reader that has received it
+/// and as many events shows everything up to its time. It has a count because with several
+/// consumers it can overtake events. It is not an event: it has no id and no outbox row, and it
+/// expires in the queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Watermark {
     /// The topic whose events are counted.
     pub topic: Topic,
-    /// When the count was taken, by the write database's clock.
+    /// Time of the count, by the clock of the write database.
     pub taken_at: DateTime<Utc>,
-    /// Events of the topic committed up to then, since the outbox began.
+    /// Number of events of the topic committed up to that time.
     pub committed: i64,
 }
 

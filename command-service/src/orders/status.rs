@@ -51,8 +51,7 @@ pub fn read(members: &Members) -> Result<OrderStatus, Problem> {
 
 fn status(value: &str) -> Result<OrderStatus, Cow<'static, str>> {
     let text = text(value)?;
-    OrderStatus::from_text(&text)
-        .ok_or_else(|| format!("must be one of {}", one_of(&OrderStatus::ALL)).into())
+    text.parse().map_err(|_| format!("must be one of {}", one_of(OrderStatus::ALL)).into())
 }
 
 /// Decides whether an order may come to a status.
@@ -140,8 +139,8 @@ mod tests {
             (Shipped, Refunded),
             (Delivered, Refunded),
         ];
-        for current in OrderStatus::ALL {
-            for wanted in OrderStatus::ALL {
+        for &current in OrderStatus::ALL {
+            for &wanted in OrderStatus::ALL {
                 let expected = if current == wanted {
                     Ok(Step::Stay)
                 } else if allowed.contains(&(current, wanted)) {

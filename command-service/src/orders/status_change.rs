@@ -106,8 +106,10 @@ async fn lock(connection: &mut PgConnection, id: i64) -> Result<Option<Locked>, 
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let status = OrderStatus::from_text(&row.status)
-        .ok_or_else(|| Problem::internal(&format!("order {id} has status {}", row.status)))?;
+    let status = row
+        .status
+        .parse()
+        .map_err(|_| Problem::internal(&format!("order {id} has status {}", row.status)))?;
     let (line_ids, items) = lines(connection, id).await?;
     let order = Order {
         id,

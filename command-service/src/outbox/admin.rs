@@ -97,6 +97,6 @@ async fn begin(
 }
 
 fn topic(text: &str) -> Result<Topic, Cow<'static, str>> {
-    Topic::from_name(text)
-        .ok_or_else(|| format!("must be one of {}", Topic::ALL.map(Topic::name).join(", ")).into())
+    text.parse()
+        .map_err(|_| format!("must be one of {}", Topic::ALL.map(Topic::name).join(", ")).into())
 }

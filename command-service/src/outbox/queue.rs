@@ -129,7 +129,7 @@ pub async fn committed(connection: &mut PgConnection) -> sqlx::Result<Vec<Waterm
     .fetch_all(connection)
     .await?;
     let watermarks = rows.into_iter().filter_map(|row| {
-        let topic = Topic::from_name(&row.topic)?;
+        let topic = row.topic.parse().ok()?;
         Some(Watermark { topic, taken_at: row.taken_at, committed: row.committed })
     });
     Ok(watermarks.collect())

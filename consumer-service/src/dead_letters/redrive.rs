@@ -78,7 +78,7 @@ async fn apply_on(connection: &mut PgConnection, id: i64, anyway: bool) -> sqlx:
     .fetch_optional(&mut *transaction)
     .await?;
     let Some(letter) = letter else { return Ok(Outcome::NotFound) };
-    let Some(topic) = Topic::from_name(&letter.queue) else {
+    let Ok(topic) = letter.queue.parse::<Topic>() else {
         return Ok(Outcome::Refused(format!("its queue {:?} is unknown", letter.queue)));
     };
     if letter.body_bytes.is_some() {

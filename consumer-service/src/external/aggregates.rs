@@ -46,7 +46,7 @@ impl Aggregates {
                 (false, true) => State::Ours,
                 (false, false) => State::Unknown,
             };
-            Some(((Topic::from_name(&row.topic)?.name(), row.id), state))
+            Some(((row.topic.parse::<Topic>().ok()?.name(), row.id), state))
         });
         Ok(Self { states: states.collect(), news: BTreeMap::new() })
     }

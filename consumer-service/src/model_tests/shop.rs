@@ -30,7 +30,7 @@ pub fn commands() -> impl Strategy<Value = Vec<Command>> {
     use Command::*;
     let stock = prop::option::of(0..20_i32);
     let line = (0..9_usize, 1..6_i32, prop::option::of(0..99_999_u32));
-    let status = prop::sample::select(&OrderStatus::ALL[..]);
+    let status = prop::sample::select(OrderStatus::ALL);
     let command = prop_oneof![
         2 => (0..3_usize, 0..99_999_u32, stock.clone())
             .prop_map(|(category, price, stock)| CreateProduct { category, price, stock }),

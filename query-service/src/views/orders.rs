@@ -157,8 +157,8 @@ pub async fn list(
 }
 
 fn status(text: &str) -> Result<OrderStatus, Cow<'static, str>> {
-    OrderStatus::from_text(text).ok_or_else(|| {
-        let all = OrderStatus::ALL.map(OrderStatus::as_str);
+    text.parse().map_err(|_| {
+        let all: Vec<&str> = OrderStatus::ALL.iter().map(|status| status.as_str()).collect();
         format!("must be one of {}", all.join(", ")).into()
     })
 }

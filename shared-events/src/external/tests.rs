@@ -1,9 +1,10 @@
-//! What external events may leave out, and what is refused.
+//! Defaults and refusals of external events.
 
 use super::*;
-use crate::Money;
+use crate::limits::MAX_ORDER_LINES;
+use crate::{Money, OrderStatus};
 
-/// As little as an order can have.
+/// The minimal order.
 const ORDER: &str = r#"{"eventId":"till-1","eventType":"OrderCreated",
     "timestamp":"2026-01-01T10:30:00","orderId":7,"customerId":42,
     "items":[{"productId":1,"quantity":2,"price":19.99}]}"#;
@@ -25,7 +26,7 @@ fn changed(body: &str, from: &str, to: &str) -> String {
 }
 
 #[test]
-fn what_an_order_does_not_say_is_added_where_it_has_one_meaning() {
+fn a_missing_property_of_an_order_gets_its_only_possible_value() {
     let event = read(ORDER);
     assert_eq!(event.envelope.timestamp.to_rfc3339(), "2026-01-01T10:30:00+00:00");
     assert_eq!((event.envelope.version, event.envelope.aggregate_version), (1, 1));
@@ -43,7 +44,7 @@ fn what_an_order_does_not_say_is_added_where_it_has_one_meaning() {
 }
 
 #[test]
-fn the_first_delta_of_a_product_is_its_stock_unless_it_says_otherwise() {
+fn the_stock_delta_of_a_new_product_is_its_stock_by_default() {
     let delta = |body: &str| read(body).payload.product().unwrap().stock_delta;
     assert_eq!(delta(PRODUCT), 10);
     assert_eq!(delta(&changed(PRODUCT, ",\"stock\":10", "")), 0);
@@ -57,9 +58,9 @@ fn the_first_delta_of_a_product_is_its_stock_unless_it_says_otherwise() {
 }
 
 #[test]
-fn what_can_be_read_in_two_ways_is_refused_by_name() {
+fn an_ambiguous_value_is_refused_with_the_name_of_its_property() {
     let update = changed(PRODUCT, "ProductCreated", "ProductUpdated");
-    for (body, from, to, told) in [
+    for (body, from, to, expected) in [
         (ORDER, "19.99", "\"19,99\"", "items[0].price: must be a number or a decimal string"),
         (ORDER, "19.99", "19.999999", "items[0].price: must have at most 4 decimals"),
         (ORDER, "19.99", "null", "items[0].price: is required"),
@@ -79,7 +80,7 @@ fn what_can_be_read_in_two_ways_is_refused_by_name() {
         (PRODUCT, "\"Tea\"", "7", "name: must be a string"),
     ] {
         let error = decode(&changed(body, from, to), Attributes::default()).unwrap_err();
-        assert!(error.to_string().starts_with(told), "{to}: {error}");
+        assert!(error.to_string().starts_with(expected), "{to}: {error}");
     }
     let empty = changed(ORDER, "{\"productId\":1,\"quantity\":2,\"price\":19.99}", "");
     let error = decode(&empty, Attributes::default()).unwrap_err().to_string();
@@ -87,7 +88,7 @@ fn what_can_be_read_in_two_ways_is_refused_by_name() {
 }
 
 #[test]
-fn the_message_tells_what_the_body_does_not() {
+fn properties_missing_in_the_body_are_read_from_the_message() {
     let body = changed(ORDER, "\"timestamp\":\"2026-01-01T10:30:00\",", "");
     let body = changed(&body, "\"eventId\":\"till-1\",\"eventType\":\"OrderCreated\",", "");
     let mut attributes = Attributes {
@@ -109,7 +110,7 @@ fn the_message_tells_what_the_body_does_not() {
 }
 
 #[test]
-fn a_text_is_an_event_id_within_its_queue_and_application() {
+fn a_text_as_event_id_is_unique_by_queue_and_application() {
     let id = |queue, app_id| {
         let attributes = Attributes { queue, app_id, ..Attributes::default() };
         decode(ORDER, attributes).unwrap().event.envelope.event_id
@@ -123,7 +124,7 @@ fn a_text_is_an_event_id_within_its_queue_and_application() {
 }
 
 #[test]
-fn content_is_the_same_however_its_json_is_written() {
+fn content_does_not_depend_on_json_formatting() {
     let content = |body: &str| decode(body, Attributes::default()).unwrap().content();
     let other = changed(ORDER, "\"orderId\":7,", "");
     let other = changed(&other, "\"items\"", "\"note\":1, \"orderId\": 7,\"items\"");
@@ -132,7 +133,7 @@ fn content_is_the_same_however_its_json_is_written() {
 }
 
 #[test]
-fn without_a_version_an_order_still_goes_its_way() {
+fn events_without_version_are_ordered_by_status() {
     let update = include_str!("../../golden/OrderStatusUpdated.v1.json");
     let update = changed(update, "\"aggregateVersion\": 3,", "");
     let version =
@@ -142,7 +143,7 @@ fn without_a_version_an_order_still_goes_its_way() {
 }
 
 #[test]
-fn events_from_the_future_are_refused_beyond_five_minutes() {
+fn events_more_than_five_minutes_ahead_are_refused() {
     let at = |time| decode(&changed(ORDER, "2026-01-01T10:30:00", time), Attributes::default());
     assert!(at("2026-01-01T12:05:00").is_ok());
     let error = at("2026-01-01T12:05:01").unwrap_err().to_string();

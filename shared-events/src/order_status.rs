@@ -1,0 +1,112 @@
+//! The status of an order and its transitions.
+
+use crate::properties::{Problem, text};
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+use utoipa::ToSchema;
+
+/// Current status of an order.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    ToSchema,
+)]
+#[serde(rename_all = "UPPERCASE")]
+#[strum(serialize_all = "UPPERCASE")]
+#[schema(examples("CREATED"))]
+pub enum OrderStatus {
+    /// Placed.
+    #[default]
+    Created,
+    /// Paid.
+    Paid,
+    /// Sent to the customer.
+    Shipped,
+    /// Received by the customer.
+    Delivered,
+    /// Cancelled before it was shipped. Its pieces are back in stock.
+    Cancelled,
+    /// Refunded. Nothing is put back into stock.
+    Refunded,
+}
+
+impl OrderStatus {
+    /// Every status.
+    pub const ALL: &[Self] = Self::VARIANTS;
+
+    /// The text in JSON and in the databases.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// The aggregate version of an event with this new status that has no version. It rises
+    /// along the lifecycle. Views store it, so these numbers must never change.
+    pub(crate) const fn default_version(self) -> i64 {
+        match self {
+            Self::Created => 1,
+            Self::Paid => 2,
+            Self::Shipped => 3,
+            Self::Delivered => 4,
+            Self::Cancelled => 5,
+            Self::Refunded => 6,
+        }
+    }
+
+    /// The statuses that may follow. CREATED to SHIPPED is allowed for clients whose payments
+    /// are recorded elsewhere.
+    pub const fn successors(self) -> &'static [Self] {
+        match self {
+            Self::Created => &[Self::Paid, Self::Shipped, Self::Cancelled],
+            Self::Paid => &[Self::Shipped, Self::Cancelled, Self::Refunded],
+            Self::Shipped => &[Self::Delivered, Self::Refunded],
+            Self::Delivered => &[Self::Refunded],
+            Self::Cancelled | Self::Refunded => &[],
+        }
+    }
+}
+
+/// Reads a status from JSON.
+pub(crate) fn status(json: &str) -> Result<OrderStatus, Problem> {
+    text(json)?.parse().map_err(|_| {
+        let all: Vec<&str> = OrderStatus::ALL.iter().map(|status| status.as_str()).collect();
+        format!("must be one of {}", all.join(", ")).into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_has_the_same_text_in_json_and_in_the_databases() {
+        for status in OrderStatus::ALL {
+            assert_eq!(status.as_str().parse(), Ok(*status));
+            assert_eq!(serde_json::to_string(status).unwrap(), format!("\"{status}\""));
+        }
+    }
+
+    #[test]
+    fn an_order_never_returns_to_a_status() {
+        fn walk(status: OrderStatus, seen: &mut Vec<OrderStatus>) {
+            assert!(!seen.contains(&status), "{status} again");
+            seen.push(status);
+            for next in status.successors() {
+                walk(*next, seen);
+            }
+            seen.pop();
+        }
+        walk(OrderStatus::Created, &mut Vec::new());
+    }
+}
