@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod links;
 mod metrics;
 mod openapi;
 mod postman_scripts;

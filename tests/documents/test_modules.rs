@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[test]
 fn tests_with_a_database_are_in_modules_named_database_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let mut sources = sources(root);
+    let mut sources = files(root, "rs");
     sources.retain(|(_, text)| use_database(text.lines()));
     assert!(!sources.is_empty(), "no tests found below {}", root.display());
     sources.retain(|(file, text)| {
@@ -23,21 +23,23 @@ fn use_database<'a>(mut lines: impl Iterator<Item = &'a str>) -> bool {
     lines.any(|line| line.trim_start().starts_with("#[sqlx::test"))
 }
 
-/// All Rust files in a folder and the folders in it, with their texts.
-fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
-    let mut sources = Vec::new();
+/// All files with an extension in a folder and the folders in it, with their texts.
+pub fn files(folder: &Path, extension: &str) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let (path, name) = (entry.path(), entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            let is_skipped = name == "target" || name.to_string_lossy().starts_with('.');
+            let is_skipped = name == "target"
+                || name == "node_modules"
+                || name.to_string_lossy().starts_with('.');
             if !is_skipped {
-                sources.extend(self::sources(&path));
+                files.extend(self::files(&path, extension));
             }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|found| found == extension) {
             let text = fs::read_to_string(&path).unwrap();
-            sources.push((path, text));
+            files.push((path, text));
         }
     }
-    sources
+    files
 }
