@@ -1,6 +1,6 @@
-//! `cargo stack chaos`: random faults, one after the other, for as long as asked.
+//! `cargo stack chaos`: random fault scenarios, one after the other, for a given time.
 
-#![allow(clippy::print_stdout, reason = "it is a program for a terminal")]
+#![allow(clippy::print_stdout, reason = "a command-line program prints its report")]
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -12,24 +12,24 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use system_tests::faults::{Place, Report, SCENARIOS, Scenario, named, play};
+use system_tests::faults::{Report, SCENARIOS, Scenario, ServerChoice, find, run};
 use system_tests::harness::DedicatedServers;
 
-/// Breaks services, links, brokers and databases at random, and looks whether anything
-/// was lost or doubled.
+/// Breaks services, links, brokers and databases at random and checks that no order or event
+/// is lost or duplicated.
 #[derive(Debug, Parser)]
 #[command(name = "cargo stack chaos", bin_name = "cargo stack chaos")]
 struct Arguments {
-    /// For how long; the scenario that runs then is played to its end.
+    /// Duration in minutes. The scenario that runs at its end is completed.
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
-    /// Same seed, same scenarios with the same choices. From the clock if absent.
+    /// Seed of the scenarios and their choices. By default from the clock.
     #[arg(long)]
     seed: Option<u64>,
-    /// Only this scenario, again and again.
+    /// Run only this scenario, repeatedly.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
-    /// Name the scenarios, and play none.
+    /// List the scenarios and exit.
     #[arg(long)]
     list: bool,
 }
@@ -52,18 +52,18 @@ async fn main() -> anyhow::Result<ExitCode> {
         _ = &mut interrupt => return Ok(ExitCode::from(130)),
     };
     let scenarios = possible(scenarios, servers.can_mount);
-    let place = Place::Own(Arc::new(servers));
-    let mut run = Run { place, folder, random: Rng::with_seed(seed), results: Vec::new() };
+    let servers = ServerChoice::Dedicated(Arc::new(servers));
+    let mut run = Run { servers, folder, random: Rng::with_seed(seed), results: Vec::new() };
     let end = Instant::now() + Duration::from_secs_f64(arguments.minutes * 60.0);
     let interrupted = tokio::select! {
-        () = run.play_until(end, &scenarios) => false,
+        () = run.run_until(end, &scenarios) => false,
         _ = &mut interrupt => true,
     };
     run.print_table();
-    if run.found_nothing() {
+    if run.is_successful() {
         fs::remove_dir_all(&run.folder)?;
     }
-    Ok(match (interrupted, run.found_nothing()) {
+    Ok(match (interrupted, run.is_successful()) {
         (true, _) => ExitCode::from(130),
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::FAILURE,
@@ -72,41 +72,41 @@ async fn main() -> anyhow::Result<ExitCode> {
 
 fn chosen(only: Option<&str>) -> anyhow::Result<Vec<&'static Scenario>> {
     let Some(name) = only else { return Ok(SCENARIOS.iter().collect()) };
-    match named(name) {
+    match find(name) {
         Some(scenario) => Ok(vec![scenario]),
         None => bail!("there is no scenario {name}: see `cargo stack chaos --list`"),
     }
 }
 
-/// Without those that mount file systems, if that is not permitted.
+/// Leaves out scenarios that mount file systems, if that is not permitted.
 fn possible(mut scenarios: Vec<&'static Scenario>, can_mount: bool) -> Vec<&'static Scenario> {
     scenarios.retain(|scenario| {
-        let is_possible = can_mount || !scenario.mounts;
+        let is_possible = can_mount || !scenario.needs_mounts;
         if !is_possible {
-            println!("{} is skipped: it needs root, to mount a small disk", scenario.name);
+            println!("{} is skipped: mounting a small disk requires root", scenario.name);
         }
         is_possible
     });
     scenarios
 }
 
-/// Short enough to be typed.
+/// A seed that is short enough to type.
 fn seed_from_clock() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(1, |time| time.as_secs() % 1_000_000)
 }
 
-/// A run under way.
+/// A run of several scenarios.
 struct Run {
-    place: Place,
+    servers: ServerChoice,
     folder: PathBuf,
     random: Rng,
     results: Vec<(&'static str, Report)>,
 }
 
 impl Run {
-    /// Plays at least one scenario. Each is played once before any comes again.
-    async fn play_until(&mut self, end: Instant, scenarios: &[&'static Scenario]) {
+    /// Runs at least one scenario. Each runs once before any is repeated.
+    async fn run_until(&mut self, end: Instant, scenarios: &[&'static Scenario]) {
         println!(
             "{:>4}  {:<20} {:>20} {:>7} {:>8} {:>8} {:>9} {:>11}",
             "#", "scenario", "seed", "orders", "retries", "unknown", "recovery", "violations"
@@ -118,14 +118,14 @@ impl Run {
                 self.random.shuffle(&mut left);
             }
             let Some(scenario) = left.pop() else { return };
-            // The first seed is the one that was given, so that a single scenario can be
-            // played again by the seed in its line.
+            // A single scenario starts with the given seed, so that the line of an earlier run
+            // can be repeated by its seed.
             let seed = if self.results.is_empty() && scenarios.len() == 1 {
                 self.random.get_seed()
             } else {
                 self.random.u64(..1_000_000_000)
             };
-            if let Err(error) = self.play(scenario, seed).await {
+            if let Err(error) = self.run_one(scenario, seed).await {
                 println!("{error:#}");
                 return;
             }
@@ -135,13 +135,13 @@ impl Run {
         }
     }
 
-    async fn play(&mut self, scenario: &'static Scenario, seed: u64) -> anyhow::Result<()> {
+    async fn run_one(&mut self, scenario: &'static Scenario, seed: u64) -> anyhow::Result<()> {
         let number = self.results.len() + 1;
         let logs = self.folder.join(format!("{number}-{}", scenario.name));
         fs::create_dir_all(&logs).with_context(|| format!("cannot create {}", logs.display()))?;
         let report = tokio::select! {
-            report = play(scenario, &self.place, seed, &logs) => report,
-            () = show_progress(number, scenario.name) => unreachable!("it has no end"),
+            report = run(scenario, &self.servers, seed, &logs) => report,
+            () = show_progress(number, scenario.name) => unreachable!("it never ends"),
         };
         print_line(number, scenario.name, seed, &report);
         if report.violations.is_empty() {
@@ -153,7 +153,7 @@ impl Run {
         Ok(())
     }
 
-    fn found_nothing(&self) -> bool {
+    fn is_successful(&self) -> bool {
         self.results.iter().all(|(_, report)| report.violations.is_empty())
     }
 
@@ -199,7 +199,7 @@ fn print_line(number: usize, name: &str, seed: u64, report: &Report) {
     );
 }
 
-/// What was found, as far as a screen holds it; all of it beside the logs.
+/// Prints the violations, shortened, and writes them in full beside the logs.
 fn print_violations(report: &Report, logs: &Path) {
     const SHOWN: usize = 2_000;
     for violation in &report.violations {
@@ -213,7 +213,7 @@ fn seconds(time: Option<Duration>) -> String {
     time.map_or_else(|| "never".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()))
 }
 
-/// On a terminal, shows what is being played and for how long; never ends.
+/// Shows the current scenario and its duration on a terminal. Never ends.
 async fn show_progress(number: usize, name: &str) {
     let began = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_secs(1));

@@ -1,96 +1,86 @@
-//! Keys count as soon as they are made, and not any more when they are revoked, with no
-//! restart; and whoever calls has commands of their own.
+//! API keys take effect and are revoked without a restart. Callers have separate idempotency
+//! keys. The operator's tools authenticate.
 
-use crate::harness::{Keys, Response, Service, Shop, client, eventually, json, program};
+use crate::harness::{Keys, Response, Service, Shop, admin, client, eventually, program};
 use access::Role::{Admin, Reader, Writer};
-use reqwest::Method;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
-/// Runs the operator's client.
-fn admin(arguments: &[&str]) -> Output {
-    Command::new(program("admin")).args(arguments).env_remove("SHOP_API_KEY").output().unwrap()
-}
-
-/// Runs `cargo stack keys`; what it prints.
+/// Runs `cargo stack keys` and returns its output.
 fn keys(file: &Path, arguments: &[&str]) -> String {
     let file = file.to_str().unwrap();
     let output = admin(&[&["keys", "--file", file], arguments].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    output.stdout.trim().to_owned()
 }
 
-/// Waits until a key is answered so.
-async fn answered(url: &str, key: &str, status: u16) {
+/// Waits until requests with a key get a status.
+async fn wait_for_status(url: &str, key: &str, status: u16) {
     eventually(async || {
         let response = Response::to(client().get(url).header("x-api-key", key)).await.unwrap();
-        if response.status == status { Ok(()) } else { Err(response.text) }
+        response.ok_if(|response| response.status == status)
     })
     .await;
 }
 
-/// Waits until a service says that about its keys.
-async fn told(service: &Service, status: &str, detail: &str) {
-    eventually(async || {
-        let health = service.health().await;
-        let part = &health.body["api-keys"];
-        let fits = part["status"] == status
-            && part["detail"].as_str().unwrap_or_default().contains(detail)
-            && health.status == 200;
-        if fits { Ok(()) } else { Err(health.text) }
-    })
-    .await;
+/// Waits until a healthy service reports this about the key file.
+async fn wait_for_report(service: &Service, status: &str, detail: &str) {
+    service
+        .wait_for_health(|health| {
+            let part = &health.body["api-keys"];
+            part["status"] == status
+                && part["detail"].as_str().unwrap_or_default().contains(detail)
+                && health.status == 200
+        })
+        .await;
 }
 
 #[tokio::test]
-async fn a_key_counts_from_when_it_is_made_until_it_is_revoked() {
+async fn a_key_works_from_its_creation_until_its_revocation() {
     let store = Keys::empty();
     let shop = Shop::start_with(&[("AUTH", "on"), ("API_KEYS_FILE", &store.setting())]).await;
-    let url = format!("http://{}/api/orders", shop.query.address("api").await);
-    told(&shop.query, "up", "").await;
+    let url = shop.query.url("api", "/api/orders").await;
+    wait_for_report(&shop.query, "up", "").await;
     let create = ["create", "--name", "till", "--role", "reader", "--expires-in", "1h"];
     let key = keys(&store.path(), &create);
-    answered(&url, &key, 200).await;
-    told(&shop.query, "up", "").await;
+    wait_for_status(&url, &key, 200).await;
+    wait_for_report(&shop.query, "up", "").await;
     let list = keys(&store.path(), &["list"]);
     assert!(list.contains("reader") && list.contains("till"), "{list}");
     let secret = key.rsplit_once('_').unwrap().1;
     assert!(!list.contains(secret) && !fs::read_to_string(store.path()).unwrap().contains(secret));
 
-    // A file that is spoilt changes nothing, and is told of.
+    // An invalid or missing file is reported, and the keys of the last valid one still work.
     let text = fs::read_to_string(store.path()).unwrap();
     fs::write(store.path(), &text[..text.len() / 2]).unwrap();
-    told(&shop.query, "down", "API_KEYS_FILE is bad").await;
-    answered(&url, &key, 200).await;
+    wait_for_report(&shop.query, "down", "API_KEYS_FILE is bad").await;
+    wait_for_status(&url, &key, 200).await;
     fs::write(store.path(), text).unwrap();
-    told(&shop.query, "up", "").await;
+    wait_for_report(&shop.query, "up", "").await;
     let moved = store.folder().join("moved.json");
     fs::rename(store.path(), &moved).unwrap();
-    told(&shop.query, "down", "cannot read API_KEYS_FILE").await;
-    answered(&url, &key, 200).await;
+    wait_for_report(&shop.query, "down", "cannot read API_KEYS_FILE").await;
+    wait_for_status(&url, &key, 200).await;
     fs::rename(moved, store.path()).unwrap();
-    told(&shop.query, "up", "").await;
+    wait_for_report(&shop.query, "up", "").await;
 
     keys(&store.path(), &["revoke", list.split(' ').next().unwrap()]);
-    answered(&url, &key, 401).await;
+    wait_for_status(&url, &key, 401).await;
     assert!(keys(&store.path(), &["list"]).contains("revoked"));
-    assert_eq!(admin(&["keys", "revoke", "x", "--file", &store.setting()]).status.code(), Some(1));
+    assert_eq!(admin(&["keys", "revoke", "x", "--file", &store.setting()]).code, Some(1));
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn one_idempotency_key_of_two_callers_means_two_commands() {
+async fn two_callers_can_use_the_same_idempotency_key() {
     let mut store = Keys::empty();
     let callers = [store.add(&[Writer]), store.add(&[Writer])];
     let shop = Shop::start_with(&[("AUTH", "on"), ("API_KEYS_FILE", &store.setting())]).await;
-    let url = format!("http://{}/api/products", shop.command.address("api").await);
     let create = async |key: &String| {
         let body = r#"{"name":"Tea","category":"Tea","price":5}"#;
-        let request = json(&client(), Method::POST, url.clone(), body);
-        let request = request.header("x-api-key", key).header("idempotency-key", "k");
-        let created = Response::to(request).await.unwrap();
-        assert_eq!(created.status, 201, "{}", created.text);
+        let headers = [("x-api-key", key.as_str()), ("idempotency-key", "k")];
+        let created = shop.post_with("/api/products", body, &headers).await;
+        created.assert_status(201);
         created.integer("productId")
     };
     let [first, second] = [create(&callers[0]).await, create(&callers[1]).await];
@@ -100,12 +90,11 @@ async fn one_idempotency_key_of_two_callers_means_two_commands() {
 }
 
 #[tokio::test]
-async fn operators_tools_call_with_a_key() {
+async fn the_operators_tools_authenticate_with_a_key() {
     let mut store = Keys::empty();
     let (clients, operators) = (store.add(&[Reader, Writer]), store.add(&[Admin]));
     let shop = Shop::start_with(&[("AUTH", "on"), ("API_KEYS_FILE", &store.setting())]).await;
-    let at = async |service: &Service, server| format!("http://{}", service.address(server).await);
-    let (command, query) = (at(&shop.command, "api").await, at(&shop.query, "api").await);
+    let (command, query) = (shop.command.url("api", "").await, shop.query.url("api", "").await);
     let load = |key: &str| {
         let mut load = tokio::process::Command::new(program("load"));
         load.args(["--users", "5", "--products", "5", "--orders", "20", "--concurrency", "4"])
@@ -117,16 +106,13 @@ async fn operators_tools_call_with_a_key() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert!(!load("").output().await.unwrap().status.success());
 
-    let operations = at(&shop.command, "operations").await;
-    let replay = ["replay", "--all", "--url", &operations, "--api-key"];
-    let replayed = |key| admin(&[&replay[..], &[key]].concat());
-    assert!(replayed(&operators).status.success());
-    let refused = replayed(&clients);
-    let text = String::from_utf8_lossy(&refused.stderr);
-    assert!(!refused.status.success() && text.contains("needs the role admin"), "{text}");
-    let letters = ["dead-letters", "list", "--url", &at(&shop.consumer, "operations").await];
-    let listed = admin(&[&letters[..], &["--api-key", &operators]].concat());
-    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
-    assert!(!admin(&letters).status.success());
+    let replay = async |key| shop.command.admin(&format!("replay --all --api-key {key}")).await;
+    assert_eq!(replay(&operators).await.code, Some(0));
+    let refused = replay(&clients).await;
+    let is_explained = refused.stderr.contains("needs the role admin");
+    assert!(refused.code != Some(0) && is_explained, "{}", refused.stderr);
+    let listed = shop.consumer.admin(&format!("dead-letters list --api-key {operators}")).await;
+    assert_eq!(listed.code, Some(0), "{}", listed.stderr);
+    assert_ne!(shop.consumer.admin("dead-letters list").await.code, Some(0));
     shop.stop().await;
 }

@@ -1,46 +1,44 @@
-//! What a web page on the operator's machine sends to an operations port does nothing,
-//! whether or not services ask for credentials.
+//! Operations ports refuse requests from web pages of other sites, with and without
+//! authentication.
 
 use crate::harness::{Keys, Response, Shop, client};
 use access::Role;
-use reqwest::{Method, RequestBuilder};
-
-async fn refused(request: RequestBuilder) -> bool {
-    let response = Response::to(request).await.unwrap();
-    response.status == 403 && response.error() == "Forbidden"
-}
+use reqwest::Method;
 
 #[tokio::test]
-async fn web_pages_do_nothing_on_operations_ports() {
+async fn operations_ports_refuse_requests_from_web_pages_of_other_sites() {
     let mut keys = Keys::empty();
     let admin = keys.add(&[Role::Admin]);
-    let on = [("AUTH", "on"), ("API_KEYS_FILE", &*keys.setting())];
-    for settings in [&[][..], &on] {
+    let auth = [("AUTH", "on"), ("API_KEYS_FILE", &*keys.setting())];
+    for settings in [&[][..], &auth] {
         let shop = Shop::start_with(settings).await;
-        let command = format!("http://{}", shop.command.address("operations").await);
-        let consumer = format!("http://{}", shop.consumer.address("operations").await);
-        let replay = format!("{command}/admin/replay");
-        let letter = format!("{consumer}/admin/dead-letters/1");
-        let send = |method, url: &str| client().request(method, url).header("x-api-key", &admin);
-        for (name, value) in [
+        let replay = shop.command.url("operations", "/admin/replay").await;
+        let letter = shop.consumer.url("operations", "/admin/dead-letters/1").await;
+        let send = async |method: Method, url: &str, header: Option<(&str, &str)>| {
+            let mut request = client().request(method, url).header("x-api-key", &admin);
+            if let Some((name, value)) = header {
+                request = request.header(name, value);
+            }
+            Response::to(request).await.unwrap()
+        };
+        for header in [
             ("origin", "https://evil.example"),
             ("origin", "null"),
             ("sec-fetch-site", "cross-site"),
             ("host", "evil.example"),
         ] {
-            let sent = || send(Method::POST, &replay).header(name, value);
-            assert!(refused(sent()).await, "{name}: {value}");
-            assert!(refused(send(Method::DELETE, &letter).header(name, value)).await);
-            assert!(refused(send(Method::GET, &letter).header(name, value)).await);
+            for (method, url) in
+                [(Method::POST, &replay), (Method::DELETE, &letter), (Method::GET, &letter)]
+            {
+                send(method, url, Some(header)).await.assert_refused(403, "Forbidden");
+            }
         }
-        // Nothing was begun.
-        let progress = Response::to(send(Method::GET, &replay)).await.unwrap();
-        assert_eq!((progress.status, progress.error()), (404, "No replay"));
-        // What is no web page gets through; and health may be looked at by anybody.
-        let begun = Response::to(send(Method::POST, &replay)).await.unwrap();
-        assert_eq!(begun.status, 202, "{}", begun.text);
-        let health = client().get(format!("{command}/health")).header("origin", "null");
-        assert_eq!(Response::to(health).await.unwrap().status, 200);
+        // The refused requests have started no replay. Other clients can start one.
+        send(Method::GET, &replay, None).await.assert_refused(404, "No replay");
+        send(Method::POST, &replay, None).await.assert_status(202);
+        // Health is public.
+        let health = client().get(shop.command.url("operations", "/health").await);
+        Response::to(health.header("origin", "null")).await.unwrap().assert_status(200);
         shop.stop().await;
     }
 }

@@ -1,13 +1,11 @@
-//! A database that responses but fails: clients, health and the log get the reason, a known
-//! outcome is never reported as unknown, and the service recovers without a restart.
+//! Database errors: client, health and log get the reason, a known outcome is never reported
+//! as unknown, and the service recovers without a restart.
 
-use crate::harness::{
-    Direction, Links, Response, Servers, Shop, assert_views_agree, client, eventually, json, order,
-};
+use crate::harness::database::SLEEPING;
+use crate::harness::{Direction, Response, Shop, assert_views_agree, execute, order};
 use futures::future::join_all;
-use reqwest::Method;
 
-/// Makes writes of orders and products fail with that SQLSTATE, at once or at COMMIT.
+/// Makes commands fail with an SQLSTATE, in the statement or at COMMIT.
 async fn break_writes(shop: &Shop, sqlstate: &str, at_commit: bool) {
     let trigger = if at_commit {
         "CREATE CONSTRAINT TRIGGER broken AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFERRED"
@@ -22,39 +20,40 @@ async fn break_writes(shop: &Shop, sqlstate: &str, at_commit: bool) {
          $$;
          {trigger} FOR EACH ROW EXECUTE FUNCTION broken()"
     );
-    run(shop, sql).await;
+    execute(&shop.databases.write, &sql).await;
 }
 
-async fn mend_writes(shop: &Shop) {
-    run(shop, "DROP TRIGGER broken ON outbox".to_owned()).await;
+async fn repair_writes(shop: &Shop) {
+    execute(&shop.databases.write, "DROP TRIGGER broken ON outbox").await;
 }
 
-/// As an operator, in the write database.
-async fn run(shop: &Shop, sql: String) {
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&shop.databases.write).await.unwrap();
-}
-
-/// An order and a product.
-async fn commands(shop: &Shop, product: i64) -> [Response; 2] {
+/// Places an order and creates a product.
+async fn send_commands(shop: &Shop, product: i64) -> [Response; 2] {
     let body = r#"{"name":"New","category":"Tea","price":1}"#;
     let (ordered, created) =
         tokio::join!(shop.order(1, product, 1), shop.post("/api/products", body));
     [ordered, created]
 }
 
-/// Waits until health has that status, with that reason at `commands`.
-async fn health_is(shop: &Shop, status: u16, reason: &str) {
-    eventually(async || {
-        let health = shop.command.health().await;
-        let detail = health.body["commands"]["detail"].as_str().unwrap_or_default();
-        let is = health.status == status && detail == reason;
-        if is { Ok(()) } else { Err(health.text) }
-    })
-    .await;
+/// Waits until the command service reports this status, with the reason at `commands`.
+async fn wait_for_health(shop: &Shop, status: u16, reason: &str) {
+    shop.command
+        .wait_for_health(|health| {
+            let detail = health.body["commands"]["detail"].as_str().unwrap_or_default();
+            health.status == status && detail == reason
+        })
+        .await;
+}
+
+/// The lines of the command service's log that contain a text, and the whole log.
+fn lines_with(shop: &Shop, text: &str) -> (Vec<String>, String) {
+    let log = shop.command.log();
+    let lines = log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect();
+    (lines, log)
 }
 
 #[tokio::test]
-async fn an_error_response_is_never_unknown_and_told_as_what_it_is() {
+async fn a_database_error_is_reported_with_its_reason_and_never_as_unknown() {
     let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 1_000).await;
     for (sqlstate, message) in [
@@ -68,82 +67,72 @@ async fn an_error_response_is_never_unknown_and_told_as_what_it_is() {
     ] {
         for at_commit in [false, true] {
             break_writes(&shop, sqlstate, at_commit).await;
-            for response in commands(&shop, product).await {
-                let told = (response.status, response.error());
-                assert_eq!(told, (503, "Service unavailable"), "{sqlstate}: {}", response.text);
+            for response in send_commands(&shop, product).await {
+                response.assert_refused(503, "Service unavailable");
                 let detail = response.body["detail"].as_str().unwrap();
                 assert_eq!(detail, format!("{message} The request had no effect."));
             }
-            health_is(&shop, 503, message).await;
-            mend_writes(&shop).await;
-            health_is(&shop, 200, "").await;
+            wait_for_health(&shop, 503, message).await;
+            repair_writes(&shop).await;
+            wait_for_health(&shop, 200, "").await;
         }
     }
-    // Failures that do not affect other commands do not change health.
+    // Failures that affect only one request do not change health.
     for (sqlstate, error, message) in [
         ("57014", "Service unavailable", "The database cancelled the statement"),
         ("40001", "Service busy", "Another transaction holds what the request needs."),
     ] {
         break_writes(&shop, sqlstate, true).await;
-        for response in commands(&shop, product).await {
-            assert_eq!((response.status, response.error()), (503, error), "{}", response.text);
+        for response in send_commands(&shop, product).await {
+            response.assert_refused(503, error);
             assert!(response.text.contains(message), "{}", response.text);
         }
-        assert_eq!(shop.command.health().await.status, 200);
-        mend_writes(&shop).await;
+        shop.command.health().await.assert_status(200);
+        repair_writes(&shop).await;
     }
     assert_eq!(shop.databases.query_write("SELECT count(*) FROM orders").await, 0);
-    assert_eq!(shop.order(1, product, 1).await.status, 201);
+    shop.place_order(1, product, 1).await;
     shop.caught_up().await;
     assert_views_agree(&shop.databases).await;
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn a_session_that_is_ended_at_commit_is_unknown() {
+async fn the_outcome_is_unknown_if_the_session_ends_during_commit() {
     let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 1_000).await;
-    run(
-        &shop,
-        "CREATE FUNCTION ended() RETURNS trigger LANGUAGE plpgsql AS $$
+    execute(
+        &shop.databases.write,
+        "CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN
              PERFORM pg_terminate_backend(pg_backend_pid());
              RETURN NULL;
          END
          $$;
-         CREATE CONSTRAINT TRIGGER ended AFTER INSERT ON outbox
-         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ended()"
-            .to_owned(),
+         CREATE CONSTRAINT TRIGGER end_session AFTER INSERT ON outbox
+         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION end_session()",
     )
     .await;
-    for response in commands(&shop, product).await {
-        assert_eq!(
-            (response.status, response.error()),
-            (503, "Outcome unknown"),
-            "{}",
-            response.text
-        );
+    for response in send_commands(&shop, product).await {
+        response.assert_refused(503, "Outcome unknown");
     }
-    let log = shop.command.log();
-    assert_eq!(log.matches("the outcome of a command is unknown").count(), 1, "{log}");
+    let (lines, log) = lines_with(&shop, "the outcome of a command is unknown");
+    assert_eq!(lines.len(), 1, "{log}");
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn many_failures_are_one_line_that_names_the_request() {
+async fn repeated_failures_are_logged_once_with_the_request_id() {
     let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 1_000).await;
     break_writes(&shop, "53100", false).await;
-    let url = format!("http://{}/api/orders", shop.command.address("api").await);
-    let body = order(1, product, 1);
-    let first = json(&client(), Method::POST, url, &body).header("x-request-id", "first-1");
-    assert_eq!(Response::to(first).await.unwrap().status, 503);
-    for responses in join_all((0..200).map(|_| commands(&shop, product))).await {
+    let headers = [("x-request-id", "first-1")];
+    shop.post_with("/api/orders", &order(1, product, 1), &headers).await.assert_status(503);
+    for responses in join_all((0..200).map(|_| send_commands(&shop, product))).await {
         assert!(responses.iter().all(|response| response.status == 503));
     }
-    let log = shop.command.log();
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains("sqlstate=53100")).collect();
-    // One in 10 s; the machine may be slow.
+    let (lines, log) = lines_with(&shop, "sqlstate=53100");
+    // The limit is one line in 10 s. The machine may be slow.
     assert!((1..=6).contains(&lines.len()), "{log}");
     assert!(lines[0].contains("The database has no space left."), "{}", lines[0]);
     assert!(lines[0].contains("request_id=first-1"), "{}", lines[0]);
@@ -153,54 +142,25 @@ async fn many_failures_are_one_line_that_names_the_request() {
 }
 
 #[tokio::test]
-async fn responses_that_do_not_come_are_unknown_and_one_line_that_names_the_request() {
-    let servers = Servers::of_environment();
-    let links = Links::to(&servers);
-    links.open().await;
-    let shop = Shop::spawn(&servers, links.ports(), None).await;
-    shop.command.healthy().await;
+async fn the_outcome_is_unknown_if_the_database_does_not_respond() {
+    let (shop, links) = Shop::start_with_links().await;
     let product = shop.product("Tea", "5", 1_000).await;
-    run(
-        &shop,
-        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN
-             PERFORM pg_sleep(2);
-             RETURN NEW;
-         END
-         $$;
-         CREATE TRIGGER wait BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION wait()"
-            .to_owned(),
-    )
-    .await;
-    let url = format!("http://{}/api/orders", shop.command.address("api").await);
-    let ordering = Response::to(
-        json(&client(), Method::POST, url, &order(1, product, 1))
-            .header("x-request-id", "silent-1"),
-    );
+    shop.databases.delay_writes("outbox", "true", 2.0).await;
+    let body = order(1, product, 1);
+    let headers = [("x-request-id", "silent-1")];
+    let ordering = shop.post_with("/api/orders", &body, &headers);
     let creating = shop.post("/api/products", r#"{"name":"New","category":"Tea","price":1}"#);
     let silencing = async {
-        let asleep = "SELECT count(*) FROM pg_stat_activity
-                      WHERE datname = current_database() AND wait_event = 'PgSleep'";
-        eventually(async || {
-            let asleep = shop.databases.query_write(asleep).await;
-            if asleep == 2 { Ok(()) } else { Err(asleep) }
-        })
-        .await;
+        shop.databases.wait_for_write(SLEEPING, 2).await;
         links.command_write.hold(Direction::ToClient).await;
     };
     let (ordered, created, ()) = tokio::join!(ordering, creating, silencing);
-    for response in [ordered.unwrap(), created] {
-        assert_eq!(
-            (response.status, response.error()),
-            (503, "Outcome unknown"),
-            "{}",
-            response.text
-        );
+    for response in [ordered, created] {
+        response.assert_refused(503, "Outcome unknown");
     }
-    let log = shop.command.log();
-    let told = "the outcome of a command is unknown";
-    let lines: Vec<&str> = log.lines().filter(|line| line.contains(told)).collect();
-    // The order's line is first; the other may follow more than 10 s later.
+    let (lines, log) = lines_with(&shop, "the outcome of a command is unknown");
+    // The line about the order is first. That about the product is suppressed unless it
+    // follows more than 10 s later.
     assert!((1..=2).contains(&lines.len()), "{log}");
     assert!(lines[0].contains("no answer within 5 s"), "{}", lines[0]);
     assert!(lines[0].contains("request_id=silent-1"), "{}", lines[0]);
@@ -209,83 +169,52 @@ async fn responses_that_do_not_come_are_unknown_and_one_line_that_names_the_requ
 }
 
 #[tokio::test]
-async fn a_right_that_was_taken_away_is_told_until_it_is_back() {
+async fn a_revoked_write_privilege_is_reported_until_it_is_granted() {
     let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 1_000).await;
-    run(&shop, "REVOKE INSERT ON orders FROM command_service".to_owned()).await;
-    let refused = shop.order(1, product, 1).await;
-    assert_eq!((refused.status, refused.error()), (503, "Service unavailable"));
-    health_is(&shop, 503, "The database role lacks a right.").await;
-    // Health stays down without further commands: the service runs a probe.
-    run(&shop, "GRANT INSERT ON orders TO command_service".to_owned()).await;
-    health_is(&shop, 200, "").await;
-    assert_eq!(shop.order(1, product, 1).await.status, 201);
+    execute(&shop.databases.write, "REVOKE INSERT ON orders FROM command_service").await;
+    shop.order(1, product, 1).await.assert_refused(503, "Service unavailable");
+    wait_for_health(&shop, 503, "The database role lacks a right.").await;
+    // The service probes the database, so health recovers without a command.
+    execute(&shop.databases.write, "GRANT INSERT ON orders TO command_service").await;
+    wait_for_health(&shop, 200, "").await;
+    shop.place_order(1, product, 1).await;
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn a_right_to_read_that_was_taken_away_is_told_until_it_is_back() {
+async fn a_revoked_read_privilege_is_reported_until_it_is_granted() {
     let shop = Shop::start().await;
     shop.product("Tea", "5", 1_000).await;
     shop.caught_up().await;
-    let read = async |sql: &'static str| {
-        sqlx::raw_sql(sql).execute(&shop.databases.read).await.unwrap();
-    };
-    let health_is = async |status: u16| {
-        eventually(async || {
-            let health = shop.query.health().await;
-            if health.status == status { Ok(()) } else { Err(health.text) }
-        })
-        .await;
-    };
-    read("REVOKE SELECT ON users_read FROM query_service").await;
+    execute(&shop.databases.read, "REVOKE SELECT ON users_read FROM query_service").await;
     let refused = shop.get("/api/users").await;
-    assert_eq!((refused.status, refused.error()), (503, "Service unavailable"));
+    refused.assert_refused(503, "Service unavailable");
     assert!(refused.text.contains("The database role lacks a right."), "{}", refused.text);
-    health_is(503).await;
+    shop.query.wait_for_health(|health| health.status == 503).await;
     assert!(shop.query.log().contains("sqlstate=42501"));
-    read("GRANT SELECT ON users_read TO query_service").await;
-    health_is(200).await;
-    assert_eq!(shop.get("/api/users").await.status, 200);
+    execute(&shop.databases.read, "GRANT SELECT ON users_read TO query_service").await;
+    shop.query.healthy().await;
+    shop.get("/api/users").await.assert_status(200);
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn a_pool_without_a_free_connection_is_told_until_there_is_one() {
+async fn an_exhausted_connection_pool_is_reported_until_a_connection_is_free() {
     let shop = Shop::start_with(&[("COMMAND_DATABASE_CONNECTIONS", "1")]).await;
     let product = shop.product("Tea", "5", 1_000).await;
-    // The only connection waits in a statement.
-    run(
-        &shop,
-        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN
-             PERFORM pg_sleep(6);
-             RETURN NEW;
-         END
-         $$;
-         CREATE TRIGGER wait BEFORE INSERT ON users
-         FOR EACH ROW WHEN (NEW.name = 'Slow') EXECUTE FUNCTION wait()"
-            .to_owned(),
-    )
-    .await;
-    let slow = shop.post("/api/users", r#"{"name":"Slow","email":"slow@example.com"}"#);
+    // A slow statement occupies the only connection.
+    shop.databases.delay_writes("users", "NEW.name = 'Slow'", 6.0).await;
     let others = async {
-        let asleep = "SELECT count(*) FROM pg_stat_activity
-                      WHERE datname = current_database() AND wait_event = 'PgSleep'";
-        eventually(async || {
-            let asleep = shop.databases.query_write(asleep).await;
-            if asleep == 1 { Ok(()) } else { Err(asleep) }
-        })
-        .await;
-        let price = format!("/api/products/{product}/price");
-        let refused = shop.command(Method::PUT, &price, r#"{"price":6}"#).await;
-        assert_eq!((refused.status, refused.error()), (503, "Service unavailable"));
+        shop.databases.wait_for_write(SLEEPING, 1).await;
+        let refused = shop.set_price(product, 6.0).await;
+        refused.assert_refused(503, "Service unavailable");
         let message = "No connection to the database was free within 3 s.";
         assert!(refused.text.contains(message), "{}", refused.text);
-        health_is(&shop, 503, message).await;
+        wait_for_health(&shop, 503, message).await;
     };
-    let (slow, ()) = tokio::join!(slow, others);
-    assert_eq!(slow.status, 201, "{}", slow.text);
-    health_is(&shop, 200, "").await;
+    let (slow, ()) = tokio::join!(shop.user("Slow", "slow@example.com"), others);
+    slow.assert_status(201);
+    wait_for_health(&shop, 200, "").await;
     shop.stop().await;
 }

@@ -1,84 +1,85 @@
-//! Dead letters: each tells an operator what to do, what is behind it flows on, and
-//! once redriven it is applied exactly once.
+//! An event that cannot be applied becomes a dead letter with advice for the operator, the
+//! events behind it are applied, and a redriven dead letter is applied exactly once.
 
-use crate::harness::{Response, Shop, assert_views_agree, client, eventually, program};
+use crate::harness::database::DEAD_LETTERS;
+use crate::harness::{
+    Response, Shop, assert_views_agree, client, eventually, execute, external_order,
+};
 use lapin::BasicProperties;
 use reqwest::Method;
 use serde_json::Value;
-use std::process::Command;
 
-const ORDER: &str = r#"{"eventId":"0190a000-0000-7000-8000-00000000002a",
-    "eventType":"OrderCreated","version":1,"aggregateVersion":1,
-    "timestamp":"2026-01-01T10:30:00Z","orderId":900,"customerId":9,"status":"CREATED",
-    "items":[{"productId":77,"productName":"Mate","category":"Mate","quantity":2,
-    "price":1.25}],"total":2.5}"#;
-
-/// A stranger's order, with something else in it.
-fn order(from: &str, to: &str) -> Vec<u8> {
-    assert!(ORDER.contains(from));
-    ORDER.replace(from, to).into_bytes()
-}
-
-/// A request to the consumer service's operations port.
-async fn admin(shop: &Shop, method: Method, path: &str) -> Response {
-    let address = shop.consumer.address("operations").await;
-    let url = format!("http://{address}/admin/dead-letters{path}");
+/// A request for dead letters to the operations port of the consumer service.
+async fn request(shop: &Shop, method: Method, path: &str) -> Response {
+    let url = shop.consumer.url("operations", &format!("/admin/dead-letters{path}")).await;
     Response::to(client().request(method, url)).await.unwrap()
 }
 
-async fn letters(shop: &Shop, count: usize) -> Vec<Value> {
+/// All dead letters, as soon as there are this many.
+async fn wait_for_letters(shop: &Shop, count: usize) -> Vec<Value> {
     eventually(async || {
-        let list = admin(shop, Method::GET, "?limit=500").await;
+        let list = request(shop, Method::GET, "?limit=500").await;
         let letters = list.body.as_array().cloned().unwrap_or_default();
         if letters.len() == count { Ok(letters) } else { Err(list.text) }
     })
     .await
 }
 
+/// Waits for the completeness that the query service reports.
+async fn wait_for_status(shop: &Shop, is_caught_up: bool, dead_letters: i64) {
+    shop.get_until("/sync-status", |status| {
+        status.body["lagSeconds"] == 0
+            && status.body["isCaughtUp"] == is_caught_up
+            && status.body["deadLetters"] == dead_letters
+    })
+    .await;
+}
+
 #[tokio::test]
-async fn every_kind_of_bad_event_is_parked_with_advice_and_the_rest_flows_on() {
+async fn every_kind_of_invalid_event_becomes_a_dead_letter_with_advice() {
     let shop = Shop::start().await;
-    let padding = format!("\"padding\":\"{}\",\"orderId\":900", "x".repeat(5_000_000));
-    let id = |last: &str| ("00000000002a", format!("0000000000{last}"));
-    let change = |from: &str, to: &str, last: &str| {
-        let (old, new) = id(last);
-        String::from_utf8(order(from, to)).unwrap().replace(old, &new).into_bytes()
+    let padding = format!("\"padding\":\"{}\",\"orderId\":9", "x".repeat(5_000_000));
+    // An order with another event id and an invalid part.
+    let invalid = |number: usize, from: &str, to: &str| {
+        let order = external_order(900 + number);
+        assert!(order.contains(from));
+        order.replace(from, to).into_bytes()
     };
     let cases = [
         (b"not json".to_vec(), "not JSON", "send it again"),
-        (change("\"OrderCreated\"", "\"OrderEaten\"", "b1"), "unknown event type", "deploy"),
-        (change("\"version\":1", "\"version\":9", "b2"), "unknown version 9", "deploy"),
+        (invalid(1, "\"OrderCreated\"", "\"OrderEaten\""), "unknown event type", "deploy"),
+        (invalid(2, "\"version\":1", "\"version\":9"), "unknown version 9", "deploy"),
         (
-            change("\"quantity\":2", "\"quantity\":\"2\"", "b3"),
+            invalid(3, "\"quantity\":2", "\"quantity\":\"2\""),
             "items[0].quantity: must be a whole",
             "send it again",
         ),
         (
-            change("\"quantity\":2", "\"quantity\":-2", "b4"),
+            invalid(4, "\"quantity\":2", "\"quantity\":-2"),
             "items[0].quantity: must be",
             "send it again",
         ),
-        (change("2026-01", "2226-01", "b5"), "5 minutes ahead", "clock"),
-        (change("\"orderId\":900", &padding, "b6"), "bytes are more than", "send it again"),
+        (invalid(5, "2026-01", "2226-01"), "5 minutes ahead", "clock"),
+        (invalid(6, "\"orderId\":9", &padding), "bytes are more than", "send it again"),
         (br#"{"eventType":"OrderCreated"}"#.to_vec(), "eventId: is required", "send it again"),
     ];
     let bodies: Vec<Vec<u8>> = cases.iter().map(|(body, _, _)| body.clone()).collect();
-    shop.broker.publish("order-events", &bodies, BasicProperties::default()).await;
+    shop.broker.publish("order-events", &bodies).await;
     let product = shop.product("Tea", "5", 10).await;
-    assert_eq!(shop.order(1, product, 1).await.status, 201);
+    shop.place_order(1, product, 1).await;
     shop.caught_up().await;
 
-    let letters = letters(&shop, cases.len()).await;
-    for (letter, (body, what, advice)) in letters.iter().zip(&cases) {
+    let letters = wait_for_letters(&shop, cases.len()).await;
+    for (letter, (body, defect, advice)) in letters.iter().zip(&cases) {
         let reason = letter["reason"].as_str().unwrap();
-        assert!(reason.contains(what) && reason.contains(advice), "{reason}");
+        assert!(reason.contains(defect) && reason.contains(advice), "{reason}");
         assert_eq!(letter["bytes"], body.len());
         assert_eq!(letter["ours"], false);
     }
-    let show = admin(&shop, Method::GET, &format!("/{}", letters[0]["id"])).await;
-    assert_eq!(show.body["body"], "not json");
-    let none = admin(&shop, Method::GET, "/999").await;
-    assert_eq!((none.status, none.error()), (404, "Dead letter not found"));
+    let first = request(&shop, Method::GET, &format!("/{}", letters[0]["id"])).await;
+    assert_eq!(first.body["body"], "not json");
+    let missing = request(&shop, Method::GET, "/999").await;
+    missing.assert_refused(404, "Dead letter not found");
     eventually(async || {
         let count = shop.consumer.metrics().await.value("shop_dead_letters", &[]);
         if count == 8.0 { Ok(()) } else { Err(count) }
@@ -88,90 +89,109 @@ async fn every_kind_of_bad_event_is_parked_with_advice_and_the_rest_flows_on() {
 }
 
 #[tokio::test]
-async fn a_letter_that_is_redriven_after_a_fix_is_applied_exactly_once() {
+async fn valid_external_events_are_applied_between_invalid_ones() {
+    let shop = Shop::start().await;
+    let good = external_order(900);
+    // The same event with another event id.
+    let other = |number: usize, from: &str, to: &str| {
+        let id = |order: usize| format!("0000{order:08}\"");
+        good.replacen(&id(900), &id(number), 1).replace(from, to).into_bytes()
+    };
+    let bodies = [
+        b"not json".to_vec(),
+        vec![0xff, 0x00, 0xfe],
+        br#"{"eventType":"OrderCreated"}"#.to_vec(),
+        other(1, "2.5}", "2.6}"),
+        other(2, "2026-", "2226-"),
+        other(3, "OrderCreated", "OrderEaten"),
+        other(4, "\"Mate\"", "\"Ma\\u0000te\""),
+        // Before the first time of PostgreSQL: only the database refuses it.
+        other(5, "2026-", "-9999-"),
+        // A leap second and the hour after it, in one batch.
+        external_order(902).replace("10:30:00", "09:59:60").into_bytes(),
+        good.clone().into_bytes(),
+        b"not json".to_vec(),
+        good.clone().into_bytes(),
+    ];
+    shop.broker.publish("order-events", &bodies).await;
+    // Without an event id in the body, the message id identifies the event.
+    let without_id = good.replacen(r#""eventId":"0190a000-0000-7000-8000-000000000900","#, "", 1);
+    let without_id = without_id.replace("900", "901").into_bytes();
+    let properties = BasicProperties::default().with_message_id("my-message-1".into());
+    let twice = [without_id.clone(), without_id];
+    shop.broker.publish_with("order-events", &twice, properties).await;
+
+    let product = shop.product("Tea", "5", 10).await;
+    shop.place_order(1, product, 1).await;
+    shop.caught_up().await;
+    shop.get_until("/api/analytics/products/77/sales", |sales| {
+        sales.body["orderCount"] == 3 && sales.body["totalRevenue"] == 7.5
+    })
+    .await;
+    assert_eq!(shop.databases.query_read(DEAD_LETTERS).await, 8);
+    let without_reason = "SELECT count(*) FROM dead_letters WHERE reason = ''";
+    assert_eq!(shop.databases.query_read(without_reason).await, 0);
+    let order = shop.get("/api/orders/900").await;
+    assert_eq!(order.body["items"][0]["productName"], "Mate", "{}", order.text);
+    shop.stop().await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_redriven_after_a_fix_is_applied_exactly_once() {
     let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 10).await;
     shop.caught_up().await;
-    // A rule of the database that the events break, until an operator drops it.
-    let fence = "ALTER TABLE orders_read ADD CONSTRAINT fence CHECK (customer_id <> 13)";
-    sqlx::query(fence).execute(&shop.databases.read).await.unwrap();
-    assert_eq!(shop.order(13, product, 2).await.status, 201);
-    assert_eq!(shop.order(14, product, 1).await.status, 201);
-    let parked = letters(&shop, 1).await;
-    let (id, reason) = (&parked[0]["id"], parked[0]["reason"].as_str().unwrap());
+    // The event of customer 13 violates a constraint until an operator drops it.
+    let constraint = "ALTER TABLE orders_read ADD CONSTRAINT fence CHECK (customer_id <> 13)";
+    execute(&shop.databases.read, constraint).await;
+    shop.place_order(13, product, 2).await;
+    shop.place_order(14, product, 1).await;
+    let letters = wait_for_letters(&shop, 1).await;
+    let (id, reason) = (&letters[0]["id"], letters[0]["reason"].as_str().unwrap());
     assert!(reason.contains("fence") && reason.contains("redrive"), "{reason}");
-    assert_eq!(parked[0]["ours"], true);
-    // It was counted, and what is behind it is there.
-    eventually(async || {
-        let status = shop.get("/sync-status").await;
-        if status.body["lagSeconds"] == 0 { Ok(()) } else { Err(status.text) }
-    })
-    .await;
-    // The views still lack it.
-    let status = shop.get("/sync-status").await;
-    assert_eq!(
-        (&status.body["isCaughtUp"], &status.body["deadLetters"]),
-        (&false.into(), &1.into())
-    );
-    // The count of committed events may be from before it: up to a second old.
-    eventually(async || {
-        let orders = shop.get("/api/orders?customerId=14").await;
-        if orders.body[0]["total"] == 5 { Ok(()) } else { Err(orders.text) }
-    })
-    .await;
+    assert_eq!(letters[0]["ours"], true);
+    // The dead letter causes no lag, but the views are incomplete.
+    wait_for_status(&shop, false, 1).await;
+    // The next event is applied.
+    shop.get_until("/api/orders?customerId=14", |orders| orders.body[0]["total"] == 5).await;
 
     let path = format!("/{id}/redrive");
-    let refused = admin(&shop, Method::POST, &path).await;
-    assert_eq!((refused.status, refused.error()), (409, "Not applicable"));
-    sqlx::query("ALTER TABLE orders_read DROP CONSTRAINT fence")
-        .execute(&shop.databases.read)
-        .await
-        .unwrap();
-    let tries = futures::future::join_all((0..5).map(|_| admin(&shop, Method::POST, &path))).await;
-    let applied = tries.iter().filter(|response| response.body["outcome"] == "applied").count();
-    assert_eq!(applied, 1, "{tries:?}");
+    request(&shop, Method::POST, &path).await.assert_refused(409, "Not applicable");
+    execute(&shop.databases.read, "ALTER TABLE orders_read DROP CONSTRAINT fence").await;
+    let redrives = (0..5).map(|_| request(&shop, Method::POST, &path));
+    let redrives = futures::future::join_all(redrives).await;
+    let applied = redrives.iter().filter(|response| response.body["outcome"] == "applied").count();
+    assert_eq!(applied, 1, "{redrives:?}");
     shop.caught_up().await;
-    let status = shop.get("/sync-status").await;
-    assert_eq!(
-        (&status.body["isCaughtUp"], &status.body["deadLetters"]),
-        (&true.into(), &0.into())
-    );
-    assert_eq!(shop.databases.query_read("SELECT count(*) FROM dead_letters").await, 0);
+    wait_for_status(&shop, true, 0).await;
+    assert_eq!(shop.databases.query_read(DEAD_LETTERS).await, 0);
     assert_views_agree(&shop.databases).await;
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn operators_work_through_letters_by_the_command_line() {
+async fn operators_process_dead_letters_on_the_command_line() {
     let shop = Shop::start().await;
-    let bodies = [b"one".to_vec(), b"two".to_vec(), order("OrderCreated", "Order\\u001b[2JEaten")];
-    shop.broker.publish("order-events", &bodies, BasicProperties::default()).await;
-    letters(&shop, 3).await;
-    let url = format!("http://{}", shop.consumer.address("operations").await);
-    let run = |line: &str| {
-        let output = Command::new(program("admin"))
-            .arg("dead-letters")
-            .args(line.split(' '))
-            .args(["--url", &url])
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        (output.status.code(), text, String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    let (code, list, _) = run("list");
-    assert_eq!(code, Some(0));
-    assert_eq!(list.matches("not JSON").count(), 2, "{list}");
-    // What a stranger wrote does not reach the terminal.
-    assert!(list.contains("Eaten") && !list.contains('\u{1b}'), "{list}");
-    assert!(run("show 1").1.contains("\"body\": \"one\""));
-    let (code, redriven, complaint) = run("redrive --all");
-    assert_eq!(code, Some(1), "{redriven}");
-    assert_eq!(redriven.matches("Not applicable: ").count(), 3, "{redriven}");
-    assert!(complaint.contains("3 of 3 dead letters were not changed"), "{complaint}");
-    assert_eq!(run("discard 1 2").0, Some(0));
-    let (code, _, complaint) = run("show 1");
-    assert!(code == Some(1) && complaint.contains("There is no dead letter 1"), "{complaint}");
-    assert_eq!(run("discard --all").0, Some(0));
-    assert_eq!(run("list").1, "no dead letters\n");
+    let escape = external_order(900).replace("OrderCreated", "Order\\u001b[2JEaten");
+    let bodies = [b"one".to_vec(), b"two".to_vec(), escape.into_bytes()];
+    shop.broker.publish("order-events", &bodies).await;
+    wait_for_letters(&shop, 3).await;
+    let run = async |command: &str| shop.consumer.admin(&format!("dead-letters {command}")).await;
+    let list = run("list").await;
+    assert_eq!(list.code, Some(0));
+    assert_eq!(list.stdout.matches("not JSON").count(), 2, "{}", list.stdout);
+    // Control characters of an event do not reach the terminal.
+    assert!(list.stdout.contains("Eaten") && !list.stdout.contains('\u{1b}'), "{}", list.stdout);
+    assert!(run("show 1").await.stdout.contains("\"body\": \"one\""));
+    let redriven = run("redrive --all").await;
+    assert_eq!(redriven.code, Some(1), "{redriven:?}");
+    assert_eq!(redriven.stdout.matches("Not applicable: ").count(), 3, "{redriven:?}");
+    assert!(redriven.stderr.contains("3 of 3 dead letters were not changed"), "{redriven:?}");
+    assert_eq!(run("discard 1 2").await.code, Some(0));
+    let shown = run("show 1").await;
+    let is_missing = shown.stderr.contains("There is no dead letter 1");
+    assert!(shown.code == Some(1) && is_missing, "{shown:?}");
+    assert_eq!(run("discard --all").await.code, Some(0));
+    assert_eq!(run("list").await.stdout, "no dead letters\n");
     shop.stop().await;
 }

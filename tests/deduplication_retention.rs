@@ -1,85 +1,53 @@
-//! Where the memory of processed events has a limit, what is older than that is parked
-//! when it comes again, and nothing is ever applied twice by mistake.
+//! With a retention time for deduplication records, an older event becomes a dead letter, so
+//! that no event is applied twice.
 
-use crate::harness::{Shop, eventually, program};
-use lapin::BasicProperties;
-use std::process::Command;
+use crate::harness::{Shop, execute, external_order};
 
-/// A stranger's order of some years ago.
-fn old_order(number: i64) -> Vec<u8> {
-    format!(
-        r#"{{"eventId":"0190a000-0000-7000-8000-{number:012}","eventType":"OrderCreated",
-            "timestamp":"2025-01-01T10:30:00Z","orderId":{number},"customerId":9,
-            "status":"CREATED","items":[{{"productId":77,"productName":"Mate",
-            "category":"Mate","quantity":2,"price":1.25}}],"total":2.5}}"#
-    )
-    .into_bytes()
+/// Publishes external orders with these numbers, all from before the retention time.
+async fn publish(shop: &Shop, numbers: &[usize]) {
+    let old = |number: &usize| external_order(*number).replace("2026-", "2025-").into_bytes();
+    let bodies: Vec<Vec<u8>> = numbers.iter().map(old).collect();
+    shop.broker.publish("order-events", &bodies).await;
 }
 
-async fn publish(shop: &Shop, numbers: &[i64]) {
-    let bodies: Vec<Vec<u8>> = numbers.iter().map(|number| old_order(*number)).collect();
-    shop.broker.publish("order-events", &bodies, BasicProperties::default()).await;
-}
-
-/// Waits until a number of the read database is that.
-async fn becomes(shop: &Shop, sql: &'static str, expected: i64) {
-    eventually(async || {
-        let number = shop.databases.query_read(sql).await;
-        if number == expected { Ok(()) } else { Err((sql, number)) }
-    })
-    .await;
-}
+const ORDERS: &str = "SELECT coalesce(sum(order_count), 0)::bigint FROM customer_ltv_view";
+const RECORDS: &str = "SELECT count(*) FROM processed_events";
+const LETTERS: &str = "SELECT count(*) FROM dead_letters
+                       WHERE reason LIKE 'older than dedupe memory%'";
 
 #[tokio::test]
-async fn what_is_forgotten_is_never_applied_twice() {
+async fn an_event_without_deduplication_record_is_never_applied_twice() {
     let mut shop = Shop::start().await;
-    let orders = "SELECT coalesce(sum(order_count), 0)::bigint FROM customer_ltv_view";
-    let remembered = "SELECT count(*) FROM processed_events";
-    let letters = "SELECT count(*) FROM dead_letters
-                   WHERE reason LIKE 'older than dedupe memory%'";
     publish(&shop, &[1, 2]).await;
-    becomes(&shop, orders, 2).await;
+    shop.databases.wait_for_read(ORDERS, 2).await;
     shop.caught_up().await;
-    sqlx::query("UPDATE processed_events SET processed_at = now() - interval '3 hours'")
-        .execute(&shop.databases.read)
-        .await
-        .unwrap();
-    shop.consumer.restart_with("DEDUPE_MEMORY_HOURS", "1");
-    becomes(&shop, remembered, 0).await;
+    let age = "UPDATE processed_events SET processed_at = now() - interval '3 hours'";
+    execute(&shop.databases.read, age).await;
+    shop.consumer.restart_with(&[("DEDUPE_MEMORY_HOURS", "1")]);
+    shop.databases.wait_for_read(RECORDS, 0).await;
 
-    // Two that were applied, and one that never came.
+    // Two events have been applied. The third is new, but as old as they are.
     publish(&shop, &[1, 2, 3]).await;
-    becomes(&shop, letters, 3).await;
-    // What is new goes on.
+    shop.databases.wait_for_read(LETTERS, 3).await;
+    // New events are applied.
     let product = shop.product("Tea", "5", 10).await;
-    assert_eq!(shop.order(1, product, 1).await.status, 201);
-    becomes(&shop, orders, 3).await;
+    shop.place_order(1, product, 1).await;
+    shop.databases.wait_for_read(ORDERS, 3).await;
 
-    let url = format!("http://{}", shop.consumer.address("operations").await);
-    let third: i64 = sqlx::query_scalar("SELECT max(id) FROM dead_letters")
-        .fetch_one(&shop.databases.read)
-        .await
-        .unwrap();
-    let admin = |line: &str| {
-        let output = Command::new(program("admin"))
-            .arg("dead-letters")
-            .args(line.split(' '))
-            .args(["--url", &url])
-            .output()
-            .unwrap();
-        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
-    };
-    let (code, refused) = admin(&format!("redrive {third}"));
-    assert!(code == Some(1) && refused.contains("redrive it anyway"), "{refused}");
-    becomes(&shop, orders, 3).await;
-    let (code, applied) = admin(&format!("redrive {third} --anyway"));
-    assert!(code == Some(0) && applied.contains("applied"), "{applied}");
-    becomes(&shop, orders, 4).await;
-    assert_eq!(admin("discard --all").0, Some(0));
-    // Once applied it is remembered, however old it is.
+    let third = shop.databases.query_read("SELECT max(id) FROM dead_letters").await;
+    let run = async |command: &str| shop.consumer.admin(&format!("dead-letters {command}")).await;
+    let refused = run(&format!("redrive {third}")).await;
+    let is_explained = refused.stdout.contains("redrive it anyway");
+    assert!(refused.code == Some(1) && is_explained, "{refused:?}");
+    shop.databases.wait_for_read(ORDERS, 3).await;
+    let applied = run(&format!("redrive {third} --anyway")).await;
+    assert!(applied.code == Some(0) && applied.stdout.contains("applied"), "{applied:?}");
+    shop.databases.wait_for_read(ORDERS, 4).await;
+    assert_eq!(run("discard --all").await.code, Some(0));
+    // The redriven event has a record now, so its duplicates are dropped.
     publish(&shop, &[3, 3]).await;
     publish(&shop, &[4]).await;
-    becomes(&shop, letters, 1).await;
-    becomes(&shop, orders, 4).await;
+    shop.databases.wait_for_read(LETTERS, 1).await;
+    shop.databases.wait_for_read(ORDERS, 4).await;
     shop.stop().await;
 }

@@ -1,135 +1,74 @@
-//! Whatever dies, nothing is lost and nothing is doubled: the scenarios of
-//! `cargo stack chaos` that show most, each with one seed.
+//! No order or event is lost or duplicated in the most important scenarios of
+//! `cargo stack chaos`, each with one seed.
 
 use crate::harness::{DedicatedServers, Servers};
 use std::env;
 use std::fs;
 use std::sync::Arc;
-use system_tests::faults::{Place, named, play};
+use system_tests::faults::{ServerChoice, find, run};
 use tokio::sync::Mutex;
 
-static OWN_SERVERS: Mutex<()> = Mutex::const_new(());
+/// Only one test at a time starts servers, because each has many processes with the same name.
+static DEDICATED_SERVERS: Mutex<()> = Mutex::const_new(());
 
-/// Plays a scenario; leaves the services' logs if it fails.
-async fn survives(name: &str, seed: u64) {
-    let scenario = named(name).expect("a scenario of that name");
+const SEED: u64 = 1;
+
+/// Runs a scenario and asserts that it finds no violation. Keeps the services' logs if it
+/// does.
+async fn assert_survives(name: &str) {
+    let scenario = find(name).expect("a scenario of that name");
     let logs = env::temp_dir().join(format!("{name}-{}", uuid::Uuid::new_v4()));
     fs::create_dir(&logs).unwrap();
-    // One at a time, because they have many processes with the same name.
-    let _own = if scenario.breaks_servers { Some(OWN_SERVERS.lock().await) } else { None };
-    let place = if scenario.breaks_servers {
+    let _lock = if scenario.breaks_servers { Some(DEDICATED_SERVERS.lock().await) } else { None };
+    let servers = if scenario.breaks_servers {
         let servers = DedicatedServers::start("test-servers", &logs).await;
-        if scenario.mounts && !servers.can_mount {
-            println!("{name} is skipped: it needs root, to mount a small disk");
+        if scenario.needs_mounts && !servers.can_mount {
+            println!("{name} is skipped: mounting a small disk requires root");
             return;
         }
-        Place::Own(Arc::new(servers))
+        ServerChoice::Dedicated(Arc::new(servers))
     } else {
-        Place::Shared(Servers::of_environment())
+        ServerChoice::Shared(Servers::of_environment())
     };
-    let report = play(scenario, &place, seed, &logs).await;
-    println!("{name} with seed {seed}: {report:?}");
+    let report = run(scenario, &servers, SEED, &logs).await;
+    println!("{name} with seed {SEED}: {report:?}");
     assert!(
         report.violations.is_empty(),
-        "{name} with seed {seed}: {:#?}; logs are in {}",
+        "{name} with seed {SEED}: {:#?}; logs are in {}",
         report.violations,
         logs.display()
     );
-    drop(place);
+    drop(servers);
     fs::remove_dir_all(logs).unwrap();
 }
 
-#[tokio::test]
-async fn a_command_service_killed_between_commit_and_publishing() {
-    survives("kill-after-commit", 1).await;
+macro_rules! survives {
+    ($($test:ident: $scenario:literal,)+) => {$(
+        #[tokio::test]
+        async fn $test() {
+            assert_survives($scenario).await;
+        }
+    )+};
 }
 
-#[tokio::test]
-async fn a_command_service_killed_between_confirm_and_mark() {
-    survives("kill-after-confirm", 1).await;
-}
-
-#[tokio::test]
-async fn a_consumer_service_killed_between_commit_and_acknowledgement() {
-    survives("kill-after-apply", 1).await;
-}
-
-#[tokio::test]
-async fn a_commit_of_unknown_outcome() {
-    survives("unknown-commit", 1).await;
-}
-
-#[tokio::test]
-async fn services_killed_at_any_moment() {
-    survives("kill-any", 1).await;
-}
-
-#[tokio::test]
-async fn links_that_are_cut() {
-    survives("link-cut", 1).await;
-}
-
-#[tokio::test]
-async fn a_link_that_falls_silent() {
-    survives("link-frozen", 1).await;
-}
-
-#[tokio::test]
-async fn a_queue_that_refuses_messages() {
-    survives("queue-refuses", 1).await;
-}
-
-#[tokio::test]
-async fn a_rolling_restart() {
-    survives("rolling-restart", 1).await;
-}
-
-#[tokio::test]
-async fn three_of_each_service_that_start_together() {
-    survives("three-boot-at-once", 1).await;
-}
-
-#[tokio::test]
-async fn a_late_commit_of_an_earlier_event() {
-    survives("late-commit", 1).await;
-}
-
-#[tokio::test]
-async fn servers_killed_one_after_the_other() {
-    survives("servers-in-turn", 1).await;
-}
-
-#[tokio::test]
-async fn full_disks_of_databases() {
-    survives("database-disk-full", 1).await;
-}
-
-#[tokio::test]
-async fn a_full_disk_of_the_broker() {
-    survives("broker-disk-full", 1).await;
-}
-
-#[tokio::test]
-async fn database_servers_without_a_free_connection() {
-    survives("no-connection-left", 1).await;
-}
-
-#[tokio::test]
-async fn processes_that_stop_for_a_while() {
-    survives("process-stopped", 1).await;
-}
-
-#[tokio::test]
-async fn rights_that_are_revoked_and_granted_again() {
-    survives("rights-revoked", 1).await;
-}
-
-#[tokio::test]
-async fn clocks_that_are_wrong_by_minutes() {
-    survives("clocks-wrong", 1).await;
-}
-
-#[tokio::test]
-async fn messages_that_amqp_libraries_cannot_read() {
-    survives("poison-messages", 1).await;
+survives! {
+    nothing_is_lost_by_a_kill_between_commit_and_publishing: "kill-after-commit",
+    nothing_is_lost_by_a_kill_between_confirm_and_mark: "kill-after-confirm",
+    nothing_is_lost_by_a_kill_between_apply_and_acknowledgement: "kill-after-apply",
+    nothing_is_lost_by_a_commit_with_unknown_outcome: "unknown-commit",
+    nothing_is_lost_by_kills_at_random_moments: "kill-any",
+    nothing_is_lost_by_broken_links: "link-cut",
+    nothing_is_lost_by_a_silent_link: "link-frozen",
+    nothing_is_lost_by_a_queue_that_refuses_messages: "queue-refuses",
+    nothing_is_lost_by_a_rolling_restart: "rolling-restart",
+    nothing_is_lost_by_a_simultaneous_first_start: "three-start-at-once",
+    nothing_is_lost_by_a_late_commit_of_an_earlier_event: "late-commit",
+    nothing_is_lost_by_kills_of_all_servers_in_turn: "servers-in-turn",
+    nothing_is_lost_by_full_disks_of_databases: "database-disk-full",
+    nothing_is_lost_by_a_full_disk_of_the_broker: "broker-disk-full",
+    nothing_is_lost_without_free_database_connections: "no-connection-left",
+    nothing_is_lost_by_suspended_processes: "process-stopped",
+    nothing_is_lost_by_revoked_privileges: "privileges-revoked",
+    nothing_is_lost_by_wrong_clocks: "clocks-wrong",
+    nothing_is_lost_by_poison_messages: "poison-messages",
 }

@@ -1,9 +1,10 @@
-//! Lag is above zero while anything committed is unseen, and returns to zero
-//! without new traffic.
+//! The lag is above zero while a committed event is missing in the views, and returns to
+//! zero without new traffic.
 
-use crate::harness::{Links, Response, Servers, Shop, assert_views_agree, eventually};
+use crate::harness::{Response, Shop, assert_views_agree, eventually, execute};
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
+use shared_events::Topic;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -15,8 +16,8 @@ async fn lag(shop: &Shop) -> i64 {
     status(shop).await.integer("lagMilliseconds")
 }
 
-/// Waits until there is lag, and until it has grown.
-async fn grows(shop: &Shop) {
+/// Waits until there is lag and until it has grown by half a second.
+async fn wait_for_growth(shop: &Shop) {
     let above = async |bound| {
         eventually(async || {
             let now = lag(shop).await;
@@ -29,31 +30,33 @@ async fn grows(shop: &Shop) {
     assert_eq!(status(shop).await.body["isCaughtUp"], false);
 }
 
-/// Waits until there is none, though nothing happens any more.
-async fn vanishes(shop: &Shop) {
+/// Waits until there is no lag.
+async fn wait_for_zero(shop: &Shop) {
     shop.caught_up().await;
     let status = status(shop).await;
     assert_eq!((status.integer("lagSeconds"), status.integer("pendingEvents")), (0, 0));
 }
 
-/// Of the topic that has been silent for longest.
+/// The time of the newest watermark of each topic, whichever is oldest; the epoch if a topic
+/// has none.
 async fn newest_watermark(shop: &Shop) -> DateTime<Utc> {
-    let newest = "SELECT coalesce(min(taken_at) FILTER (WHERE topics = 3), 'epoch'::timestamptz)
+    let newest = "SELECT coalesce(min(taken_at) FILTER (WHERE topics = $1), 'epoch'::timestamptz)
                   FROM (SELECT max(taken_at) AS taken_at, count(*) OVER () AS topics
                         FROM watermarks
                         GROUP BY topic) AS newest";
-    sqlx::query_scalar(newest).fetch_one(&shop.databases.read).await.unwrap()
+    let topics = Topic::ALL.len() as i64;
+    sqlx::query_scalar(newest).bind(topics).fetch_one(&shop.databases.read).await.unwrap()
 }
 
 #[tokio::test]
-async fn an_idle_shop_has_none() {
+async fn an_idle_shop_has_no_lag() {
     let shop = Shop::start().await;
     let before = status(&shop).await;
     assert_eq!(before.body["lastProcessedEventTimestamp"], serde_json::Value::Null);
     shop.product("Tea", "5", 10).await;
-    vanishes(&shop).await;
+    wait_for_zero(&shop).await;
     assert!(status(&shop).await.body["lastProcessedTimestamp"].as_str().unwrap().ends_with('Z'));
-    // It does not creep up between one watermark and the next.
+    // It stays zero between watermarks.
     for _ in 0..4 {
         let seen = newest_watermark(&shop).await;
         eventually(async || {
@@ -66,22 +69,22 @@ async fn an_idle_shop_has_none() {
     shop.stop().await;
 }
 
-/// Events that were committed so long ago that watermarks tell of them.
-async fn told_of(shop: &Shop) -> BTreeSet<Uuid> {
+/// Events that were committed so long ago that watermarks count them.
+async fn counted_events(shop: &Shop) -> BTreeSet<Uuid> {
     let old = "SELECT id FROM outbox WHERE created_at < now() - interval '3 seconds'";
     sqlx::query_scalar(old).fetch_all(&shop.databases.write).await.unwrap().into_iter().collect()
 }
 
 #[tokio::test]
-async fn under_load_none_is_only_told_when_there_is_none() {
+async fn zero_lag_is_reported_under_load_only_if_no_event_is_missing() {
     let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 1_000_000).await;
     let orders = join_all((1..=4).map(async |customer| {
         for _ in 0..400 {
-            assert_eq!(shop.order(customer, product, 1).await.status, 201);
+            shop.place_order(customer, product, 1).await;
         }
     }));
-    // The consumer stalls again and again, so that there is something to be told.
+    // The consumer stalls twice, so that there is lag.
     let stalls = async {
         for _ in 0..2 {
             shop.consumer.signal("STOP");
@@ -91,19 +94,19 @@ async fn under_load_none_is_only_told_when_there_is_none() {
             })
             .await;
             shop.consumer.signal("CONT");
-            vanishes(&shop).await;
+            wait_for_zero(&shop).await;
         }
     };
     let watching = async {
         loop {
-            let old = told_of(&shop).await;
+            let old = counted_events(&shop).await;
             if status(&shop).await.body["isCaughtUp"] == true {
                 let seen: Vec<Uuid> = sqlx::query_scalar("SELECT event_id FROM processed_events")
                     .fetch_all(&shop.databases.read)
                     .await
                     .unwrap();
                 let seen: BTreeSet<Uuid> = seen.into_iter().collect();
-                assert!(old.is_subset(&seen), "told of no lag, though events are missing");
+                assert!(old.is_subset(&seen), "zero lag was reported while events were missing");
             }
         }
     };
@@ -111,61 +114,52 @@ async fn under_load_none_is_only_told_when_there_is_none() {
         _ = async { tokio::join!(orders, stalls) } => {}
         _ = watching => {}
     }
-    vanishes(&shop).await;
+    wait_for_zero(&shop).await;
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn it_grows_while_the_consumer_is_away_and_vanishes_without_traffic() {
+async fn lag_grows_while_the_consumer_is_down_and_then_returns_to_zero() {
     let mut shop = Shop::start().await;
-    vanishes(&shop).await;
+    wait_for_zero(&shop).await;
     shop.consumer.kill();
     let product = shop.product("Tea", "5", 10).await;
-    grows(&shop).await;
+    wait_for_growth(&shop).await;
     shop.consumer.restart();
-    vanishes(&shop).await;
+    wait_for_zero(&shop).await;
     assert_eq!(shop.get(&format!("/api/products/{product}")).await.status, 200);
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn a_silent_publisher_shows_as_lag() {
+async fn lag_grows_while_the_publisher_is_down() {
     let mut shop = Shop::start().await;
-    vanishes(&shop).await;
+    wait_for_zero(&shop).await;
     shop.command.kill();
-    grows(&shop).await;
+    wait_for_growth(&shop).await;
     shop.command.restart();
     shop.command.healthy().await;
-    vanishes(&shop).await;
+    wait_for_zero(&shop).await;
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn a_broker_that_is_away_shows_as_lag() {
-    let servers = Servers::of_environment();
-    let links = Links::to(&servers);
-    links.open().await;
-    let shop = Shop::spawn(&servers, links.ports(), None).await;
-    shop.command.healthy().await;
-    shop.consumer.healthy().await;
-    vanishes(&shop).await;
+async fn lag_grows_while_the_broker_is_unreachable() {
+    let (shop, links) = Shop::start_with_links().await;
+    wait_for_zero(&shop).await;
     links.command_broker.cut().await;
     links.consumer_broker.cut().await;
     shop.product("Tea", "5", 10).await;
-    grows(&shop).await;
-    // Their number is not known then.
-    eventually(async || {
-        let status = status(&shop).await;
-        if status.body["pendingEvents"].is_null() { Ok(()) } else { Err(status.text) }
-    })
-    .await;
+    wait_for_growth(&shop).await;
+    // The number of missing events is unknown then.
+    shop.get_until("/sync-status", |status| status.body["pendingEvents"].is_null()).await;
     links.open().await;
-    vanishes(&shop).await;
+    wait_for_zero(&shop).await;
     shop.stop().await;
 }
 
-/// Waits for watermarks of every topic that were taken later than now.
-async fn later_watermarks(shop: &Shop) {
+/// Waits for new watermarks of all topics.
+async fn wait_for_watermarks(shop: &Shop) {
     let now = Utc::now();
     eventually(async || {
         let newest = newest_watermark(shop).await;
@@ -175,11 +169,11 @@ async fn later_watermarks(shop: &Shop) {
 }
 
 #[tokio::test]
-async fn events_that_are_published_again_by_hand_are_counted_once() {
+async fn events_published_again_by_hand_are_counted_once() {
     let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 100).await;
     for customer in 1..=5 {
-        assert_eq!(shop.order(customer, product, 1).await.status, 201);
+        shop.place_order(customer, product, 1).await;
     }
     shop.caught_up().await;
     for by_hand in [
@@ -191,10 +185,10 @@ async fn events_that_are_published_again_by_hand_are_counted_once() {
         "UPDATE outbox SET published_at = NULL",
     ] {
         for _ in 0..2 {
-            sqlx::query(by_hand).execute(&shop.databases.write).await.unwrap();
+            execute(&shop.databases.write, by_hand).await;
             shop.caught_up().await;
-            later_watermarks(&shop).await;
-            vanishes(&shop).await;
+            wait_for_watermarks(&shop).await;
+            wait_for_zero(&shop).await;
             assert_eq!(status(&shop).await.body["eventsApplied"], 6, "{by_hand}");
         }
     }
@@ -206,7 +200,7 @@ async fn events_that_are_published_again_by_hand_are_counted_once() {
 }
 
 #[tokio::test]
-async fn it_vanishes_after_tables_were_emptied() {
+async fn lag_returns_to_zero_after_tables_were_truncated() {
     let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 100).await;
     shop.caught_up().await;
@@ -216,39 +210,39 @@ async fn it_vanishes_after_tables_were_emptied() {
         ("TRUNCATE outbox, outbox_progress", "TRUNCATE sync_status, topic_progress, watermarks"),
         ("TRUNCATE outbox, outbox_progress", "TRUNCATE sync_status"),
     ] {
-        sqlx::query(write).execute(&shop.databases.write).await.unwrap();
-        sqlx::query(read).execute(&shop.databases.read).await.unwrap();
+        execute(&shop.databases.write, write).await;
+        execute(&shop.databases.read, read).await;
         assert_eq!(status(&shop).await.status, 200, "{read}");
-        later_watermarks(&shop).await;
-        vanishes(&shop).await;
+        wait_for_watermarks(&shop).await;
+        wait_for_zero(&shop).await;
         let ordered = shop.order(1, product, 1).await;
-        let event = ordered.headers["x-event-id"].to_str().unwrap();
+        let event = ordered.event_id();
         let shown = shop.get(&format!("/api/orders?after={event}&wait=10000&strict=true")).await;
         assert_eq!(shown.status, 200, "{write}, {read}");
-        later_watermarks(&shop).await;
-        vanishes(&shop).await;
+        wait_for_watermarks(&shop).await;
+        wait_for_zero(&shop).await;
     }
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn after_a_restart_it_is_told_from_what_was_known_before() {
+async fn lag_after_a_restart_continues_from_the_stored_watermarks() {
     let mut shop = Shop::start().await;
-    vanishes(&shop).await;
+    wait_for_zero(&shop).await;
     let before = newest_watermark(&shop).await;
     shop.consumer.kill();
     shop.product("Tea", "5", 10).await;
     shop.command.kill();
     shop.query.kill();
-    // Nothing but the query service runs, and it knows since when it knows nothing.
+    // Only the query service runs. It measures from the newest watermark.
     shop.query.restart();
     shop.query.healthy().await;
-    grows(&shop).await;
-    let told = chrono::TimeDelta::milliseconds(lag(&shop).await);
-    assert!(told <= Utc::now() - before + chrono::TimeDelta::seconds(1), "{told}");
+    wait_for_growth(&shop).await;
+    let lag = chrono::TimeDelta::milliseconds(lag(&shop).await);
+    assert!(lag <= Utc::now() - before + chrono::TimeDelta::seconds(1), "{lag}");
     shop.command.restart();
     shop.consumer.restart();
     shop.command.healthy().await;
-    vanishes(&shop).await;
+    wait_for_zero(&shop).await;
     shop.stop().await;
 }

@@ -1,15 +1,15 @@
-//! Orders of up to 2,000 lines are accepted, counted exactly, and do not delay small
-//! ones.
+//! Orders of up to 2,000 lines are accepted, are counted exactly, and do not block small
+//! orders.
 
-use crate::harness::{Response, Shop, assert_views_agree, client, json, order};
+use crate::harness::database::DEAD_LETTERS;
+use crate::harness::{Shop, assert_views_agree};
 use futures::future::join_all;
-use reqwest::Method;
 use std::time::{Duration, Instant};
 
-/// Most lines of an order.
+/// Maximum number of lines.
 const LINES: usize = 2_000;
 
-/// An order of so many lines, of these products in turn.
+/// An order with this many lines, for these products in turn.
 fn large(customer: i64, products: &[i64], lines: usize) -> String {
     let lines: Vec<String> = products
         .iter()
@@ -21,7 +21,7 @@ fn large(customer: i64, products: &[i64], lines: usize) -> String {
 }
 
 #[tokio::test]
-async fn an_order_of_most_lines_is_in_all_views_and_one_line_more_is_refused() {
+async fn an_order_with_2000_lines_is_in_all_views_and_one_with_2001_is_refused() {
     let shop = Shop::start().await;
     let mut products = Vec::new();
     for number in 0..50 {
@@ -29,11 +29,11 @@ async fn an_order_of_most_lines_is_in_all_views_and_one_line_more_is_refused() {
         products.extend(join_all((0..10).map(|_| shop.product(&category, "0.05", 100))).await);
     }
     let placed = shop.post("/api/orders", &large(1, &products, LINES)).await;
-    assert_eq!(placed.status, 201, "{}", placed.text);
+    placed.assert_status(201);
     assert_eq!(placed.body["items"].as_array().unwrap().len(), LINES);
     assert_eq!(placed.body["total"].as_f64(), Some(200.0));
     let refused = shop.post("/api/orders", &large(1, &products, LINES + 1)).await;
-    assert_eq!((refused.status, refused.error()), (400, "Invalid order data"));
+    refused.assert_refused(400, "Invalid order data");
     assert!(refused.text.contains("must be a list of 1 to 2000 lines"), "{}", refused.text);
 
     shop.caught_up().await;
@@ -52,11 +52,9 @@ async fn an_order_of_most_lines_is_in_all_views_and_one_line_more_is_refused() {
     assert_eq!((customer.integer("totalSpent"), customer.integer("orderCount")), (200, 1));
     assert_views_agree(&shop.databases).await;
 
-    let status = format!("/api/orders/{id}/status");
     let began = Instant::now();
-    let cancelled = shop.command(Method::PUT, &status, r#"{"status":"CANCELLED"}"#).await;
-    assert_eq!(cancelled.status, 200, "{}", cancelled.text);
-    // Half of the time that its statements have.
+    shop.set_status(id, "CANCELLED").await.assert_status(200);
+    // Half of the statement timeout.
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     shop.caught_up().await;
     let customer = shop.get("/api/analytics/customers/1/lifetime-value").await;
@@ -68,25 +66,23 @@ async fn an_order_of_most_lines_is_in_all_views_and_one_line_more_is_refused() {
 }
 
 #[tokio::test]
-async fn the_largest_event_gets_through() {
+async fn the_largest_possible_event_is_applied() {
     let shop = Shop::start().await;
     let (name, category) = ("𝄞".repeat(200), "𝄞".repeat(100));
     let body = format!(r#"{{"name":"{name}","category":"{category}","price":1.2345}}"#);
     let product = shop.post("/api/products", &body).await.integer("productId");
-    let url = format!("http://{}/api/orders", shop.command.address("api").await);
     let order = large(1, &[product], LINES);
-    // The response is stored and returned again in full.
+    // The response is stored and replayed in full.
     let mut texts = Vec::new();
     for _ in 0..2 {
-        let request = json(&client(), Method::POST, url.clone(), &order);
-        let placed = Response::to(request.header("idempotency-key", "large")).await.unwrap();
+        let headers = [("idempotency-key", "large")];
+        let placed = shop.post_with("/api/orders", &order, &headers).await;
         assert_eq!(placed.status, 201, "{}", &placed.text[..200]);
         texts.push(placed.text);
     }
     assert!(texts[0] == texts[1]);
     shop.caught_up().await;
-    let letters = "SELECT count(*) FROM dead_letters";
-    assert_eq!(shop.databases.query_read(letters).await, 0);
+    assert_eq!(shop.databases.query_read(DEAD_LETTERS).await, 0);
     let bytes = "SELECT max(octet_length(payload::text))::bigint FROM outbox";
     assert!(shop.databases.query_write(bytes).await > 2_500_000);
     assert_views_agree(&shop.databases).await;
@@ -94,7 +90,7 @@ async fn the_largest_event_gets_through() {
 }
 
 #[tokio::test]
-async fn small_orders_go_on_beside_large_ones() {
+async fn small_orders_are_accepted_concurrently_with_large_ones() {
     let shop = Shop::start().await;
     let products = join_all((0..20).map(|_| shop.product("Tea", "0.05", 1_000_000))).await;
     let bodies: Vec<String> =
@@ -106,13 +102,12 @@ async fn small_orders_go_on_beside_large_ones() {
     }));
     let (large, small) = tokio::join!(large, small);
     for response in large.iter().chain(&small) {
-        assert_eq!(response.status, 201, "{}", response.text);
+        response.assert_status(201);
     }
     let lines = "SELECT count(*) FROM order_items";
     assert_eq!(shop.databases.query_write(lines).await, 12 * LINES as i64 + 200);
     shop.caught_up().await;
     assert_views_agree(&shop.databases).await;
-    // Later orders are accepted as before.
-    assert_eq!(shop.post("/api/orders", &order(1, products[0], 1)).await.status, 201);
+    shop.place_order(1, products[0], 1).await;
     shop.stop().await;
 }

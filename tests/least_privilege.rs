@@ -1,7 +1,9 @@
-//! Each service can do its work with its database role and broker user, as every other
-//! test shows, and is refused what is not its work.
+//! The database role and the broker user of each service permit nothing beyond its task. (The
+//! other tests show that they permit the task.)
 
-use crate::harness::{Servers, Service, Shop, assert_views_agree, eventually, free_port};
+use crate::harness::{
+    Response, Servers, Service, Shop, assert_views_agree, client, execute, free_port,
+};
 use lapin::options::{
     BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
     QueuePurgeOptions,
@@ -12,11 +14,11 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
 
 #[tokio::test]
-async fn the_query_service_can_only_read() {
+async fn the_query_service_can_only_read_views() {
     let shop = Shop::start().await;
     shop.product("Tea", "5", 10).await;
     shop.caught_up().await;
-    let url = shop.databases.query_url(Servers::of_environment().read_port());
+    let url = shop.databases.url_as("query_service");
     let mut connection = PgConnection::connect(&url).await.unwrap();
     for statement in [
         "DELETE FROM products_read",
@@ -30,55 +32,52 @@ async fn the_query_service_can_only_read() {
         "SELECT lo_create(0)",
         "SELECT lo_from_bytea(0, 'x')",
     ] {
-        refused(&mut connection, statement).await;
+        assert_refused(&mut connection, statement).await;
     }
-    refused_to_any_service(&mut connection).await;
+    assert_refused_to_any_service(&mut connection).await;
 
-    // What the consumer service makes later can be read as well.
-    let url = shop.databases.consumer_url(Servers::of_environment().read_port());
+    // It can also read what the consumer service creates later.
+    let url = shop.databases.url_as("consumer_service");
     let mut consumer = PgConnection::connect(&url).await.unwrap();
-    let make = "CREATE SCHEMA rebuilt; CREATE TABLE rebuilt.view AS SELECT 7 AS figure";
-    sqlx::raw_sql(make).execute(&mut consumer).await.unwrap();
-    let figure: i32 = sqlx::query_scalar("SELECT figure FROM rebuilt.view")
+    let create = "CREATE SCHEMA rebuilt; CREATE TABLE rebuilt.view AS SELECT 7 AS value";
+    sqlx::raw_sql(create).execute(&mut consumer).await.unwrap();
+    let value: i32 = sqlx::query_scalar("SELECT value FROM rebuilt.view")
         .fetch_one(&mut connection)
         .await
         .unwrap();
-    assert_eq!(figure, 7);
-    refused(&mut connection, "DELETE FROM rebuilt.view").await;
+    assert_eq!(value, 7);
+    assert_refused(&mut connection, "DELETE FROM rebuilt.view").await;
     drop((connection, consumer));
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn no_service_is_more_than_the_owner_of_its_database() {
+async fn no_service_has_privileges_beyond_its_database() {
     let shop = Shop::start().await;
-    let servers = Servers::of_environment();
-    for url in [
-        shop.databases.command_url(servers.write_port()),
-        shop.databases.consumer_url(servers.read_port()),
-    ] {
+    for role in ["command_service", "consumer_service"] {
+        let url = shop.databases.url_as(role);
         let mut connection = PgConnection::connect(&url).await.unwrap();
-        refused_to_any_service(&mut connection).await;
+        assert_refused_to_any_service(&mut connection).await;
     }
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn no_service_gets_into_the_other_sides_database() {
+async fn no_service_of_the_read_side_can_connect_to_the_write_database() {
     let shop = Shop::start().await;
-    let read_port = Servers::of_environment().read_port();
-    // Even if both are on one server.
-    let [_, people] = shop.databases.urls();
+    // Both databases are on one server here.
+    let [_, superuser] = shop.databases.urls();
     let name = format!("test_{}", Uuid::new_v4().simple());
-    let mut server = PgConnection::connect(&people).await.unwrap();
+    let mut server = PgConnection::connect(&superuser).await.unwrap();
     let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
     sqlx::raw_sql(create).execute(&mut server).await.unwrap();
     let beside = |url: &str| format!("{}/{name}", url.rsplit_once('/').unwrap().0);
-    let mut write = PgConnection::connect(&beside(&people)).await.unwrap();
-    let rights = include_str!("../db/roles/write_db.sql");
-    sqlx::raw_sql(rights).execute(&mut write).await.unwrap();
-    for url in [shop.databases.consumer_url(read_port), shop.databases.query_url(read_port)] {
-        let error = PgConnection::connect(&beside(&url)).await.err().unwrap();
+    let mut write = PgConnection::connect(&beside(&superuser)).await.unwrap();
+    let privileges = include_str!("../db/roles/write_db.sql");
+    sqlx::raw_sql(privileges).execute(&mut write).await.unwrap();
+    for role in ["consumer_service", "query_service"] {
+        let url = beside(&shop.databases.url_as(role));
+        let error = PgConnection::connect(&url).await.err().unwrap();
         assert_eq!(sqlstate(&error), "42501", "{error}");
     }
     write.close().await.unwrap();
@@ -88,15 +87,12 @@ async fn no_service_gets_into_the_other_sides_database() {
 }
 
 #[tokio::test]
-async fn an_owner_of_a_database_has_no_superuser_run_its_code() {
+async fn granting_privileges_runs_no_code_of_a_database_owner() {
     let shop = Shop::start().await;
-    let servers = Servers::of_environment();
     let [write, read] = shop.databases.urls();
-    for (owner, people) in [
-        (shop.databases.command_url(servers.write_port()), write),
-        (shop.databases.consumer_url(servers.read_port()), read),
-    ] {
-        let mut connection = PgConnection::connect(&owner).await.unwrap();
+    for (owner, superuser) in [("command_service", write), ("consumer_service", read)] {
+        let url = shop.databases.url_as(owner);
+        let mut connection = PgConnection::connect(&url).await.unwrap();
         sqlx::raw_sql(
             r#"CREATE SCHEMA trap;
             CREATE TABLE trap.caught (who TEXT);
@@ -115,7 +111,7 @@ async fn an_owner_of_a_database_has_no_superuser_run_its_code() {
         connection.close().await.unwrap();
 
         shop.databases.grant().await;
-        let mut connection = PgConnection::connect(&people).await.unwrap();
+        let mut connection = PgConnection::connect(&superuser).await.unwrap();
         let caught: Vec<String> = sqlx::query_scalar("SELECT who FROM trap.caught")
             .fetch_all(&mut connection)
             .await
@@ -126,15 +122,15 @@ async fn an_owner_of_a_database_has_no_superuser_run_its_code() {
 }
 
 #[tokio::test]
-async fn nobody_holds_up_the_services_or_writes_beside_their_databases() {
+async fn read_only_roles_can_take_no_advisory_lock_and_use_no_other_database() {
     let shop = Shop::start().await;
     let [write, read] = shop.databases.monitoring_urls();
-    let query = shop.databases.query_url(Servers::of_environment().read_port());
+    let query = shop.databases.url_as("query_service");
     for url in [&write, &read, &query] {
         let mut connection = PgConnection::connect(url).await.unwrap();
-        refused(&mut connection, "SELECT pg_try_advisory_lock(1)").await;
-        refused(&mut connection, "SELECT pg_advisory_xact_lock_shared(1, 1)").await;
-        // It is on each server, whatever else is.
+        assert_refused(&mut connection, "SELECT pg_try_advisory_lock(1)").await;
+        assert_refused(&mut connection, "SELECT pg_advisory_xact_lock_shared(1, 1)").await;
+        // This database exists on every server.
         let elsewhere = format!("{}/postgres", url.rsplit_once('/').unwrap().0);
         let error = PgConnection::connect(&elsewhere).await.err().unwrap();
         assert_eq!(sqlstate(&error), "42501", "{error}");
@@ -143,7 +139,7 @@ async fn nobody_holds_up_the_services_or_writes_beside_their_databases() {
 }
 
 #[tokio::test]
-async fn who_watches_the_servers_sees_no_data() {
+async fn the_monitoring_role_can_read_statistics_but_no_data() {
     let shop = Shop::start().await;
     shop.product("Tea", "5", 10).await;
     shop.caught_up().await;
@@ -156,7 +152,7 @@ async fn who_watches_the_servers_sees_no_data() {
         ),
     ] {
         let mut connection = PgConnection::connect(&url).await.unwrap();
-        // What the exporter reads: sessions of other roles, and the sizes of databases.
+        // The exporter reads sessions of other roles and sizes of databases.
         let seen: i64 = sqlx::query_scalar(
             "SELECT count(*) FILTER (WHERE query NOT LIKE '<insufficient privilege>')
              FROM pg_stat_activity
@@ -168,23 +164,24 @@ async fn who_watches_the_servers_sees_no_data() {
         .unwrap();
         assert!(seen > 0);
         for statement in data {
-            refused(&mut connection, statement).await;
+            assert_refused(&mut connection, statement).await;
         }
-        refused(&mut connection, "CREATE TABLE mine (id INT)").await;
-        refused_to_any_service(&mut connection).await;
+        assert_refused(&mut connection, "CREATE TABLE mine (id INT)").await;
+        assert_refused_to_any_service(&mut connection).await;
     }
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn what_was_made_before_there_were_roles_becomes_theirs() {
+async fn objects_created_before_the_roles_are_transferred_to_them() {
     let mut shop = Shop::start().await;
     let product = shop.product("Tea", "5", 10).await;
     shop.caught_up().await;
-    // As the versions before did: everything is the superuser's.
+    // In earlier versions the superuser owned everything.
     let [write, read] = [&shop.databases.write, &shop.databases.read];
     for pool in [write, read] {
-        sqlx::raw_sql(
+        execute(
+            pool,
             r#"DO $$
             DECLARE object RECORD;
             BEGIN
@@ -200,27 +197,19 @@ async fn what_was_made_before_there_were_roles_becomes_theirs() {
             END
             $$"#,
         )
-        .execute(pool)
-        .await
-        .unwrap();
+        .await;
     }
     let sales = format!("/api/analytics/products/{product}/sales");
-    eventually(async || {
-        let response = shop.get(&sales).await;
-        if response.status == 503 { Ok(()) } else { Err(response.text) }
-    })
-    .await;
+    shop.get_until(&sales, |response| response.status == 503).await;
 
     shop.databases.grant().await;
-    // It migrates again, as a later version would.
+    // The restarted services migrate, as a later version would.
     shop.command.kill();
     shop.command.restart();
     shop.consumer.kill();
     shop.consumer.restart();
-    for service in [&shop.command, &shop.consumer, &shop.query] {
-        service.healthy().await;
-    }
-    assert_eq!(shop.order(1, product, 2).await.status, 201);
+    shop.healthy().await;
+    shop.place_order(1, product, 2).await;
     shop.caught_up().await;
     assert_eq!(shop.get(&sales).await.body["totalQuantitySold"], 2);
     assert_views_agree(&shop.databases).await;
@@ -252,32 +241,31 @@ async fn the_consumer_service_can_only_consume() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_and_waited_for() {
+async fn a_wrong_password_is_reported_to_operators_only() {
     let shop = Shop::start().await;
-    let url = shop.databases.query_url(Servers::of_environment().read_port());
+    let url = shop.databases.url_as("query_service");
     let settings = vec![
         ("READ_DATABASE_URL", url.replace(":password@", ":wrong@")),
         ("QUERY_SERVICE_PORT", free_port().to_string()),
     ];
     let query = Service::start("query-service", settings, None);
-    eventually(async || {
-        let health = query.health().await;
-        let told = health.text.contains("password authentication failed");
-        if health.status == 503 && told { Ok(()) } else { Err(health.text) }
-    })
-    .await;
-    // Everybody may see that, and operators why.
-    let api = query.address("api").await;
-    let health = reqwest::get(format!("http://{api}/health")).await.unwrap();
-    assert_eq!(health.status(), 503);
-    let health = health.text().await.unwrap();
-    assert!(health.contains("database") && !health.contains("password"), "{health}");
-    assert_eq!(reqwest::get(format!("http://{api}/api/products")).await.unwrap().status(), 503);
+    query
+        .wait_for_health(|health| {
+            health.status == 503 && health.text.contains("password authentication failed")
+        })
+        .await;
+    // The API port shows the status without the reason.
+    let get = async |path| Response::to(client().get(query.url("api", path).await)).await.unwrap();
+    let health = get("/health").await;
+    health.assert_status(503);
+    let text = &health.text;
+    assert!(text.contains("database") && !text.contains("password"), "{text}");
+    get("/api/products").await.assert_status(503);
     shop.stop().await;
 }
 
-/// What is nobody's work.
-async fn refused_to_any_service(connection: &mut PgConnection) {
+/// Asserts that statements are refused which no service needs.
+async fn assert_refused_to_any_service(connection: &mut PgConnection) {
     for statement in [
         "CREATE ROLE mine",
         "CREATE DATABASE mine",
@@ -288,11 +276,11 @@ async fn refused_to_any_service(connection: &mut PgConnection) {
         "CREATE EXTENSION adminpack",
         r#"SET ROLE "user""#,
     ] {
-        refused(connection, statement).await;
+        assert_refused(connection, statement).await;
     }
 }
 
-async fn refused(connection: &mut PgConnection, statement: &'static str) {
+async fn assert_refused(connection: &mut PgConnection, statement: &'static str) {
     let outcome = sqlx::raw_sql(statement).execute(connection).await;
     let error = outcome.err().unwrap_or_else(|| panic!("not refused: {statement}"));
     assert_eq!(sqlstate(&error), "42501", "{statement}: {error}");
@@ -303,12 +291,12 @@ fn sqlstate(error: &sqlx::Error) -> String {
     error.code().unwrap_or_default().into_owned()
 }
 
-/// What the broker said.
+/// The outcome of an AMQP method.
 #[derive(Debug)]
-struct Said(lapin::Result<()>);
+struct Outcome(lapin::Result<()>);
 
-impl Said {
-    /// Whether it was a lack of rights, and nothing else.
+impl Outcome {
+    /// Whether the broker has refused it for lack of permission.
     fn is_refused(&self) -> bool {
         self.0.as_ref().is_err_and(|error| error.to_string().contains("ACCESS_REFUSED"))
     }
@@ -322,9 +310,9 @@ async fn channel(shop: &Shop, user: &str) -> Channel {
     channel
 }
 
-async fn consume(channel: &Channel, queue: &str) -> Said {
+async fn consume(channel: &Channel, queue: &str) -> Outcome {
     let options = BasicConsumeOptions::default();
-    Said(
+    Outcome(
         channel
             .basic_consume(queue.into(), "".into(), options, FieldTable::default())
             .await
@@ -332,21 +320,21 @@ async fn consume(channel: &Channel, queue: &str) -> Said {
     )
 }
 
-async fn declare(channel: &Channel, queue: &str) -> Said {
+async fn declare(channel: &Channel, queue: &str) -> Outcome {
     let options = QueueDeclareOptions::durable();
-    Said(channel.queue_declare(queue.into(), options, FieldTable::default()).await.map(drop))
+    Outcome(channel.queue_declare(queue.into(), options, FieldTable::default()).await.map(drop))
 }
 
-async fn purge(channel: &Channel, queue: &str) -> Said {
-    Said(channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await.map(drop))
+async fn purge(channel: &Channel, queue: &str) -> Outcome {
+    Outcome(channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await.map(drop))
 }
 
-async fn publish(channel: &Channel, exchange: &str, key: &str) -> Said {
+async fn publish(channel: &Channel, exchange: &str, key: &str) -> Outcome {
     let options = BasicPublishOptions::default();
     let sent = channel
         .basic_publish(exchange.into(), key.into(), options, b"{}", BasicProperties::default())
         .await;
-    Said(match sent {
+    Outcome(match sent {
         Ok(confirm) => confirm.await.map(drop),
         Err(error) => Err(error),
     })

@@ -1,13 +1,13 @@
 //! `cargo stack load` verifies the sums of the views.
 
-use crate::harness::{Shop, program};
+use crate::harness::{Shop, execute, program};
 use std::process::Output;
 use tokio::process::Command;
 
-/// Puts a little load on a shop.
+/// Runs it with few requests.
 async fn load(shop: &Shop) -> Output {
-    let command_url = format!("http://{}", shop.command.address("api").await);
-    let query_url = format!("http://{}", shop.query.address("api").await);
+    let command_url = shop.command.url("api", "").await;
+    let query_url = shop.query.url("api", "").await;
     Command::new(program("load"))
         .args(["--users", "60", "--products", "60", "--orders", "300", "--concurrency", "8"])
         .args(["--seed", "7", "--command-url", &command_url, "--query-url", &query_url])
@@ -34,7 +34,8 @@ async fn a_run_verifies_its_own_data_beside_other_data() {
 async fn a_wrong_ten_thousandth_in_one_view_is_found() {
     let shop = Shop::start().await;
     // One product shows a ten-thousandth more revenue than it has.
-    sqlx::raw_sql(
+    execute(
+        &shop.databases.read,
         "CREATE FUNCTION overstate() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN
              NEW.total_revenue := NEW.total_revenue + 0.0001;
@@ -44,9 +45,7 @@ async fn a_wrong_ten_thousandth_in_one_view_is_found() {
          CREATE TRIGGER overstate BEFORE INSERT ON product_sales_view
          FOR EACH ROW WHEN (NEW.product_id = 5) EXECUTE FUNCTION overstate()",
     )
-    .execute(&shop.databases.read)
-    .await
-    .unwrap();
+    .await;
     let output = load(&shop).await;
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{text}");

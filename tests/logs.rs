@@ -1,33 +1,34 @@
-//! Logs: whatever clients send, a line is a line, does nothing to a terminal, and tells
-//! neither secrets nor personal data.
+//! Whatever clients send, log lines stay well-formed and contain no control characters, no
+//! secrets and no personal data.
 
-use crate::harness::{Response, Service, Shop, client, eventually, json};
+use crate::harness::database::DEAD_LETTERS;
+use crate::harness::{Response, Service, Shop, account, eventually, execute};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
-use reqwest::Method;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What must not be in any log.
+/// Texts that no log may contain.
 const PRIVATE: [&str; 5] = ["Lovelace", "ada@example", "Main Street", "s3cret", ":password@"];
 
-/// Everything that our own code has to say.
-const OUR_OWN: &str = "info,access=debug,service_runtime=debug,command_service=debug,consumer_service=debug,\
+/// The log levels with most lines of our own code.
+const DEBUG_LEVELS: &str = "info,access=debug,service_runtime=debug,command_service=debug,consumer_service=debug,\
      query_service=debug,sqlx=debug";
 
-/// Bytes as no client library sends them.
+/// Sends bytes that a client library would not send.
 async fn send_raw(service: &Service, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(service.address("api").await).await.unwrap();
     stream.write_all(request).await.unwrap();
     let mut response = Vec::new();
-    // It may be that the rest of the request is not waited for.
+    // The server may close the connection before it has read everything.
     let _ = stream.read_to_end(&mut response).await;
     String::from_utf8_lossy(&response).into_owned()
 }
 
-/// Requests with all that should not be logged, in places where it might be.
-async fn send_nasty_requests(shop: &Shop) {
+/// Sends requests with control characters, secrets and personal data in every place that
+/// might be logged.
+async fn send_hostile_requests(shop: &Shop) {
     let long = "x".repeat(10_000);
     for service in [&shop.command, &shop.query] {
         for head in [
@@ -50,11 +51,11 @@ async fn send_nasty_requests(shop: &Shop) {
     }
 }
 
-/// Commands that say who somebody is, good ones and bad ones.
+/// Sends valid and invalid commands with personal data.
 async fn send_personal_data(shop: &Shop) {
     let user = r#"{"name":"Ada Lovelace","email":"ada@example.com"}"#;
     let created = shop.post("/api/users", user).await;
-    assert_eq!(created.status, 201, "{}", created.text);
+    created.assert_status(201);
     assert_eq!(shop.post("/api/users", user).await.status, 409);
     for body in [
         r#"{"name":["Ada Lovelace"],"email":"ada@example.com\u001b[2J\n"}"#,
@@ -63,15 +64,13 @@ async fn send_personal_data(shop: &Shop) {
     ] {
         assert_eq!(shop.post("/api/users", body).await.status, 400);
     }
-    let id = created.integer("userId");
-    let account =
-        format!(r#"{{"userId":{id},"address1":"1 Main Street","city":"A","state":"B","zip":"1"}}"#);
-    assert_eq!(shop.post("/api/accounts", &account).await.status, 201);
+    let account = account(created.integer("userId"), "1 Main Street");
+    shop.post("/api/accounts", &account).await.assert_status(201);
     shop.caught_up().await;
 }
 
-/// Messages that become dead letters, whose reasons quote them.
-async fn publish_nasty_events(shop: &Shop) {
+/// Publishes events that become dead letters with reasons that quote them.
+async fn publish_hostile_events(shop: &Shop) {
     let event = |rest: &str| {
         let head = r#""eventId":"a\u001b[2J","timestamp":"2026-01-01T00:00:00Z""#;
         format!("{{{head},{rest}}}").into_bytes()
@@ -83,31 +82,29 @@ async fn publish_nasty_events(shop: &Shop) {
         event(r#""eventType":"AccountCreated","userId":1,"accountId":{"Main Street":1}"#),
     ];
     let mut headers = FieldTable::default();
-    let nasty = AMQPValue::LongString("00-\u{1b}[2Jada@example.com".into());
-    headers.insert("traceparent".into(), nasty);
+    let hostile = AMQPValue::LongString("00-\u{1b}[2Jada@example.com".into());
+    headers.insert("traceparent".into(), hostile);
     let properties = BasicProperties::default()
         .with_message_id("ada@example.com\u{1b}[2J\n".into())
         .with_type("ada@example.com\u{1b}[2J\n".into())
         .with_headers(headers);
-    shop.broker.publish("user-events", &bodies, properties).await;
+    shop.broker.publish_with("user-events", &bodies, properties).await;
     eventually(async || {
-        let letters = shop.databases.query_read("SELECT count(*) FROM dead_letters").await;
+        let letters = shop.databases.query_read(DEAD_LETTERS).await;
         if letters >= 2 { Ok(()) } else { Err(letters) }
     })
     .await;
-    // Whatever comes last has been logged when this is.
+    // Now everything has been logged.
     shop.caught_up().await;
 }
 
-/// What makes the service say that it is at fault, of which clients are told nothing.
-async fn fail(shop: &Shop) -> Response {
+/// Causes an internal error, of which clients get no details.
+async fn cause_internal_error(shop: &Shop) -> Response {
     let rename = "ALTER TABLE users RENAME COLUMN email TO e_mail";
-    sqlx::query(rename).execute(&shop.databases.write).await.unwrap();
-    let url = format!("http://{}/api/users", shop.command.address("api").await);
+    execute(&shop.databases.write, rename).await;
     let user = r#"{"name":"Ada Lovelace","email":"ada@example.org"}"#;
-    let request = json(&client(), Method::POST, url, user).header("x-request-id", "failed-1");
-    let failed = Response::to(request).await.unwrap();
-    assert_eq!((failed.status, failed.error()), (500, "Internal error"));
+    let failed = shop.post_with("/api/users", user, &[("x-request-id", "failed-1")]).await;
+    failed.assert_refused(500, "Internal error");
     failed
 }
 
@@ -117,12 +114,12 @@ fn assert_harmless(service: &Service) {
         let line = log.lines().find(|line| line.contains(private));
         assert_eq!(line, None, "{private} in the log of {}", service.name());
     }
-    let active = log.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{2028}');
-    assert_eq!(active, None, "in the log of {}", service.name());
+    let control = log.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{2028}');
+    assert_eq!(control, None, "in the log of {}", service.name());
 }
 
-/// Whether a line begins as each does that is for people.
-fn begins_a_line(line: &str) -> bool {
+/// Whether a line begins with time, level and target.
+fn is_complete_line(line: &str) -> bool {
     let mut words = line.split_whitespace();
     let is_time = |word: &str| word.len() == 27 && word.ends_with('Z') && word.contains('T');
     words.next().is_some_and(is_time)
@@ -131,20 +128,17 @@ fn begins_a_line(line: &str) -> bool {
 }
 
 #[tokio::test]
-async fn lines_for_people_are_lines_whatever_clients_send() {
+async fn text_lines_stay_well_formed_whatever_clients_send() {
     let mut shop = Shop::start().await;
-    for service in [&mut shop.command, &mut shop.consumer, &mut shop.query] {
-        service.restart_with("RUST_LOG", OUR_OWN);
-        service.healthy().await;
-    }
+    shop.restart_with(&[("RUST_LOG", DEBUG_LEVELS)]).await;
     send_personal_data(&shop).await;
-    send_nasty_requests(&shop).await;
-    publish_nasty_events(&shop).await;
-    fail(&shop).await;
-    for service in [&shop.command, &shop.consumer, &shop.query] {
+    send_hostile_requests(&shop).await;
+    publish_hostile_events(&shop).await;
+    cause_internal_error(&shop).await;
+    for service in shop.services() {
         assert_harmless(service);
         for line in service.log().lines() {
-            assert!(begins_a_line(line), "{line:?}");
+            assert!(is_complete_line(line), "{line:?}");
         }
     }
     let log = shop.command.log();
@@ -153,30 +147,27 @@ async fn lines_for_people_are_lines_whatever_clients_send() {
 }
 
 #[tokio::test]
-async fn json_lines_are_flat_objects_that_name_request_and_trace() {
+async fn json_lines_are_flat_objects_with_request_and_trace_ids() {
     let mut shop = Shop::start().await;
-    for service in [&mut shop.command, &mut shop.consumer, &mut shop.query] {
-        service.restart_with_all(&[("LOG_FORMAT", "json"), ("RUST_LOG", OUR_OWN)]);
-        service.healthy().await;
-    }
+    shop.restart_with(&[("LOG_FORMAT", "json"), ("RUST_LOG", DEBUG_LEVELS)]).await;
     send_personal_data(&shop).await;
-    send_nasty_requests(&shop).await;
-    publish_nasty_events(&shop).await;
-    let failed = fail(&shop).await;
+    send_hostile_requests(&shop).await;
+    publish_hostile_events(&shop).await;
+    let failed = cause_internal_error(&shop).await;
     let mut lines = Vec::new();
-    for service in [&shop.command, &shop.consumer, &shop.query] {
+    for service in shop.services() {
         assert_harmless(service);
         for line in service.log().lines() {
             let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line:?}"));
-            for member in ["timestamp", "level", "target", "message"] {
-                assert!(line[member].is_string(), "{line}");
+            for field in ["timestamp", "level", "target", "message"] {
+                assert!(line[field].is_string(), "{line}");
             }
             let is_flat = |value: &Value| !value.is_object() && !value.is_array();
             assert!(line.as_object().unwrap().values().all(is_flat), "{line}");
             lines.push(line);
         }
     }
-    // The error and the request that it failed belong to one trace, which the client knows.
+    // The error and its request have the trace id that the client gets.
     let trace = failed.headers["traceparent"].to_str().unwrap();
     let of_trace: Vec<&Value> = lines
         .iter()
@@ -188,7 +179,7 @@ async fn json_lines_are_flat_objects_that_name_request_and_trace() {
     assert_eq!(request["request_id"], "failed-1");
     assert!(request["duration_ms"].is_number());
     assert!(of_trace.iter().any(|line| line["level"] == "ERROR"), "{of_trace:?}");
-    // A batch belongs to a trace, too.
+    // A batch has a trace id, too.
     let is_batch = |line: &&Value| line["message"] == "applied a batch";
     let batch = lines.iter().filter(is_batch).find(|line| line["topic"] == "user-events").unwrap();
     assert!(batch["messages"].is_u64() && batch["duration_ms"].is_number(), "{batch}");
@@ -197,12 +188,12 @@ async fn json_lines_are_flat_objects_that_name_request_and_trace() {
 }
 
 #[tokio::test]
-async fn requests_that_went_well_are_not_logged_unless_asked_for() {
+async fn successful_requests_are_not_logged_by_default() {
     let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 10).await;
-    assert_eq!(shop.order(1, product, 1).await.status, 201);
+    shop.place_order(1, product, 1).await;
     assert_eq!(shop.order(1, product, 100).await.status, 400);
-    fail(&shop).await;
+    cause_internal_error(&shop).await;
     let log = shop.command.log();
     assert_eq!(log.matches(" access: ").count(), 1, "{log}");
     shop.stop().await;

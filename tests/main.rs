@@ -38,7 +38,6 @@ mod memory;
 mod metrics;
 mod order_lifecycle;
 mod oversell;
-mod parking;
 mod pgbouncer;
 mod poison_messages;
 mod postman_run;

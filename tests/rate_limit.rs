@@ -1,55 +1,55 @@
-//! Whoever comes too often is told when to come back, and is let in then.
+//! A caller beyond the rate limit gets 429 with `Retry-After` and is accepted after that time.
 
-use crate::harness::{Keys, Response, Shop, client};
+use crate::harness::{Keys, Response, Shop, client, modelled_delay};
 use access::Role;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 const PATH: &str = "/api/analytics/sync-status";
 
-/// The seconds of `Retry-After`, if a request was one too many.
-fn wait(response: &Response) -> Option<u64> {
+/// The seconds of `Retry-After`, if the request exceeds the limit.
+fn retry_after(response: &Response) -> Option<u64> {
     (response.status == 429).then(|| {
         assert_eq!(response.error(), "Too many requests");
         response.headers["retry-after"].to_str().unwrap().parse().unwrap()
     })
 }
 
-/// Calls until a request is one too many: how many were not, and how long to wait.
-async fn until_too_many(call: impl AsyncFn() -> Response) -> (usize, u64) {
+/// Sends requests until one exceeds the limit. Returns the number of accepted requests and
+/// the seconds of `Retry-After`.
+async fn exceed_limit(call: impl AsyncFn() -> Response) -> (usize, u64) {
     for calls in 0..100 {
         let response = call().await;
-        match wait(&response) {
+        match retry_after(&response) {
             Some(seconds) => return (calls, seconds),
             None => assert!(response.status < 500, "{}", response.text),
         }
     }
-    panic!("nobody is ever told to come back");
+    panic!("there is no limit");
 }
 
 #[tokio::test]
-async fn whoever_comes_back_when_told_is_let_in() {
+async fn a_request_is_accepted_after_the_time_of_retry_after() {
     let settings = [("RATE_LIMIT", "1"), ("RATE_LIMIT_BURST", "3")];
     let shop = Shop::start_with(&settings).await;
-    let url = format!("http://{}{PATH}", shop.query.address("api").await);
+    let url = shop.query.url("api", PATH).await;
     let call = async || Response::to(client().get(&url)).await.unwrap();
-    let (calls, seconds) = until_too_many(call).await;
+    let (calls, seconds) = exceed_limit(call).await;
     assert!(calls >= 3, "{calls}");
     assert_eq!(seconds, 1);
-    // What is promised is a time; there is nothing else to wait for.
-    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    modelled_delay(Duration::from_secs(seconds)).await;
     assert_eq!(call().await.status, 200);
     for _ in 0..10 {
         assert_eq!(shop.get("/health").await.status, 200);
         assert_eq!(shop.query.health().await.status, 200);
     }
-    // Paths that there are not count, too.
-    until_too_many(async || shop.get("/nothing").await).await;
+    // Requests for unknown paths count, too.
+    exceed_limit(async || shop.get("/nothing").await).await;
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn callers_are_counted_by_key_and_others_by_address() {
+async fn the_limit_is_per_key_or_else_per_address() {
     let mut keys = Keys::empty();
     let [ada, eva] = [keys.add(&[Role::Reader]), keys.add(&[Role::Reader])];
     let shop = Shop::start_with(&[
@@ -60,7 +60,7 @@ async fn callers_are_counted_by_key_and_others_by_address() {
         ("TRUSTED_PROXIES", "127.0.0.0/8"),
     ])
     .await;
-    let url = format!("http://{}{PATH}", shop.query.address("api").await);
+    let url = shop.query.url("api", PATH).await;
     let call = async |key: &str, forwarded_for: &str| {
         let request = client().get(&url).header("x-forwarded-for", forwarded_for);
         let request = if key.is_empty() { request } else { request.header("x-api-key", key) };
@@ -68,26 +68,27 @@ async fn callers_are_counted_by_key_and_others_by_address() {
     };
     let number = Cell::new(0);
     let next = || number.replace(number.get() + 1);
-    // A caller is the same from wherever.
-    until_too_many(async || call(&ada, &format!("1.1.1.{}", next())).await).await;
+    // A key has one limit for all addresses.
+    exceed_limit(async || call(&ada, &format!("1.1.1.{}", next())).await).await;
     assert_eq!(call(&eva, "1.1.1.1").await.status, 200);
-    // Somebody without a key is an address, whatever he writes before it.
-    until_too_many(async || call("", &format!("1.1.1.{}, 3.3.3.3", next())).await).await;
+    // Without a key, the address is that of the trusted proxy's client. Forged addresses
+    // before it do not matter.
+    exceed_limit(async || call("", &format!("1.1.1.{}, 3.3.3.3", next())).await).await;
     assert_eq!(call("", "2.2.2.2").await.status, 401);
-    // Of IPv6 a network is one client.
-    until_too_many(async || call("", &format!("2001:db8::{}", next())).await).await;
+    // An IPv6 network has one limit.
+    exceed_limit(async || call("", &format!("2001:db8::{}", next())).await).await;
     assert_eq!(call("", "2001:db8:0:1::1").await.status, 401);
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn who_guesses_is_stopped_and_holders_of_keys_are_not() {
+async fn guessing_credentials_is_limited_and_valid_keys_are_accepted() {
     let mut keys = Keys::empty();
     let key = keys.add(&[Role::Reader]);
-    let secret = "a secret that nobody guesses, of many bytes";
+    let secret = "a secret of more than thirty-two bytes";
     let settings = [("AUTH", "on"), ("API_KEYS_FILE", &*keys.setting()), ("JWT_SECRET", secret)];
     let shop = Shop::start_with(&settings).await;
-    let (client, url) = (client(), format!("http://{}{PATH}", shop.query.address("api").await));
+    let (client, url) = (client(), shop.query.url("api", PATH).await);
     let guess = async |guess: &str| {
         Response::to(client.get(&url).header("authorization", format!("Bearer {guess}")))
             .await
@@ -98,7 +99,7 @@ async fn who_guesses_is_stopped_and_holders_of_keys_are_not() {
     let seconds = loop {
         guesses += 1;
         let response = guess("a.b.c").await;
-        if let Some(seconds) = wait(&response) {
+        if let Some(seconds) = retry_after(&response) {
             break seconds;
         }
         assert_eq!(response.status, 401);

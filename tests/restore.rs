@@ -1,7 +1,6 @@
 //! The commands of "Restore a backup" in docs/runbooks.md restore both databases.
 
-use crate::harness::{Databases, Servers, Shop, assert_views_agree, client};
-use lapin::options::QueueDeleteOptions;
+use crate::harness::{Databases, Response, Shop, account, assert_views_agree, client};
 use shared_events::Topic;
 use sqlx::{Connection, PgConnection};
 use std::cell::Cell;
@@ -12,10 +11,10 @@ use tokio::process::Command;
 
 const DOCS: &str = include_str!("../docs/runbooks.md");
 
-/// The documented commands that begin with this program, for the databases of a test.
+/// The documented commands that start with this program, for the databases of a test.
 fn documented(program: &str, databases: &Databases) -> String {
-    let begin = format!("```sh\n{program} ");
-    let (_, block) = DOCS.split_once(&begin).unwrap_or_else(|| panic!("no {program} in the docs"));
+    let start = format!("```sh\n{program} ");
+    let (_, block) = DOCS.split_once(&start).unwrap_or_else(|| panic!("no {program} in the docs"));
     let (block, _) = block.split_once("\n```").unwrap();
     let [write, read] = databases.urls();
     let mut commands = format!("{program} {block}");
@@ -32,7 +31,7 @@ fn documented(program: &str, databases: &Databases) -> String {
     commands
 }
 
-/// Runs commands as an operator does, in a folder that contains `db/`.
+/// Runs shell commands in a folder that contains `db/`.
 async fn run(commands: &str, folder: &Path) {
     let programs = env::var("POSTGRES_PROGRAMS").unwrap();
     let path = format!("{programs}:{}", env::var("PATH").unwrap_or_default());
@@ -54,28 +53,22 @@ fn folder() -> PathBuf {
     folder
 }
 
-/// Users, products, and orders of every final status.
-async fn trade(shop: &Shop) -> i64 {
-    let user = shop.post("/api/users", r#"{"name":"Ada","email":"ada@example.com"}"#).await;
-    let account = format!(
-        r#"{{"userId":{},"address1":"1 Main St","city":"Ely","state":"MN","zip":"55731"}}"#,
-        user.integer("userId")
-    );
-    assert_eq!(shop.post("/api/accounts", &account).await.status, 201);
+/// Creates a user, a product, and orders with several statuses. Returns the product.
+async fn create_data(shop: &Shop) -> i64 {
+    let user = shop.user("Ada", "ada@example.com").await.integer("userId");
+    shop.post("/api/accounts", &account(user, "1 Main St")).await.assert_status(201);
     let product = shop.product("Tea", "4.5", 100_000).await;
-    for ends in [&["CANCELLED"][..], &["PAID", "REFUNDED"], &["SHIPPED"]] {
-        let order = shop.order(7, product, 3).await.integer("orderId");
-        for status in ends {
-            let path = format!("/api/orders/{order}/status");
-            let body = format!(r#"{{"status":"{status}"}}"#);
-            assert_eq!(shop.command(reqwest::Method::PUT, &path, &body).await.status, 200);
+    for statuses in [&["CANCELLED"][..], &["PAID", "REFUNDED"], &["SHIPPED"]] {
+        let order = shop.place_order(7, product, 3).await;
+        for status in statuses {
+            shop.set_status(order, status).await.assert_status(200);
         }
     }
     product
 }
 
-/// Every relation and function belongs to the service that creates it.
-async fn owned_by(url: &str, role: &str) {
+/// Asserts that a role owns all relations and functions.
+async fn assert_owned_by(url: &str, role: &str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
     let owners: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT relowner::regrole::text FROM pg_class
@@ -92,13 +85,13 @@ async fn owned_by(url: &str, role: &str) {
 }
 
 #[tokio::test]
-async fn both_databases_are_restored_as_documented() {
+async fn the_documented_commands_restore_both_databases() {
     let mut shop = Shop::start().await;
-    let product = trade(&shop).await;
+    let product = create_data(&shop).await;
     shop.caught_up().await;
     let folder = folder();
 
-    // Orders go on: the later dump has some that the earlier one lacks.
+    // Clients place orders during the dumps, so that the later one contains more of them.
     let (backup, done) = (documented("pg_dump", &shop.databases), Cell::new(false));
     let dumping = async {
         run(&backup, &folder).await;
@@ -106,35 +99,32 @@ async fn both_databases_are_restored_as_documented() {
     };
     let ordering = async {
         while !done.get() {
-            assert_eq!(shop.order(8, product, 1).await.status, 201);
+            shop.place_order(8, product, 1).await;
         }
     };
     tokio::join!(dumping, ordering);
 
     // All data is lost, including the broker's.
-    for service in [&mut shop.command, &mut shop.consumer, &mut shop.query] {
+    for service in shop.services_mut() {
         service.kill();
     }
-    let (connection, channel) = shop.broker.channel().await;
     for topic in Topic::ALL {
-        channel.queue_delete(topic.name().into(), QueueDeleteOptions::default()).await.unwrap();
+        shop.broker.delete_queue(topic.name()).await;
     }
-    connection.close(200, "bye".into()).await.unwrap();
     shop.databases.delete().await;
 
     run(&documented("createdb", &shop.databases), &folder).await;
     let [write, read] = shop.databases.urls();
-    owned_by(&write, "command_service").await;
-    owned_by(&read, "consumer_service").await;
-    for service in [&mut shop.command, &mut shop.consumer, &mut shop.query] {
+    assert_owned_by(&write, "command_service").await;
+    assert_owned_by(&read, "consumer_service").await;
+    for service in shop.services_mut() {
         service.restart();
-        service.healthy().await;
     }
+    shop.healthy().await;
     let replay = "curl -X POST localhost:9080/admin/replay";
     assert!(DOCS.contains(replay), "{replay}");
-    let operations = shop.command.address("operations").await;
-    let replayed = client().post(format!("http://{operations}/admin/replay")).send().await.unwrap();
-    assert_eq!(replayed.status(), 202);
+    let url = shop.command.url("operations", "/admin/replay").await;
+    Response::to(client().post(url)).await.unwrap().assert_status(202);
     shop.caught_up().await;
     assert_views_agree(&shop.databases).await;
 
@@ -142,14 +132,11 @@ async fn both_databases_are_restored_as_documented() {
     let orders = shop.databases.query_write("SELECT count(*) FROM orders").await;
     assert!(orders > 3, "no order was placed during the dump");
     assert_eq!(shop.databases.query_read("SELECT count(*) FROM orders_read").await, orders);
-    let placed = shop.order(9, product, 1).await;
-    assert_eq!(placed.status, 201, "{}", placed.text);
+    let order = shop.place_order(9, product, 1).await;
     shop.caught_up().await;
-    shop.wait_until_found(&format!("/api/orders/{}", placed.integer("orderId"))).await;
-    let mut query =
-        PgConnection::connect(&shop.databases.query_url(Servers::of_environment().read_port()))
-            .await
-            .unwrap();
+    shop.wait_until_found(&format!("/api/orders/{order}")).await;
+    let url = shop.databases.url_as("query_service");
+    let mut query = PgConnection::connect(&url).await.unwrap();
     assert!(sqlx::raw_sql("DELETE FROM orders_read").execute(&mut query).await.is_err());
     query.close().await.unwrap();
     fs::remove_dir_all(&folder).unwrap();

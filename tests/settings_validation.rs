@@ -1,5 +1,5 @@
-//! A service does not start with an unusable setting; it names the setting, and never a
-//! secret.
+//! A service does not start with an invalid setting. Its message names the setting and
+//! contains no secret.
 
 /// `cargo stack test` starts no servers for modules of this name.
 mod without_servers {
@@ -8,7 +8,7 @@ mod without_servers {
     use std::process::Command;
 
     #[test]
-    fn an_unusable_credential_setting_is_named() {
+    fn an_invalid_credential_setting_is_named() {
         let store = Keys::empty();
         fs::write(store.path(), "{}").unwrap();
         let absent = store.folder().join("absent").to_str().unwrap().to_owned();
@@ -24,7 +24,7 @@ mod without_servers {
             ),
             ("neither an address nor a network", &[("TRUSTED_PROXIES", "everybody")]),
         ];
-        for (complaint, settings) in cases {
+        for (message, settings) in cases {
             let output = Command::new(program("query-service"))
                 .env("QUERY_SERVICE_PORT", free_port().to_string())
                 .env("QUERY_OPERATIONS_PORT", free_port().to_string())
@@ -33,13 +33,13 @@ mod without_servers {
                 .output()
                 .unwrap();
             let text = String::from_utf8_lossy(&output.stderr);
-            assert!(!output.status.success() && text.contains(complaint), "{complaint}: {text}");
+            assert!(!output.status.success() && text.contains(message), "{message}: {text}");
             assert!(!text.contains(&secret), "{text}");
         }
     }
 
     #[test]
-    fn every_number_has_bounds_that_are_named() {
+    fn a_number_out_of_range_is_named_with_its_range() {
         let cases = [
             ("command-service", "COMMAND_SERVICE_PORT", "0 to 65535"),
             ("command-service", "COMMAND_OPERATIONS_PORT", "0 to 65535"),
@@ -65,15 +65,15 @@ mod without_servers {
                 let output = Command::new(program(service)).env(setting, value).output().unwrap();
                 let text = String::from_utf8_lossy(&output.stderr);
                 assert!(!output.status.success(), "{setting}={value}");
-                let told = format!("must be a whole number from {range}");
-                assert!(text.contains(setting) && text.contains(&told), "{setting}: {text}");
+                let message = format!("must be a whole number from {range}");
+                assert!(text.contains(setting) && text.contains(&message), "{setting}: {text}");
             }
         }
     }
 
     #[tokio::test]
-    async fn an_unusable_setting_is_named_without_its_secrets() {
-        for (setting, value, told) in [
+    async fn an_invalid_setting_is_named_without_secrets() {
+        for (setting, value, message) in [
             ("DATABASE_URL", "postgres://ada:s3cret@localhost:port/x", "--database-url"),
             ("DATABASE_URL", "postgres://ada:s3cret@localhost", "names no database"),
             ("DATABASE_URL", "postgres://ada:s3cret#@localhost/x", "%23"),
@@ -94,7 +94,7 @@ mod without_servers {
             let mut service = Service::start("command-service", settings, None);
             assert!(!service.wait_for_exit().await.success());
             let log = service.log();
-            assert!(log.contains(told) && !log.contains("s3cret"), "{setting}: {log}");
+            assert!(log.contains(message) && !log.contains("s3cret"), "{setting}: {log}");
         }
     }
 }

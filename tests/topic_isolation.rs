@@ -1,45 +1,37 @@
-//! A topic whose queue refuses messages is named by `/health`, and delays no other.
+//! A topic whose queue refuses messages is named in `/health` and delays no other topic.
 
-use crate::harness::{Shop, assert_views_agree, eventually};
-use reqwest::Method;
+use crate::harness::{Response, Shop, assert_views_agree, lock_rows};
 use serde_json::Value;
 
-/// A detail of the command service's health.
+/// A detail of the health of the command service, which must be healthy.
 async fn detail(shop: &Shop, part: &str) -> String {
     let health = shop.command.health().await;
-    assert_eq!(health.status, 200, "{}", health.text);
+    health.assert_status(200);
     health.body[part]["detail"].as_str().unwrap_or_default().to_owned()
 }
 
 #[tokio::test]
-async fn orders_go_on_while_the_queue_of_products_refuses() {
+async fn orders_are_processed_while_the_queue_of_products_refuses_messages() {
     let mut shop = Shop::start().await;
-    shop.command.restart_with("OUTBOX_LIMIT", "1100");
-    // So that few events wait in the consumer.
-    shop.consumer.restart_with("CONSUMER_BATCH", "5");
+    shop.command.restart_with(&[("OUTBOX_LIMIT", "1100")]);
+    // The consumer holds few events.
+    shop.consumer.restart_with(&[("CONSUMER_BATCH", "5")]);
     shop.command.healthy().await;
     let held = shop.product("Held", "5", 10).await;
     let tea = shop.product("Tea", "5", 1_000).await;
     shop.caught_up().await;
 
-    // A lock on this row stops the consumer's product events, and the queue refuses
-    // further ones.
-    let mut operator = shop.databases.read.begin().await.unwrap();
-    sqlx::query("SELECT FROM products_read WHERE product_id = $1 FOR UPDATE")
-        .bind(held)
-        .execute(&mut *operator)
-        .await
-        .unwrap();
-    shop.broker.limit("product-events").await;
-    let path = format!("/api/products/{held}/price");
-    let change = async || shop.command(Method::PUT, &path, r#"{"price":6}"#).await;
-    let refused = loop {
-        let response = change().await;
+    // The row lock stops the product events of the consumer, and the queue refuses more.
+    let select = format!("SELECT FROM products_read WHERE product_id = {held} FOR UPDATE");
+    let lock = lock_rows(&shop.databases.read, &select).await;
+    shop.broker.limit_queue("product-events").await;
+    let refused: Response = loop {
+        let response = shop.set_price(held, 6.0).await;
         if response.status != 200 {
             break response;
         }
     };
-    assert_eq!((refused.status, refused.error()), (503, "Outbox full"));
+    refused.assert_refused(503, "Outbox full");
     let waiting = "SELECT count(*) FROM outbox
                    WHERE topic = 'product-events' AND published_at IS NULL";
     assert!(shop.databases.query_write(waiting).await > 1_000);
@@ -52,34 +44,28 @@ async fn orders_go_on_while_the_queue_of_products_refuses() {
 
     for customer in 1..=20 {
         let ordered = shop.order(customer, tea, 1).await;
-        assert_eq!(ordered.status, 201, "{}", ordered.text);
-        let event = ordered.headers["x-event-id"].to_str().unwrap();
-        let id = ordered.integer("orderId");
+        ordered.assert_status(201);
+        let (event, id) = (ordered.event_id(), ordered.integer("orderId"));
         let path = format!("/api/orders/{id}?after={event}&wait=10000&strict=true");
-        assert_eq!(shop.get(&path).await.status, 200);
+        shop.get(&path).await.assert_status(200);
     }
-    let user = shop.post("/api/users", r#"{"name":"Ada","email":"ada@example.com"}"#).await;
-    assert_eq!(user.status, 201, "{}", user.text);
-    // The number of missing product events is reported as unknown.
-    eventually(async || {
-        let status = shop.get("/sync-status").await;
-        let is_unknown = status.body["pendingEvents"] == Value::Null;
-        if is_unknown && status.body["isCaughtUp"] == false { Ok(()) } else { Err(status.text) }
+    shop.user("Ada", "ada@example.com").await.assert_status(201);
+    // The number of missing product events is unknown.
+    shop.get_until("/sync-status", |status| {
+        status.body["pendingEvents"] == Value::Null && status.body["isCaughtUp"] == false
     })
     .await;
-    let told = shop.command.log().matches("the queue refuses messages").count();
-    assert_eq!(told, 1, "{}", shop.command.log());
+    let logged = shop.command.log().matches("the queue refuses messages").count();
+    assert_eq!(logged, 1, "{}", shop.command.log());
 
-    shop.broker.unlimit().await;
-    operator.rollback().await.unwrap();
-    eventually(async || {
-        let health = shop.command.health().await;
-        let is_well =
-            ["publisher", "outbox"].iter().all(|part| health.body[*part]["status"] == "up");
-        if is_well { Ok(()) } else { Err(health.text) }
-    })
-    .await;
-    assert_eq!(change().await.status, 200);
+    shop.broker.remove_limit().await;
+    lock.rollback().await.unwrap();
+    shop.command
+        .wait_for_health(|health| {
+            ["publisher", "outbox"].iter().all(|part| health.body[*part]["status"] == "up")
+        })
+        .await;
+    shop.set_price(held, 6.0).await.assert_status(200);
     shop.caught_up().await;
     assert_eq!(shop.databases.query_write(waiting).await, 0);
     assert_views_agree(&shop.databases).await;

@@ -1,10 +1,11 @@
-//! `cargo stack verify` finds what is wrong in views, and nothing else, at any
+//! `cargo stack verify` finds every wrong row of the views and reports no correct one, at any
 //! moment.
 
+use crate::harness::database::DEAD_LETTERS;
 use crate::harness::{
-    Databases, Response, Servers, Shop, assert_views_agree, eventually, printed, verify,
+    Databases, Response, Servers, Shop, assert_views_agree, eventually, execute, external_order,
+    printed, program, verify,
 };
-use lapin::BasicProperties;
 use reqwest::Method;
 use shared_events::views::{View, views};
 use sqlx::AssertSqlSafe;
@@ -14,27 +15,20 @@ use uuid::Uuid;
 
 async fn put(shop: &Shop, path: &str, body: &str) -> Response {
     let response = shop.command(Method::PUT, path, body).await;
-    assert_eq!(response.status, 200, "{}", response.text);
+    response.assert_status(200);
     response
 }
 
-async fn move_to(shop: &Shop, order: i64, status: &str) {
-    put(shop, &format!("/api/orders/{order}/status"), &format!(r#"{{"status":"{status}"}}"#)).await;
+async fn set_status(shop: &Shop, order: i64, status: &str) {
+    shop.set_status(order, status).await.assert_status(200);
 }
 
 async fn change(shop: &Shop, product: i64, body: &str) {
     put(shop, &format!("/api/products/{product}"), body).await;
 }
 
-async fn order_of(shop: &Shop, customer: i64, product: i64, quantity: i32) -> i64 {
-    let placed = shop.order(customer, product, quantity).await;
-    assert_eq!(placed.status, 201, "{}", placed.text);
-    placed.integer("orderId")
-}
-
 async fn user(shop: &Shop, name: &str) -> i64 {
-    let body = format!(r#"{{"name":"{name}","email":"{}@example.com"}}"#, Uuid::new_v4());
-    shop.post("/api/users", &body).await.integer("userId")
+    shop.user(name, &format!("{}@example.com", Uuid::new_v4())).await.integer("userId")
 }
 
 async fn account(shop: &Shop, user: i64, zip: i32) {
@@ -44,24 +38,24 @@ async fn account(shop: &Shop, user: i64, zip: i32) {
     assert_eq!(shop.post("/api/accounts", &body).await.status, 201);
 }
 
-/// Something of everything. The first order is of customer 70 and for product 1.
-async fn mixed_load(shop: &Shop) {
+/// Commands of every kind. The first order is by customer 70 and for product 1.
+async fn send_mixed_commands(shop: &Shop) {
     let tea = shop.product("Tea", "4.5000", 100).await;
     let mate = shop.product("zebra \\\"Mate\\\"", "0.0001", 100).await;
     change(shop, mate, r#"{"stock":null}"#).await;
     for customer in [70, 71] {
-        order_of(shop, customer, tea, 2).await;
+        shop.place_order(customer, tea, 2).await;
         let both = format!(
             r#"{{"customerId":{customer},"items":[{{"productId":{tea},"quantity":1}},
                 {{"productId":{mate},"quantity":3,"price":7.10}},
                 {{"productId":{tea},"quantity":2}}]}}"#
         );
         assert_eq!(shop.post("/api/orders", &both).await.status, 201);
-        let cancelled = order_of(shop, customer, tea, 4).await;
-        move_to(shop, cancelled, "CANCELLED").await;
-        let refunded = order_of(shop, customer, mate, 5).await;
-        move_to(shop, refunded, "PAID").await;
-        move_to(shop, refunded, "REFUNDED").await;
+        let cancelled = shop.place_order(customer, tea, 4).await;
+        set_status(shop, cancelled, "CANCELLED").await;
+        let refunded = shop.place_order(customer, mate, 5).await;
+        set_status(shop, refunded, "PAID").await;
+        set_status(shop, refunded, "REFUNDED").await;
     }
     put(shop, &format!("/api/products/{tea}/price"), r#"{"price":5.25}"#).await;
     change(shop, mate, r#"{"category":"Ätherisches","stock":7}"#).await;
@@ -122,7 +116,7 @@ async fn change_first_row(shop: &Shop, view: &View) {
 #[tokio::test]
 async fn every_column_of_every_view_is_verified() {
     let shop = Shop::start().await;
-    mixed_load(&shop).await;
+    send_mixed_commands(&shop).await;
     shop.caught_up().await;
     let output = verify(&shop.databases, &[]).await;
     let text = printed(&output);
@@ -156,11 +150,9 @@ async fn every_column_of_every_view_is_verified() {
 #[tokio::test]
 async fn differences_are_named_with_row_column_and_values() {
     let shop = Shop::start().await;
-    mixed_load(&shop).await;
+    send_mixed_commands(&shop).await;
     shop.caught_up().await;
-    let execute = async |sql: &'static str| {
-        sqlx::raw_sql(sql).execute(&shop.databases.read).await.unwrap();
-    };
+    let read = &shop.databases.read;
     for sql in [
         "UPDATE product_sales_view SET total_revenue = total_revenue + 0.0001 WHERE product_id = 1",
         "DELETE FROM category_metrics_view WHERE category_name = 'Ätherisches'",
@@ -168,7 +160,7 @@ async fn differences_are_named_with_row_column_and_values() {
         "UPDATE hourly_product_sales_view SET total_quantity = -1 WHERE product_id = 2",
         "UPDATE users_read SET zip = '1' WHERE name = 'Ada K'",
     ] {
-        execute(sql).await;
+        execute(read, sql).await;
     }
     let text = printed(&verify(&shop.databases, &["--patience", "0"]).await);
     for line in [
@@ -182,7 +174,7 @@ async fn differences_are_named_with_row_column_and_values() {
         assert!(text.contains(line), "{line} in\n{text}");
     }
 
-    execute("ALTER TABLE orders_read ADD COLUMN is_gift BOOLEAN").await;
+    execute(read, "ALTER TABLE orders_read ADD COLUMN is_gift BOOLEAN").await;
     let output = verify(&shop.databases, &[]).await;
     let text = printed(&output);
     assert_eq!(output.status.code(), Some(2), "{text}");
@@ -191,16 +183,15 @@ async fn differences_are_named_with_row_column_and_values() {
 }
 
 #[tokio::test]
-async fn events_that_were_not_applied_or_not_committed_are_named() {
+async fn events_missing_in_the_views_or_in_the_outbox_are_reported() {
     let shop = Shop::start().await;
     let product = shop.product("Tea", "4.5", 100).await;
-    let order = order_of(&shop, 7, product, 1).await;
-    move_to(&shop, order, "PAID").await;
+    let order = shop.place_order(7, product, 1).await;
+    set_status(&shop, order, "PAID").await;
     shop.caught_up().await;
-    let execute = async |sql: &'static str| {
-        sqlx::query(sql).execute(&shop.databases.read).await.unwrap();
-    };
+    let read = &shop.databases.read;
     execute(
+        read,
         "INSERT INTO processed_events (event_id, counted)
          VALUES ('0190a000-0000-7000-8000-00000000002a', TRUE)",
     )
@@ -212,9 +203,10 @@ async fn events_that_were_not_applied_or_not_committed_are_named() {
          outbox\nnot verified: 1 event not in the outbox\n"
     );
 
-    // An event that is applied and not noted: the view has more than it should.
-    execute("DELETE FROM processed_events WHERE event_id = (SELECT state_event FROM orders_read)")
-        .await;
+    // An event that is applied and not recorded: the view contains too much.
+    let delete =
+        "DELETE FROM processed_events WHERE event_id = (SELECT state_event FROM orders_read)";
+    execute(read, delete).await;
     let text = printed(&verify(&shop.databases, &["--patience", "0"]).await);
     for line in [
         "orders_read, order_id 1: state_version: expected 1, found 2\n",
@@ -226,10 +218,8 @@ async fn events_that_were_not_applied_or_not_committed_are_named() {
         assert!(text.contains(line), "{line} in\n{text}");
     }
 
-    sqlx::raw_sql("DELETE FROM order_items; UPDATE orders SET version = 5")
-        .execute(&shop.databases.write)
-        .await
-        .unwrap();
+    let change = "DELETE FROM order_items; UPDATE orders SET version = 5";
+    execute(&shop.databases.write, change).await;
     let text = printed(&verify(&shop.databases, &["--patience", "0"]).await);
     for line in [
         "write database, order 1: events in the outbox: expected 5, found 2\n",
@@ -241,17 +231,17 @@ async fn events_that_were_not_applied_or_not_committed_are_named() {
 }
 
 #[tokio::test]
-async fn it_is_exact_while_everything_moves() {
+async fn the_comparison_is_exact_under_load() {
     let shop = Shop::start().await;
-    mixed_load(&shop).await;
+    send_mixed_commands(&shop).await;
     let (done, hot) = (Cell::new(false), shop.product("Hot", "1", 1_000_000).await);
     let load = async |client: i64| {
         let mut rounds = 0;
         while !done.get() {
-            let order = order_of(&shop, client, hot, 3).await;
+            let order = shop.place_order(client, hot, 3).await;
             rounds += 1;
             match rounds % 4 {
-                0 => move_to(&shop, order, "CANCELLED").await,
+                0 => set_status(&shop, order, "CANCELLED").await,
                 1 => change(&shop, hot, &format!(r#"{{"name":"Hot {rounds}"}}"#)).await,
                 2 => change(&shop, hot, &format!(r#"{{"stock":{}}}"#, 1_000_000 + rounds)).await,
                 _ => account(&shop, user(&shop, "Eva").await, rounds).await,
@@ -260,34 +250,34 @@ async fn it_is_exact_while_everything_moves() {
         rounds
     };
     let runs = async {
-        let mut on_their_way = 0;
+        let mut in_transit = 0;
         for _ in 0..10 {
-            // One look: events may be on their way, but every row is right.
+            // Without a retry, events may be in transit, but no row is wrong.
             let text = printed(&verify(&shop.databases, &["--patience", "0"]).await);
             let wrong = text.contains("different") || text.contains("not in the outbox");
             assert!(!wrong, "{text}");
-            on_their_way += i32::from(text.contains("not in the views"));
+            in_transit += i32::from(text.contains("not in the views"));
         }
         for _ in 0..3 {
             let output = verify(&shop.databases, &[]).await;
             assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
         }
         done.set(true);
-        on_their_way
+        in_transit
     };
-    let (on_their_way, first, second, third) = tokio::join!(runs, load(71), load(72), load(73));
-    assert!(on_their_way > 0 && first.min(second).min(third) > 5, "not much moved");
+    let (in_transit, first, second, third) = tokio::join!(runs, load(71), load(72), load(73));
+    assert!(in_transit > 0 && first.min(second).min(third) > 5, "too little load");
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn a_backlog_is_waited_for_and_one_that_stands_still_is_told_but_no_row_is_called_wrong() {
+async fn a_backlog_is_reported_as_missing_events_and_not_as_wrong_rows() {
     let mut shop = Shop::start().await;
-    mixed_load(&shop).await;
+    send_mixed_commands(&shop).await;
     shop.caught_up().await;
     shop.consumer.kill();
-    mixed_load(&shop).await;
-    move_to(&shop, 1, "CANCELLED").await;
+    send_mixed_commands(&shop).await;
+    set_status(&shop, 1, "CANCELLED").await;
     change(&shop, 1, r#"{"name":"Green tea","category":"Green","price":1,"stock":3}"#).await;
     account(&shop, 1, 3).await;
     let output = verify(&shop.databases, &["--patience", "1", "--differences", "3"]).await;
@@ -302,8 +292,8 @@ async fn a_backlog_is_waited_for_and_one_that_stands_still_is_told_but_no_row_is
     shop.stop().await;
 }
 
-/// A database that refuses one name, one status and one customer.
-const REFUSING: &str = "
+/// Makes the read database refuse one name, one status and one customer.
+const REFUSE: &str = "
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         RAISE EXCEPTION 'refused' USING ERRCODE = '22000';
@@ -316,32 +306,28 @@ const REFUSING: &str = "
     CREATE TRIGGER refuse BEFORE INSERT ON orders_read
     FOR EACH ROW WHEN (NEW.status = 'PAID' OR NEW.customer_id = 13) EXECUTE FUNCTION refuse()";
 
-async fn on_read_side(databases: &Databases, sql: &str) {
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&databases.read).await.unwrap();
-}
-
-/// Waits until the read side has dealt with every event, and parked so many.
-async fn dealt_with(shop: &Shop, parked: i64) {
+/// Waits until every event is applied or a dead letter, and there are this many of these.
+async fn wait_for_dead_letters(shop: &Shop, expected: i64) {
     eventually(async || {
-        let letters = shop.databases.query_read("SELECT count(*) FROM dead_letters").await;
+        let letters = shop.databases.query_read(DEAD_LETTERS).await;
         let applied = shop.databases.query_read("SELECT count(*) FROM processed_events").await;
         let committed = shop.databases.query_write("SELECT count(*) FROM outbox").await;
-        let done = letters == parked && letters + applied == committed;
+        let done = letters == expected && letters + applied == committed;
         if done { Ok(()) } else { Err(format!("{letters} and {applied} of {committed}")) }
     })
     .await;
 }
 
 #[tokio::test]
-async fn parked_events_are_told_with_their_letters_whatever_came_after_them() {
+async fn dead_letters_are_reported_independently_of_later_events() {
     let shop = Shop::start().await;
     let products = [shop.product("Tea", "4.5", 100).await, shop.product("Mate", "2", 100).await];
     let users = [user(&shop, "Ada").await, user(&shop, "Eva").await];
     let orders =
-        [order_of(&shop, 7, products[0], 2).await, order_of(&shop, 7, products[1], 3).await];
-    dealt_with(&shop, 0).await;
+        [shop.place_order(7, products[0], 2).await, shop.place_order(7, products[1], 3).await];
+    wait_for_dead_letters(&shop, 0).await;
 
-    on_read_side(&shop.databases, REFUSING).await;
+    execute(&shop.databases.read, REFUSE).await;
     for product in products {
         let refused = r#"{"name":"Refused","category":"Other","price":9,"stock":50}"#;
         change(&shop, product, refused).await;
@@ -353,43 +339,33 @@ async fn parked_events_are_told_with_their_letters_whatever_came_after_them() {
     }
     user(&shop, "Refused").await;
     for order in orders {
-        move_to(&shop, order, "PAID").await;
+        set_status(&shop, order, "PAID").await;
     }
-    let placed = [order_of(&shop, 13, products[0], 4).await, order_of(&shop, 13, 1, 5).await];
+    let placed = [shop.place_order(13, products[0], 4).await, shop.place_order(13, 1, 5).await];
     shop.post("/api/products", r#"{"name":"Refused too","category":"New","price":1}"#).await;
-    dealt_with(&shop, 10).await;
+    wait_for_dead_letters(&shop, 10).await;
 
-    // What comes after the parked events: of half of them.
-    on_read_side(&shop.databases, "DROP FUNCTION refuse() CASCADE").await;
+    // Later events of the same aggregates, for half of them.
+    execute(&shop.databases.read, "DROP FUNCTION refuse() CASCADE").await;
     change(&shop, products[0], r#"{"name":"Green tea","stock":60}"#).await;
     account(&shop, users[0], 1).await;
-    move_to(&shop, orders[0], "CANCELLED").await;
-    move_to(&shop, placed[0], "CANCELLED").await;
-    order_of(&shop, 13, products[1], 1).await;
-    dealt_with(&shop, 10).await;
+    set_status(&shop, orders[0], "CANCELLED").await;
+    set_status(&shop, placed[0], "CANCELLED").await;
+    shop.place_order(13, products[1], 1).await;
+    wait_for_dead_letters(&shop, 10).await;
 
     let text = printed(&verify(&shop.databases, &["--patience", "0"]).await);
-    let told = text.lines().filter(|line| line.contains("): dead letter "));
-    assert_eq!(told.count(), 10, "{text}");
+    let reported = text.lines().filter(|line| line.contains("): dead letter "));
+    assert_eq!(reported.count(), 10, "{text}");
     assert!(text.ends_with("not verified: 10 events not in the views\n"), "{text}");
     shop.stop().await;
 }
 
 #[tokio::test]
-async fn a_strangers_event_explains_what_it_touches() {
+async fn an_external_event_is_reported_as_the_possible_cause() {
     let shop = Shop::start().await;
-    let order = br#"{"eventId":"0190a000-0000-7000-8000-00000000002a","eventType":"OrderCreated",
-        "version":1,"aggregateVersion":1,"timestamp":"2026-01-01T10:30:00Z","orderId":900,
-        "customerId":9,"status":"CREATED","items":[{"productId":77,"productName":"Mate",
-        "category":"Mate","quantity":2,"price":1.25}],"total":2.5}"#;
-    shop.broker.publish("order-events", &[order.to_vec()], BasicProperties::default()).await;
-    eventually(async || {
-        match shop.databases.query_read("SELECT count(*) FROM orders_read").await {
-            1 => Ok(()),
-            orders => Err(orders),
-        }
-    })
-    .await;
+    shop.broker.publish("order-events", &[external_order(900).into_bytes()]).await;
+    shop.databases.wait_for_read("SELECT count(*) FROM orders_read", 1).await;
     let output = verify(&shop.databases, &["--patience", "0"]).await;
     let text = printed(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
@@ -405,9 +381,9 @@ async fn a_strangers_event_explains_what_it_touches() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_there_is_told_apart_from_a_difference() {
+async fn an_unreachable_database_is_reported_with_another_exit_code() {
     let databases = Databases::create(&Servers::of_environment()).await;
-    let output = Command::new(crate::harness::program("verify"))
+    let output = Command::new(program("verify"))
         .args(["--database-url", "postgres://nobody@127.0.0.1:1/nothing"])
         .args(["--read-database-url", &databases.urls()[1]])
         .output()

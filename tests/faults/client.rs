@@ -1,93 +1,102 @@
-//! A client that does as `docs/api.md` says: whatever has no final response is sent
-//! again with the same `Idempotency-Key`.
+//! A client as `docs/api.md` recommends: it repeats a request without final response with the
+//! same `Idempotency-Key`.
 
 use super::ledger::Ledger;
-use crate::harness::{Response, client, json};
+use crate::harness::{Response, client, json, modelled_delay};
 use fastrand::Rng;
 use reqwest::{Client as Http, Method};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a client waits for an response before it sends the request again.
-const ANSWER: Duration = Duration::from_secs(6);
+/// Response timeout of a client.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// A request that has no final response by then is a violation: no fault is that long.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A request without final response by then is a violation: no fault lasts that long.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(120);
 
-/// Where clients find the services.
+/// Backoff between attempts, in milliseconds.
+const RETRY_BACKOFF: std::ops::Range<u64> = 20..100;
+
+/// The addresses of the services.
 #[derive(Clone, Debug)]
-pub struct Doors {
-    /// Addresses of command services.
+pub struct Addresses {
+    /// Those of command services.
     pub commands: Vec<String>,
-    /// Addresses of query services.
+    /// Those of query services.
     pub queries: Vec<String>,
 }
 
-/// A client with a plan of its own.
+/// A client with its own sequence of random choices.
 #[derive(Debug)]
 pub struct Client {
-    /// Its choices.
+    /// The random choices.
     pub random: Rng,
-    /// Where it notes its responses.
+    /// The ledger for its responses.
     pub ledger: Arc<Ledger>,
     http: Http,
-    doors: Arc<Doors>,
+    addresses: Arc<Addresses>,
     name: String,
     sent: u64,
 }
 
 impl Client {
-    /// A client whose name no other has.
-    pub fn new(name: String, doors: Arc<Doors>, ledger: Arc<Ledger>, random: Rng) -> Self {
-        Self { random, ledger, http: client(), doors, name, sent: 0 }
+    /// A client with a unique name.
+    pub fn new(name: String, addresses: Arc<Addresses>, ledger: Arc<Ledger>, random: Rng) -> Self {
+        Self { random, ledger, http: client(), addresses, name, sent: 0 }
     }
 
-    /// A text that no request had before.
+    /// A name that no earlier request has used.
     pub fn fresh_name(&self) -> String {
         format!("{}-{}", self.name, self.sent)
     }
 
-    /// Sends a command until it is answered for good; none if it never is.
+    /// Repeats a command until it has a final response; none at the deadline.
     pub async fn send(&mut self, method: Method, path: &str, body: &str) -> Option<Response> {
         self.sent += 1;
         let key = self.fresh_name();
         let began = Instant::now();
-        while began.elapsed() < PATIENCE {
-            let door = self.random.usize(..self.doors.commands.len());
-            let url = format!("http://{}{path}", self.doors.commands[door]);
+        while began.elapsed() < REQUEST_DEADLINE {
+            let url = format!("http://{}{path}", any(&mut self.random, &self.addresses.commands));
             let request = json(&self.http, method.clone(), url, body);
-            match Response::to(request.header("idempotency-key", &key).timeout(ANSWER)).await {
+            let request = request.header("idempotency-key", &key).timeout(RESPONSE_TIMEOUT);
+            match Response::to(request).await {
                 Ok(response) if response.status < 500 => return Some(response),
-                Ok(response) => self.note_failure(&format!("{method} {path}"), &response),
-                // Refused connections had no effect; of all others nobody knows.
-                Err(error) => self.ledger.books().unknown += usize::from(!error.is_connect()),
+                Ok(response) => self.record_failure(&format!("{method} {path}"), &response),
+                // A refused connection had no effect. Any other error leaves the outcome
+                // unknown.
+                Err(error) => self.ledger.entries().unknown += usize::from(!error.is_connect()),
             }
-            self.ledger.books().retries += 1;
-            let pause = Duration::from_millis(self.random.u64(20..100));
-            tokio::time::sleep(pause).await;
+            self.ledger.entries().retries += 1;
+            modelled_delay(Duration::from_millis(self.random.u64(RETRY_BACKOFF))).await;
         }
-        self.ledger.violation(format!("{method} {path} had no final response within {PATIENCE:?}"));
+        let text = format!("{method} {path} had no final response within {REQUEST_DEADLINE:?}");
+        self.ledger.violation(text);
         None
     }
 
-    /// Reads from a query service, which may be away.
+    /// Sends a query. The query service may be unavailable.
     pub async fn read(&mut self, path: &str) {
-        let door = self.random.usize(..self.doors.queries.len());
-        let url = format!("http://{}{path}", self.doors.queries[door]);
-        if let Ok(response) = Response::to(self.http.get(url).timeout(ANSWER)).await
+        let url = format!("http://{}{path}", any(&mut self.random, &self.addresses.queries));
+        if let Ok(response) = Response::to(self.http.get(url).timeout(RESPONSE_TIMEOUT)).await
             && response.status != 200
             && response.status != 404
         {
-            self.note_failure(path, &response);
+            self.record_failure(path, &response);
         }
     }
 
-    /// The only failure that may be is 503 with the time after which to come again.
-    fn note_failure(&self, what: &str, response: &Response) {
-        let mut books = self.ledger.books();
+    /// The only permitted failure is 503 with `Retry-After`.
+    fn record_failure(&self, request: &str, response: &Response) {
+        let mut entries = self.ledger.entries();
         if response.status != 503 || !response.headers.contains_key("retry-after") {
-            books.violations.push(format!("{what}: {} {}", response.status, response.text));
+            let violation = format!("{request}: {} {}", response.status, response.text);
+            entries.violations.push(violation);
         }
-        books.unknown += usize::from(["Outcome unknown", "Timed out"].contains(&response.error()));
+        let is_unknown = ["Outcome unknown", "Timed out"].contains(&response.error());
+        entries.unknown += usize::from(is_unknown);
     }
+}
+
+fn any<'a>(random: &mut Rng, addresses: &'a [String]) -> &'a str {
+    &addresses[random.usize(..addresses.len())]
 }

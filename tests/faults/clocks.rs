@@ -1,19 +1,19 @@
-//! Clocks of services that are wrong by minutes.
+//! Services with wrong clocks.
 
-use super::environment::Stage;
+use super::environment::Environment;
 
-/// Services restart with clocks that are ahead or behind, then with right ones.
-pub async fn wrong(stage: &mut Stage) {
-    for by in ["+10m", "-10m"] {
-        let first = stage.random.usize(..3);
+/// Services restart with clocks that are ahead, then behind, then right.
+pub async fn wrong(environment: &mut Environment) {
+    for offset in ["+10m", "-10m"] {
+        let first = environment.random.usize(..3);
         for number in [first, (first + 1) % 3] {
-            stage.services()[number].restart_with_clock(by);
-            stage.services()[number].healthy().await;
+            environment.services()[number].restart_with_clock(offset);
+            environment.services()[number].healthy().await;
         }
-        stage.load.answered(50).await;
+        environment.load.wait_for_orders(50).await;
     }
-    for service in stage.services() {
+    for service in environment.services() {
         service.restart_with_clock("+0");
-        service.healthy().await;
     }
+    environment.healthy().await;
 }

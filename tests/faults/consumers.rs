@@ -1,29 +1,27 @@
-//! Several consumers, of whom some fail.
+//! Failing consumers beside a working one.
 
-use super::environment::Stage;
+use super::environment::Environment;
 
-/// One is killed and one is stopped, with deliveries in hand, while another goes on;
-/// then they come back.
-pub async fn killed_and_stopped(stage: &mut Stage) {
+/// One consumer is killed and one is suspended, both with unacknowledged deliveries, while
+/// another one works. Then both continue.
+pub async fn killed_and_stopped(environment: &mut Environment) {
     for _ in 0..2 {
-        let mut consumers: Vec<_> = stage
+        let mut consumers: Vec<_> = environment
             .services()
             .iter()
             .enumerate()
             .filter(|(_, service)| service.name() == "consumer-service")
             .map(|(number, _)| number)
             .collect();
-        stage.random.shuffle(&mut consumers);
-        let (killed, stopped) = (consumers[0], consumers[1]);
-        stage.services()[stopped].signal("STOP");
-        stage.load.answered(20).await;
-        stage.services()[killed].kill();
-        let orders = stage.random.usize(10..60);
-        stage.load.answered(orders).await;
-        stage.services()[stopped].signal("CONT");
-        stage.services()[killed].restart();
+        environment.random.shuffle(&mut consumers);
+        let (killed, suspended) = (consumers[0], consumers[1]);
+        environment.services()[suspended].signal("STOP");
+        environment.load.wait_for_orders(20).await;
+        environment.services()[killed].kill();
+        let orders = environment.random.usize(10..60);
+        environment.load.wait_for_orders(orders).await;
+        environment.services()[suspended].signal("CONT");
+        environment.services()[killed].restart();
     }
-    for service in stage.services() {
-        service.healthy().await;
-    }
+    environment.healthy().await;
 }

@@ -1,131 +1,141 @@
-//! A shop under load, in which things can be broken.
+//! The environment of a scenario: a shop under load, with links and servers that can be broken.
 
-use super::client::Doors;
+use super::client::Addresses;
 use super::ledger::Ledger;
-use super::load::{Catalogue, Load, PATIENCE};
-use crate::harness::{DedicatedServers, Link, Links, Servers, Service, Shop, within};
+use super::load::{Catalogue, Load, RECOVERY_DEADLINE};
+use crate::harness::{
+    DedicatedServers, Link, Links, Servers, Service, Shop, modelled_delay, within,
+};
 use fastrand::Rng;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A shop under load, and all that can be broken in it.
+/// A shop under load.
 #[derive(Debug)]
-pub struct Stage {
+pub struct Environment {
     /// The shop.
     pub shop: Shop,
-    /// More services of the same shop.
+    /// Further services of the same shop.
     pub others: Vec<Service>,
-    /// The links from the services to the servers.
+    /// The links from services to servers.
     pub links: Links,
-    /// The links from the clients to each command service.
-    pub fronts: Vec<Link>,
-    /// What goes on.
+    /// The links from clients to each command service.
+    pub client_links: Vec<Link>,
+    /// The clients.
     pub load: Load,
-    /// The clients' responses, and the expected data.
+    /// The responses that the clients got, and the expected data.
     pub ledger: Arc<Ledger>,
-    /// The scenario's choices.
+    /// The random choices of the scenario.
     pub random: Rng,
     dedicated_servers: Option<Arc<DedicatedServers>>,
 }
 
-/// Where scenarios take place.
+/// The servers that scenarios use.
 #[derive(Clone, Debug)]
-pub enum Place {
-    /// On servers that others use, too.
+pub enum ServerChoice {
+    /// Servers that other tests use, too.
     Shared(Servers),
-    /// On servers that may be killed.
-    Own(Arc<DedicatedServers>),
+    /// Servers that a scenario may kill.
+    Dedicated(Arc<DedicatedServers>),
 }
 
-impl Place {
+impl ServerChoice {
     fn servers(&self) -> &Servers {
         match self {
             Self::Shared(servers) => servers,
-            Self::Own(own) => &own.servers,
+            Self::Dedicated(dedicated) => &dedicated.servers,
         }
     }
 }
 
-impl Stage {
-    /// Opens a shop with so many services of each sort, all of them started at once
-    /// on empty databases, and lets clients in. Logs are kept in the folder.
-    pub async fn set(
-        place: &Place,
+impl Environment {
+    /// Starts this many replicas of each service on empty databases, all at once, and then
+    /// the clients. Logs are kept in the folder.
+    pub async fn start(
+        servers: &ServerChoice,
         replicas: usize,
         logs: &Path,
         ledger: Arc<Ledger>,
         seed: u64,
     ) -> Self {
         let mut random = Rng::with_seed(seed);
-        let links = Links::to(place.servers());
+        let links = Links::to(servers.servers());
         links.open().await;
-        let shop = Shop::spawn(place.servers(), links.ports(), Some(logs)).await;
+        let shop = Shop::spawn(servers.servers(), links.ports(), Some(logs)).await;
         let mut others = Vec::new();
         for _ in 1..replicas {
             others.push(shop.another_command_service());
             others.push(shop.another_consumer_service());
             others.push(shop.another_query_service());
         }
-        for service in [&shop.command, &shop.consumer, &shop.query].into_iter().chain(&others) {
+        for service in shop.services().into_iter().chain(&others) {
             service.healthy().await;
         }
-        let (fronts, doors) = doors(&shop, &others).await;
+        let (client_links, addresses) = addresses(&shop, &others).await;
         let catalogue = Catalogue::create(&shop, &ledger).await;
-        let load = Load::start(doors, &catalogue, ledger.clone(), &mut random);
-        let dedicated_servers = match place {
-            Place::Shared(_) => None,
-            Place::Own(own) => Some(own.clone()),
+        let load = Load::start(addresses, &catalogue, ledger.clone(), &mut random);
+        let dedicated_servers = match servers {
+            ServerChoice::Shared(_) => None,
+            ServerChoice::Dedicated(servers) => Some(servers.clone()),
         };
-        Self { shop, others, links, fronts, load, ledger, random, dedicated_servers }
+        Self { shop, others, links, client_links, load, ledger, random, dedicated_servers }
     }
 
-    /// Every service.
+    /// All services.
     pub fn services(&mut self) -> Vec<&mut Service> {
-        let Shop { command, consumer, query, .. } = &mut self.shop;
-        [command, consumer, query].into_iter().chain(&mut self.others).collect()
+        self.shop.services_mut().into_iter().chain(&mut self.others).collect()
     }
 
-    /// The servers, which are this scenario's own.
+    /// Waits until all services are healthy.
+    pub async fn healthy(&mut self) {
+        for service in self.services() {
+            service.healthy().await;
+        }
+    }
+
+    /// The servers of a scenario that breaks servers.
     pub fn dedicated_servers(&self) -> Arc<DedicatedServers> {
-        self.dedicated_servers.clone().expect("a scenario that kills servers has its own")
+        self.dedicated_servers.clone().expect("the scenario has dedicated servers")
     }
 
-    /// Lets a fault last, by the seed between so many milliseconds.
-    pub async fn for_a_while(&mut self, milliseconds: std::ops::Range<u64>) {
-        tokio::time::sleep(Duration::from_millis(self.random.u64(milliseconds))).await;
+    /// Keeps a fault for a random duration of this range in milliseconds. Its effect depends
+    /// on the duration: timeouts, heartbeats and retries run meanwhile.
+    pub async fn keep_fault_for(&mut self, milliseconds: Range<u64>) {
+        modelled_delay(Duration::from_millis(self.random.u64(milliseconds))).await;
     }
 
-    /// Waits until a number of the write database, whose server may be away, is
-    /// above a bound.
-    pub async fn written_above(&self, bound: i64, sql: &'static str) {
-        within(PATIENCE, async || match self.shop.databases.try_query_write(sql).await {
+    /// Waits until an integer of the write database, whose server may be unavailable, exceeds
+    /// a bound.
+    pub async fn wait_for_more_than(&self, bound: i64, sql: &'static str) {
+        within(RECOVERY_DEADLINE, async || match self.shop.databases.try_query_write(sql).await {
             Ok(number) if number > bound => Ok(()),
             other => Err(format!("{other:?}, not above {bound}: {sql}")),
         })
         .await;
     }
 
-    /// Closes the shop for good.
-    pub async fn close(self) {
+    /// Stops the services and deletes the databases.
+    pub async fn stop(self) {
         drop(self.others);
         self.shop.stop().await;
     }
 }
 
-/// A link to each command service, and where clients find services.
-async fn doors(shop: &Shop, others: &[Service]) -> (Vec<Link>, Doors) {
-    let (mut fronts, mut doors) = (Vec::new(), Doors { commands: Vec::new(), queries: Vec::new() });
+/// A link to each command service, and the addresses that clients use.
+async fn addresses(shop: &Shop, others: &[Service]) -> (Vec<Link>, Addresses) {
+    let (mut links, mut commands, mut queries) = (Vec::new(), Vec::new(), Vec::new());
     for service in [&shop.command, &shop.query].into_iter().chain(others) {
         match service.name() {
             "command-service" => {
-                let front = Link::opened(service.port("api").await).await;
-                doors.commands.push(format!("127.0.0.1:{}", front.port));
-                fronts.push(front);
+                let link = Link::opened(service.port("api").await).await;
+                commands.push(format!("127.0.0.1:{}", link.port));
+                links.push(link);
             }
-            "query-service" => doors.queries.push(service.address("api").await),
+            "query-service" => queries.push(service.address("api").await),
             _ => {}
         }
     }
-    (fronts, doors)
+    (links, Addresses { commands, queries })
 }

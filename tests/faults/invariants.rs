@@ -1,55 +1,58 @@
-//! What holds after any fault: see docs/architecture.md.
+//! The invariants that hold after any fault: see docs/architecture.md.
 
-use super::ledger::Books;
+use super::ledger::Entries;
 use crate::harness::Shop;
+use crate::harness::database::{DEAD_LETTERS, UNPUBLISHED};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What does not hold in a shop that has caught up, of what clients were told.
-pub async fn violations(shop: &Shop, books: &Books) -> Vec<String> {
-    let mut found = orders(shop, books).await;
-    found.extend(stock(shop, books).await);
+/// The violated invariants of a shop that has caught up.
+pub async fn violations(shop: &Shop, entries: &Entries) -> Vec<String> {
+    let mut found = orders(shop, entries).await;
+    found.extend(stock(shop, entries).await);
     let users = shop.databases.query_write("SELECT count(*) FROM users").await;
-    if users != books.users as i64 {
-        found.push(format!("{users} users, but {} were answered", books.users));
+    if users != entries.users as i64 {
+        found.push(format!("{users} users, but {} were accepted", entries.users));
     }
-    let unpublished = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
-    let unpublished = shop.databases.query_write(unpublished).await;
+    let unpublished = shop.databases.query_write(UNPUBLISHED).await;
     if unpublished != 0 {
         found.push(format!("{unpublished} events are not published"));
     }
-    let parked = shop.databases.query_read("SELECT count(*) FROM dead_letters").await;
-    if parked != books.parked as i64 {
-        found.push(format!("{parked} messages were parked, not {}", books.parked));
+    let dead_letters = shop.databases.query_read(DEAD_LETTERS).await;
+    if dead_letters != entries.dead_letters as i64 {
+        found.push(format!("{dead_letters} dead_letters, not {}", entries.dead_letters));
     }
     found
 }
 
-/// Every order that was answered exists exactly once, and no other.
-async fn orders(shop: &Shop, books: &Books) -> Vec<String> {
+/// Every accepted order exists exactly once, and no other order exists.
+async fn orders(shop: &Shop, entries: &Entries) -> Vec<String> {
     let rows: Vec<(i64, i64)> = sqlx::query_as("SELECT id, customer_id FROM orders")
         .fetch_all(&shop.databases.write)
         .await
         .unwrap();
-    let there: BTreeSet<(i64, i64)> = rows.into_iter().collect();
-    let answered: BTreeSet<(i64, i64)> = books.orders.iter().copied().collect();
+    let existing: BTreeSet<(i64, i64)> = rows.into_iter().collect();
+    let accepted: BTreeSet<(i64, i64)> = entries.orders.iter().copied().collect();
     let mut found = Vec::new();
-    if answered.len() != books.orders.len() {
-        found.push(format!("{} keys got {} orders", books.orders.len(), answered.len()));
+    if accepted.len() != entries.orders.len() {
+        found.push(format!(
+            "{} idempotency keys got {} orders",
+            entries.orders.len(),
+            accepted.len()
+        ));
     }
-    let lost: Vec<_> = answered.difference(&there).collect();
+    let lost: Vec<_> = accepted.difference(&existing).collect();
     if !lost.is_empty() {
-        found.push(format!("answered and not there: orders {lost:?} (id, customer)"));
+        found.push(format!("accepted and missing: orders {lost:?} (id, customer)"));
     }
-    let doubled: Vec<_> = there.difference(&answered).collect();
-    if !doubled.is_empty() {
-        found.push(format!("there and not answered: orders {doubled:?} (id, customer)"));
+    let duplicated: Vec<_> = existing.difference(&accepted).collect();
+    if !duplicated.is_empty() {
+        found.push(format!("existing and not accepted: orders {duplicated:?} (id, customer)"));
     }
     found
 }
 
-/// Of each product: what is left, and what was sold and not put back, is what was put
-/// in.
-async fn stock(shop: &Shop, books: &Books) -> Vec<String> {
+/// For each product, remaining and sold stock, less returned stock, equal the initial stock.
+async fn stock(shop: &Shop, entries: &Entries) -> Vec<String> {
     let rows: Vec<(i64, Option<i64>, i64)> = sqlx::query_as(
         "SELECT products.id, stock::bigint,
                 coalesce(sum(stock_taken - coalesce(stock_returned, 0)), 0)::bigint
@@ -60,14 +63,19 @@ async fn stock(shop: &Shop, books: &Books) -> Vec<String> {
     .fetch_all(&shop.databases.write)
     .await
     .unwrap();
-    let there: BTreeMap<i64, Option<i64>> =
-        rows.iter().map(|(id, left, sold)| (*id, left.map(|left| left + sold))).collect();
+    let found_stock: BTreeMap<i64, Option<i64>> = rows
+        .iter()
+        .map(|(id, remaining, sold)| (*id, remaining.map(|remaining| remaining + sold)))
+        .collect();
     let mut found = Vec::new();
-    if there != books.products {
-        found.push(format!("put in {:?}, left and sold {there:?}", books.products));
+    if found_stock != entries.products {
+        found.push(format!(
+            "initial stock {:?}, remaining and sold {found_stock:?}",
+            entries.products
+        ));
     }
-    if rows.iter().any(|(_, left, _)| left.is_some_and(|left| left < 0)) {
-        found.push(format!("stock below zero: {rows:?}"));
+    if rows.iter().any(|(_, remaining, _)| remaining.is_some_and(|stock| stock < 0)) {
+        found.push(format!("negative stock: {rows:?}"));
     }
     found
 }

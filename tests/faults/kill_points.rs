@@ -1,54 +1,52 @@
-//! SIGKILL at the points that matter, brought about from outside.
+//! SIGKILL between two steps that are not atomic.
 
-use super::environment::Stage;
-use super::load::PATIENCE;
-use crate::harness::{Direction, within};
+use super::environment::Environment;
+use super::load::RECOVERY_DEADLINE;
+use crate::harness::database::UNPUBLISHED;
+use crate::harness::{Direction, lock_rows, within};
 use sqlx::PgPool;
 use std::collections::HashSet;
 use uuid::Uuid;
 
-const UNPUBLISHED: &str = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
-
-/// Events that were committed and not sent are sent by the next process.
-pub async fn after_commit(stage: &mut Stage) {
-    let link = &stage.links.command_broker;
+/// Events that were committed and not sent: the next process sends them.
+pub async fn after_commit(environment: &mut Environment) {
+    let link = &environment.links.command_broker;
     link.hold(Direction::ToServer).await;
-    stage.written_above(20, UNPUBLISHED).await;
-    stage.shop.command.kill();
-    // With the connection goes what was held: the broker has none of it.
+    environment.wait_for_more_than(20, UNPUBLISHED).await;
+    environment.shop.command.kill();
+    // The broker has received nothing that was held back.
     link.cut().await;
     link.open().await;
-    stage.shop.command.restart();
-    stage.shop.command.healthy().await;
+    environment.shop.command.restart();
+    environment.shop.command.healthy().await;
 }
 
-/// Events that the broker has and that are not marked are sent twice and applied
-/// once.
-pub async fn after_confirm(stage: &mut Stage) {
-    let mut operator = stage.shop.databases.write.begin().await.unwrap();
-    sqlx::query("SELECT FROM outbox_progress FOR UPDATE").execute(&mut *operator).await.unwrap();
-    applied_and_not_marked(stage).await;
-    stage.shop.command.kill();
-    // The server does not notice the death of a client that waits for a lock, and
-    // would mark for it as soon as it has the lock.
+/// Events that were confirmed and not marked: they are sent twice and applied once.
+pub async fn after_confirm(environment: &mut Environment) {
+    let write = environment.shop.databases.write.clone();
+    let lock = lock_rows(&write, "SELECT FROM outbox_progress FOR UPDATE").await;
+    wait_for_unmarked(environment).await;
+    environment.shop.command.kill();
+    // The server does not notice the end of a client that waits for a lock. It would mark
+    // the events as soon as the lock is free.
     let publishers = "SELECT pg_terminate_backend(pid, 10000)
                       FROM pg_stat_activity
                       WHERE datname = current_database()
                           AND application_name = 'command-service publisher'";
-    sqlx::query(publishers).execute(&stage.shop.databases.write).await.unwrap();
-    operator.rollback().await.unwrap();
-    // Nobody has marked them meanwhile: they will be sent again.
-    applied_and_not_marked(stage).await;
-    stage.shop.command.restart();
-    stage.shop.command.healthy().await;
+    sqlx::query(publishers).execute(&write).await.unwrap();
+    lock.rollback().await.unwrap();
+    // They are still unmarked, so they are sent again.
+    wait_for_unmarked(environment).await;
+    environment.shop.command.restart();
+    environment.shop.command.healthy().await;
 }
 
-/// Waits until the views have an event that the publisher has not marked.
-async fn applied_and_not_marked(stage: &Stage) {
-    let databases = &stage.shop.databases;
+/// Waits until an event is applied that the publisher has not marked.
+async fn wait_for_unmarked(environment: &Environment) {
+    let databases = &environment.shop.databases;
     let unmarked = "SELECT id FROM outbox WHERE published_at IS NULL";
     let applied = "SELECT event_id FROM processed_events";
-    within(PATIENCE, async || {
+    within(RECOVERY_DEADLINE, async || {
         let unmarked = ids(&databases.write, unmarked).await;
         let applied = ids(&databases.read, applied).await;
         if unmarked.is_disjoint(&applied) { Err(unmarked.len()) } else { Ok(()) }
@@ -61,21 +59,21 @@ async fn ids(pool: &PgPool, sql: &'static str) -> HashSet<Uuid> {
     ids.into_iter().collect()
 }
 
-/// Events that were applied and not acknowledged come again and are dropped.
-pub async fn after_apply(stage: &mut Stage) {
-    let link = &stage.links.consumer_broker;
+/// Events that were applied and not acknowledged: they are delivered again and dropped.
+pub async fn after_apply(environment: &mut Environment) {
+    let link = &environment.links.consumer_broker;
     link.hold(Direction::ToServer).await;
     let applied = "SELECT count(*) FROM processed_events";
-    let before = stage.shop.databases.query_read(applied).await;
-    within(PATIENCE, async || {
-        let now = stage.shop.databases.query_read(applied).await;
+    let before = environment.shop.databases.query_read(applied).await;
+    within(RECOVERY_DEADLINE, async || {
+        let now = environment.shop.databases.query_read(applied).await;
         if now > before + 20 { Ok(()) } else { Err(format!("{now} applied, {before} before")) }
     })
     .await;
-    stage.shop.consumer.kill();
-    // With the connection go the acknowledgements that were held.
+    environment.shop.consumer.kill();
+    // The broker has received no acknowledgement that was held back.
     link.cut().await;
     link.open().await;
-    stage.shop.consumer.restart();
-    stage.shop.consumer.healthy().await;
+    environment.shop.consumer.restart();
+    environment.shop.consumer.healthy().await;
 }

@@ -1,37 +1,31 @@
-//! SIGKILL of services at moments that the seed chooses.
+//! SIGKILL of services at random moments.
 
-use super::environment::Stage;
+use super::environment::Environment;
 
-/// Any service, some times. Its successor may be killed before it is well.
-pub async fn any(stage: &mut Stage) {
-    for _ in 0..stage.random.usize(4..9) {
-        stage.for_a_while(0..700).await;
-        let service = stage.random.usize(..3);
-        let away = stage.random.u64(0..400);
-        stage.services()[service].kill();
-        stage.for_a_while(0..away + 1).await;
-        stage.services()[service].restart();
+/// Random services, several times. A service may be killed again before it is healthy.
+pub async fn any(environment: &mut Environment) {
+    for _ in 0..environment.random.usize(4..9) {
+        environment.keep_fault_for(0..700).await;
+        let service = environment.random.usize(..3);
+        let downtime = environment.random.u64(0..400);
+        environment.services()[service].kill();
+        environment.keep_fault_for(0..downtime + 1).await;
+        environment.services()[service].restart();
     }
-    all_well(stage).await;
+    environment.healthy().await;
 }
 
-/// All services at once, as when the machine fails.
-pub async fn all(stage: &mut Stage) {
+/// All services at once, twice.
+pub async fn all(environment: &mut Environment) {
     for _ in 0..2 {
-        let orders = stage.random.usize(1..60);
-        stage.load.answered(orders).await;
-        for service in stage.services() {
+        let orders = environment.random.usize(1..60);
+        environment.load.wait_for_orders(orders).await;
+        for service in environment.services() {
             service.kill();
         }
-        for service in stage.services() {
+        for service in environment.services() {
             service.restart();
         }
-        all_well(stage).await;
-    }
-}
-
-async fn all_well(stage: &mut Stage) {
-    for service in stage.services() {
-        service.healthy().await;
+        environment.healthy().await;
     }
 }

@@ -1,41 +1,39 @@
-//! What was answered, to be compared with what is there.
+//! The ledger: what the services have confirmed to clients, for comparison with the data.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
-/// The books of all clients of a shop.
+/// The ledger of all clients of a shop.
 #[derive(Debug, Default)]
-pub struct Ledger(Mutex<Books>);
+pub struct Ledger(Mutex<Entries>);
 
-/// What clients have been told.
+/// The entries of a ledger.
 #[derive(Clone, Debug, Default)]
-pub struct Books {
-    /// Orders that were answered 201: the id, and whose it is.
+pub struct Entries {
+    /// Accepted orders: id and customer.
     pub orders: Vec<(i64, i64)>,
-    /// How many users were answered 201.
+    /// Number of created users.
     pub users: usize,
-    /// Products that were answered 201, with the stock that was put in; none if it is
-    /// not tracked.
+    /// Created products with their initial stock; none if it is not tracked.
     pub products: BTreeMap<i64, Option<i64>>,
-    /// Messages that the scenario has published and that must become dead letters.
-    pub parked: usize,
-    /// Requests that were sent again, as they had no final response.
+    /// Number of published messages that must become dead letters.
+    pub dead_letters: usize,
+    /// Number of repeated requests.
     pub retries: usize,
-    /// Requests of which nobody could know whether they took effect, before they were
-    /// sent again.
+    /// Number of repeated requests with unknown outcome.
     pub unknown: usize,
-    /// What must not be.
+    /// Violated invariants.
     pub violations: Vec<String>,
 }
 
 impl Ledger {
-    /// The books, for as long as they are held.
-    pub fn books(&self) -> MutexGuard<'_, Books> {
+    /// The entries, locked.
+    pub fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap()
     }
 
-    /// Notes something that must not be.
+    /// Records a violation.
     pub fn violation(&self, text: String) {
-        self.books().violations.push(text);
+        self.entries().violations.push(text);
     }
 }

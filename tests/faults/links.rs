@@ -1,69 +1,67 @@
-//! Links between services and servers that break, slow down, or fall silent.
+//! Faults of links between services and servers.
 
-use super::environment::Stage;
+use super::environment::Environment;
 use crate::harness::{Direction, Link};
 use std::time::Duration;
 
-/// A link that the seed chooses.
-fn any(stage: &mut Stage) -> usize {
-    stage.random.usize(..stage.links.all().len())
+/// The index of a random link.
+fn any(environment: &mut Environment) -> usize {
+    environment.random.usize(..environment.links.all().len())
 }
 
-fn link(stage: &Stage, number: usize) -> &Link {
-    stage.links.all()[number].1
+fn link(environment: &Environment, index: usize) -> &Link {
+    environment.links.all()[index]
 }
 
-/// Connections break and are refused for a while, some times.
-pub async fn cut(stage: &mut Stage) {
+/// Random links close all connections and refuse new ones for a while, five times.
+pub async fn cut(environment: &mut Environment) {
     for _ in 0..5 {
-        let number = any(stage);
-        link(stage, number).cut().await;
-        stage.for_a_while(0..1_500).await;
-        link(stage, number).open().await;
-        stage.for_a_while(0..500).await;
+        let index = any(environment);
+        link(environment, index).cut().await;
+        environment.keep_fault_for(0..1_500).await;
+        link(environment, index).open().await;
+        environment.keep_fault_for(0..500).await;
     }
 }
 
-/// All links are slow, each by its own measure.
-pub async fn slow(stage: &mut Stage) {
-    for number in 0..stage.links.all().len() {
-        let delay = Duration::from_millis(stage.random.u64(1..150));
-        link(stage, number).slow(delay).await;
+/// Each link has a random latency.
+pub async fn slow(environment: &mut Environment) {
+    for index in 0..environment.links.all().len() {
+        let delay = Duration::from_millis(environment.random.u64(1..150));
+        link(environment, index).slow(delay).await;
     }
-    stage.for_a_while(4_000..8_000).await;
-    stage.links.open().await;
+    environment.keep_fault_for(4_000..8_000).await;
+    environment.links.open().await;
 }
 
-/// Nothing passes while connections stay up; then everything does, late.
-pub async fn frozen(stage: &mut Stage) {
-    let number = any(stage);
-    link(stage, number).freeze().await;
-    stage.for_a_while(3_000..14_000).await;
-    link(stage, number).open().await;
+/// A link holds back all bytes while connections stay open, and then forwards them.
+pub async fn frozen(environment: &mut Environment) {
+    let index = any(environment);
+    link(environment, index).freeze().await;
+    environment.keep_fault_for(3_000..14_000).await;
+    link(environment, index).open().await;
 }
 
-/// Nothing passes one way while connections stay up.
-pub async fn one_way(stage: &mut Stage) {
+/// A link holds back the bytes of one direction, twice.
+pub async fn one_way(environment: &mut Environment) {
     for _ in 0..2 {
-        let (number, way) = (
-            any(stage),
-            if stage.random.bool() { Direction::ToServer } else { Direction::ToClient },
-        );
-        link(stage, number).hold(way).await;
-        stage.for_a_while(1_000..7_000).await;
-        link(stage, number).open().await;
+        let index = any(environment);
+        let direction =
+            if environment.random.bool() { Direction::ToServer } else { Direction::ToClient };
+        link(environment, index).hold(direction).await;
+        environment.keep_fault_for(1_000..7_000).await;
+        link(environment, index).open().await;
     }
 }
 
-/// The connections there are will never pass anything again, and nobody is told; new
-/// ones do. Of all links, or of one.
-pub async fn stranded(stage: &mut Stage) {
-    if stage.random.bool() {
-        for (_, link) in stage.links.all() {
-            link.strand().await;
+/// The connections of all links or of one become half-open for good. New ones work.
+pub async fn half_open(environment: &mut Environment) {
+    if environment.random.bool() {
+        for link in environment.links.all() {
+            link.make_half_open().await;
         }
     } else {
-        let number = any(stage);
-        link(stage, number).strand().await;
+        let index = any(environment);
+        link(environment, index).make_half_open().await;
     }
 }

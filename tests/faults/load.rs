@@ -1,8 +1,8 @@
-//! What goes on in a shop while something breaks.
+//! Clients that send commands and queries during a scenario.
 
-use super::client::{Client, Doors};
+use super::client::{Addresses, Client};
 use super::ledger::Ledger;
-use crate::harness::{Shop, within};
+use crate::harness::{Shop, account, within};
 use fastrand::Rng;
 use reqwest::Method;
 use std::sync::Arc;
@@ -10,20 +10,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
 
-/// How many clients there are.
+/// Number of clients.
 const CLIENTS: usize = 6;
 
-/// How long something may take that only a fault can hold up.
-pub const PATIENCE: Duration = Duration::from_secs(150);
+/// Range of the interval between two actions of a client, in milliseconds.
+const THINK_TIME: std::ops::Range<u64> = 4..10;
 
-/// Clients that order, change their minds, sign up and look, until told to end.
+/// Deadline for anything that only a fault can delay.
+pub const RECOVERY_DEADLINE: Duration = Duration::from_secs(150);
+
+/// The clients of a scenario.
 #[derive(Debug)]
 pub struct Load {
-    /// What they have been told.
+    /// The responses that they got.
     pub ledger: Arc<Ledger>,
-    /// Where they find the services.
-    pub doors: Arc<Doors>,
+    /// The addresses of the services.
+    pub addresses: Arc<Addresses>,
     phase: watch::Sender<Phase>,
     idle: Arc<AtomicUsize>,
     clients: JoinSet<()>,
@@ -36,23 +40,23 @@ enum Phase {
     Ended,
 }
 
-/// What there is to buy.
+/// The products.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
-    /// Everybody wants these.
+    /// Popular products.
     pub hot: Vec<i64>,
-    /// These are wanted now and then.
+    /// Other products.
     pub cold: Vec<i64>,
-    /// Of this one there is too little for all.
+    /// A product with too little stock.
     pub scarce: i64,
 }
 
 impl Catalogue {
-    /// Fills an open shop.
+    /// Creates the products.
     pub async fn create(shop: &Shop, ledger: &Ledger) -> Self {
         let product = async |category: &str, price: &str, stock| {
             let id = shop.product(category, price, stock).await;
-            ledger.books().products.insert(id, Some(stock.into()));
+            ledger.entries().products.insert(id, Some(stock.into()));
             id
         };
         let hot =
@@ -66,16 +70,16 @@ impl Catalogue {
 }
 
 impl Load {
-    /// Lets clients into a shop.
+    /// Starts the clients.
     pub fn start(
-        doors: Doors,
+        addresses: Addresses,
         catalogue: &Catalogue,
         ledger: Arc<Ledger>,
         random: &mut Rng,
     ) -> Self {
         let mut load = Self {
             ledger,
-            doors: Arc::new(doors),
+            addresses: Arc::new(addresses),
             phase: watch::Sender::new(Phase::Busy),
             idle: Arc::default(),
             clients: JoinSet::new(),
@@ -89,38 +93,42 @@ impl Load {
         load
     }
 
-    /// One more client, for the scenario's own orders.
+    /// Another client, for the orders of the scenario itself.
     pub fn client(&self, name: String, random: Rng) -> Client {
-        Client::new(name, self.doors.clone(), self.ledger.clone(), random)
+        Client::new(name, self.addresses.clone(), self.ledger.clone(), random)
     }
 
-    /// Waits until so many more orders were answered 201.
-    pub async fn answered(&self, orders: usize) {
-        let placed = || self.ledger.books().orders.len();
+    /// Waits until this many further orders are accepted.
+    pub async fn wait_for_orders(&self, orders: usize) {
+        let placed = || self.ledger.entries().orders.len();
         let before = placed();
-        within(PATIENCE, async || {
+        within(RECOVERY_DEADLINE, async || {
             let now = placed() - before;
-            if now >= orders { Ok(()) } else { Err(format!("{now} of {orders} orders answered")) }
+            if now >= orders { Ok(()) } else { Err(format!("{now} of {orders} orders accepted")) }
         })
         .await;
     }
 
-    /// Lets the clients rest, when they have had their responses.
+    /// Pauses the clients after their current requests.
     pub async fn pause(&self) {
         self.phase.send_replace(Phase::Paused);
-        within(PATIENCE, async || {
+        within(RECOVERY_DEADLINE, async || {
             let idle = self.idle.load(Ordering::SeqCst);
-            if idle == CLIENTS { Ok(()) } else { Err(format!("{idle} of {CLIENTS} rest")) }
+            if idle == CLIENTS {
+                Ok(())
+            } else {
+                Err(format!("{idle} of {CLIENTS} clients are idle"))
+            }
         })
         .await;
     }
 
-    /// Lets them go on.
+    /// Continues the clients.
     pub fn resume(&self) {
         self.phase.send_replace(Phase::Busy);
     }
 
-    /// Sends the clients home, when they have had their responses.
+    /// Ends the clients after their current requests.
     pub async fn end(&mut self) {
         self.phase.send_replace(Phase::Ended);
         while let Some(client) = self.clients.join_next().await {
@@ -129,7 +137,7 @@ impl Load {
     }
 }
 
-/// A client who shops.
+/// A client with its products and orders.
 struct Shopper {
     client: Client,
     catalogue: Catalogue,
@@ -138,23 +146,24 @@ struct Shopper {
 
 impl Shopper {
     async fn shop(mut self, mut phase: watch::Receiver<Phase>, idle: Arc<AtomicUsize>) {
+        let think_time = Duration::from_millis(self.client.random.u64(THINK_TIME));
+        let mut pace = interval(think_time);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            pace.tick().await;
             let now = *phase.borrow_and_update();
             match now {
                 Phase::Ended => return,
                 Phase::Paused => {
                     idle.fetch_add(1, Ordering::SeqCst);
-                    let woken = phase.wait_for(|phase| *phase != Phase::Paused).await.is_ok();
+                    let continues = phase.wait_for(|phase| *phase != Phase::Paused).await.is_ok();
                     idle.fetch_sub(1, Ordering::SeqCst);
-                    if !woken {
+                    if !continues {
                         return;
                     }
                 }
                 Phase::Busy => self.act().await,
             }
-            // People think, and the machine has other work.
-            let thinking = Duration::from_millis(self.client.random.u64(2..12));
-            tokio::time::sleep(thinking).await;
         }
     }
 
@@ -163,9 +172,9 @@ impl Shopper {
             0..65 => self.order().await,
             65..77 => self.change_status().await,
             77..84 => self.change_price().await,
-            84..90 => self.sign_up().await,
+            84..90 => self.create_user().await,
             90..92 => self.create_product().await,
-            _ => self.look().await,
+            _ => self.read().await,
         }
     }
 
@@ -194,10 +203,10 @@ impl Shopper {
     async fn change_status(&mut self) {
         let random = &mut self.client.random;
         let Some(order) = random.choice(&self.orders) else { return };
-        let wanted = ["PAID", "SHIPPED", "DELIVERED", "CANCELLED", "CANCELLED", "REFUNDED"];
-        let body = format!(r#"{{"status":"{}"}}"#, wanted[random.usize(..wanted.len())]);
+        let statuses = ["PAID", "SHIPPED", "DELIVERED", "CANCELLED", "CANCELLED", "REFUNDED"];
+        let body = format!(r#"{{"status":"{}"}}"#, statuses[random.usize(..statuses.len())]);
         let path = format!("/api/orders/{order}/status");
-        // 409: the life of an order forbids it.
+        // 409: the order lifecycle forbids the transition.
         self.command(Method::PUT, &path, &body, &[200, 409]).await;
     }
 
@@ -207,16 +216,14 @@ impl Shopper {
         self.command(Method::PUT, &format!("/api/products/{product}/price"), &body, &[200]).await;
     }
 
-    async fn sign_up(&mut self) {
+    async fn create_user(&mut self) {
         let name = self.client.fresh_name();
         let body = format!(r#"{{"name":"{name}","email":"{name}@example.com"}}"#);
         let Some(user) = self.command(Method::POST, "/api/users", &body, &[201]).await else {
             return;
         };
-        self.client.ledger.books().users += 1;
-        let body = format!(
-            r#"{{"userId":{user},"address1":"1 Main Street","city":"A","state":"B","zip":"C"}}"#
-        );
+        self.client.ledger.entries().users += 1;
+        let body = account(user, "1 Main Street");
         self.command(Method::POST, "/api/accounts", &body, &[201]).await;
     }
 
@@ -224,10 +231,10 @@ impl Shopper {
         let name = self.client.fresh_name();
         let body = format!(r#"{{"name":"{name}","category":"New","price":1.5}}"#);
         let product = self.command(Method::POST, "/api/products", &body, &[201]).await;
-        self.client.ledger.books().products.extend(product.map(|id| (id, None)));
+        self.client.ledger.entries().products.extend(product.map(|id| (id, None)));
     }
 
-    async fn look(&mut self) {
+    async fn read(&mut self) {
         let path = match self.client.random.u32(..4) {
             0 => format!("/api/products/{}", self.any_product()),
             1 => format!("/api/analytics/products/{}/sales", self.any_product()),
@@ -237,7 +244,8 @@ impl Shopper {
         self.client.read(&path).await;
     }
 
-    /// Sends a command; gives the id in the response, if it is one of these.
+    /// Sends a command and returns the id in the response. Another status than the expected ones
+    /// is a violation.
     async fn command(
         &mut self,
         method: Method,
@@ -255,18 +263,18 @@ impl Shopper {
     }
 }
 
-/// Places an order until it is answered for good; gives its id, if it was placed.
+/// Places an order and returns its id, if it is accepted.
 pub async fn place(client: &mut Client, customer: i64, body: &str) -> Option<i64> {
     let response = client.send(Method::POST, "/api/orders", body).await?;
     match (response.status, response.error()) {
         (201, _) => {
             let id = response.integer("orderId");
-            client.ledger.books().orders.push((id, customer));
+            client.ledger.entries().orders.push((id, customer));
             Some(id)
         }
         (400, "Insufficient stock") => None,
         _ => {
-            let text = format!("an order {body}: {} {}", response.status, response.text);
+            let text = format!("order {body}: {} {}", response.status, response.text);
             client.ledger.violation(text);
             None
         }

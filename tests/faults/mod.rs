@@ -1,8 +1,7 @@
-//! Faults, and whether a shop survives them.
+//! Fault scenarios.
 //!
-//! A scenario opens a shop of its own, lets clients in, breaks something from
-//! outside, mends it, and lets the clients end. Then nothing may be lost and nothing
-//! doubled. All choices follow from a seed.
+//! A scenario starts a shop and clients, causes a fault, ends it, and lets the clients end.
+//! Then no order or event may be lost or duplicated. All choices follow from a seed.
 
 mod client;
 mod clocks;
@@ -18,7 +17,7 @@ mod late_commit;
 mod ledger;
 mod links;
 mod load;
-mod open_transactions;
+mod locks;
 mod pauses;
 mod poison;
 mod privileges;
@@ -28,157 +27,170 @@ mod restarts;
 mod servers;
 mod unknown_outcome;
 
-pub use environment::Place;
+pub use environment::ServerChoice;
 
-use environment::Stage;
+use crate::harness::assert_views_agree;
+use environment::Environment;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use ledger::Ledger;
-use load::PATIENCE;
+use load::RECOVERY_DEADLINE;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::harness::assert_views_agree;
+/// Number of orders that must be accepted before and after the fault.
+const ORDERS_AROUND_FAULT: usize = 30;
 
-/// How many orders are placed before and after what breaks.
-const ORDERS_AROUND: usize = 30;
-
-/// Something that may happen to a shop.
+/// A fault and its environment.
 #[derive(Debug)]
 pub struct Scenario {
-    /// What it is called on the command line.
+    /// The name on the command line.
     pub name: &'static str,
-    /// How many services of each sort there are.
+    /// Number of replicas of each service.
     replicas: usize,
-    /// Whether it breaks servers, and so needs its own.
+    /// Whether it breaks servers, and so needs dedicated ones.
     pub breaks_servers: bool,
-    /// Whether it needs servers that can mount file systems.
-    pub mounts: bool,
-    /// Breaks something and mends it.
-    act: for<'a> fn(&'a mut Stage) -> LocalBoxFuture<'a, ()>,
+    /// Whether it needs servers for which file systems can be mounted.
+    pub needs_mounts: bool,
+    /// Causes the fault and ends it.
+    cause: Cause,
 }
 
-/// What became of a shop.
+type Cause = for<'a> fn(&'a mut Environment) -> LocalBoxFuture<'a, ()>;
+
+/// The result of a scenario.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Orders that were answered 201.
+    /// Number of accepted orders.
     pub orders: usize,
-    /// Requests that were sent again.
+    /// Number of repeated requests.
     pub retries: usize,
-    /// Requests of which nobody knew whether they took effect.
+    /// Number of repeated requests with unknown outcome.
     pub unknown: usize,
-    /// From the end of the fault until all was caught up; none if that never was.
+    /// Time from the end of the fault until the views have caught up; none if they have not.
     pub recovery: Option<Duration>,
-    /// What must not be.
+    /// Violated invariants.
     pub violations: Vec<String>,
 }
 
-/// Every scenario.
+macro_rules! scenario {
+    ($name:literal, $cause:path, replicas: $replicas:literal) => {
+        scenario!($name, $cause, $replicas, false, false)
+    };
+    ($name:literal, $cause:path, servers) => {
+        scenario!($name, $cause, 1, true, false)
+    };
+    ($name:literal, $cause:path, small_disks) => {
+        scenario!($name, $cause, 1, true, true)
+    };
+    ($name:literal, $cause:path) => {
+        scenario!($name, $cause, 1, false, false)
+    };
+    ($name:literal, $cause:path, $replicas:literal, $breaks_servers:literal, $mounts:literal) => {
+        Scenario {
+            name: $name,
+            replicas: $replicas,
+            breaks_servers: $breaks_servers,
+            needs_mounts: $mounts,
+            cause: |environment| $cause(environment).boxed_local(),
+        }
+    };
+}
+
+/// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
-    on_services("kill-after-commit", 1, |stage| kill_points::after_commit(stage).boxed_local()),
-    on_services("kill-after-confirm", 1, |stage| kill_points::after_confirm(stage).boxed_local()),
-    on_services("kill-after-apply", 1, |stage| kill_points::after_apply(stage).boxed_local()),
-    on_services("unknown-commit", 1, |stage| unknown_outcome::of_commit(stage).boxed_local()),
-    on_services("lost-responses", 1, |stage| unknown_outcome::of_answers(stage).boxed_local()),
-    on_services("kill-any", 1, |stage| kills::any(stage).boxed_local()),
-    on_services("kill-all", 1, |stage| kills::all(stage).boxed_local()),
-    on_services("link-cut", 1, |stage| links::cut(stage).boxed_local()),
-    on_services("link-slow", 1, |stage| links::slow(stage).boxed_local()),
-    on_services("link-frozen", 1, |stage| links::frozen(stage).boxed_local()),
-    on_services("link-one-way", 1, |stage| links::one_way(stage).boxed_local()),
-    on_services("link-stranded", 1, |stage| links::stranded(stage).boxed_local()),
-    on_services("queue-deleted", 1, |stage| queues::deleted(stage).boxed_local()),
-    on_services("queue-lost", 1, |stage| queues::lost(stage).boxed_local()),
-    on_services("queue-refuses", 1, |stage| queues::refusing(stage).boxed_local()),
-    on_services("duplicates", 1, |stage| duplicates::shuffled(stage).boxed_local()),
-    on_services("poison-messages", 1, |stage| poison::published(stage).boxed_local()),
-    on_services("two-publishers", 2, |stage| publishers::deposed(stage).boxed_local()),
-    on_services("three-consumers", 3, |stage| consumers::killed_and_stopped(stage).boxed_local()),
-    on_services("open-transactions", 1, |stage| open_transactions::held(stage).boxed_local()),
-    on_services("late-commit", 1, |stage| late_commit::of_a_lower_id(stage).boxed_local()),
-    on_services("rolling-restart", 2, |stage| restarts::rolling(stage).boxed_local()),
-    on_services("three-boot-at-once", 3, |stage| restarts::none(stage).boxed_local()),
-    on_services("clocks-wrong", 1, |stage| clocks::wrong(stage).boxed_local()),
-    on_services("rights-revoked", 1, |stage| privileges::revoked(stage).boxed_local()),
-    on_servers("broker-stopped", |stage| servers::broker_stopped(stage).boxed_local()),
-    on_servers("broker-killed", |stage| servers::broker_killed(stage).boxed_local()),
-    on_servers("broker-full", |stage| servers::broker_full(stage).boxed_local()),
-    on_servers("broker-disk-full", |stage| servers::broker_disk_full(stage).boxed_local()),
-    on_servers("database-stopped", |stage| servers::database_stopped(stage).boxed_local()),
-    on_servers("database-killed", |stage| servers::database_killed(stage).boxed_local()),
-    on_small_disks("database-disk-full", |stage| disks::of_databases(stage).boxed_local()),
-    on_servers("no-connection-left", |stage| connections::used_up(stage).boxed_local()),
-    on_servers("process-stopped", |stage| pauses::short(stage).boxed_local()),
-    on_servers("process-stopped-long", |stage| pauses::long(stage).boxed_local()),
-    on_servers("servers-in-turn", |stage| servers::in_turn(stage).boxed_local()),
-    on_servers("all-at-once", |stage| servers::all_at_once(stage).boxed_local()),
+    scenario!("kill-after-commit", kill_points::after_commit),
+    scenario!("kill-after-confirm", kill_points::after_confirm),
+    scenario!("kill-after-apply", kill_points::after_apply),
+    scenario!("unknown-commit", unknown_outcome::commit),
+    scenario!("lost-responses", unknown_outcome::responses),
+    scenario!("kill-any", kills::any),
+    scenario!("kill-all", kills::all),
+    scenario!("link-cut", links::cut),
+    scenario!("link-slow", links::slow),
+    scenario!("link-frozen", links::frozen),
+    scenario!("link-one-way", links::one_way),
+    scenario!("link-half-open", links::half_open),
+    scenario!("queue-deleted", queues::deleted),
+    scenario!("queue-lost", queues::lost),
+    scenario!("queue-refuses", queues::refusing),
+    scenario!("duplicates", duplicates::shuffled),
+    scenario!("poison-messages", poison::published),
+    scenario!("two-publishers", publishers::failover, replicas: 2),
+    scenario!("three-consumers", consumers::killed_and_stopped, replicas: 3),
+    scenario!("open-transactions", locks::held),
+    scenario!("late-commit", late_commit::of_a_lower_id),
+    scenario!("rolling-restart", restarts::rolling, replicas: 2),
+    scenario!("three-start-at-once", restarts::none, replicas: 3),
+    scenario!("clocks-wrong", clocks::wrong),
+    scenario!("privileges-revoked", privileges::revoked),
+    scenario!("broker-stopped", servers::broker_stopped, servers),
+    scenario!("broker-killed", servers::broker_killed, servers),
+    scenario!("broker-memory-full", servers::broker_full, servers),
+    scenario!("broker-disk-full", servers::broker_disk_full, servers),
+    scenario!("database-stopped", servers::database_stopped, servers),
+    scenario!("database-killed", servers::database_killed, servers),
+    scenario!("database-disk-full", disks::of_databases, small_disks),
+    scenario!("no-connection-left", connections::exhausted, servers),
+    scenario!("process-stopped", pauses::short, servers),
+    scenario!("process-stopped-long", pauses::long, servers),
+    scenario!("servers-in-turn", servers::in_turn, servers),
+    scenario!("all-at-once", servers::all_at_once, servers),
 ];
 
-type Act = for<'a> fn(&'a mut Stage) -> LocalBoxFuture<'a, ()>;
-
-const fn on_services(name: &'static str, replicas: usize, act: Act) -> Scenario {
-    Scenario { name, replicas, breaks_servers: false, mounts: false, act }
-}
-
-const fn on_servers(name: &'static str, act: Act) -> Scenario {
-    Scenario { name, replicas: 1, breaks_servers: true, mounts: false, act }
-}
-
-const fn on_small_disks(name: &'static str, act: Act) -> Scenario {
-    Scenario { name, replicas: 1, breaks_servers: true, mounts: true, act }
-}
-
-/// The scenario of that name.
-pub fn named(name: &str) -> Option<&'static Scenario> {
+/// The scenario with a name.
+pub fn find(name: &str) -> Option<&'static Scenario> {
     SCENARIOS.iter().find(|scenario| scenario.name == name)
 }
 
-/// Plays a scenario. The services' logs are left in the folder, which must be there.
-pub async fn play(scenario: &Scenario, place: &Place, seed: u64, logs: &Path) -> Report {
+/// Runs a scenario. The services' logs are kept in the folder, which must exist.
+pub async fn run(scenario: &Scenario, servers: &ServerChoice, seed: u64, logs: &Path) -> Report {
     let ledger = Arc::new(Ledger::default());
-    let playing = perform(scenario, place, seed, logs, ledger.clone());
-    let outcome = AssertUnwindSafe(playing).catch_unwind().await;
-    let mut books = ledger.books();
+    let running = recovery_time(scenario, servers, seed, logs, ledger.clone());
+    let outcome = AssertUnwindSafe(running).catch_unwind().await;
+    let mut entries = ledger.entries();
     let recovery = match outcome {
         Ok(recovery) => Some(recovery),
         Err(panic) => {
-            books.violations.push(message(panic.as_ref()));
+            entries.violations.push(message(panic.as_ref()));
             None
         }
     };
     Report {
-        orders: books.orders.len(),
-        retries: books.retries,
-        unknown: books.unknown,
+        orders: entries.orders.len(),
+        retries: entries.retries,
+        unknown: entries.unknown,
         recovery,
-        violations: std::mem::take(&mut books.violations),
+        violations: std::mem::take(&mut entries.violations),
     }
 }
 
-/// Gives the time of recovery. Panics, or notes in the ledger, what must not be.
-async fn perform(
+/// Runs a scenario and returns the recovery time. Violations are recorded in the ledger or
+/// cause a panic.
+async fn recovery_time(
     scenario: &Scenario,
-    place: &Place,
+    servers: &ServerChoice,
     seed: u64,
     logs: &Path,
     ledger: Arc<Ledger>,
 ) -> Duration {
-    let mut stage = Stage::set(place, scenario.replicas, logs, ledger.clone(), seed).await;
-    stage.load.answered(ORDERS_AROUND).await;
-    (scenario.act)(&mut stage).await;
-    let mended = Instant::now();
-    stage.load.answered(ORDERS_AROUND).await;
-    stage.load.end().await;
-    stage.shop.caught_up_within(PATIENCE).await;
-    let recovery = mended.elapsed();
-    let books = ledger.books().clone();
-    let found = invariants::violations(&stage.shop, &books).await;
-    ledger.books().violations.extend(found);
-    assert_views_agree(&stage.shop.databases).await;
-    stage.close().await;
+    let mut environment =
+        Environment::start(servers, scenario.replicas, logs, ledger.clone(), seed).await;
+    environment.load.wait_for_orders(ORDERS_AROUND_FAULT).await;
+    (scenario.cause)(&mut environment).await;
+    let ended = Instant::now();
+    environment.load.wait_for_orders(ORDERS_AROUND_FAULT).await;
+    environment.load.end().await;
+    environment.shop.caught_up_within(RECOVERY_DEADLINE).await;
+    let recovery = ended.elapsed();
+    let entries = ledger.entries().clone();
+    let found = invariants::violations(&environment.shop, &entries).await;
+    ledger.entries().violations.extend(found);
+    assert_views_agree(&environment.shop.databases).await;
+    environment.stop().await;
     recovery
 }
 

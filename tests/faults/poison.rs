@@ -1,31 +1,29 @@
-//! Messages that an AMQP library may be unable to read.
+//! Poison messages.
 
-use super::environment::Stage;
-use super::load::PATIENCE;
+use super::environment::Environment;
+use super::load::RECOVERY_DEADLINE;
+use crate::harness::database::DEAD_LETTERS;
 use crate::harness::poison::{every_kind, publish};
-use crate::harness::within;
+use shared_events::Topic;
 
-/// Poison messages of every kind arrive in any order in the queues of all topics, while
-/// clients place orders and the consumer service is killed.
-pub async fn published(stage: &mut Stage) {
-    let topics = ["product-events", "order-events", "user-events"];
+/// Poison messages of every kind arrive in all queues in random order, while clients place
+/// orders and the consumer service is killed.
+pub async fn published(environment: &mut Environment) {
+    let topics = Topic::ALL.map(Topic::name);
     let mut poison: Vec<_> = topics.into_iter().flat_map(every_kind).collect();
-    stage.random.shuffle(&mut poison);
-    let killed_at = stage.random.usize(..poison.len());
+    environment.random.shuffle(&mut poison);
+    let killed_at = environment.random.usize(..poison.len());
     for (number, poison) in poison.iter().enumerate() {
-        // The broker refuses some.
-        if publish(&stage.shop.broker, &poison.message).await.is_ok() {
-            stage.ledger.books().parked += 1;
+        // The broker refuses some kinds.
+        if publish(&environment.shop.broker, &poison.message).await.is_ok() {
+            environment.ledger.entries().dead_letters += 1;
         }
         if number == killed_at {
-            stage.shop.consumer.kill();
-            stage.shop.consumer.restart();
+            environment.shop.consumer.kill();
+            environment.shop.consumer.restart();
         }
     }
-    within(PATIENCE, async || {
-        let expected = stage.ledger.books().parked as i64;
-        let parked = stage.shop.databases.query_read("SELECT count(*) FROM dead_letters").await;
-        if parked == expected { Ok(()) } else { Err(format!("{parked} parked, not {expected}")) }
-    })
-    .await;
+    let expected = environment.ledger.entries().dead_letters as i64;
+    let databases = &environment.shop.databases;
+    databases.wait_for_read_within(RECOVERY_DEADLINE, DEAD_LETTERS, expected).await;
 }

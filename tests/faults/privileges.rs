@@ -1,33 +1,33 @@
-//! Rights that are taken away by mistake, and given back.
+//! Privileges that are revoked and granted again.
 
-use super::environment::Stage;
-use super::load::PATIENCE;
-use crate::harness::within;
+use super::environment::Environment;
+use super::load::RECOVERY_DEADLINE;
+use crate::harness::{execute, within};
 
-/// The command service loses the right to write the outbox, then the consumer service the
-/// right to change a view.
-pub async fn revoked(stage: &mut Stage) {
-    let write = stage.shop.databases.write.clone();
-    let retries = || stage.load.ledger.books().retries;
+/// The command service loses the privilege to write the outbox, then the consumer service the
+/// privilege to change a view.
+pub async fn revoked(environment: &mut Environment) {
+    let write = environment.shop.databases.write.clone();
+    let retries = || environment.load.ledger.entries().retries;
     let before = retries();
     let revoke = "REVOKE INSERT ON outbox FROM command_service";
-    sqlx::raw_sql(revoke).execute(&write).await.unwrap();
-    within(PATIENCE, async || if retries() > before { Ok(()) } else { Err("no refusal") }).await;
-    stage.for_a_while(1_000..6_000).await;
+    execute(&write, revoke).await;
+    within(RECOVERY_DEADLINE, async || if retries() > before { Ok(()) } else { Err("no refusal") })
+        .await;
+    environment.keep_fault_for(1_000..6_000).await;
     let grant = "GRANT INSERT ON outbox TO command_service";
-    sqlx::raw_sql(grant).execute(&write).await.unwrap();
-    stage.load.answered(20).await;
+    execute(&write, grant).await;
+    environment.load.wait_for_orders(20).await;
 
-    let read = stage.shop.databases.read.clone();
+    let read = environment.shop.databases.read.clone();
     let revoke = "REVOKE UPDATE ON orders_read FROM consumer_service";
-    sqlx::raw_sql(revoke).execute(&read).await.unwrap();
-    within(PATIENCE, async || {
-        let health = stage.shop.consumer.health().await;
-        let is_down = health.body["order-events"]["status"] == "down";
-        if is_down { Ok(()) } else { Err(health.text) }
-    })
-    .await;
-    stage.for_a_while(1_000..6_000).await;
+    execute(&read, revoke).await;
+    environment
+        .shop
+        .consumer
+        .wait_for_health(|health| health.body["order-events"]["status"] == "down")
+        .await;
+    environment.keep_fault_for(1_000..6_000).await;
     let grant = "GRANT UPDATE ON orders_read TO consumer_service";
-    sqlx::raw_sql(grant).execute(&read).await.unwrap();
+    execute(&read, grant).await;
 }

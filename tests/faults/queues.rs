@@ -1,75 +1,66 @@
-//! Queues that are deleted, or refuse messages.
+//! Queues that are deleted or refuse messages.
 
-use super::environment::Stage;
-use super::load::PATIENCE;
+use super::environment::Environment;
+use super::load::RECOVERY_DEADLINE;
 use crate::harness::{Response, client, within};
-use lapin::options::QueueDeleteOptions;
 use serde_json::json;
+use shared_events::Topic;
 
-/// A queue is deleted while it is empty, and made anew under load.
-pub async fn deleted(stage: &mut Stage) {
-    let queue = any(stage);
-    stage.load.pause().await;
-    stage.shop.caught_up_within(PATIENCE).await;
-    delete(stage, queue).await;
-    stage.load.resume();
+/// An empty queue is deleted and declared again under load.
+pub async fn deleted(environment: &mut Environment) {
+    let queue = any(environment);
+    environment.load.pause().await;
+    environment.shop.caught_up_within(RECOVERY_DEADLINE).await;
+    environment.shop.broker.delete_queue(queue).await;
+    environment.load.resume();
 }
 
-/// A queue is deleted with events in it, which are lost to the consumer, and history
-/// is published again.
-pub async fn lost(stage: &mut Stage) {
-    let queue = any(stage);
-    stage.shop.consumer.kill();
-    stage.load.answered(60).await;
-    delete(stage, queue).await;
-    stage.shop.consumer.restart();
-    stage.shop.consumer.healthy().await;
-    // What was sent while there was no queue is kept back and sent by itself; the
-    // rest must be asked for when there is a queue again.
-    within(PATIENCE, async || {
-        let queue = stage.shop.broker.queue(queue).await;
+/// A queue is deleted with events in it. A replay publishes them again.
+pub async fn lost(environment: &mut Environment) {
+    let queue = any(environment);
+    environment.shop.consumer.kill();
+    environment.load.wait_for_orders(60).await;
+    environment.shop.broker.delete_queue(queue).await;
+    environment.shop.consumer.restart();
+    environment.shop.consumer.healthy().await;
+    // The publisher repeats events that were sent while there was no queue. The replay
+    // restores the others, as soon as the queue exists again.
+    within(RECOVERY_DEADLINE, async || {
+        let queue = environment.shop.broker.queue(queue).await;
         if queue.status == 200 { Ok(()) } else { Err(queue.text) }
     })
     .await;
-    replay(stage, queue).await;
+    replay(environment, queue).await;
 }
 
-/// A queue refuses messages, because a policy limits it and nothing consumes: its events
-/// wait in the outbox, and the others are published.
-pub async fn refusing(stage: &mut Stage) {
-    let queue = any(stage);
-    stage.shop.consumer.kill();
-    stage.shop.broker.limit(queue).await;
-    within(PATIENCE, async || {
-        let health = stage.shop.command.health().await;
+/// A policy makes a queue refuse messages while nothing consumes it. Its events stay in the
+/// outbox, and those of other topics are published.
+pub async fn refusing(environment: &mut Environment) {
+    let queue = any(environment);
+    environment.shop.consumer.kill();
+    environment.shop.broker.limit_queue(queue).await;
+    within(RECOVERY_DEADLINE, async || {
+        let health = environment.shop.command.health().await;
         let detail = health.body["publisher"]["detail"].as_str().unwrap_or_default();
         if detail.starts_with(queue) { Ok(()) } else { Err(health.text) }
     })
     .await;
-    stage.load.answered(60).await;
-    stage.shop.broker.unlimit().await;
-    stage.shop.consumer.restart();
-    stage.shop.consumer.healthy().await;
+    environment.load.wait_for_orders(60).await;
+    environment.shop.broker.remove_limit().await;
+    environment.shop.consumer.restart();
+    environment.shop.consumer.healthy().await;
 }
 
-fn any(stage: &mut Stage) -> &'static str {
-    let queues = ["product-events", "order-events", "user-events"];
-    queues[stage.random.usize(..queues.len())]
+fn any(environment: &mut Environment) -> &'static str {
+    Topic::ALL[environment.random.usize(..Topic::ALL.len())].name()
 }
 
-async fn delete(stage: &Stage, queue: &str) {
-    let (connection, channel) = stage.shop.broker.channel().await;
-    channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await.unwrap();
-    connection.close(200, "bye".into()).await.unwrap();
-}
-
-/// Has the command service publish a topic again, from the beginning.
-async fn replay(stage: &Stage, topic: &str) {
-    let operations = stage.shop.command.address("operations").await;
-    let url = format!("http://{operations}/admin/replay");
-    let begun = Response::to(client().post(&url).query(&[("topic", topic)])).await.unwrap();
-    assert_eq!(begun.status, 202, "{}", begun.text);
-    within(PATIENCE, async || {
+/// Replays all events of a topic.
+async fn replay(environment: &Environment, topic: &str) {
+    let url = environment.shop.command.url("operations", "/admin/replay").await;
+    let started = Response::to(client().post(&url).query(&[("topic", topic)])).await.unwrap();
+    started.assert_status(202);
+    within(RECOVERY_DEADLINE, async || {
         let progress = Response::to(client().get(&url)).await.unwrap();
         if progress.body["state"] == json!("done") { Ok(()) } else { Err(progress.text) }
     })

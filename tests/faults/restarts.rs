@@ -1,21 +1,21 @@
-//! Services that are stopped in good order, and that start together.
+//! Services that restart by SIGTERM or start together.
 
-use super::environment::Stage;
+use super::environment::Environment;
 
-/// Every service is restarted, one after the other, while its twin goes on.
-pub async fn rolling(stage: &mut Stage) {
-    for number in 0..stage.services().len() {
-        let service = stage.services().swap_remove(number);
+/// Services restart one after the other, while their replicas work.
+pub async fn rolling(environment: &mut Environment) {
+    for number in 0..environment.services().len() {
+        let service = environment.services().swap_remove(number);
         service.signal("TERM");
         let ended = service.wait_for_exit().await;
         assert!(ended.success(), "{} ended with {ended}", service.name());
         service.restart();
         service.healthy().await;
-        stage.load.answered(5).await;
+        environment.load.wait_for_orders(5).await;
     }
 }
 
-/// Nothing: that all have started together on empty databases is enough.
-pub async fn none(stage: &mut Stage) {
-    stage.load.answered(100).await;
+/// No fault: the scenario consists of the simultaneous start on empty databases.
+pub async fn none(environment: &mut Environment) {
+    environment.load.wait_for_orders(100).await;
 }

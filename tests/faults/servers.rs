@@ -1,101 +1,94 @@
-//! Brokers and databases that stop, die, or are full.
+//! Broker and databases that are stopped, killed or full.
 
-use super::environment::Stage;
-use super::load::PATIENCE;
-use crate::harness::within;
+use super::environment::Environment;
 
 const BROKER: &str = "broker";
 const DATABASES: [&str; 2] = ["db", "read_db"];
 
-/// Lets queues grow older than the half second after which RabbitMQ 3.10 has on disk
-/// who holds a new quorum queue: one of a node that is killed before never has a
-/// leader again.
-async fn queues_settle(stage: &mut Stage) {
-    stage.for_a_while(2_000..4_000).await;
+/// RabbitMQ 3.10 stores the members of a new quorum queue after half a second. If a node is
+/// killed earlier, the queue never has a leader again. Scenarios start later than that.
+async fn wait_for_stored_queues(environment: &mut Environment) {
+    environment.keep_fault_for(2_000..4_000).await;
 }
 
-/// Ends a server by a signal, and waits until it has been started again.
-async fn restart(stage: &mut Stage, server: &str, signal: &str) {
-    queues_settle(stage).await;
-    let servers = stage.dedicated_servers();
-    servers.end(&[server], signal).await;
-    servers.back(server).await;
+/// Sends a signal to a server and waits until it has restarted.
+async fn restart(environment: &mut Environment, server: &str, signal: &str) {
+    wait_for_stored_queues(environment).await;
+    let servers = environment.dedicated_servers();
+    servers.terminate(&[server], signal).await;
+    servers.wait_until_back(server).await;
 }
 
-/// The broker is shut down and started.
-pub async fn broker_stopped(stage: &mut Stage) {
-    restart(stage, BROKER, "TERM").await;
+/// The broker shuts down and restarts.
+pub async fn broker_stopped(environment: &mut Environment) {
+    restart(environment, BROKER, "TERM").await;
 }
 
-/// The broker is killed and started.
-pub async fn broker_killed(stage: &mut Stage) {
-    restart(stage, BROKER, "KILL").await;
+/// The broker is killed and restarts.
+pub async fn broker_killed(environment: &mut Environment) {
+    restart(environment, BROKER, "KILL").await;
 }
 
-/// The broker is short of memory, and accepts no messages; orders go on.
-pub async fn broker_full(stage: &mut Stage) {
+/// The memory alarm: the broker accepts no messages, and orders are accepted.
+pub async fn broker_full(environment: &mut Environment) {
     let setting = "set_vm_memory_high_watermark";
-    broker_alarm(stage, &[setting, "absolute", "1MB"], &[setting, "0.4"]).await;
+    broker_alarm(environment, &[setting, "absolute", "1MB"], &[setting, "0.4"]).await;
 }
 
-/// The broker's disk is almost full. RabbitMQ has one reaction to that, whatever the
-/// size of the disk: below its limit of free space it accepts no messages.
-pub async fn broker_disk_full(stage: &mut Stage) {
+/// The disk alarm: below a limit of free space the broker accepts no messages.
+pub async fn broker_disk_full(environment: &mut Environment) {
     let setting = "set_disk_free_limit";
-    broker_alarm(stage, &[setting, "1000000GB"], &[setting, "50MB"]).await;
+    broker_alarm(environment, &[setting, "1000000GB"], &[setting, "50MB"]).await;
 }
 
-async fn broker_alarm(stage: &mut Stage, raise: &[&str], clear: &[&str]) {
-    let servers = stage.dedicated_servers();
-    servers.control_broker(raise).await;
-    within(PATIENCE, async || {
-        let health = stage.shop.command.health().await;
-        if health.body["broker"]["status"] == "down" { Ok(()) } else { Err(health.text) }
-    })
-    .await;
-    stage.load.answered(50).await;
-    servers.control_broker(clear).await;
+async fn broker_alarm(environment: &mut Environment, raise: &[&str], clear: &[&str]) {
+    let servers = environment.dedicated_servers();
+    servers.rabbitmqctl(raise).await;
+    let command = &environment.shop.command;
+    command.wait_for_health(|health| health.body["broker"]["status"] == "down").await;
+    environment.load.wait_for_orders(50).await;
+    servers.rabbitmqctl(clear).await;
 }
 
-/// A database is shut down, fast or immediately, and started.
-pub async fn database_stopped(stage: &mut Stage) {
+/// A random database shuts down, fast or immediate, and restarts, twice.
+pub async fn database_stopped(environment: &mut Environment) {
     for _ in 0..2 {
-        let database = DATABASES[stage.random.usize(..2)];
-        // Fast: clients are sent away. Immediate: it leaves, and recovers at its start.
-        let signal = ["INT", "QUIT"][stage.random.usize(..2)];
-        restart(stage, database, signal).await;
+        let database = DATABASES[environment.random.usize(..2)];
+        // SIGINT: fast shutdown. SIGQUIT: immediate shutdown, with recovery at the start.
+        let signal = ["INT", "QUIT"][environment.random.usize(..2)];
+        restart(environment, database, signal).await;
     }
 }
 
-/// A database is killed, and all of its processes with it.
-pub async fn database_killed(stage: &mut Stage) {
-    let database = DATABASES[stage.random.usize(..2)];
-    restart(stage, database, "KILL").await;
+/// All processes of a random database are killed.
+pub async fn database_killed(environment: &mut Environment) {
+    let database = DATABASES[environment.random.usize(..2)];
+    restart(environment, database, "KILL").await;
 }
 
-/// Everything that servers must be spared, once.
-pub async fn in_turn(stage: &mut Stage) {
-    broker_killed(stage).await;
-    stage.load.answered(20).await;
+/// All server faults, one after the other.
+pub async fn in_turn(environment: &mut Environment) {
+    broker_killed(environment).await;
+    environment.load.wait_for_orders(20).await;
     for database in DATABASES {
-        restart(stage, database, "KILL").await;
-        stage.load.answered(20).await;
+        restart(environment, database, "KILL").await;
+        environment.load.wait_for_orders(20).await;
     }
-    broker_full(stage).await;
+    broker_full(environment).await;
 }
 
-/// The machine fails: servers and services are killed at once.
-pub async fn all_at_once(stage: &mut Stage) {
-    queues_settle(stage).await;
-    let servers = stage.dedicated_servers();
-    servers.end(&[DATABASES[0], DATABASES[1], BROKER], "KILL").await;
-    for service in stage.services() {
+/// The machine fails: all servers and services are killed at once.
+pub async fn all_at_once(environment: &mut Environment) {
+    wait_for_stored_queues(environment).await;
+    let servers = environment.dedicated_servers();
+    servers.terminate(&[DATABASES[0], DATABASES[1], BROKER], "KILL").await;
+    for service in environment.services() {
         service.kill();
     }
-    for service in stage.services() {
+    for service in environment.services() {
         service.restart();
     }
     for server in [DATABASES[0], DATABASES[1], BROKER] {
-        servers.back(server).await;
+        servers.wait_until_back(server).await;
     }
 }

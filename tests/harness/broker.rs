@@ -1,4 +1,4 @@
-//! A virtual host of the broker, of a test's own.
+//! The virtual host of a test on the broker.
 
 use super::http::{Response, client, json};
 use super::servers::Servers;
@@ -10,13 +10,10 @@ use reqwest::Method;
 use serde_json::{Value, json as object};
 use uuid::Uuid;
 
-// What the stack loads into its broker.
+// The definitions that the stack loads into its broker.
 const DEFINITIONS: &str = include_str!("../../deploy/broker/definitions.json");
 
-/// The users of services.
-const SERVICES: [&str; 2] = ["command-service", "consumer-service"];
-
-/// A virtual host, deleted when dropped.
+/// A virtual host. Each test has its own.
 #[derive(Debug)]
 pub struct Broker {
     management: String,
@@ -37,57 +34,55 @@ impl Broker {
         let all = r#"{"configure":".*","write":".*","read":".*"}"#;
         let user = &broker.uri.authority.userinfo.username;
         broker.manage(Method::PUT, &format!("permissions/{}/{user}", broker.name), all).await;
-        // For the rest as in the stack's own virtual host.
+        // Permissions of services and policies are those of the stack.
         let definitions: Value = serde_json::from_str(DEFINITIONS).unwrap();
-        for user in SERVICES {
-            let rights = named(&definitions["permissions"], "user", user).to_string();
-            let path = format!("permissions/{}/{user}", broker.name);
-            broker.manage(Method::PUT, &path, &rights).await;
+        for (kind, key) in [("permissions", "user"), ("policies", "name")] {
+            for definition in definitions[kind].as_array().unwrap() {
+                let name = definition[key].as_str().unwrap();
+                if !name.starts_with('$') {
+                    let path = format!("{kind}/{}/{name}", broker.name);
+                    broker.manage(Method::PUT, &path, &definition.to_string()).await;
+                }
+            }
         }
-        let policy = named(&definitions["policies"], "name", "event-queues").to_string();
-        broker
-            .manage(Method::PUT, &format!("policies/{}/event-queues", broker.name), &policy)
-            .await;
         broker
     }
 
-    /// Its URL, as an administrator.
+    /// The URL for the administrator.
     pub(super) const fn uri(&self) -> &AMQPUri {
         &self.uri
     }
 
-    /// Its name.
+    /// The name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The URL of this virtual host for a service, at that port of the broker or of a
-    /// link.
+    /// The URL for a service, through a port of the broker or of a link.
     pub fn url_as(&self, service: &str, port: u16) -> String {
         let mut uri = self.uri.clone();
         service.clone_into(&mut uri.authority.userinfo.username);
-        // That which `cargo stack` gives it.
+        // The password that `cargo stack` gives to services.
         "password".clone_into(&mut uri.authority.userinfo.password);
         uri.authority.port = port;
         uri.to_string()
     }
 
-    /// What the management API says of a queue.
+    /// The response of the management API about a queue; 404 if there is none.
     pub async fn queue(&self, name: &str) -> Response {
         self.manage(Method::GET, &format!("queues/{}/{name}", self.name), "").await
     }
 
-    /// What the management API lists of this virtual host: its `connections`,
-    /// `channels` or `consumers`.
-    pub async fn list(&self, what: &str) -> Value {
-        let path = match what {
+    /// The `connections`, `channels` or `consumers` that the management API lists.
+    pub async fn list(&self, kind: &str) -> Value {
+        let path = match kind {
             "consumers" => format!("consumers/{}", self.name),
-            _ => format!("vhosts/{}/{what}", self.name),
+            _ => format!("vhosts/{}/{kind}", self.name),
         };
         self.manage(Method::GET, &path, "").await.body
     }
 
-    /// A channel with confirms, as a stranger would have.
+    /// A channel with publisher confirms, for the administrator.
     pub async fn channel(&self) -> (Connection, Channel) {
         let properties = ConnectionProperties::default();
         let connection = Connection::connect_uri(self.uri.clone(), properties).await.unwrap();
@@ -96,13 +91,18 @@ impl Broker {
         (connection, channel)
     }
 
-    /// Publishes raw bytes to a queue, by the default exchange, as a stranger.
-    pub async fn publish(&self, queue: &str, bodies: &[Vec<u8>], properties: BasicProperties) {
-        self.publish_by("", queue, bodies, properties).await;
+    /// Publishes external messages without properties to a queue.
+    pub async fn publish(&self, queue: &str, bodies: &[Vec<u8>]) {
+        self.publish_with(queue, bodies, BasicProperties::default()).await;
     }
 
-    /// Publishes raw bytes by an exchange.
-    pub async fn publish_by(
+    /// The same with properties.
+    pub async fn publish_with(&self, queue: &str, bodies: &[Vec<u8>], properties: BasicProperties) {
+        self.publish_to_exchange("", queue, bodies, properties).await;
+    }
+
+    /// Publishes messages to an exchange, all with the same routing key.
+    pub async fn publish_to_exchange(
         &self,
         exchange: &str,
         key: &str,
@@ -113,7 +113,7 @@ impl Broker {
         self.publish_all(exchange, bodies.iter().map(message)).await;
     }
 
-    /// Publishes messages, each a key, a body and properties, by an exchange.
+    /// Publishes messages to an exchange: routing key, body and properties of each.
     pub async fn publish_all(
         &self,
         exchange: &str,
@@ -133,15 +133,20 @@ impl Broker {
         connection.close(200, "bye".into()).await.unwrap();
     }
 
+    /// Deletes a queue with its messages.
+    pub async fn delete_queue(&self, queue: &str) {
+        self.manage(Method::DELETE, &format!("queues/{}/{queue}", self.name), "").await;
+    }
+
     async fn manage(&self, method: Method, path: &str, body: &str) -> Response {
         let url = format!("{}/api/{path}", self.management);
         Response::to(json(&client(), method, url, body)).await.unwrap()
     }
 
-    /// Makes a queue refuse messages while one waits in it.
-    pub async fn limit(&self, queue: &str) {
-        // Only the policy with the highest priority applies to a queue, so this one
-        // repeats the stack's.
+    /// Makes a queue reject messages while it contains one.
+    pub async fn limit_queue(&self, queue: &str) {
+        // Only the policy with the highest priority applies to a queue. So this one
+        // repeats the delivery limit of the stack's policy.
         let policy = object!({
             "pattern": format!("^{queue}$"),
             "apply-to": "queues",
@@ -156,8 +161,8 @@ impl Broker {
         self.manage(Method::PUT, &path, &policy.to_string()).await;
     }
 
-    /// Removes that policy.
-    pub async fn unlimit(&self) {
+    /// Removes the limit.
+    pub async fn remove_limit(&self) {
         self.manage(Method::DELETE, &format!("policies/{}/limit", self.name), "").await;
     }
 
@@ -167,10 +172,6 @@ impl Broker {
     }
 }
 
-fn named<'a>(list: &'a Value, key: &str, name: &str) -> &'a Value {
-    list.as_array().unwrap().iter().find(|item| item[key] == name).unwrap()
-}
-
 impl Servers {
     /// The broker's port for AMQP.
     pub fn broker_port(&self) -> u16 {
@@ -178,8 +179,8 @@ impl Servers {
         uri.authority.port
     }
 
-    /// Whether the broker takes connections.
-    pub async fn broker_answers(&self) -> Result<(), String> {
+    /// Checks that the broker accepts connections.
+    pub async fn check_broker(&self) -> Result<(), String> {
         let port = self.broker_port();
         let url = format!("{}/api/health/checks/port-listener/{port}", self.management);
         let response = Response::to(client().get(url)).await.map_err(|error| error.to_string())?;

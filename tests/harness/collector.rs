@@ -1,4 +1,4 @@
-//! A collector of traces, in this process.
+//! An OpenTelemetry collector in the test process.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -14,37 +14,37 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 
-/// A collector that keeps what it is sent. It ends when it is dropped.
+/// A collector that stores the spans it receives. It stops when dropped.
 #[derive(Debug)]
 pub struct Collector {
-    /// What services are to be told.
+    /// Its URL, for the settings of services.
     pub endpoint: String,
     spans: Arc<Mutex<Vec<Span>>>,
     _serving: AbortOnDropHandle<()>,
 }
 
-/// A span as it was sent.
+/// A received span.
 #[derive(Clone, Debug)]
 pub struct Span {
     /// `service.name` of its resource.
     pub service: String,
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// In lower case, `internal` for instance.
+    /// Its kind in lower case, such as `internal`.
     pub kind: String,
-    /// In hexadecimal, as the next three are.
+    /// Trace id. This and the other ids are in hexadecimal.
     pub trace: String,
-    /// Its own id.
+    /// Span id.
     pub id: String,
-    /// Empty: it begins a trace.
+    /// Id of the parent span; empty for a root span.
     pub parent: String,
-    /// Ids of spans that it is linked to.
+    /// Ids of linked spans.
     pub links: Vec<String>,
-    /// As texts.
+    /// Attributes; numbers as text.
     pub attributes: BTreeMap<String, String>,
     /// Whether its status is an error.
     pub is_error: bool,
-    /// In nanoseconds.
+    /// Start time in nanoseconds.
     pub start: u64,
 }
 
@@ -52,25 +52,26 @@ impl Collector {
     /// Listens on a free port.
     pub async fn start() -> Self {
         let spans = Arc::default();
-        let routes = Router::new().route("/v1/traces", post(take)).with_state(Arc::clone(&spans));
+        let routes =
+            Router::new().route("/v1/traces", post(receive)).with_state(Arc::clone(&spans));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let serving = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
         Self { endpoint, spans, _serving: AbortOnDropHandle::new(serving) }
     }
 
-    /// All spans so far.
+    /// All spans received so far.
     pub fn spans(&self) -> Vec<Span> {
         self.spans.lock().unwrap().clone()
     }
 
-    /// Those of a trace.
+    /// The received spans of a trace.
     pub fn of_trace(&self, trace: &str) -> Vec<Span> {
         self.spans().into_iter().filter(|span| span.trace == trace).collect()
     }
 }
 
-async fn take(State(spans): State<Arc<Mutex<Vec<Span>>>>, body: Bytes) {
+async fn receive(State(spans): State<Arc<Mutex<Vec<Span>>>>, body: Bytes) {
     let request = ExportTraceServiceRequest::decode(body).unwrap();
     for of_resource in request.resource_spans {
         let resource = attributes(of_resource.resource.unwrap().attributes);

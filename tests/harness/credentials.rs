@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// A folder with a file of API keys. It is deleted when dropped.
+/// A temporary folder with a file of API keys. It is deleted when dropped.
 #[derive(Debug)]
 pub struct Keys {
     folder: PathBuf,
@@ -14,29 +14,29 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// A folder without a file.
+    /// An empty folder.
     pub fn empty() -> Self {
         let folder = std::env::temp_dir().join(format!("keys-{}", Uuid::now_v7()));
         fs::create_dir(&folder).unwrap();
         Self { folder, file: KeyFile::default() }
     }
 
-    /// The folder, for other files.
+    /// The folder, for further files.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The file, whether or not it is there.
+    /// The path of the key file. The first added key creates it.
     pub fn path(&self) -> PathBuf {
         self.folder.join("api-keys.json")
     }
 
-    /// The file as the setting of services.
+    /// The path as the setting `API_KEYS_FILE`.
     pub fn setting(&self) -> String {
         self.path().to_str().unwrap().to_owned()
     }
 
-    /// Adds a key with these roles; the key.
+    /// Adds a key with these roles and returns it.
     pub fn add(&mut self, roles: &[Role]) -> String {
         self.add_changed(roles, |_| {})
     }
@@ -46,7 +46,7 @@ impl Keys {
         self.add_changed(roles, |key| key.expires = Some(a_second_ago()))
     }
 
-    /// Adds a key that was revoked.
+    /// Adds a revoked key.
     pub fn add_revoked(&mut self, roles: &[Role]) -> String {
         self.add_changed(roles, |key| key.revoked = Some(a_second_ago()))
     }

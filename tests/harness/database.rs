@@ -1,20 +1,40 @@
-//! The two databases of a test.
+//! The write and the read database of a test.
 
 use super::servers::Servers;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use super::wait::{DEADLINE, eventually, within};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction};
+use std::time::Duration;
 use uuid::Uuid;
 
-// What the stack gives to its databases at every start.
-const WRITE_RIGHTS: &str = include_str!("../../db/roles/write_db.sql");
-const READ_RIGHTS: &str = include_str!("../../db/roles/read_db.sql");
+// The privileges that `cargo stack` grants at every start.
+const WRITE_PRIVILEGES: &str = include_str!("../../db/roles/write_db.sql");
+const READ_PRIVILEGES: &str = include_str!("../../db/roles/read_db.sql");
 
-/// A write and a read database of a test's own.
+/// The database roles of the services.
+pub const SERVICE_ROLES: [&str; 3] = ["command_service", "consumer_service", "query_service"];
+
+/// Number of events that the broker has not confirmed.
+pub const UNPUBLISHED: &str = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
+/// Number of dead letters.
+pub const DEAD_LETTERS: &str = "SELECT count(*) FROM dead_letters";
+/// Number of sessions that wait for a lock.
+pub const LOCK_WAITS: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'";
+/// Number of sessions in `pg_sleep`: see [`Databases::delay_writes`].
+pub const SLEEPING: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event = 'PgSleep'";
+/// Number of sessions that hold the session lock of the leading publisher.
+pub const LEADERS: &str = "SELECT count(*) FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND database =
+        (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+/// The two databases. Each test has its own.
 #[derive(Debug)]
 pub struct Databases {
-    /// The write database.
+    /// The write database, as superuser.
     pub write: PgPool,
-    /// The read database.
+    /// The read database, as superuser.
     pub read: PgPool,
     servers: Servers,
     name: String,
@@ -37,77 +57,131 @@ impl Databases {
         databases
     }
 
-    /// Gives the services' roles their rights, as the stack does at every start.
+    /// Grants the privileges of the roles, as `cargo stack` does at every start.
     pub async fn grant(&self) {
-        for (url, rights) in self.urls().iter().zip([WRITE_RIGHTS, READ_RIGHTS]) {
+        for (url, privileges) in self.urls().iter().zip([WRITE_PRIVILEGES, READ_PRIVILEGES]) {
             let mut connection = PgConnection::connect(url).await.unwrap();
-            sqlx::raw_sql(rights).execute(&mut connection).await.unwrap();
+            sqlx::raw_sql(privileges).execute(&mut connection).await.unwrap();
             connection.close().await.unwrap();
         }
     }
 
-    /// The URL of the write database for its service, at that port of its server or
-    /// of a link.
-    pub fn command_url(&self, port: u16) -> String {
-        self.url(&self.servers.write, Some("command_service"), port)
+    /// The URL of the database of a service, for the service's role.
+    pub fn url_as(&self, role: &str) -> String {
+        self.url_through(role, options(self.server_of(role)).get_port())
     }
 
-    /// The URL of the read database for the service that writes it.
-    pub fn consumer_url(&self, port: u16) -> String {
-        self.url(&self.servers.read, Some("consumer_service"), port)
+    /// The same through a port of a link or a connection pooler.
+    pub fn url_through(&self, role: &str, port: u16) -> String {
+        self.url(self.server_of(role), Some(role), port)
     }
 
-    /// The URL of the read database for the service that reads it.
-    pub fn query_url(&self, port: u16) -> String {
-        self.url(&self.servers.read, Some("query_service"), port)
+    fn server_of(&self, role: &str) -> &str {
+        if role == "command_service" { &self.servers.write } else { &self.servers.read }
     }
 
-    /// The URLs of both for those who watch the servers.
+    /// The URLs of both for monitoring.
     pub fn monitoring_urls(&self) -> [String; 2] {
-        [
-            self.url(&self.servers.write, Some("monitoring"), self.servers.write_port()),
-            self.url(&self.servers.read, Some("monitoring"), self.servers.read_port()),
-        ]
+        self.both_urls(Some("monitoring"))
     }
 
-    /// The URLs of both for people, who may do everything, at their servers' own ports.
+    /// The URLs of both for a superuser.
     pub fn urls(&self) -> [String; 2] {
-        [
-            self.url(&self.servers.write, None, self.servers.write_port()),
-            self.url(&self.servers.read, None, self.servers.read_port()),
-        ]
+        self.both_urls(None)
+    }
+
+    fn both_urls(&self, role: Option<&str>) -> [String; 2] {
+        [&self.servers.write, &self.servers.read]
+            .map(|server| self.url(server, role, options(server).get_port()))
     }
 
     fn url(&self, server: &str, role: Option<&str>, port: u16) -> String {
         let (credentials, _) = server.split_once('@').unwrap();
-        // Roles have the password that `cargo stack` gives them.
+        // The password that `cargo stack` gives to roles.
         let credentials =
             role.map_or(credentials.to_owned(), |role| format!("postgres://{role}:password"));
         format!("{credentials}@{}:{port}/{}", options(server).get_host(), self.name)
     }
 
-    /// One number of the write database.
+    /// An integer of the write database.
     pub async fn query_write(&self, sql: &'static str) -> i64 {
         self.try_query_write(sql).await.unwrap()
     }
 
-    /// One number of the write database, whose server may be away.
+    /// An integer of the write database, whose server may be unavailable.
     pub async fn try_query_write(&self, sql: &'static str) -> sqlx::Result<i64> {
         sqlx::query_scalar(sql).fetch_one(&self.write).await
     }
 
-    /// One number of the read database.
+    /// An integer of the read database.
     pub async fn query_read(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.read).await.unwrap()
     }
 
-    /// Deletes the databases, whoever is still connected.
+    /// Waits until an integer of the write database has a value.
+    pub async fn wait_for_write(&self, sql: &'static str, expected: i64) {
+        eventually(async || match self.query_write(sql).await {
+            value if value == expected => Ok(()),
+            value => Err(format!("{value}, not {expected}: {sql}")),
+        })
+        .await;
+    }
+
+    /// Waits until an integer of the read database has a value.
+    pub async fn wait_for_read(&self, sql: &'static str, expected: i64) {
+        self.wait_for_read_within(DEADLINE, sql, expected).await;
+    }
+
+    /// The same with another deadline.
+    pub async fn wait_for_read_within(&self, deadline: Duration, sql: &'static str, expected: i64) {
+        within(deadline, async || match self.query_read(sql).await {
+            value if value == expected => Ok(()),
+            value => Err(format!("{value}, not {expected}: {sql}")),
+        })
+        .await;
+    }
+
+    /// Locks rows of the write database by a statement, until the transaction ends.
+    pub async fn lock_rows(&self, statement: &str) -> Transaction<'static, Postgres> {
+        lock_rows(&self.write, statement).await
+    }
+
+    /// Makes inserts into a table of the write database take some seconds if the new row
+    /// meets a condition.
+    pub async fn delay_writes(&self, table: &str, condition: &str, seconds: f64) {
+        let sql = format!(
+            "CREATE OR REPLACE FUNCTION delay() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 PERFORM pg_sleep({seconds});
+                 RETURN NEW;
+             END
+             $$;
+             CREATE TRIGGER delay BEFORE INSERT ON {table}
+             FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION delay()"
+        );
+        execute(&self.write, &sql).await;
+    }
+
+    /// Deletes the databases, even if something is connected to them.
     pub async fn delete(&self) {
         for server in [&self.servers.write, &self.servers.read] {
             let name = &self.name;
             administer(server, format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
         }
     }
+}
+
+/// Runs statements as superuser.
+pub async fn execute(database: &PgPool, sql: &str) -> PgQueryResult {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(database).await.unwrap()
+}
+
+/// Locks rows by a statement, until the transaction ends.
+pub async fn lock_rows(database: &PgPool, statement: &str) -> Transaction<'static, Postgres> {
+    let mut transaction = database.begin().await.unwrap();
+    let sql = AssertSqlSafe(statement.to_owned());
+    sqlx::raw_sql(sql).execute(&mut *transaction).await.unwrap();
+    transaction
 }
 
 impl Servers {
@@ -121,18 +195,18 @@ impl Servers {
         options(&self.read).get_port()
     }
 
-    /// Whether the write database's server takes connections.
-    pub async fn write_answers(&self) -> Result<(), String> {
-        answers(&self.write).await
+    /// Checks that the write database's server accepts connections.
+    pub async fn check_write_database(&self) -> Result<(), String> {
+        check(&self.write).await
     }
 
-    /// Whether the read database's server takes connections.
-    pub async fn read_answers(&self) -> Result<(), String> {
-        answers(&self.read).await
+    /// Checks that the read database's server accepts connections.
+    pub async fn check_read_database(&self) -> Result<(), String> {
+        check(&self.read).await
     }
 }
 
-async fn answers(server: &str) -> Result<(), String> {
+async fn check(server: &str) -> Result<(), String> {
     let options = options(server).database("postgres");
     let connecting = PgConnection::connect_with(&options);
     let connection = connecting.await.map_err(|error| error.to_string())?;
@@ -146,6 +220,6 @@ fn options(server: &str) -> PgConnectOptions {
 async fn administer(server: &str, sql: String) {
     let options = options(server).database("postgres");
     let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&pool).await.unwrap();
+    execute(&pool, &sql).await;
     pool.close().await;
 }

@@ -1,4 +1,4 @@
-//! Servers that may be killed.
+//! Servers that a test may kill.
 
 use super::process::program;
 use super::servers::Servers;
@@ -10,24 +10,23 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// How long servers may take to start, where nothing is installed yet or much else
-/// goes on.
-const START: Duration = Duration::from_secs(180);
+/// Deadline for servers to start, also if they must be installed first.
+const START_DEADLINE: Duration = Duration::from_secs(180);
 
-/// Databases and a broker of our own, by `cargo stack infra --throw-away`, which
-/// starts again what dies.
+/// Two databases and a broker, started by `cargo stack infra --throw-away`, which restarts
+/// them when they end.
 #[derive(Debug)]
 pub struct DedicatedServers {
     /// Their addresses.
     pub servers: Servers,
-    /// The record of their processes.
+    /// The file in which `cargo stack` records their processes.
     record: PathBuf,
     stack: Stack,
-    /// Whether file systems can be mounted for them, which requires root.
+    /// Whether tests can mount file systems for them. This requires root.
     pub can_mount: bool,
 }
 
-/// Runs a program in a mount namespace, which ends with its last process.
+/// Program that runs another one in a mount namespace of its own.
 const UNSHARE: &str = "unshare";
 const OWN_MOUNTS: [&str; 3] = ["--mount", "--propagation", "private"];
 
@@ -37,15 +36,15 @@ fn can_mount() -> bool {
     trial.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// The process that looks after them. It stops them when it is dropped.
+/// The process of `cargo stack infra`. When dropped, it stops the servers.
 #[derive(Debug)]
 struct Stack(Mutex<Child>);
 
 impl DedicatedServers {
-    /// Starts servers under a name that nobody else uses. What `cargo stack` says
-    /// goes to a file in the folder.
+    /// Starts servers. The name must not be in use. The output of `cargo stack` goes to
+    /// files in the folder.
     pub async fn start(name: &str, logs: &Path) -> Self {
-        let (told, log) = (logs.join("servers.env"), logs.join("servers.log"));
+        let (output, log) = (logs.join("servers.env"), logs.join("servers.log"));
         let can_mount = can_mount();
         let mut command = Command::new(if can_mount { UNSHARE.into() } else { program("stack") });
         if can_mount {
@@ -54,15 +53,15 @@ impl DedicatedServers {
         let stack = command
             .args(["infra", "--throw-away", name])
             .stdin(Stdio::null())
-            .stdout(File::create(&told).unwrap())
+            .stdout(File::create(&output).unwrap())
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start the stack: {error}"));
         let stack = Stack(Mutex::new(stack));
-        let exports = within(START, async || {
+        let exports = within(START_DEADLINE, async || {
             let ended = stack.0.lock().unwrap().try_wait().unwrap();
             assert!(ended.is_none(), "{}", fs::read_to_string(&log).unwrap_or_default());
-            let exports = exports(&fs::read_to_string(&told).unwrap_or_default());
+            let exports = exported(&fs::read_to_string(&output).unwrap_or_default());
             if exports.contains_key("STACK_PROCESSES") { Ok(exports) } else { Err("starting") }
         })
         .await;
@@ -71,42 +70,42 @@ impl DedicatedServers {
         Self { servers, record, stack, can_mount }
     }
 
-    /// Sends a signal to servers at once, and waits until they have ended. A SIGKILL
-    /// goes to all that they have started, too.
-    pub async fn end(&self, names: &[&str], signal: &str) {
+    /// Sends a signal to servers and waits until they have ended. SIGKILL also goes to
+    /// their child processes.
+    pub async fn terminate(&self, names: &[&str], signal: &str) {
         let leaders: Vec<u32> = names.iter().map(|name| self.process(name)).collect();
         let mut all = leaders.clone();
         if signal == "KILL" {
             all.extend(leaders.iter().flat_map(|leader| children(*leader)));
         }
         let ids = all.iter().map(ToString::to_string);
-        // Of a server's children one may have ended by itself meanwhile.
+        // A child process may have ended already.
         let mut kill = Command::new("kill");
         let _ = kill.args(["-s", signal]).args(ids).stderr(Stdio::null()).status().unwrap();
-        within(START, async || {
+        within(START_DEADLINE, async || {
             let left = leaders.iter().filter(|id| is_alive(**id)).count();
             if left == 0 { Ok(()) } else { Err(format!("{left} of {names:?} still run")) }
         })
         .await;
     }
 
-    /// Waits until a server that has ended is back and responses.
-    pub async fn back(&self, name: &str) {
-        within(START, async || {
+    /// Waits until a server has restarted and accepts connections.
+    pub async fn wait_until_back(&self, name: &str) {
+        within(START_DEADLINE, async || {
             if !is_alive(self.process(name)) {
-                return Err(format!("{name} has not been started again"));
+                return Err(format!("{name} has not restarted"));
             }
             match name {
-                "db" => self.servers.write_answers().await,
-                "read_db" => self.servers.read_answers().await,
-                _ => self.servers.broker_answers().await,
+                "db" => self.servers.check_write_database().await,
+                "read_db" => self.servers.check_read_database().await,
+                _ => self.servers.check_broker().await,
             }
         })
         .await;
     }
 
     /// Runs `rabbitmqctl` for the broker.
-    pub async fn control_broker(&self, arguments: &[&str]) {
+    pub async fn rabbitmqctl(&self, arguments: &[&str]) {
         let broker = fs::read(format!("/proc/{}/environ", self.process("broker"))).unwrap();
         let environment: HashMap<String, String> = broker
             .split(|byte| *byte == 0)
@@ -115,7 +114,7 @@ impl DedicatedServers {
                 Some((name.to_owned(), value.to_owned()))
             })
             .collect();
-        // The node's tools are beside its plugins.
+        // `sbin` is beside the folder of plugins.
         let (plugins, _) =
             environment["ERL_LIBS"].split_once(':').unwrap_or((&environment["ERL_LIBS"], ""));
         let program = Path::new(plugins).with_file_name("sbin").join("rabbitmqctl");
@@ -123,7 +122,7 @@ impl DedicatedServers {
             .args(arguments)
             .env_clear()
             .envs(&environment)
-            // The port that the node listens on for this is taken.
+            // The node itself uses this port.
             .env_remove("RABBITMQ_DIST_PORT")
             .output()
             .await
@@ -132,8 +131,8 @@ impl DedicatedServers {
         assert!(output.status.success(), "rabbitmqctl {arguments:?}: {text}");
     }
 
-    /// Runs a shell script with the servers' mounts; `$1` is the argument.
-    pub async fn in_its_mounts(&self, script: &str, argument: &str) {
+    /// Runs a shell script in the mount namespace of the servers. `$1` is the argument.
+    pub async fn run_in_mount_namespace(&self, script: &str, argument: &str) {
         let stack = self.stack.0.lock().unwrap().id().to_string();
         let output = tokio::process::Command::new("nsenter")
             .args(["--target", &stack, "--mount", "sh", "-eu", "-c", script, "sh", argument])
@@ -144,13 +143,13 @@ impl DedicatedServers {
         assert!(output.status.success(), "{script}: {text}");
     }
 
-    /// The path of a file that the servers see under this path.
-    pub fn seen_by_it(&self, path: &Path) -> PathBuf {
+    /// The path by which this process reaches a path of the servers' mount namespace.
+    pub fn path_in_mount_namespace(&self, path: &Path) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.stack.0.lock().unwrap().id()));
         root.join(path.strip_prefix("/").unwrap())
     }
 
-    /// The id of the process that was started last under that name.
+    /// The id of the current process of a server.
     pub fn process(&self, name: &str) -> u32 {
         let record = fs::read_to_string(&self.record).unwrap();
         let entry = record.lines().rev().find(|line| line.ends_with(&format!("\t{name}")));
@@ -166,8 +165,8 @@ impl Drop for Stack {
     }
 }
 
-/// From lines like `export NAME='value'`.
-fn exports(text: &str) -> HashMap<String, String> {
+/// The variables of lines such as `export NAME='value'`.
+fn exported(text: &str) -> HashMap<String, String> {
     text.lines()
         .filter_map(|line| {
             let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
@@ -176,13 +175,13 @@ fn exports(text: &str) -> HashMap<String, String> {
         .collect()
 }
 
-/// What a process has started and not yet outlived.
+/// The child processes of a process.
 fn children(process: u32) -> Vec<u32> {
     let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
     children.unwrap_or_default().split_whitespace().filter_map(|id| id.parse().ok()).collect()
 }
 
-/// Whether a process is there and no zombie.
+/// Whether a process exists and is not a zombie.
 fn is_alive(process: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z'))

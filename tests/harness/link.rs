@@ -1,5 +1,6 @@
-//! A network link that breaks as links do.
+//! A network link with faults.
 
+use super::delay::modelled_delay;
 use super::free_port::free_port;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -9,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Forwards a local port to another one.
+/// A TCP proxy from one local port to another.
 #[derive(Debug)]
 pub struct Link {
     /// The port to connect to.
@@ -18,7 +19,7 @@ pub struct Link {
     traffic: Arc<Traffic>,
 }
 
-/// A direction through a link.
+/// The direction of traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the client to the server.
@@ -27,72 +28,71 @@ pub enum Direction {
     ToClient,
 }
 
-/// What becomes of the bytes.
+/// How a link forwards bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Open,
-    /// Each piece is late by so much.
+    /// Each segment is delayed.
     Slow(Duration),
-    /// Those that go that direction wait, or all. Connections stay up, and nobody is told
-    /// anything.
+    /// Bytes of one direction, or of both, are held back while connections stay open.
     Held(Option<Direction>),
 }
 
-/// The connections of a link that is up.
+/// The connections of a link.
 #[derive(Debug, Default)]
 struct Traffic {
     tasks: Mutex<JoinSet<()>>,
-    /// Tells connections what to do; none while the link is down.
+    /// The mode of current connections; none while the link is cut.
     mode: Mutex<Option<watch::Sender<Mode>>>,
-    /// The same of connections that will never hear anything again.
-    stranded: Mutex<Vec<watch::Sender<Mode>>>,
+    /// The same of connections that are half-open for good.
+    half_open: Mutex<Vec<watch::Sender<Mode>>>,
 }
 
 impl Link {
-    /// A link to a local port, down for now.
+    /// A link to a local port. It refuses connections until [`Self::open`].
     pub fn to(target: u16) -> Self {
         Self { port: free_port(), target, traffic: Arc::default() }
     }
 
-    /// A link that is up.
+    /// An open link.
     pub async fn opened(target: u16) -> Self {
         let link = Self::to(target);
         link.open().await;
         link
     }
 
-    /// Lets everything through again, also what was held.
+    /// Forwards everything, including bytes that were held back.
     pub async fn open(&self) {
         self.set(Mode::Open).await;
     }
 
-    /// Lets everything through, late: each piece of each direction by `delay`.
+    /// Delays each segment of both directions.
     pub async fn slow(&self, delay: Duration) {
         self.set(Mode::Slow(delay)).await;
     }
 
-    /// Lets nothing through, while connections stay up and new ones are taken.
+    /// Holds back both directions. Connections stay open and new ones are accepted.
     pub async fn freeze(&self) {
         self.set(Mode::Held(None)).await;
     }
 
-    /// Lets nothing through one direction.
+    /// Holds back one direction.
     pub async fn hold(&self, direction: Direction) {
         self.set(Mode::Held(Some(direction))).await;
     }
 
-    /// Forgets the connections there are, without a word to either end, as a router
-    /// does that was switched off and on; new ones get through.
-    pub async fn strand(&self) {
+    /// Stops forwarding for current connections, without notice to either end, as a router
+    /// does that restarts. New connections work.
+    pub async fn make_half_open(&self) {
         self.freeze().await;
-        let forgotten = self.traffic.mode.lock().unwrap().replace(watch::Sender::new(Mode::Open));
-        self.traffic.stranded.lock().unwrap().extend(forgotten);
+        let half_open = self.traffic.mode.lock().unwrap().replace(watch::Sender::new(Mode::Open));
+        self.traffic.half_open.lock().unwrap().extend(half_open);
     }
 
-    /// Breaks all connections, and with them what was held, and refuses new ones.
+    /// Closes all connections, discards bytes that were held back, and refuses new ones.
     pub async fn cut(&self) {
         self.traffic.mode.lock().unwrap().take();
-        self.traffic.stranded.lock().unwrap().clear();
+        self.traffic.half_open.lock().unwrap().clear();
         let mut tasks = std::mem::take(&mut *self.traffic.tasks.lock().unwrap());
         tasks.shutdown().await;
     }
@@ -120,7 +120,7 @@ async fn accept(listener: TcpListener, target: u16, traffic: Arc<Traffic>) {
 
 async fn forward(near: TcpStream, target: u16, mode: watch::Receiver<Mode>) {
     let Ok(far) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)).await else { return };
-    // Small packets are not to wait for company.
+    // Do not delay small packets.
     let _ = (near.set_nodelay(true), far.set_nodelay(true));
     let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
     let there = pump(near_read, far_write, Direction::ToServer, mode.clone());
@@ -128,7 +128,7 @@ async fn forward(near: TcpStream, target: u16, mode: watch::Receiver<Mode>) {
     let _ = tokio::join!(there, back);
 }
 
-/// Passes bytes on one direction until they end.
+/// Forwards bytes of one direction until the end of the stream.
 async fn pump(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
@@ -141,7 +141,7 @@ async fn pump(
         let passes = |mode: &Mode| !matches!(mode, Mode::Held(held) if held.is_none_or(|held| held == direction));
         let Ok(now) = mode.wait_for(passes).await.map(|mode| *mode) else { return Ok(()) };
         if let Mode::Slow(delay) = now {
-            tokio::time::sleep(delay).await;
+            modelled_delay(delay).await;
         }
         match read {
             Ok(0) | Err(_) => return to.shutdown().await,

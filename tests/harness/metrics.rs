@@ -1,13 +1,13 @@
-//! What `/metrics` shows.
+//! Metrics of a service.
 
 use super::http::{Response, client};
 use super::process::Service;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The metrics of a service at one moment.
+/// A scrape of `/metrics`.
 #[derive(Debug)]
 pub struct Metrics {
-    /// The text.
+    /// The response body.
     pub text: String,
 }
 
@@ -23,8 +23,7 @@ impl Service {
 }
 
 impl Metrics {
-    /// The sum of the series of a metric that have all of the given labels, each
-    /// `name=value`.
+    /// The sum over the series of a metric that have all given labels, each `name=value`.
     pub fn value(&self, metric: &str, labels: &[&str]) -> f64 {
         let has_all = |series: &BTreeMap<&str, &str>| {
             labels.iter().all(|label| {
@@ -41,7 +40,7 @@ impl Metrics {
         found.iter().sum()
     }
 
-    /// Of each metric its type and the names of its labels.
+    /// Type and label names of each metric.
     pub fn kinds(&self) -> BTreeMap<String, (String, BTreeSet<String>)> {
         let types =
             self.text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));

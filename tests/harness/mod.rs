@@ -1,13 +1,17 @@
-//! What system tests are made with.
+//! The harness of the system tests.
 
+mod admin;
 mod broker;
 mod collector;
 mod credentials;
-mod database;
+pub mod database;
 mod dedicated_servers;
+mod delay;
+mod external_event;
 mod free_port;
 mod http;
 mod link;
+mod links;
 mod metrics;
 mod paused;
 pub mod poison;
@@ -20,20 +24,24 @@ mod small_disk;
 mod verification;
 mod wait;
 
+pub use admin::{AdminOutput, admin};
 pub use broker::Broker;
 pub use collector::{Collector, Span};
 pub use credentials::Keys;
-pub use database::Databases;
+pub use database::{Databases, execute, lock_rows};
 pub use dedicated_servers::DedicatedServers;
+pub use delay::modelled_delay;
+pub use external_event::external_order;
 pub use free_port::free_port;
 pub use http::{Response, client, json};
 pub use link::{Direction, Link};
+pub use links::{Links, ServerPorts};
 pub use metrics::Metrics;
 pub use paused::Paused;
 pub use pooler::Pooler;
 pub use process::{Service, program};
 pub use servers::Servers;
-pub use shop::{Links, ServerPorts, Shop, order};
+pub use shop::{Shop, account, order};
 pub use small_disk::{Ballast, SmallDisk};
 pub use verification::{assert_views_agree, printed, verify, views};
 pub use wait::{eventually, within};

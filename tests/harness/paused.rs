@@ -1,13 +1,13 @@
-//! Processes that are stopped for a while.
+//! Suspended processes.
 
 use std::process::Command;
 
-/// A process that is stopped by SIGSTOP. It goes on when this is dropped.
+/// A process suspended by SIGSTOP. It continues when this is dropped.
 #[derive(Debug)]
 pub struct Paused(u32);
 
 impl Paused {
-    /// Stops a process.
+    /// Suspends a process.
     pub fn process(id: u32) -> Self {
         signal("STOP", id);
         Self(id)
@@ -20,7 +20,7 @@ impl Drop for Paused {
     }
 }
 
-/// The process may have ended meanwhile.
+/// Sends a signal. The process may have ended already.
 fn signal(name: &str, process: u32) {
     let _ = Command::new("kill").args(["-s", name, &process.to_string()]).status();
 }

@@ -1,11 +1,11 @@
-//! Messages that an AMQP library may be unable to read, or that need much memory.
+//! Poison messages: AMQP libraries cannot decode them, or they need much memory.
 
 use super::broker::Broker;
 use super::raw_amqp::{RawAmqp, RawMessage, headers, long, properties, short};
 use shared_events::topology::EXCHANGE;
 use uuid::Uuid;
 
-/// Flags of properties, as AMQP counts them.
+/// Flags of properties in an AMQP content header.
 const HEADERS: u16 = 1 << 13;
 const PRIORITY: u16 = 1 << 11;
 const CORRELATION_ID: u16 = 1 << 10;
@@ -13,18 +13,18 @@ const MESSAGE_ID: u16 = 1 << 7;
 const TYPE: u16 = 1 << 5;
 const APP_ID: u16 = 1 << 3;
 
-/// A message that becomes a dead letter.
+/// A message that must become a dead letter.
 #[derive(Clone, Debug)]
 pub struct Poison {
-    /// What is wrong with it.
+    /// Its defect.
     pub kind: &'static str,
-    /// A part of its reason as a dead letter.
+    /// A part of the dead letter's reason.
     pub reason: &'static str,
     /// The message.
     pub message: RawMessage,
 }
 
-/// One message of every kind for the queue of a topic, all different.
+/// One message of each kind for the queue of a topic. All bodies differ.
 pub fn every_kind(topic: &str) -> Vec<Poison> {
     let uuid = b"\x01\x90\xa0\xff\xee\xdd\x70\x01\x80\x02\x03\x04\x05\x06\x07\x08";
     let latin = short(b"M\xfcller");
@@ -45,7 +45,7 @@ pub fn every_kind(topic: &str) -> Vec<Poison> {
         ("undefined flag", "not JSON", properties(1 << 1, &[])),
         ("priority", "not JSON", properties(HEADERS | PRIORITY, &[&long(&[]), &[9]])),
     ];
-    let by_queue = |properties| RawMessage {
+    let to_queue = |properties| RawMessage {
         key: topic.into(),
         body: format!("poison {}", Uuid::new_v4()).into_bytes(),
         properties,
@@ -53,27 +53,27 @@ pub fn every_kind(topic: &str) -> Vec<Poison> {
     };
     let mut poison: Vec<Poison> = sections
         .into_iter()
-        .map(|(kind, reason, section)| Poison { kind, reason, message: by_queue(section) })
+        .map(|(kind, reason, section)| Poison { kind, reason, message: to_queue(section) })
         .collect();
     let message = RawMessage {
         exchange: EXCHANGE.into(),
         key: [topic.as_bytes(), b".\xe9"].concat(),
-        ..by_queue(vec![0; 2])
+        ..to_queue(vec![0; 2])
     };
     poison.push(Poison { kind: "Latin-1 routing key", reason: "not JSON", message });
-    let mut message = by_queue(vec![0; 2]);
+    let mut message = to_queue(vec![0; 2]);
     message.body.resize(5_000_000, 0);
     poison.push(Poison { kind: "large body", reason: "5000000 bytes are more than", message });
     poison
 }
 
-/// Publishes a message; returns whether the broker has accepted it.
+/// Publishes a message. Returns the reason if the broker refuses it.
 pub async fn publish(broker: &Broker, message: &RawMessage) -> Result<(), String> {
-    // The broker closes the connection if it refuses a message.
+    // Each message has its own connection: the broker closes it after a refusal.
     RawAmqp::connect(broker).await.publish(message).await
 }
 
-/// An array nested in so many others.
+/// An array nested in this many others.
 fn nested(levels: usize) -> Vec<u8> {
     (0..levels).fold(array(&[]), |inner, _| array(&inner))
 }

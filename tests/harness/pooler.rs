@@ -1,5 +1,6 @@
 //! PgBouncer in front of a database server.
 
+use super::database::SERVICE_ROLES;
 use super::free_port::free_port;
 use super::wait::eventually;
 use std::env;
@@ -10,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use uuid::Uuid;
 
-// What docs/production.md recommends.
+// The settings that docs/production.md recommends.
 const SETTINGS: &str = include_str!("../../deploy/pgbouncer/pgbouncer.ini");
 
-/// The file with its settings.
+/// Name of the settings file.
 const FILE: &str = "pgbouncer.ini";
 
-/// A running PgBouncer. It is killed when dropped, and its folder is deleted.
+/// A running PgBouncer. When dropped, it is killed and its folder is deleted.
 #[derive(Debug)]
 pub struct Pooler {
     /// The port to connect to.
@@ -26,21 +27,20 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// A pooler for all databases of the server at this port, with the shipped settings,
-    /// overridden by these.
+    /// A pooler for all databases of the server at a port, with the recommended settings
+    /// and then these.
     pub async fn start(server: u16, settings: &str) -> Self {
         let folder = env::temp_dir().join(format!("pgbouncer-{}", Uuid::now_v7()));
         fs::create_dir(&folder).unwrap();
         let port = free_port();
-        let (_, shipped) = SETTINGS.split_once("[pgbouncer]").unwrap();
+        let (_, recommended) = SETTINGS.split_once("[pgbouncer]").unwrap();
         let users = folder.join("users");
         let configuration = format!(
-            "[databases]\n* = host=127.0.0.1 port={server}\n[pgbouncer]\n{shipped}\n\
+            "[databases]\n* = host=127.0.0.1 port={server}\n[pgbouncer]\n{recommended}\n\
              listen_port = {port}\nauth_file = {}\nunix_socket_dir =\n{settings}\n",
             users.display()
         );
-        let roles = ["command_service", "consumer_service", "query_service"];
-        let passwords = roles.map(|role| format!("\"{role}\" \"password\"\n"));
+        let passwords = SERVICE_ROLES.map(|role| format!("\"{role}\" \"password\"\n"));
         fs::write(&users, passwords.concat()).unwrap();
         fs::write(folder.join(FILE), configuration).unwrap();
         let pooler = Self { port, child: spawn(&folder), folder };
@@ -51,7 +51,7 @@ impl Pooler {
         pooler
     }
 
-    /// Its log.
+    /// The log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap()
     }
@@ -59,7 +59,7 @@ impl Pooler {
 
 fn spawn(folder: &Path) -> Child {
     let mut command = Command::new(env::var_os("PGBOUNCER").expect("run `cargo stack test`"));
-    // It refuses to run as root.
+    // PgBouncer refuses to run as root.
     if fs::metadata(folder).unwrap().uid() == 0 {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
         command.args(["--user", "nobody"]);

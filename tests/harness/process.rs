@@ -1,7 +1,8 @@
-//! A service's process.
+//! The process of a service.
 
 use super::http::{Response, client};
 use super::wait::eventually;
+use clap::CommandFactory;
 use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,14 +16,13 @@ pub struct Service {
     child: Child,
     log: PathBuf,
     settings: Vec<(&'static str, String)>,
-    /// Where logs are kept; none if they are printed when a test fails.
+    /// The folder that keeps the logs. Without one, the log of a failed test is printed.
     logs: Option<PathBuf>,
 }
 
 impl Service {
-    /// Starts a service with these settings, on any free ports but those that they
-    /// say. Its log is kept in the folder, if there is one; else it is printed if
-    /// the test fails.
+    /// Starts a service with these settings. Ports that they do not set are free ones. The
+    /// log is kept in the folder; without a folder it is printed if the test fails.
     pub fn start(
         name: &'static str,
         settings: Vec<(&'static str, String)>,
@@ -31,7 +31,7 @@ impl Service {
         let folder = logs.map_or_else(env::temp_dir, Path::to_owned);
         let log = folder.join(format!("{name}-{}.log", Uuid::now_v7()));
         let child = Command::new(program(name))
-            .envs(PORTS.map(|port| (port, "0")))
+            .envs(port_settings(name).into_iter().map(|port| (port, "0")))
             .env_remove("RUST_LOG")
             .envs(settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
@@ -42,55 +42,50 @@ impl Service {
         Self { name, child, log, settings, logs: logs.map(Path::to_owned) }
     }
 
-    /// Kills the process at once, as a power cut would.
+    /// Sends SIGKILL, as a power failure would end the process.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Starts it again after [`Service::kill`].
+    /// Starts the process again after [`Service::kill`].
     pub fn restart(&mut self) {
         let settings = std::mem::take(&mut self.settings);
         *self = Self::start(self.name, settings, self.logs.take().as_deref());
     }
 
-    /// Kills it and starts it with another setting besides.
-    pub fn restart_with(&mut self, setting: &'static str, value: &str) {
-        self.restart_with_all(&[(setting, value)]);
-    }
-
-    /// The same with several settings.
-    pub fn restart_with_all(&mut self, settings: &[(&'static str, &str)]) {
+    /// Kills the process and starts it with further settings.
+    pub fn restart_with(&mut self, settings: &[(&'static str, &str)]) {
         self.kill();
         self.settings.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         self.restart();
     }
 
-    /// Kills it and starts it with another time of day, by libfaketime: `+10m` is ten
+    /// Kills the process and starts it with another clock, by libfaketime. `+10m` is ten
     /// minutes ahead.
-    pub fn restart_with_clock(&mut self, by: &str) {
+    pub fn restart_with_clock(&mut self, offset: &str) {
         let folders = fs::read_dir("/usr/lib").unwrap().flatten();
         let mut libraries = folders.map(|entry| entry.path().join("faketime/libfaketime.so.1"));
         let library = libraries.find(|path| path.exists());
         let library = library.expect("libfaketime is not installed: Debian's package faketime");
-        self.restart_with_all(&[
+        self.restart_with(&[
             ("LD_PRELOAD", library.to_str().unwrap()),
-            ("FAKETIME", by),
+            ("FAKETIME", offset),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
         ]);
     }
 
-    /// Its name.
+    /// The name of the service.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The id of its process.
+    /// The id of the process.
     pub fn process(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends a signal by its name.
+    /// Sends a signal.
     pub fn signal(&self, signal: &str) {
         let arguments = ["-s", signal, &self.child.id().to_string()];
         let sent = Command::new("kill").args(arguments).status().unwrap();
@@ -105,19 +100,19 @@ impl Service {
         kilobytes * 1024
     }
 
-    /// Waits until the process ends by itself; how it did.
+    /// Waits until the process has ended.
     pub async fn wait_for_exit(&mut self) -> ExitStatus {
         let child = &mut self.child;
         eventually(async || child.try_wait().unwrap().ok_or("still running")).await
     }
 
-    /// The address of one of its servers, `api` or `operations`, as it logs it.
+    /// The address of the server `api` or `operations`, as logged by the service.
     pub async fn address(&self, server: &str) -> String {
-        let told = format!("{server}: listening on ");
+        let prefix = format!("{server}: listening on ");
         eventually(async || {
             let log = fs::read_to_string(&self.log).unwrap_or_default();
-            let rest = log.split_once(&told).map(|(_, rest)| rest.to_owned());
-            // It is the end of a line, or of a member.
+            let rest = log.split_once(&prefix).map(|(_, rest)| rest.to_owned());
+            // It ends with the line, or with the string of a JSON line.
             let address =
                 rest.and_then(|rest| rest.split_once(['\n', '"']).map(|(a, _)| a.to_owned()));
             address.map(|address| address.replace("0.0.0.0", "127.0.0.1")).ok_or(log)
@@ -125,40 +120,50 @@ impl Service {
         .await
     }
 
-    /// All that it has logged since it was started last.
-    pub fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
+    /// The URL of a path on the server `api` or `operations`.
+    pub async fn url(&self, server: &str, path: &str) -> String {
+        format!("http://{}{path}", self.address(server).await)
     }
 
-    /// The port of one of its servers.
+    /// The port of the server `api` or `operations`.
     pub async fn port(&self, server: &str) -> u16 {
         let address = self.address(server).await;
         address.rsplit_once(':').unwrap().1.parse().unwrap()
     }
 
+    /// The log since the last start.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
     /// `GET /health` on the operations port.
     pub async fn health(&self) -> Response {
-        let url = format!("http://{}/health", self.address("operations").await);
+        let url = self.url("operations", "/health").await;
         eventually(async || Response::to(client().get(&url)).await).await
     }
 
-    /// Waits until the service is well.
+    /// Waits until `/health` on the operations port meets a condition.
+    pub async fn wait_for_health(&self, condition: impl Fn(&Response) -> bool) -> Response {
+        eventually(async || self.health().await.ok_if(&condition)).await
+    }
+
+    /// Waits until the service is healthy.
     pub async fn healthy(&self) {
-        eventually(async || {
-            let health = self.health().await;
-            if health.status == 200 { Ok(()) } else { Err(health.text) }
-        })
-        .await;
+        self.wait_for_health(|health| health.status == 200).await;
     }
 }
 
-const PORTS: [&str; 5] = [
-    "COMMAND_SERVICE_PORT",
-    "COMMAND_OPERATIONS_PORT",
-    "QUERY_SERVICE_PORT",
-    "QUERY_OPERATIONS_PORT",
-    "CONSUMER_OPERATIONS_PORT",
-];
+/// The settings of a service that are ports.
+fn port_settings(service: &str) -> Vec<String> {
+    let command = match service {
+        "command-service" => command_service::Config::command(),
+        "consumer-service" => consumer_service::Config::command(),
+        "query-service" => query_service::Config::command(),
+        other => panic!("there is no service {other}"),
+    };
+    let variables = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+    variables.filter(|name| name.ends_with("_PORT")).map(str::to_owned).collect()
+}
 
 impl Drop for Service {
     fn drop(&mut self) {
@@ -175,8 +180,8 @@ impl Drop for Service {
     }
 }
 
-/// A program of ours: where `cargo stack test` says they are, or beside this
-/// test.
+/// The path of a program of the workspace: in the folder set by `cargo stack test`, or
+/// beside the test program.
 pub fn program(name: &str) -> PathBuf {
     let folder = env::var_os("SERVICE_BINARIES").map_or_else(
         || env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned(),

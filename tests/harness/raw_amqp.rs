@@ -1,5 +1,5 @@
-//! An AMQP 0-9-1 publisher that sends any bytes: strings that are not UTF-8, and header
-//! tables that no client library would write.
+//! An AMQP 0-9-1 publisher that can send any bytes, such as strings that are not UTF-8 and
+//! malformed header tables.
 //!
 //! <https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf>
 
@@ -13,28 +13,28 @@ const HEADER: u8 = 2;
 const BODY: u8 = 3;
 const FRAME_END: u8 = 0xce;
 
-/// Most bytes of a body frame's payload.
+/// Maximum payload of a body frame, in bytes.
 const BODY_FRAME: usize = 100_000;
 
-/// A connection with one channel, whose messages the broker confirms.
+/// A connection with one channel and publisher confirms.
 #[derive(Debug)]
 pub struct RawAmqp(TcpStream);
 
-/// A message, byte by byte.
+/// A message as bytes.
 #[derive(Clone, Debug, Default)]
 pub struct RawMessage {
-    /// Name of the exchange; empty: the default one.
+    /// Name of the exchange; empty for the default exchange.
     pub exchange: Vec<u8>,
-    /// The routing key; of the default exchange, the name of the queue.
+    /// Routing key; for the default exchange, the name of the queue.
     pub key: Vec<u8>,
-    /// The property section of the content header: flags and properties.
+    /// Property section of the content header: flags and properties.
     pub properties: Vec<u8>,
     /// The body.
     pub body: Vec<u8>,
 }
 
 impl RawAmqp {
-    /// Connects to the virtual host of a test.
+    /// Connects to a virtual host as administrator.
     pub async fn connect(broker: &Broker) -> Self {
         let uri = broker.uri();
         let address = (uri.authority.host.as_str(), uri.authority.port);
@@ -56,10 +56,10 @@ impl RawAmqp {
         raw
     }
 
-    /// Publishes a message and waits for the confirm.
+    /// Publishes a message and waits for its confirm.
     ///
     /// # Errors
-    /// If the broker refuses it; the connection is closed then.
+    /// If the broker refuses it. The broker then closes the connection.
     pub async fn publish(&mut self, message: &RawMessage) -> Result<(), String> {
         let RawMessage { exchange, key, properties, body } = message;
         let target = [&[0, 0][..], &short(exchange), &short(key), &[0]].concat();
@@ -84,7 +84,7 @@ impl RawAmqp {
         self.0.write_all(&[&head, payload, &[FRAME_END]].concat()).await
     }
 
-    /// Reads up to a method, and gives its arguments.
+    /// Reads frames up to a method and returns the method's arguments.
     async fn method(&mut self, class: u16, method: u16) -> Result<Vec<u8>, String> {
         loop {
             let mut head = [0; 7];
@@ -109,22 +109,22 @@ impl RawAmqp {
     }
 }
 
-/// A property section: flags, with one bit for each property that follows.
+/// A property section: flags with one bit for each of the following properties.
 pub fn properties(flags: u16, values: &[&[u8]]) -> Vec<u8> {
     [&flags.to_be_bytes()[..], &values.concat()].concat()
 }
 
-/// A property section of headers only: the content of the table.
+/// A property section with only a header table.
 pub fn headers(table: &[u8]) -> Vec<u8> {
     properties(1 << 13, &[&long(table)])
 }
 
-/// A short string: up to 255 bytes, after their number.
+/// A short string: its length in one byte, then its bytes.
 pub fn short(bytes: &[u8]) -> Vec<u8> {
     [&[u8::try_from(bytes.len()).unwrap()][..], bytes].concat()
 }
 
-/// A long string, a table or an array: its bytes after their number.
+/// A long string, a table or an array: its length in four bytes, then its bytes.
 pub fn long(bytes: &[u8]) -> Vec<u8> {
     [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
 }

@@ -1,4 +1,4 @@
-//! The servers that shops are opened on.
+//! The database servers and the broker that tests use.
 
 use std::env;
 
@@ -16,12 +16,12 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Those that `cargo stack test` has started.
+    /// The servers that `cargo stack test` has started.
     pub fn of_environment() -> Self {
         Self::named(|name| env::var(name).ok())
     }
 
-    /// Servers whose addresses are under their names in the environment.
+    /// The servers with the addresses of these variables.
     pub fn named(address: impl Fn(&str) -> Option<String>) -> Self {
         let setting = |name| {
             address(name).unwrap_or_else(|| panic!("{name} is not set: run `cargo stack test`"))

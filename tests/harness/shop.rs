@@ -1,10 +1,10 @@
-//! A whole shop: databases, broker and services.
+//! A complete system under test: databases, virtual host and services.
 
 use super::broker::Broker;
-use super::database::Databases;
+use super::database::{Databases, UNPUBLISHED};
 use super::free_port::free_port;
 use super::http::{Response, client, json};
-use super::link::Link;
+use super::links::{Links, ServerPorts};
 use super::process::Service;
 use super::servers::Servers;
 use super::wait::{DEADLINE, eventually, within};
@@ -12,12 +12,12 @@ use reqwest::{Client, Method};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A shop of a test's own.
+/// A system under test. Each test has its own.
 #[derive(Debug)]
 pub struct Shop {
-    /// Its databases.
+    /// The databases.
     pub databases: Databases,
-    /// Its virtual host.
+    /// The virtual host.
     pub broker: Broker,
     /// The command service.
     pub command: Service,
@@ -31,119 +31,42 @@ pub struct Shop {
     settings: Settings,
 }
 
-/// Settings of services beside their addresses.
+/// Settings of all services, other than addresses.
 type Settings = Vec<(&'static str, String)>;
 
-/// The ports at which the services reach the servers: their own, or those of links.
-#[derive(Clone, Copy, Debug)]
-pub struct ServerPorts {
-    /// From the command service to the write database.
-    pub command_write: u16,
-    /// From the command service to the broker.
-    pub command_broker: u16,
-    /// From the consumer service to the broker.
-    pub consumer_broker: u16,
-    /// From the consumer service to the read database.
-    pub consumer_read: u16,
-    /// From the query service to the read database.
-    pub query_read: u16,
-}
-
-impl ServerPorts {
-    /// Without links.
-    pub fn direct(servers: &Servers) -> Self {
-        Self {
-            command_write: servers.write_port(),
-            command_broker: servers.broker_port(),
-            consumer_broker: servers.broker_port(),
-            consumer_read: servers.read_port(),
-            query_read: servers.read_port(),
-        }
-    }
-}
-
-/// A link between every two parts of a shop.
-#[derive(Debug)]
-pub struct Links {
-    /// From the command service to the write database.
-    pub command_write: Link,
-    /// From the command service to the broker.
-    pub command_broker: Link,
-    /// From the consumer service to the broker.
-    pub consumer_broker: Link,
-    /// From the consumer service to the read database.
-    pub consumer_read: Link,
-    /// From the query service to the read database.
-    pub query_read: Link,
-}
-
-impl Links {
-    /// Links that are down for now.
-    pub fn to(servers: &Servers) -> Self {
-        Self {
-            command_write: Link::to(servers.write_port()),
-            command_broker: Link::to(servers.broker_port()),
-            consumer_broker: Link::to(servers.broker_port()),
-            consumer_read: Link::to(servers.read_port()),
-            query_read: Link::to(servers.read_port()),
-        }
-    }
-
-    /// Each with its name.
-    pub fn all(&self) -> [(&'static str, &Link); 5] {
-        [
-            ("command to write database", &self.command_write),
-            ("command to broker", &self.command_broker),
-            ("consumer to broker", &self.consumer_broker),
-            ("consumer to read database", &self.consumer_read),
-            ("query to read database", &self.query_read),
-        ]
-    }
-
-    /// Lets all through.
-    pub async fn open(&self) {
-        for (_, link) in self.all() {
-            link.open().await;
-        }
-    }
-
-    /// The way through the links.
-    pub fn ports(&self) -> ServerPorts {
-        ServerPorts {
-            command_write: self.command_write.port,
-            command_broker: self.command_broker.port,
-            consumer_broker: self.consumer_broker.port,
-            consumer_read: self.consumer_read.port,
-            query_read: self.query_read.port,
-        }
-    }
-}
-
 impl Shop {
-    /// A shop that is open: all services are well.
+    /// Starts a shop and waits until all services are healthy.
     pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// The same, with settings for all services besides.
+    /// The same with settings for all services.
     pub async fn start_with(settings: &[(&'static str, &str)]) -> Self {
         let servers = Servers::of_environment();
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        let shop =
-            Self::set_up(&servers, ServerPorts::direct(&servers), None, settings.collect()).await;
-        for service in [&shop.command, &shop.consumer, &shop.query] {
-            service.healthy().await;
-        }
+        let ports = ServerPorts::direct(&servers);
+        let shop = Self::spawn_with(&servers, ports, None, settings.collect()).await;
+        shop.healthy().await;
         shop
     }
 
-    /// A shop whose services go where the ports leads, and were just started. Their
-    /// logs are kept in the folder, if there is one.
-    pub async fn spawn(servers: &Servers, ports: ServerPorts, logs: Option<&Path>) -> Self {
-        Self::set_up(servers, ports, logs, Vec::new()).await
+    /// The same with links between services and servers.
+    pub async fn start_with_links() -> (Self, Links) {
+        let servers = Servers::of_environment();
+        let links = Links::to(&servers);
+        links.open().await;
+        let shop = Self::spawn(&servers, links.ports(), None).await;
+        shop.healthy().await;
+        (shop, links)
     }
 
-    async fn set_up(
+    /// Starts a shop whose services reach the servers through these ports, and does not wait
+    /// for its health. The services' logs are kept in the folder, if there is one.
+    pub async fn spawn(servers: &Servers, ports: ServerPorts, logs: Option<&Path>) -> Self {
+        Self::spawn_with(servers, ports, logs, Vec::new()).await
+    }
+
+    async fn spawn_with(
         servers: &Servers,
         ports: ServerPorts,
         logs: Option<&Path>,
@@ -157,19 +80,45 @@ impl Shop {
         Self { databases, broker, command, consumer, query, client, ports, logs, settings }
     }
 
-    /// One more command service beside the first.
+    /// The three services.
+    pub fn services(&self) -> [&Service; 3] {
+        [&self.command, &self.consumer, &self.query]
+    }
+
+    /// The three services.
+    pub fn services_mut(&mut self) -> [&mut Service; 3] {
+        [&mut self.command, &mut self.consumer, &mut self.query]
+    }
+
+    /// Waits until all services are healthy.
+    pub async fn healthy(&self) {
+        for service in self.services() {
+            service.healthy().await;
+        }
+    }
+
+    /// Kills all services, starts them with further settings, and waits until they are
+    /// healthy.
+    pub async fn restart_with(&mut self, settings: &[(&'static str, &str)]) {
+        for service in self.services_mut() {
+            service.restart_with(settings);
+        }
+        self.healthy().await;
+    }
+
+    /// Starts another command service.
     pub fn another_command_service(&self) -> Service {
         let logs = self.logs.as_deref();
         command_service(&self.databases, &self.broker, self.ports, logs, &self.settings)
     }
 
-    /// One more consumer service beside the first.
+    /// Starts another consumer service.
     pub fn another_consumer_service(&self) -> Service {
         let logs = self.logs.as_deref();
         consumer_service(&self.databases, &self.broker, self.ports, logs, &self.settings)
     }
 
-    /// One more query service beside the first.
+    /// Starts another query service.
     pub fn another_query_service(&self) -> Service {
         query_service(&self.databases, self.ports, self.logs.as_deref(), &self.settings)
     }
@@ -179,57 +128,100 @@ impl Shop {
         self.command(Method::POST, path, body).await
     }
 
-    /// Any method to the command service.
+    /// `POST` to the command service with further headers.
+    pub async fn post_with(&self, path: &str, body: &str, headers: &[(&str, &str)]) -> Response {
+        let url = self.command.url("api", path).await;
+        let mut request = json(&self.client, Method::POST, url, body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Response::to(request).await.unwrap()
+    }
+
+    /// A request with any method to the command service.
     pub async fn command(&self, method: Method, path: &str, body: &str) -> Response {
-        let url = format!("http://{}{path}", self.command.address("api").await);
+        let url = self.command.url("api", path).await;
         Response::to(json(&self.client, method, url, body)).await.unwrap()
     }
 
     /// `GET` from the query service.
     pub async fn get(&self, path: &str) -> Response {
-        let url = format!("http://{}{path}", self.query.address("api").await);
+        let url = self.query.url("api", path).await;
         Response::to(self.client.get(url)).await.unwrap()
     }
 
-    /// Waits until a query finds what it asks for.
-    pub async fn wait_until_found(&self, path: &str) {
-        eventually(async || {
-            let response = self.get(path).await;
-            if response.status == 200 { Ok(()) } else { Err(response.text) }
-        })
-        .await;
+    /// Repeats a query until its response meets a condition.
+    pub async fn get_until(&self, path: &str, condition: impl Fn(&Response) -> bool) -> Response {
+        eventually(async || self.get(path).await.ok_if(&condition)).await
     }
 
-    /// Creates a product; returns its id.
+    /// Repeats a query until its status is 200.
+    pub async fn wait_until_found(&self, path: &str) {
+        self.get_until(path, |response| response.status == 200).await;
+    }
+
+    /// Creates a product and returns its id.
     pub async fn product(&self, category: &str, price: &str, stock: i32) -> i64 {
         let body = format!(
             r#"{{"name":"A {category}","category":"{category}","price":{price},"stock":{stock}}}"#
         );
         let created = self.post("/api/products", &body).await;
-        assert_eq!(created.status, 201, "{}", created.text);
+        created.assert_status(201);
         created.integer("productId")
     }
 
-    /// Orders pieces of a product.
+    /// Creates a user.
+    pub async fn user(&self, name: &str, email: &str) -> Response {
+        self.post("/api/users", &format!(r#"{{"name":"{name}","email":"{email}"}}"#)).await
+    }
+
+    /// Places an order with one line.
     pub async fn order(&self, customer: i64, product: i64, quantity: i32) -> Response {
         self.post("/api/orders", &order(customer, product, quantity)).await
     }
 
-    /// Waits until every committed event has been published and applied, and
-    /// the query service says so.
+    /// Places an order that must be accepted, and returns its id.
+    pub async fn place_order(&self, customer: i64, product: i64, quantity: i32) -> i64 {
+        let placed = self.order(customer, product, quantity).await;
+        placed.assert_status(201);
+        placed.integer("orderId")
+    }
+
+    /// Repeats an order until it is accepted.
+    pub async fn wait_until_accepted(&self, customer: i64, product: i64) {
+        eventually(async || {
+            self.order(customer, product, 1).await.ok_if(|response| response.status == 201)
+        })
+        .await;
+    }
+
+    /// Changes the status of an order.
+    pub async fn set_status(&self, order: i64, status: &str) -> Response {
+        let path = format!("/api/orders/{order}/status");
+        self.command(Method::PUT, &path, &format!(r#"{{"status":"{status}"}}"#)).await
+    }
+
+    /// Changes the price of a product.
+    pub async fn set_price(&self, product: i64, price: f64) -> Response {
+        let path = format!("/api/products/{product}/price");
+        self.command(Method::PUT, &path, &format!(r#"{{"price":{price}}}"#)).await
+    }
+
+    /// Waits until every committed event is published and applied, and the query service
+    /// reports no lag.
     pub async fn caught_up(&self) {
         self.caught_up_within(DEADLINE).await;
     }
 
-    /// The same with a deadline of its own.
+    /// The same with another deadline.
     pub async fn caught_up_within(&self, deadline: Duration) {
         within(deadline, async || {
-            let committed = "SELECT count(*) FROM outbox";
-            let unpublished = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
-            // Servers may be on their way back.
-            let away = |error: sqlx::Error| error.to_string();
-            let committed = self.databases.try_query_write(committed).await.map_err(away)?;
-            let unpublished = self.databases.try_query_write(unpublished).await.map_err(away)?;
+            // Servers may be unavailable.
+            let query = async |sql| {
+                self.databases.try_query_write(sql).await.map_err(|error| error.to_string())
+            };
+            let committed = query("SELECT count(*) FROM outbox").await?;
+            let unpublished = query(UNPUBLISHED).await?;
             let status = self.get("/api/analytics/sync-status").await;
             let applied = status.body["eventsApplied"].as_i64().unwrap_or_default();
             let lag = status.body["lagSeconds"].as_i64();
@@ -242,7 +234,7 @@ impl Shop {
         .await;
     }
 
-    /// Closes the shop for good.
+    /// Kills the services and deletes databases and virtual host.
     pub async fn stop(self) {
         let Self { databases, broker, command, consumer, query, .. } = self;
         drop((command, consumer, query));
@@ -251,14 +243,19 @@ impl Shop {
     }
 }
 
-/// The body of an order of one line, at the catalogue's price.
+/// The body of an order with one line, at the catalogue price.
 pub fn order(customer: i64, product: i64, quantity: i32) -> String {
     format!(
         r#"{{"customerId":{customer},"items":[{{"productId":{product},"quantity":{quantity}}}]}}"#
     )
 }
 
-// Services have ports of their own, so that they are found again after a restart.
+/// The body of an account.
+pub fn account(user: i64, address: &str) -> String {
+    format!(r#"{{"userId":{user},"address1":"{address}","city":"Ely","state":"MN","zip":"55731"}}"#)
+}
+
+// API ports are chosen before the start, so that they stay the same after a restart.
 
 fn command_service(
     databases: &Databases,
@@ -268,7 +265,7 @@ fn command_service(
     others: &Settings,
 ) -> Service {
     let mut settings = vec![
-        ("DATABASE_URL", databases.command_url(ports.command_write)),
+        ("DATABASE_URL", databases.url_through("command_service", ports.command_write)),
         ("BROKER_URL", broker.url_as("command-service", ports.command_broker)),
         ("COMMAND_SERVICE_PORT", free_port().to_string()),
     ];
@@ -284,7 +281,7 @@ fn consumer_service(
     others: &Settings,
 ) -> Service {
     let mut settings = vec![
-        ("READ_DATABASE_URL", databases.consumer_url(ports.consumer_read)),
+        ("READ_DATABASE_URL", databases.url_through("consumer_service", ports.consumer_read)),
         ("BROKER_URL", broker.url_as("consumer-service", ports.consumer_broker)),
     ];
     settings.extend_from_slice(others);
@@ -298,7 +295,7 @@ fn query_service(
     others: &Settings,
 ) -> Service {
     let mut settings = vec![
-        ("READ_DATABASE_URL", databases.query_url(ports.query_read)),
+        ("READ_DATABASE_URL", databases.url_through("query_service", ports.query_read)),
         ("QUERY_SERVICE_PORT", free_port().to_string()),
     ];
     settings.extend_from_slice(others);

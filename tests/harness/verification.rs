@@ -1,4 +1,4 @@
-//! Comparing every view with the write database, by `cargo stack verify`.
+//! Comparison of every view with the write database by `cargo stack verify`.
 
 use super::database::Databases;
 use super::process::program;
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::process::Output;
 use tokio::process::Command;
 
-/// Runs `cargo stack verify` on a test's databases.
+/// Runs `cargo stack verify` on the databases of a test.
 pub async fn verify(databases: &Databases, arguments: &[&str]) -> Output {
     let [write, read] = databases.urls();
     Command::new(program("verify"))
@@ -20,18 +20,18 @@ pub async fn verify(databases: &Databases, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// Panics with what differs, should any view differ from the write database.
+/// Panics with the differences if a view differs from the write database.
 pub async fn assert_views_agree(databases: &Databases) {
     let output = verify(databases, &["--patience", "5"]).await;
     assert!(output.status.success(), "{}", printed(&output));
 }
 
-/// Everything that a program has printed.
+/// The standard output and the standard error of a program.
 pub fn printed(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
-/// All rows of all views, to see that nothing changes.
+/// All rows of all views, to compare them before and after.
 pub async fn views(databases: &Databases) -> Vec<BTreeSet<String>> {
     let names: Vec<String> = sqlx::query_scalar("SELECT DISTINCT view FROM projections")
         .fetch_all(&databases.read)

@@ -1,19 +1,17 @@
-//! Waiting for conditions.
+//! Waits for conditions.
 
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-/// What has not come about by then, on a busy machine, will not.
+/// Default deadline. It is long enough for a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Waits until `condition` is `Ok`.
-///
-/// Panics with the last `Err`, which says what was seen instead.
+/// Waits until `condition` returns `Ok`. Panics with the last `Err` at the deadline.
 pub async fn eventually<T, E: Debug>(condition: impl AsyncFnMut() -> Result<T, E>) -> T {
     within(DEADLINE, condition).await
 }
 
-/// The same with a deadline of its own.
+/// The same with another deadline.
 pub async fn within<T, E: Debug>(
     deadline: Duration,
     mut condition: impl AsyncFnMut() -> Result<T, E>,
