@@ -7,6 +7,7 @@ mod numbers;
 mod output;
 mod pacing;
 mod progress;
+mod table;
 
 pub use http::{Connection, Lost, Response, write_request};
 pub use latencies::Latencies;
@@ -14,3 +15,4 @@ pub use numbers::grouped;
 pub use output::{note, print};
 pub use pacing::{Pace, Schedule};
 pub use progress::{Progress, shown};
+pub use table::aligned;

@@ -1,6 +1,6 @@
 //! The sums that the views must show, computed from the orders.
 
-use crate::creation::{Created, Placement};
+use crate::created::{Created, Placement};
 use crate::plan::{Order, Plan};
 use serde::{Deserialize, Serialize};
 use shared_events::Money;

@@ -6,6 +6,7 @@
 mod arguments;
 mod catch_up;
 mod client;
+mod created;
 mod creation;
 mod expected;
 mod findings;

@@ -1,7 +1,7 @@
 //! The table of percentiles.
 
 use crate::tally::Tally;
-use kit::grouped;
+use kit::{aligned, grouped};
 use std::num::NonZeroU32;
 
 /// The columns after the phase's name.
@@ -19,11 +19,7 @@ const LATE: f64 = 0.5;
 pub fn table(tallies: &[Tally]) -> String {
     let head = std::iter::once("").chain(COLUMNS).map(str::to_owned).collect();
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(tallies.iter().map(row)).collect();
-    let width = |column: usize| {
-        rows.iter().flat_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-    };
-    let widths: Vec<usize> = (0..=COLUMNS.len()).map(|column| width(column).unwrap_or(0)).collect();
-    let mut lines: Vec<String> = rows.iter().map(|row| aligned(row, &widths)).collect();
+    let mut lines: Vec<String> = aligned(&rows, 0).iter().map(|row| row.join("  ")).collect();
     lines.extend(tallies.iter().flat_map(reasons));
     lines.join("\n")
 }
@@ -75,15 +71,6 @@ fn row(tally: &Tally) -> Vec<String> {
 
 fn milliseconds(latency: f64) -> String {
     if latency < 10.0 { format!("{latency:.2}") } else { format!("{latency:.1}") }
-}
-
-/// Aligns the first cell left and the others right.
-fn aligned(row: &[String], widths: &[usize]) -> String {
-    let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, &width))| match column {
-        0 => format!("{cell:<width$}"),
-        _ => format!("{cell:>width$}"),
-    });
-    cells.collect::<Vec<_>>().join("  ")
 }
 
 fn reasons(tally: &Tally) -> Vec<String> {

@@ -3,7 +3,8 @@
 use crate::arguments::Arguments;
 use crate::catch_up::{self, Waited};
 use crate::client::{Connection, Server};
-use crate::creation::{Amounts, Created, Creation};
+use crate::created::Created;
+use crate::creation::{Amounts, Creation};
 use crate::phase::Drive;
 use crate::plan::Plan;
 use crate::report::{meaning_of_latencies, table, too_slow};

@@ -5,7 +5,7 @@
 //! `cargo stack verify` compares every row and column.
 
 use crate::client::{Connection, Server};
-use crate::creation::{Created, Entity};
+use crate::created::{Created, Entity};
 use crate::expected::{Expected, Sums, priced};
 use crate::findings::{Compared, Finding};
 use crate::outcome::{Outcome, judge};
@@ -312,7 +312,7 @@ fn sample(count: usize, most: u32) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::creation::Placement;
+    use crate::created::Placement;
     use crate::run_id::RunId;
     use crate::stop::Stop;
 
