@@ -1,9 +1,8 @@
 #!/bin/sh
-# Installs the named packages on Debian or Ubuntu, as root, and leaves nothing
-# else behind: no service runs or starts at boot that did not before, and no
-# PostgreSQL cluster is created. What is changed for that is restored at the
-# end, also after a failure or a signal; a run that was killed outright is
-# cleaned up by the next one.
+# Installs the given packages on Debian or Ubuntu, as root, and changes nothing
+# else: no additional service runs or starts at boot, and no PostgreSQL cluster
+# is created. Temporary changes are reverted at the end, also after a failure or
+# a signal. After SIGKILL the next run reverts them.
 set -eu
 
 policy=/usr/sbin/policy-rc.d
@@ -22,8 +21,8 @@ leave() {
     rm -rf "$work"
 }
 
-# What starts at boot: systemd's links, also where systemd does not run (the
-# packages make them all the same), and those of System V.
+# Links of what starts at boot: those of systemd, which packages create even where
+# systemd does not run, and those of System V.
 boot_links() {
     find /etc/systemd/system -path '*.wants/*' -type l 2>/dev/null || true
     find /etc/rc?.d -name 'S*' -type l 2>/dev/null || true
@@ -32,7 +31,7 @@ running_units() {
     [ -d /run/systemd/system ] || return 0
     systemctl list-units --plain --no-legend --state=active --type=service,socket,timer | cut -d' ' -f1
 }
-new_since() { # <file with the lines of before> <command>
+new_since() { # <file with the earlier lines> <command>
     $2 | sort | comm -13 "$1" -
 }
 
@@ -40,7 +39,7 @@ disable_new_units() {
     [ -e "$work/complete" ] || return 0
     new_since "$work/running" running_units | while read -r unit; do
         case $unit in
-            user@*|session-*|apt-*|man-db.*|dpkg-*) ;; # not the packages' doing
+            user@*|session-*|apt-*|man-db.*|dpkg-*) ;; # not started by the packages
             *) echo "stopping $unit"; systemctl stop "$unit" || true ;;
         esac
     done
@@ -48,7 +47,7 @@ disable_new_units() {
         name=${link##*/}
         case $link in
             /etc/rc*) update-rc.d "$(echo "$name" | sed 's/^S[0-9]*//')" disable ;;
-            # Without systemd: its helper, which wants to be called by a package.
+            # Without systemd: its helper, which expects to be called by a package.
             *) systemctl disable "$name" ||
                 DPKG_MAINTSCRIPT_PACKAGE=cargo-stack deb-systemd-helper disable "$name" ;;
         esac >/dev/null 2>&1 || true
@@ -57,7 +56,7 @@ disable_new_units() {
     [ -z "$left" ] || echo "still started at boot: $left"
 }
 
-restore # what a killed run has left
+restore # after a killed run
 trap leave EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
@@ -67,7 +66,7 @@ boot_links | sort >"$work/links"
 running_units | sort >"$work/running"
 touch "$work/complete"
 
-# Consulted by invoke-rc.d before it starts anything; 101 forbids it.
+# invoke-rc.d runs it before it starts anything. 101 forbids the start.
 if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\n%s\nexit 101\n' "$mark" >"$policy"
     chmod 755 "$policy"
@@ -78,7 +77,7 @@ install() {
 }
 case " $* " in
     *" postgresql-"*)
-        # This package holds the setting; no cluster is created with it alone.
+        # This package has the setting, and creates no cluster by itself.
         install postgresql-common
         cp -p "$clusters" "$saved"
         printf '\ncreate_main_cluster = false\n' >>"$clusters"

@@ -30,7 +30,7 @@ impl LogStream {
     }
 
     pub fn line(&self, line: &str) {
-        let line = &harmless(line);
+        let line = &sanitize(line);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() == KEPT_LINES {
             last.pop_front();
@@ -50,9 +50,9 @@ impl LogStream {
     }
 }
 
-/// The line without control characters, which could control the terminal.
-pub fn harmless(line: &str) -> String {
-    line.replace(|c: char| c.is_control() && c != '\t', "\u{fffd}")
+/// The line without characters that could control the terminal, and without tabs.
+pub fn sanitize(line: &str) -> String {
+    safe_text::sanitize(&line.replace('\t', "    ")).into_owned()
 }
 
 /// Holds back all lines from now on.
@@ -79,11 +79,6 @@ pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_cannot_control_the_terminal() {
-        assert_eq!(harmless("a\u{1b}[2J\u{9b}31m\tb"), "a\u{fffd}[2J\u{fffd}31m\tb");
-    }
 
     #[test]
     fn the_last_lines_are_kept() {

@@ -10,7 +10,6 @@ mod bench;
 mod cargo_build;
 mod chaos;
 mod cli;
-mod companion;
 mod data_folder;
 mod debian_packages;
 mod foreground;
@@ -43,6 +42,7 @@ mod test_leftovers;
 mod test_programs;
 mod test_run;
 mod test_servers;
+mod tools;
 mod up;
 
 use std::process::ExitCode;
@@ -73,11 +73,11 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(args) => up::run(&args),
         Command::Infra(args) => infra::run(&args),
         Command::Test(args) => test_run::run(&args),
-        Command::Load(args) => companion::run(companion::LOAD, &args.arguments),
-        Command::Verify(args) => companion::run(companion::VERIFY, &args.arguments),
-        Command::DeadLetters(args) => companion::run(companion::DEAD_LETTERS, &args.arguments),
-        Command::Replay(args) => companion::run(companion::REPLAY, &args.arguments),
-        Command::Keys(args) => companion::run(companion::KEYS, &args.arguments),
+        Command::Load(args) => tools::run(tools::LOAD, &args.arguments),
+        Command::Verify(args) => tools::run(tools::VERIFY, &args.arguments),
+        Command::DeadLetters(args) => tools::run(tools::DEAD_LETTERS, &args.arguments),
+        Command::Replay(args) => tools::run(tools::REPLAY, &args.arguments),
+        Command::Keys(args) => tools::run(tools::KEYS, &args.arguments),
         Command::Bench(args) => bench::run(&args.arguments),
         Command::Chaos(args) => chaos::run(&args.arguments),
         Command::Prepare(args) => {

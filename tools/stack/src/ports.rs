@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, TcpListener},
 };
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
@@ -26,38 +26,26 @@ pub enum Use {
 
 impl fmt::Display for Use {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::WriteDatabase => "the write database",
-            Self::ReadDatabase => "the read database",
-            Self::Amqp => "the broker's AMQP listener",
-            Self::Management => "the broker's management interface",
-            Self::Distribution => "the broker's Erlang distribution",
-            Self::PortMapper => "the broker's Erlang port mapper",
-            Self::CommandApi => "the command API",
-            Self::QueryApi => "the query API",
-            Self::CommandOperations => "the command service's operations interface",
-            Self::QueryOperations => "the query service's operations interface",
-            Self::ConsumerOperations => "the consumer service's operations interface",
-            Self::Gateway => "the gateway",
-        })
+        let name = STANDARD.iter().find(|(use_, ..)| use_ == self).map_or("", |(.., name)| name);
+        formatter.write_str(name)
     }
 }
 
-/// The ports without an offset. The broker's two internal ports differ from the defaults of
+/// The ports without an offset, and their names. The broker's two internal ports differ from the defaults of
 /// Erlang and RabbitMQ (4369, 25672), which a broker of the system may use.
-const STANDARD: [(Use, u16); 12] = [
-    (Use::WriteDatabase, 5432),
-    (Use::ReadDatabase, 5433),
-    (Use::Amqp, 5672),
-    (Use::Management, 15672),
-    (Use::Distribution, 25680),
-    (Use::PortMapper, 25681),
-    (Use::CommandApi, 8080),
-    (Use::QueryApi, 8081),
-    (Use::CommandOperations, 9080),
-    (Use::QueryOperations, 9081),
-    (Use::ConsumerOperations, 9082),
-    (Use::Gateway, 8088),
+const STANDARD: [(Use, u16, &str); 12] = [
+    (Use::WriteDatabase, 5432, "the write database"),
+    (Use::ReadDatabase, 5433, "the read database"),
+    (Use::Amqp, 5672, "the broker's AMQP listener"),
+    (Use::Management, 15672, "the broker's management interface"),
+    (Use::Distribution, 25680, "the broker's Erlang distribution"),
+    (Use::PortMapper, 25681, "the broker's Erlang port mapper"),
+    (Use::CommandApi, 8080, "the command API"),
+    (Use::QueryApi, 8081, "the query API"),
+    (Use::CommandOperations, 9080, "the command service's operations interface"),
+    (Use::QueryOperations, 9081, "the query service's operations interface"),
+    (Use::ConsumerOperations, 9082, "the consumer service's operations interface"),
+    (Use::Gateway, 8088, "the gateway"),
 ];
 
 /// How many of [`STANDARD`] belong to the databases and the broker.
@@ -74,8 +62,7 @@ pub struct Ports(Vec<(Use, u16)>);
 impl Ports {
     /// The ports of the stack without the gateway, plus the offset.
     pub fn of_stack(offset: u16) -> Result<Self> {
-        let (stack, _) = STANDARD.split_at(WITHOUT_GATEWAY);
-        Self::moved(stack, offset)
+        Self::moved(&STANDARD[..WITHOUT_GATEWAY], offset)
     }
 
     /// The ports of the stack with the gateway, plus the offset.
@@ -85,17 +72,15 @@ impl Ports {
 
     /// The ports of the databases and the broker, plus the offset.
     pub fn of_infrastructure(offset: u16) -> Result<Self> {
-        let (infrastructure, _) = STANDARD.split_at(INFRASTRUCTURE);
-        Self::moved(infrastructure, offset)
+        Self::moved(&STANDARD[..INFRASTRUCTURE], offset)
     }
 
     /// Free ports for the databases and the broker, chosen by the operating system.
     pub fn free_for_infrastructure() -> Result<Self> {
-        let (infrastructure, _) = STANDARD.split_at(INFRASTRUCTURE);
         // All are bound until all are known, otherwise a port could be chosen twice.
-        let listeners = infrastructure
+        let listeners = STANDARD[..INFRASTRUCTURE]
             .iter()
-            .map(|(use_, _)| Ok((*use_, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?)))
+            .map(|(use_, ..)| Ok((*use_, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?)))
             .collect::<Result<Vec<_>>>()
             .context("cannot find free ports")?;
         listeners
@@ -105,20 +90,15 @@ impl Ports {
             .map(Self)
     }
 
-    fn moved(standard: &[(Use, u16)], offset: u16) -> Result<Self> {
-        standard
-            .iter()
-            .map(|(use_, port)| {
-                let port = port.checked_add(offset).ok_or_else(|| {
-                    let most = u16::MAX - STANDARD.iter().map(|(_, port)| *port).max().unwrap_or(0);
-                    anyhow!(
-                        "--port-offset {offset} puts {use_} above port 65535: use at most {most}"
-                    )
-                })?;
-                Ok((*use_, port))
-            })
-            .collect::<Result<Vec<_>>>()
-            .map(Self)
+    fn moved(standard: &[(Use, u16, &str)], offset: u16) -> Result<Self> {
+        let moved = standard.iter().map(|(use_, port, name)| {
+            let port = port.checked_add(offset).with_context(|| {
+                let most = u16::MAX - STANDARD.iter().map(|(_, port, _)| *port).max().unwrap_or(0);
+                format!("--port-offset {offset} puts {name} above port 65535: use at most {most}")
+            })?;
+            Ok((*use_, port))
+        });
+        moved.collect::<Result<Vec<_>>>().map(Self)
     }
 
     /// The port of a use; 0 if these ports do not include it.
@@ -157,7 +137,7 @@ impl Ports {
     /// The same uses with another offset.
     fn moved_to(&self, offset: u16) -> Result<Self> {
         let uses: Vec<_> =
-            STANDARD.into_iter().filter(|(use_, _)| self.find(*use_).is_some()).collect();
+            STANDARD.into_iter().filter(|(use_, ..)| self.find(*use_).is_some()).collect();
         Self::moved(&uses, offset)
     }
 
@@ -210,7 +190,7 @@ mod tests {
         let mut all: Vec<u16> = SUGGESTED_OFFSETS
             .iter()
             .chain(&[0])
-            .flat_map(|offset| STANDARD.map(|(_, port)| port + offset))
+            .flat_map(|offset| STANDARD.map(|(_, port, _)| port + offset))
             .collect();
         let before = all.len();
         all.sort_unstable();

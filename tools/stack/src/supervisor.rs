@@ -113,7 +113,7 @@ impl Supervised {
         self.deaths = if is_first { 1 } else { self.deaths + 1 };
         terminal::note(&paint(RED, &format!("{name} has died ({status}); its last lines:")));
         for line in self.last_lines() {
-            terminal::note(&format!("    {}", logs::harmless(&line)));
+            terminal::note(&format!("    {}", logs::sanitize(&line)));
         }
         if self.deaths >= DEATHS {
             bail!("{name} keeps dying ({} consecutive times)", self.deaths);

@@ -16,7 +16,7 @@ use crate::{
 
 /// A program that runs beside the stack.
 #[derive(Debug, Clone, Copy)]
-pub struct Companion {
+pub struct Tool {
     /// Its name, which is also that of its package.
     program: &'static str,
     /// Its name in messages.
@@ -25,31 +25,27 @@ pub struct Companion {
     command: Option<&'static str>,
 }
 
-pub const LOAD: Companion = of("load", "the load generator", None);
+pub const LOAD: Tool = of("load", "the load generator", None);
 /// Compares the views with the write database.
-pub const VERIFY: Companion = of("verify", "the verifier", None);
+pub const VERIFY: Tool = of("verify", "the verifier", None);
 /// Manages events that could not be applied.
-pub const DEAD_LETTERS: Companion = of("admin", "the operator's client", Some("dead-letters"));
+pub const DEAD_LETTERS: Tool = of("admin", "the operator's client", Some("dead-letters"));
 /// Publishes history again.
-pub const REPLAY: Companion = of("admin", "the operator's client", Some("replay"));
+pub const REPLAY: Tool = of("admin", "the operator's client", Some("replay"));
 /// Manages API keys.
-pub const KEYS: Companion = of("admin", "the operator's client", Some("keys"));
+pub const KEYS: Tool = of("admin", "the operator's client", Some("keys"));
 
 /// The variable that names the file of API keys, and its default: where services started in
 /// the project's root look for it.
 const KEYS_FILE: (&str, &str) = ("API_KEYS_FILE", "deploy/keys/api-keys.json");
 
-const fn of(
-    program: &'static str,
-    title: &'static str,
-    command: Option<&'static str>,
-) -> Companion {
-    Companion { program, title, command }
+const fn of(program: &'static str, title: &'static str, command: Option<&'static str>) -> Tool {
+    Tool { program, title, command }
 }
 
 /// Builds the program, passes the arguments on, and returns its exit code.
-pub fn run(companion: Companion, arguments: &[String]) -> Result<ExitCode> {
-    let Companion { program, title, command } = companion;
+pub fn run(tool: Tool, arguments: &[String]) -> Result<ExitCode> {
+    let Tool { program, title, command } = tool;
     let project = Project::locate()?;
     // In the services' profile, so that dependencies are compiled once.
     let mut cargo = project.cargo();
