@@ -4,9 +4,9 @@
 /// first column is aligned left, the others right. Missing cells become empty.
 pub fn aligned(rows: &[Vec<String>], least: usize) -> Vec<Vec<String>> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column| {
-        let cells = rows.iter().filter_map(|row: &Vec<String>| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(least)
+    let width = |column: usize| {
+        let widths = rows.iter().filter_map(|row| Some(row.get(column)?.chars().count()));
+        widths.max().unwrap_or(0).max(least)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let pad = |row: &Vec<String>| {
