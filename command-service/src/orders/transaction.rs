@@ -185,25 +185,25 @@ impl Draft {
         let used = cache.take_ids(orders.len());
         let row = sqlx::query_file!(
             "src/orders/write.sql",
-            &sold.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
-            &sold.iter().map(|(_, product)| product.version).collect::<Vec<_>>(),
-            &sold.iter().map(|(_, product)| product.taken).collect::<Vec<_>>(),
-            &orders.iter().map(|order| order.id).collect::<Vec<_>>(),
-            &orders.iter().map(|order| order.header.customer_id).collect::<Vec<_>>(),
-            &orders.iter().map(|order| order.total.as_decimal()).collect::<Vec<_>>(),
-            &orders.iter().map(|order| order.created_at).collect::<Vec<_>>(),
+            &column(&sold, |(id, _)| *id),
+            &column(&sold, |(_, product)| product.version),
+            &column(&sold, |(_, product)| product.taken),
+            &column(&sold, |(_, product)| product.created_at),
+            &column(&orders, |order| order.id),
+            &column(&orders, |order| order.header.customer_id),
+            &column(&orders, |order| order.total.as_decimal()),
             OrderStatus::Created.as_str(),
-            &items.iter().map(|(order_id, _)| *order_id).collect::<Vec<_>>(),
-            &items.iter().map(|(_, line)| line.product_id).collect::<Vec<_>>(),
-            &items.iter().map(|(_, line)| line.product_name.clone()).collect::<Vec<_>>(),
-            &items.iter().map(|(_, line)| line.category.clone()).collect::<Vec<_>>(),
-            &items.iter().map(|(_, line)| line.quantity).collect::<Vec<_>>(),
-            &items.iter().map(|(_, line)| line.price.as_decimal()).collect::<Vec<_>>(),
-            &items.iter().map(|(_, line)| line.stock_taken()).collect::<Vec<_>>(),
+            &column(&orders, |order| order.created_at),
+            &column(&items, |(order_id, _)| *order_id),
+            &column(&items, |(_, line)| line.product_id),
+            &column(&items, |(_, line)| line.product_name.clone()),
+            &column(&items, |(_, line)| line.category.clone()),
+            &column(&items, |(_, line)| line.quantity),
+            &column(&items, |(_, line)| line.price.as_decimal()),
+            &column(&items, |(_, line)| line.stock_taken()),
             &entries.ids,
             &entries.topics,
             &entries.payloads,
-            &sold.iter().map(|(_, product)| product.created_at).collect::<Vec<_>>(),
             KeptAnswer::parameter(&kept)?,
         )
         .fetch_one(connection)
@@ -218,6 +218,11 @@ impl Draft {
         }
         Ok(row.unchanged)
     }
+}
+
+/// One column of rows, as the parameter of a statement.
+fn column<R, T>(rows: &[R], value: impl FnMut(&R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
 }
 
 /// The accepted order and its event.
