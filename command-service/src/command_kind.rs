@@ -1,9 +1,9 @@
-//! The commands that there are.
+//! The kinds of commands.
 
 use shared_events::Topic;
 use strum::{IntoStaticStr, VariantArray};
 
-/// What a command does, as metrics and traces call it.
+/// The kind of a command. Metrics and traces use its name in snake case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum CommandKind {
@@ -18,7 +18,7 @@ pub enum CommandKind {
 }
 
 impl CommandKind {
-    /// The topic of its events.
+    /// The topic of the events of this command.
     pub const fn topic(self) -> Topic {
         match self {
             Self::CreateProduct | Self::UpdateProduct | Self::ChangePrice => Topic::Products,

@@ -1,4 +1,4 @@
-//! Settings of the command service.
+//! Configuration of the command service.
 
 use crate::orders::PricePolicy;
 use service_runtime::broker::BrokerConfig;
@@ -12,10 +12,10 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::thread::available_parallelism;
 
-/// Takes commands over HTTP and publishes what happened.
+/// Accepts commands over HTTP and publishes events.
 #[derive(Debug, clap::Parser)]
 pub struct Config {
-    /// The write database.
+    /// URL of the write database.
     #[arg(
         long = "database-url",
         env = "DATABASE_URL",
@@ -45,26 +45,26 @@ pub struct Config {
           value_parser = whole::<u16>(0, 65_535))]
     pub operations_port: u16,
 
-    /// What to do with an order whose price is not the catalogue's: `accept`
-    /// it as negotiated, or refuse all but the `catalogue` price.
+    /// How to handle an order price that differs from the catalogue price: `accept` it as
+    /// negotiated, or `catalogue` to refuse it.
     #[arg(long, env = "ORDER_PRICE_POLICY", default_value = "accept")]
     pub order_price_policy: PricePolicy,
 
-    /// Most events of each topic that may wait for the broker. Beyond that, commands of
-    /// that topic are refused.
+    /// Maximum number of unpublished events of each topic. At the limit, commands of that topic
+    /// are refused.
     #[arg(long, env = "OUTBOX_LIMIT", default_value_t = 1_000_000,
           value_parser = whole::<u32>(1, 100_000_000))]
     pub outbox_limit: u32,
 
-    /// Database connections for all commands but placing orders, which has five more.
-    /// Publisher and health have one each.
+    /// Database connections for commands, except for placing orders, which uses five more.
+    /// Publisher and health use one each.
     #[arg(long, env = "COMMAND_DATABASE_CONNECTIONS", default_value_t = 10,
           value_parser = whole::<u32>(1, 1_000))]
     pub connections: u32,
 
-    /// Threads of the service, from 1 to 1024. Empty: half as many as there are cores,
-    /// because PostgreSQL and the broker do most of the work for an order, and passing it
-    /// between threads costs more than it saves.
+    /// Threads of the service, from 1 to 1024. Empty: half the number of cores, because
+    /// PostgreSQL and the broker do most of the work of an order, and moving it between threads
+    /// costs more than it saves.
     #[arg(long, env = "COMMAND_SERVICE_THREADS", default_value = "", hide_default_value = true)]
     pub threads: Threads,
 
@@ -94,7 +94,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn flags_and_variables_do_not_clash() {
+    fn flags_and_variables_are_unique() {
         Config::command().debug_assert();
     }
 

@@ -1,4 +1,4 @@
-//! The command service as a program.
+//! The executable of the command service.
 
 use command_service::Config;
 use tokio::runtime::Builder;

@@ -1,5 +1,5 @@
-//! What the command service measures, beside what every service does. The meaning of
-//! each is told to operators by `docs/metrics.md`.
+//! Metrics of the command service, in addition to those of every service. `docs/metrics.md`
+//! describes them for operators.
 
 use crate::command_kind::CommandKind;
 use service_runtime::metrics::{self, Counter, Gauge, Histogram, Metric, Metrics, Registered};
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 /// Registers all metrics.
 ///
 /// # Errors
-/// If that was done already.
+/// The metrics are registered already.
 pub fn install(shutdown: CancellationToken) -> anyhow::Result<Metrics> {
     metrics::install("command-service", ALL, shutdown)
 }
@@ -36,42 +36,42 @@ const ALL: &[&dyn Registered] = &[
     &PUBLISHER_LEADER,
 ];
 
-/// By kind.
+/// Accepted commands, by kind.
 pub static COMMANDS_ACCEPTED: Metric<Counter, CommandKind> = Metric::by(
     "shop_commands_accepted_total",
-    "Commands answered 2xx, also from memory.",
+    "Commands with a 2xx response, including stored responses.",
     "command",
 );
 
-/// By kind.
+/// Refused commands, by kind.
 pub static COMMANDS_REFUSED: Metric<Counter, CommandKind> = Metric::by(
     "shop_commands_refused_total",
-    "Commands refused for what they say (4xx).",
+    "Commands refused because of their content (4xx).",
     "command",
 );
 
-/// By kind.
+/// Failed commands, by kind.
 pub static COMMANDS_FAILED: Metric<Counter, CommandKind> = Metric::by(
     "shop_commands_failed_total",
-    "Commands not carried out, or of unknown outcome, for no fault of theirs (5xx).",
+    "Commands that failed or have an unknown outcome, for reasons that are not in the command (5xx).",
     "command",
 );
 
-/// Outcome of a command with a key.
+/// Result of a command with an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Keyed {
     New,
     /// The stored response was returned.
     Replayed,
-    /// Sent with another body before.
+    /// The key was used with another body before.
     Mismatched,
 }
 
-/// Commands whose key was new, had an answer, or came with another body.
+/// Commands with an idempotency key, by result.
 pub static KEYED_COMMANDS: Metric<Counter, Keyed> = Metric::by(
     "shop_keyed_commands_total",
-    "Commands with an Idempotency-Key: new, replayed (answered as before) or mismatched \
+    "Commands with an Idempotency-Key: new, replayed (stored response) or mismatched \
      (another body).",
     "result",
 );
@@ -92,53 +92,53 @@ pub enum OrderRefusal {
     TotalTooLarge,
 }
 
-/// By reason.
+/// Refused orders, by reason.
 pub static ORDERS_REFUSED: Metric<Counter, OrderRefusal> =
-    Metric::by("shop_orders_refused_total", "Orders refused for what they say.", "reason");
+    Metric::by("shop_orders_refused_total", "Orders refused because of their content.", "reason");
 
-/// Orders of a batch.
+/// Number of orders in a batch.
 pub static ORDER_BATCH_SIZE: Metric<Histogram> =
     Metric::new("shop_order_batch_size", "Orders that share a transaction.");
 
-/// Of a batch's transaction, whatever became of it.
+/// Duration of the transaction of a batch, whatever its result.
 pub static ORDER_BATCH_DURATION: Metric<Histogram> = Metric::new(
     "shop_order_batch_duration_seconds",
     "Time from the start of a batch of orders to its commit.",
 );
 
-/// Batches decided upon twice.
+/// Batches decided twice.
 pub static ORDER_BATCHES_REPEATED: Metric<Counter> = Metric::new(
     "shop_order_batches_repeated_total",
-    "Batches decided upon again with their products locked, as one had changed.",
+    "Batches decided again with their products locked, because one had changed.",
 );
 
-/// Events that wait for the broker, by topic.
+/// Unpublished events, by topic.
 pub static OUTBOX_WAITING: Metric<Gauge, Topic> = Metric::by(
     "shop_outbox_unpublished_events",
-    "Events in the outbox that are not published, counted up to the limit.",
+    "Unpublished events in the outbox, counted up to the limit.",
     "topic",
 );
 
-/// As configured.
+/// The configured limit of unpublished events.
 pub static OUTBOX_LIMIT: Metric<Gauge> = Metric::new(
     "shop_outbox_limit_events",
     "Unpublished events of a topic at which its commands are refused.",
 );
 
-/// How long events wait for the broker, by topic.
+/// Age of the oldest unpublished event, by topic.
 pub static OUTBOX_AGE: Metric<Gauge, Topic> = Metric::by(
     "shop_outbox_oldest_age_seconds",
-    "Age of the first event in the outbox that is not published; 0 if there is none.",
+    "Age of the oldest unpublished event in the outbox; 0 if there is none.",
     "topic",
 );
 
-/// Events confirmed and marked.
+/// Events that the broker has confirmed and that are marked.
 pub static OUTBOX_PUBLISHED: Metric<Counter> = Metric::new(
     "shop_outbox_published_events_total",
     "Events that the broker has confirmed and that are marked as published.",
 );
 
-/// Events confirmed again.
+/// Replayed events.
 pub static OUTBOX_REPLAYED: Metric<Counter> =
     Metric::new("shop_outbox_replayed_events_total", "Events published again by replays.");
 
@@ -152,25 +152,25 @@ pub enum Confirm {
     Returned,
 }
 
-/// What the broker said of events sent to it.
+/// Responses of the broker to events.
 pub static CONFIRMS: Metric<Counter, Confirm> = Metric::by(
     "shop_publish_confirms_total",
     "Events sent to the broker that it confirmed, refused, or returned as no queue is bound.",
     "result",
 );
 
-/// Events sent at once.
+/// Number of events sent in a batch.
 pub static PUBLISH_BATCH_SIZE: Metric<Histogram> =
-    Metric::new("shop_publish_batch_size", "Events sent to the broker at once.");
+    Metric::new("shop_publish_batch_size", "Events sent to the broker in a batch.");
 
-/// Of sending a batch.
+/// Duration of publishing a batch.
 pub static PUBLISH_DURATION: Metric<Histogram> = Metric::new(
     "shop_publish_duration_seconds",
     "Time from sending a batch to the broker until all of it was confirmed.",
 );
 
-/// Which process publishes.
+/// Whether this process is the leader.
 pub static PUBLISHER_LEADER: Metric<Gauge> = Metric::new(
     "shop_publisher_leader",
-    "Whether this process publishes the outbox (1) or stands by (0).",
+    "Whether this process publishes the outbox (1) or is a standby (0).",
 );

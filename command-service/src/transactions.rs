@@ -1,4 +1,4 @@
-//! Transactions that are carried through.
+//! Begin and commit of a command's transaction.
 
 use crate::answer::Answer;
 use crate::idempotency::{KeptAnswer, Key, is_clash};
@@ -13,23 +13,23 @@ use tracing::warn;
 /// Limits log lines about unknown outcomes.
 static LOGGED: LogLimit = LogLimit::new();
 
-/// How a command's transaction begins. A lock that is held for longer is an exception;
-/// waiting longer would only take connections from other commands.
+/// Begins a command's transaction. Locks are rarely held for longer, and a longer wait would
+/// only keep connections from other commands.
 const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '1s'";
 
 /// Begins a command's transaction.
 ///
-/// In a task of its own: the deadline of a command may drop this future, and a BEGIN that is
-/// dropped before its response returns its connection to the pool with an open transaction
-/// (transact-rs/sqlx#4385). The task then receives the response and rolls back.
+/// BEGIN runs in a task of its own, because the deadline of a command can drop this future. A
+/// BEGIN that is dropped before its response returns its connection to the pool with an open
+/// transaction (transact-rs/sqlx#4385). The task receives the response and rolls back.
 pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
     let pool = pool.clone();
     let beginning = tokio::spawn(async move { pool.begin_with(BEGIN).await });
     beginning.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
-/// Appends the event that tells of what a transaction changed, keeps the answer if
-/// the command has a key, and commits. Gives the answer.
+/// Appends the event of the change, stores the response if the command has an idempotency key,
+/// and commits. Returns the response.
 ///
 /// # Errors
 /// 503 if COMMIT failed. If its response was lost, the outcome is unknown, and the
@@ -48,12 +48,12 @@ pub async fn commit_with(
     Ok(answer)
 }
 
-/// The response to a failure that changed nothing.
+/// The response to a failure without effect.
 pub fn refused(error: sqlx::Error) -> Problem {
     if is_clash(&error) {
-        // Its answer is looked for next, and given in place of this.
+        // The stored response is looked up next, and returned instead of this one.
         Problem::unavailable("Service busy")
-            .detail("The same command was carried out at the same time. Send it again.")
+            .detail("The same command was executed at the same time. Send it again.")
     } else {
         error.into()
     }

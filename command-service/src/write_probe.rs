@@ -1,12 +1,10 @@
-//! Checks whether commands can be carried out, after one failed for a reason that affects
-//! others.
+//! Checks whether commands can be executed, after one failed for a reason that affects others.
 
 use crate::transactions::begin;
 use sqlx::{Connection, PgPool};
 use uuid::Uuid;
 
-/// Writes to every table that commands write to, rolls that back, and commits, which
-/// writes to the disk.
+/// Writes to every table of commands and rolls back, then commits, which writes to the disk.
 ///
 /// # Errors
 /// Those of commands.
@@ -14,11 +12,11 @@ pub async fn try_to_write(pool: PgPool) -> sqlx::Result<()> {
     let mut transaction = begin(&pool).await?;
     let mut savepoint = transaction.begin().await?;
     let event_id = Uuid::now_v7();
-    // Far above assigned ids, and random, because another command service may run a probe
-    // as well.
+    // Far above assigned ids, and random, because another command service may run the probe at
+    // the same time.
     let id = i64::MAX - (event_id.as_u128() & 0xffff_ffff) as i64;
     sqlx::query_file!("src/write_probe.sql", id, event_id).execute(&mut *savepoint).await?;
-    // Checks that usually happen at COMMIT.
+    // Runs the checks that usually run at COMMIT.
     sqlx::raw_sql("SET CONSTRAINTS ALL IMMEDIATE").execute(&mut *savepoint).await?;
     savepoint.rollback().await?;
     transaction.commit().await
@@ -61,7 +59,7 @@ mod database_tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn a_probe_leaves_nothing_and_meets_what_commands_would(pool: PgPool) {
+    async fn a_probe_writes_nothing_and_fails_as_commands_do(pool: PgPool) {
         for table in TABLES {
             try_to_write(pool.clone()).await.unwrap();
             let count = format!("SELECT count(*) FROM {table}");
@@ -79,7 +77,7 @@ mod database_tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn an_error_response_to_commit_is_not_unknown_and_a_lost_session_is(pool: PgPool) {
+    async fn only_a_lost_session_makes_the_outcome_of_commit_unknown(pool: PgPool) {
         let insert = "INSERT INTO customers (id) VALUES (7)";
         fill(&pool, "customers", "commit").await;
         let mut transaction = pool.begin().await.unwrap();

@@ -1,5 +1,5 @@
--- Writes what commands write, into every table that they write to, for health to know
--- whether commands can be carried out. The caller rolls it back.
+-- Writes to every table of commands, to check whether commands can be executed. The caller
+-- rolls it back.
 --
 -- $1 an unused id; $2 an event id.
 WITH product AS (

@@ -1,8 +1,7 @@
--- Writes what a cancellation puts back: on the order's lines, and into the stock
--- of their products, which the caller holds locked.
+-- Stores the pieces that a cancellation puts back: on the lines of the order, and in the stock of
+-- the products, which the caller holds locked.
 --
--- $1 order; $2 and $3 lines and pieces; $4 and $5 products and their stock from
--- now on.
+-- $1 order; $2 and $3 lines and their returned pieces; $4 and $5 products and their new stock.
 WITH lines AS (
     UPDATE order_items
     SET stock_returned = line.returned

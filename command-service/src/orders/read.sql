@@ -1,7 +1,6 @@
--- What placing orders begins with, in one round trip: the products, and ids for
--- the orders, each in rows of its own.
+-- Reads products and reserves order ids, in one round trip and in rows of their own.
 --
--- $1 products; $2 how many order ids.
+-- $1 product ids; $2 number of order ids.
 SELECT
     NULL::bigint AS order_id,
     id AS product_id,

@@ -1,4 +1,4 @@
-//! The transaction that brings an order to another status.
+//! The transaction that changes the status of an order.
 
 use super::answers;
 use super::order::Order;
@@ -16,25 +16,25 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-/// How many cancellations run at once. They lock products as the order lane
-/// does, and more of them in a row would make it give up on a batch.
+/// Maximum number of concurrent cancellations. They lock products as the order batcher does; more
+/// of them in a row would exceed the lock timeout of a batch.
 pub const CANCELLATIONS: usize = 2;
 
-/// How long a cancellation waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Time that a cancellation waits for others.
+const WAIT: Duration = Duration::from_secs(3);
 
 /// An order whose row is locked.
 struct Locked {
     order: Order,
     version: i64,
-    /// Of the rows of its lines, in the same order.
+    /// Ids of the rows of its lines, in the same order.
     line_ids: Vec<i64>,
 }
 
-/// Brings an order to a status, which it may have already.
+/// Changes the status of an order. If the order has the status already, nothing changes.
 ///
 /// # Errors
-/// 404 if there is no such order; 409 if the life of an order forbids it.
+/// 404 if there is no such order; 409 if the transition is not allowed.
 pub async fn change_status(
     pool: PgPool,
     id: i64,
@@ -42,8 +42,8 @@ pub async fn change_status(
     origin: Origin,
     cancellations: &Semaphore,
 ) -> Result<Answer, Problem> {
-    let _turn = match wanted {
-        OrderStatus::Cancelled => Some(turn(cancellations).await?),
+    let _permit = match wanted {
+        OrderStatus::Cancelled => Some(permit(cancellations).await?),
         _ => None,
     };
     let mut transaction = begin(&pool).await?;
@@ -60,7 +60,7 @@ pub async fn change_status(
     }
     let old_status = std::mem::replace(&mut order.status, wanted);
     if wanted == OrderStatus::Cancelled {
-        return_stock(&mut transaction, id, &mut order.items, &line_ids).await?;
+        restore_stock(&mut transaction, id, &mut order.items, &line_ids).await?;
     }
     sqlx::query!(
         "UPDATE orders SET status = $2, version = $3 WHERE id = $1",
@@ -86,10 +86,10 @@ pub async fn change_status(
     commit_with(transaction, event, answer, origin.key).await
 }
 
-/// Waits for a turn to cancel, before a connection is taken.
-async fn turn(cancellations: &Semaphore) -> Result<SemaphorePermit<'_>, Problem> {
-    match timeout(PATIENCE, cancellations.acquire()).await {
-        Ok(turn) => turn.map_err(|error| Problem::internal(&error)),
+/// Waits for a permit to cancel, before a connection is taken.
+async fn permit(cancellations: &Semaphore) -> Result<SemaphorePermit<'_>, Problem> {
+    match timeout(WAIT, cancellations.acquire()).await {
+        Ok(permit) => permit.map_err(|error| Problem::internal(&error)),
         Err(_) => Err(Problem::unavailable("Service busy")
             .detail("Too many orders are being cancelled. The request had no effect; try again.")),
     }
@@ -152,8 +152,8 @@ async fn lines(
     Ok(lines)
 }
 
-/// Puts what the order took back into the stock, and notes it on its lines.
-async fn return_stock(
+/// Puts the pieces of an order back into stock, and stores their number on its lines.
+async fn restore_stock(
     connection: &mut PgConnection,
     order_id: i64,
     items: &mut [OrderLine],

@@ -1,6 +1,6 @@
-//! Replays over HTTP, on the operations port.
+//! The HTTP routes of replays, on the operations port.
 
-use super::replay::{Progress, Replays, Stretch};
+use super::replay::{Progress, ReplayRange, Replays};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 /// The routes for administrators.
 pub fn routes() -> OpenApiRouter<Replays> {
-    OpenApiRouter::default().routes(routes!(progress, begin))
+    OpenApiRouter::default().routes(routes!(progress, start))
 }
 
 refusals! {
@@ -35,14 +35,14 @@ refusals! {
 )]
 async fn progress(State(replays): State<Replays>) -> Result<Json<Progress>, Problem> {
     replays.progress().map(Json).ok_or_else(|| {
-        Problem::not_found("No replay").detail("None was begun since the service was started.")
+        Problem::not_found("No replay").detail("No replay was started since the service started.")
     })
 }
 
 /// Which events to publish again.
 #[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "read as a Stretch")]
+#[expect(dead_code, reason = "read as a ReplayRange")]
 struct ReplayParameters {
     /// Only events committed at this time or later.
     #[param(value_type = Time, inline, required = false, example = "2026-11-21")]
@@ -74,11 +74,11 @@ refusals! {
     params(ReplayParameters),
     responses((status = 202, description = "The replay has started.", body = Progress), NotStarted)
 )]
-async fn begin(
+async fn start(
     State(replays): State<Replays>,
     mut parameters: Parameters,
 ) -> Result<(StatusCode, Json<Progress>), Problem> {
-    // Misspelt, it would be the whole history.
+    // A misspelt filter would replay the whole history.
     parameters.refuse_others(&["from", "to", "topic"]);
     let from = parameters.optional("from", time);
     let to = parameters.optional("to", time);
@@ -89,10 +89,10 @@ async fn begin(
         parameters.refuse("to", "must be after from");
     }
     parameters.check()?;
-    match replays.begin(Stretch { from, to, topic }) {
-        Ok(begun) => Ok((StatusCode::ACCEPTED, Json(begun))),
+    match replays.start(ReplayRange { from, to, topic }) {
+        Ok(started) => Ok((StatusCode::ACCEPTED, Json(started))),
         Err(_) => Err(Problem::new(StatusCode::CONFLICT, "Replay running")
-            .detail("Another one is running: see GET /admin/replay. Wait until it is done.")),
+            .detail("Another replay is running.")),
     }
 }
 

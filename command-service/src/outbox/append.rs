@@ -1,21 +1,21 @@
-//! Writing events into the outbox.
+//! Appends events to the outbox.
 
 use crate::idempotency::KeptAnswer;
 use shared_events::Event;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// Events as rows of the outbox, column by column.
+/// Rows of the outbox, by column.
 #[derive(Debug, Default)]
 pub struct Entries {
     pub ids: Vec<Uuid>,
     pub topics: Vec<String>,
-    /// JSON.
+    /// JSON texts.
     pub payloads: Vec<String>,
 }
 
 impl Entries {
-    /// The rows of events.
+    /// The rows of these events.
     ///
     /// # Errors
     /// None in practice: every event has a JSON form.
@@ -31,9 +31,9 @@ impl Entries {
     }
 }
 
-/// Appends an event, in the transaction of the change that it tells of; and keeps
-/// the answer to the command, if it has a key. To be called last: two commands of
-/// one key wait for each other here, and then hold all that they need.
+/// Appends an event in the transaction of its change, and stores the response if the command has
+/// an idempotency key. This must be the last statement before COMMIT: two commands with the same
+/// key wait for each other here, and must hold all other locks by then.
 pub async fn append(
     connection: &mut PgConnection,
     event: &Event,

@@ -1,6 +1,6 @@
--- Appends events, and keeps the answers to their commands.
+-- Appends events, and stores the responses to their commands.
 --
--- $1 to $3 id, topic, payload of each event; $4 answers, a JSON array of rows of
+-- $1 to $3 id, topic, payload of each event; $4 responses, a JSON array of rows of
 -- `idempotency_keys`.
 WITH kept AS (
     INSERT INTO idempotency_keys

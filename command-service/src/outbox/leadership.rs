@@ -1,20 +1,18 @@
-//! One active publisher among all command services.
+//! Leader election: one active publisher for all command services.
 //!
-//! Leadership is a session-level advisory lock, held by the connection that
-//! also fetches and marks: whoever loses the connection loses the lock with
-//! it, and cannot go on marking. A leader whose machine vanished would hold
-//! the lock for hours, so its connection is checked by TCP keepalives. They are
-//! answered by whatever stands in between, a proxy say, that has lost the leader
-//! and not told the server; so a leader that asks nothing for 30 s is deposed, too.
+//! Leadership is a session-level advisory lock. The same connection reads and marks events, so a
+//! leader that loses its connection loses the lock and can no longer mark events. TCP keepalives
+//! end the session of a leader whose machine has disappeared. A proxy in between can answer
+//! keepalives after it has lost the leader, so a session that is idle for 30 s ends as well.
 
 use service_runtime::postgres;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
-/// Names the lock; any constant that nothing else in the database uses.
+/// Key of the lock; nothing else in the database uses it.
 const LOCK: i64 = 0x6f75_7462_6f78; // "outbox"
 
-/// Connects, with keepalives that notice a dead peer within some 10 seconds.
+/// Connects, with keepalives that detect a dead peer within about 10 seconds.
 pub async fn connect(database: &PgConnectOptions) -> sqlx::Result<PgConnection> {
     let options = postgres::named(database, "command-service publisher")
         .options(postgres::KEY_BY_KEY)
@@ -32,10 +30,9 @@ pub async fn connect(database: &PgConnectOptions) -> sqlx::Result<PgConnection> 
     PgConnection::connect_with(&options).await
 }
 
-/// Becomes the leader, if there is none.
+/// Acquires leadership if there is no leader.
 pub async fn try_acquire(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    // Tried, not waited for: a waiting session would hold a snapshot, and keep
-    // VACUUM from cleaning up.
+    // Waiting for the lock would hold a snapshot, which keeps VACUUM from removing rows.
     sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "acquired!""#, LOCK)
         .fetch_one(connection)
         .await

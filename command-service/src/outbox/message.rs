@@ -1,4 +1,4 @@
-//! What goes to the broker: AMQP properties and CloudEvents headers.
+//! AMQP properties and CloudEvents headers of messages.
 
 use super::queue::Pending;
 use lapin::BasicProperties;
@@ -8,37 +8,36 @@ use shared_events::Watermark;
 use shared_events::topology::PUBLISHER;
 use trace_context::TraceParent;
 
-/// AMQP delivery mode of messages that survive a restart of the broker.
+/// AMQP delivery mode of messages that the broker stores on disk.
 const PERSISTENT: u8 = 2;
 
-/// A watermark that nobody fetched for that long is of no use any more. In
-/// milliseconds.
+/// Time after which a watermark expires in its queue, in milliseconds.
 const WATERMARK_TTL: &str = "30000";
 
-/// What a stored event says of itself beside its columns.
+/// Properties of a stored event that have no column.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
-    /// The trace that it belongs to.
+    /// Trace context of the command.
     pub trace: Option<TraceParent>,
-    /// When it happened.
+    /// Time of the event.
     time: Option<String>,
 }
 
 impl Context {
-    /// Of an event.
+    /// Reads the properties from the payload.
     pub fn of(event: &Pending) -> Self {
         #[derive(Deserialize, Default)]
-        struct Members<'a> {
+        struct Properties<'a> {
             traceparent: Option<&'a str>,
             timestamp: Option<String>,
         }
-        let members: Members<'_> = serde_json::from_str(&event.payload).unwrap_or_default();
-        let trace = members.traceparent.and_then(TraceParent::parse);
-        Self { trace, time: members.timestamp }
+        let properties: Properties<'_> = serde_json::from_str(&event.payload).unwrap_or_default();
+        let trace = properties.traceparent.and_then(TraceParent::parse);
+        Self { trace, time: properties.timestamp }
     }
 }
 
-/// The properties of an event that goes out as part of `trace`, see the AMQP binding of CloudEvents 1.0,
+/// The properties of an event that is sent in `trace`; see the AMQP binding of CloudEvents 1.0,
 /// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md>.
 pub fn event_properties(
     event: &Pending,
@@ -70,7 +69,7 @@ pub fn event_properties(
         .with_headers(headers)
 }
 
-/// The properties of a watermark: transient, and short-lived.
+/// The properties of a watermark: not persistent, with an expiration.
 pub fn watermark_properties() -> BasicProperties {
     BasicProperties::default()
         .with_content_type("application/json".into())

@@ -1,9 +1,9 @@
 //! The transactional outbox.
 //!
-//! A command appends its event in the transaction that changes the rows. The
-//! publisher sends what is not yet marked as published, and marks it once the
-//! broker has confirmed it. Between those two an event may be sent again, never
-//! lost; consumers deduplicate by its id.
+//! A command appends its event in the transaction that changes the rows. The publisher sends
+//! events that are not marked as published, and marks them when the broker has confirmed them.
+//! After a failure in between it sends an event again. No event is lost, and consumers deduplicate
+//! by event id.
 
 mod admin;
 mod append;

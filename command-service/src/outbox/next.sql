@@ -1,13 +1,13 @@
 -- The next batch of each topic: its first unpublished rows by id, up to a number of rows or
--- bytes. They are not sorted again, as consumers need no order. The row that passes the
--- limit of bytes is still part of its batch, so that an event of any size is published.
+-- bytes. The result is not sorted, because consumers need no order. The row that exceeds the
+-- limit of bytes belongs to the batch, so that an event of any size is published.
 --
--- Rows are compared and ordered by topic and id together, which only the partial index can
--- serve: with `topic = …` and the order of ids, the planner may walk the primary key, and
--- with it the whole history.
+-- Rows are compared and ordered by topic and id together, which only the partial index supports.
+-- With `topic = …` and an order by id, the planner may scan the primary key, and so the whole
+-- history.
 --
--- $1 topics; $2 of each, the lowest id to look for; $3 most rows of a topic; $4 bytes
--- as stored: their sum needs no payload to be decompressed.
+-- $1 topics; $2 lowest id of each; $3 maximum number of rows of a topic; $4 maximum
+-- number of bytes as stored, which can be summed without decompressing payloads.
 SELECT
     batch.id AS "id!",
     wanted.topic AS "topic!",

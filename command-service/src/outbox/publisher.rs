@@ -28,26 +28,26 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use uuid::Uuid;
 
-/// How often the outbox is looked at without a wake-up: commits of other
-/// command services wake nobody here.
+/// Poll interval. Commits of this process wake the publisher; commits of other command services
+/// do not.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How often a standby tries to become the leader.
+/// Interval at which a standby tries to become the leader.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often watermarks are sent.
+/// Interval of watermarks.
 const WATERMARK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A database that has not answered by then is taken for lost.
+/// A database that does not respond in this time is unreachable.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(15);
 
-/// How long a leader waits for confirms when it stops.
+/// Time that a leader waits for confirms when it stops.
 const LAST_CONFIRMS: Duration = Duration::from_secs(5);
 
 /// SQLSTATE codes of a locked row: lock timeout and deadlock.
 const LOCKED: [&str; 2] = ["55P03", "40P01"];
 
-const BLOCKED: &str = "it takes no messages: short of memory or disk";
+const BLOCKED: &str = "it accepts no messages because memory or disk is low";
 
 /// Publishes the outbox of one write database.
 #[derive(Debug)]
@@ -66,15 +66,15 @@ enum Failure {
     #[error("the connection broke")]
     Disconnected,
     #[error("no topic can be published: {0}")]
-    Silent(String),
+    NoConfirms(String),
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("database: no answer within {DATABASE_DEADLINE:?}")]
-    NoAnswer,
+    #[error("database: no response within {DATABASE_DEADLINE:?}")]
+    NoResponse,
 }
 
 impl Publisher {
-    /// A publisher that `committed` wakes. `broker_health` reports the broker, and
+    /// A publisher that `committed` wakes. `broker_health` reports the state of the broker, and
     /// `health` whether every topic can be published.
     pub fn new(
         database: &PgConnectOptions,
@@ -87,7 +87,7 @@ impl Publisher {
         Self { database: database.clone(), broker, committed, broker_health, health, shutdown }
     }
 
-    /// Publishes until shutdown, whatever comes and goes meanwhile.
+    /// Publishes until shutdown, and reconnects after failures.
     pub async fn run(self) {
         let name = "command-service publisher";
         let reporter = self.broker_health.clone();
@@ -109,7 +109,7 @@ impl Publisher {
         loop {
             match self.lead(connection, &mut pauses).await {
                 Ok(()) => return Ok(()),
-                Err(failure @ (Failure::Database(_) | Failure::NoAnswer)) => {
+                Err(failure @ (Failure::Database(_) | Failure::NoResponse)) => {
                     self.health.down(failure);
                 }
                 Err(broker) => return Err(broker.into()),
@@ -133,8 +133,8 @@ impl Publisher {
                 return Ok(());
             }
         }
-        info!("this publisher is the active one");
-        let _lead = Lead::taken();
+        info!("this publisher is the leader");
+        let _metric = LeaderMetric::set();
         pauses.reset();
         let mut leader = Leader::new(self, database);
         while connection.status().connected() {
@@ -148,17 +148,17 @@ impl Publisher {
     }
 }
 
-/// The publisher that leads.
+/// The active publisher.
 struct Leader<'a> {
     publisher: &'a Publisher,
     database: PgConnection,
     topics: [TopicPublisher; Topic::ALL.len()],
-    /// Batches being sent, at most one of each topic, in tasks, so that none waits for
-    /// the database.
+    /// Batches being sent, at most one of each topic, in tasks, so that none waits for the
+    /// database.
     sending: JoinSet<Attempt>,
     watermarks: Timer,
     /// When the broker last confirmed or refused a message.
-    heard_at: Instant,
+    last_response_at: Instant,
 }
 
 impl<'a> Leader<'a> {
@@ -169,14 +169,13 @@ impl<'a> Leader<'a> {
             topics: Topic::ALL.map(TopicPublisher::new),
             sending: JoinSet::new(),
             watermarks: Timer::new(WATERMARK_INTERVAL),
-            heard_at: Instant::now(),
+            last_response_at: Instant::now(),
         }
     }
 
-    /// Starts the batches that are ready, then waits until one is settled or there may be
-    /// more.
+    /// Starts the batches that are ready, then waits until one has ended or there may be more.
     async fn step(&mut self) -> Result<(), Failure> {
-        // This statement also keeps the session from its idle timeout.
+        // This statement also prevents the idle timeout of the session.
         if self.watermarks.is_due() {
             for watermark in in_time(queue::committed(&mut self.database)).await? {
                 let topic = watermark.topic;
@@ -187,8 +186,8 @@ impl<'a> Leader<'a> {
         let is_idle = self.sending.is_empty();
         tokio::select! {
             Some(ended) = self.sending.join_next() => self.settle(attempt(ended)).await?,
-            // A commit since the last read has left a permit, so none is missed. While a
-            // batch is being sent, wait for it, or every commit would cost a query.
+            // `Notify` stores a permit, so a commit since the last read is not missed. While a
+            // batch is being sent, commits do not wake the publisher: each would cost a query.
             () = self.publisher.committed.notified(), if is_idle => {}
             () = tokio::time::sleep(POLL_INTERVAL) => {}
             () = self.publisher.shutdown.cancelled() => {}
@@ -197,7 +196,7 @@ impl<'a> Leader<'a> {
         Ok(())
     }
 
-    /// Begins to send the next batch of every topic that is ready.
+    /// Sends the next batch of every topic that is ready.
     async fn send_next(&mut self) -> Result<(), Failure> {
         for topic in Topic::ALL {
             if self.topic(topic).is_ready() {
@@ -230,9 +229,11 @@ impl<'a> Leader<'a> {
         };
         self.topic(topic).settle(attempt);
         match error {
-            None => self.heard_at = Instant::now(),
-            Some(error) if self.heard_at.elapsed() >= CONFIRM_DEADLINE && !self.is_blocked() => {
-                return Err(Failure::Silent(error));
+            None => self.last_response_at = Instant::now(),
+            Some(error)
+                if self.last_response_at.elapsed() >= CONFIRM_DEADLINE && !self.is_blocked() =>
+            {
+                return Err(Failure::NoConfirms(error));
             }
             Some(_) => {}
         }
@@ -262,7 +263,7 @@ impl<'a> Leader<'a> {
     fn report(&mut self) {
         let Publisher { broker_health, health, .. } = self.publisher;
         if self.is_blocked() {
-            self.heard_at = Instant::now();
+            self.last_response_at = Instant::now();
             broker_health.down(BLOCKED);
             health.down(format_args!("broker: {BLOCKED}"));
             return;
@@ -308,30 +309,29 @@ fn is_locked(error: &sqlx::Error) -> bool {
     sqlstate(error).is_some_and(|code| LOCKED.contains(&code.as_str()))
 }
 
-/// Waits for the database, but not for ever: a host that vanished would be
-/// noticed by the kernel only after a quarter of an hour. The connection is
-/// given up after that, and what was under way with it.
+/// Waits for the database until the deadline. The kernel reports a host that has disappeared only
+/// after a quarter of an hour. The caller drops the connection then.
 async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Failure> {
-    Ok(timeout(DATABASE_DEADLINE, work).await.map_err(|_| Failure::NoAnswer)??)
+    Ok(timeout(DATABASE_DEADLINE, work).await.map_err(|_| Failure::NoResponse)??)
 }
 
-/// What metrics tell of the lead, until it is dropped.
-struct Lead;
+/// The metric of the leader: 1 until this is dropped.
+struct LeaderMetric;
 
-impl Lead {
-    fn taken() -> Self {
+impl LeaderMetric {
+    fn set() -> Self {
         PUBLISHER_LEADER.set(1.0);
         Self
     }
 }
 
-impl Drop for Lead {
+impl Drop for LeaderMetric {
     fn drop(&mut self) {
         PUBLISHER_LEADER.set(0.0);
     }
 }
 
-/// Something to be done from time to time, first at once.
+/// A periodic timer that is due immediately at first.
 struct Timer {
     interval: Duration,
     last: Option<Instant>,
@@ -342,7 +342,7 @@ impl Timer {
         Self { interval, last: None }
     }
 
-    /// Whether it is time; if so, the next time is an interval later.
+    /// Whether the timer is due. If so, it is due again after the interval.
     fn is_due(&mut self) -> bool {
         let due = self.last.is_none_or(|last| last.elapsed() >= self.interval);
         if due {

@@ -1,4 +1,4 @@
-//! The outbox as a queue: what is to be published, and what has been.
+//! The outbox as a queue: reads unpublished events and marks published ones.
 
 use chrono::{DateTime, Utc};
 use shared_events::{Topic, Watermark, lowest_event_id};
@@ -6,21 +6,21 @@ use sqlx::PgConnection;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// Most events of one batch.
+/// Maximum number of events in a batch.
 pub const BATCH: usize = 1000;
 
-/// A batch ends with the event that brings it to this size, in bytes as stored. Large
-/// events are stored compressed, an order of 2,000 lines to a seventh of its size, so
-/// this is some 7 MB of JSON. A thousand usual events are smaller.
+/// A batch ends with the event that reaches this size, in bytes as stored. PostgreSQL compresses
+/// large events, an order of 2,000 lines to a seventh of its size, so this is about 7 MB of JSON.
+/// A thousand typical events are smaller.
 pub const BATCH_BYTES: i64 = 1 << 20;
 
-/// How often all unpublished rows are looked for, rather than the recent ones.
+/// Interval of scans of all unpublished rows; other scans read recent rows only.
 const FULL_SCAN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How far back a recent row's id may lie.
+/// Maximum age of a recent row, by its id.
 const RECENT: Duration = Duration::from_secs(5);
 
-/// A row to be published.
+/// An unpublished row.
 #[derive(Debug)]
 pub struct Pending {
     pub id: Uuid,
@@ -28,17 +28,16 @@ pub struct Pending {
     pub event_type: String,
     pub created_at: DateTime<Utc>,
     pub payload: String,
-    /// Bytes of this payload and of those before it in the batch, as stored.
+    /// Size of this payload and the previous ones of the batch, in bytes as stored.
     pub stored_bytes: i64,
 }
 
-/// Reads the unpublished rows of a topic.
+/// State of reading the unpublished rows of a topic.
 ///
-/// It looks for rows without a mark, not past a position: a transaction that
-/// commits late, with an id lower than others already published, is found like
-/// any other. Most polls are bounded from below by id all the same, because an
-/// index full of rows marked a moment ago is slow to walk while some old
-/// snapshot keeps them from being cleaned up; every second one poll is not.
+/// A scan finds rows without a mark, not rows after a position. So it finds the row of a
+/// transaction that commits late, with a lower id than published rows. Most scans still have a
+/// lower bound of ids, because the index is slow to read while an old snapshot keeps PostgreSQL
+/// from removing the entries of rows just marked. Once a second a scan has no bound.
 #[derive(Debug, Default)]
 pub struct Scan {
     last_full: Option<Instant>,
@@ -50,7 +49,7 @@ impl Scan {
         self.has_backlog || self.last_full.is_none_or(|last| last.elapsed() >= FULL_SCAN_INTERVAL)
     }
 
-    fn note(&mut self, was_full: bool, rows: &[Pending]) {
+    fn record(&mut self, was_full: bool, rows: &[Pending]) {
         if was_full {
             self.last_full = Some(Instant::now());
             let is_at_limit = |row: &Pending| row.stored_bytes >= BATCH_BYTES;
@@ -59,9 +58,9 @@ impl Scan {
     }
 }
 
-/// The next batch of each of these topics, the lowest ids first: up to [`BATCH`]
-/// rows or [`BATCH_BYTES`]. One statement for all, so that an idle outbox costs one
-/// query per poll.
+/// Reads the next batch of each of these topics, lowest ids first: up to [`BATCH`] rows or
+/// [`BATCH_BYTES`]. One statement reads all topics, so that an idle outbox costs one query per
+/// poll.
 pub async fn next(
     connection: &mut PgConnection,
     scans: &mut [(Topic, &mut Scan)],
@@ -88,12 +87,12 @@ pub async fn next(
         }
     }
     for (((_, scan), was_full), batch) in scans.iter_mut().zip(full).zip(&batches) {
-        scan.note(was_full, batch);
+        scan.record(was_full, batch);
     }
     Ok(batches)
 }
 
-/// Marks rows as published. A trigger counts those that were not marked before.
+/// Marks rows as published. A trigger counts the rows that were not marked before.
 pub async fn mark_published(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE outbox
@@ -106,11 +105,10 @@ pub async fn mark_published(connection: &mut PgConnection, ids: &[Uuid]) -> sqlx
     Ok(())
 }
 
-/// How many events of each topic have been committed by now: one statement,
-/// thus one snapshot.
+/// Counts the committed events of each topic, in one statement and so in one snapshot.
 pub async fn committed(connection: &mut PgConnection) -> sqlx::Result<Vec<Watermark>> {
     let rows = sqlx::query!(
-        // Never below zero, whatever was deleted by hand.
+        // Rows deleted by hand could make it negative.
         r#"SELECT topic AS "topic!",
                   greatest(
                       coalesce(
@@ -181,7 +179,7 @@ mod database_tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn a_row_that_commits_late_with_a_lower_id_is_not_skipped(pool: PgPool) {
+    async fn a_row_that_commits_late_with_a_lower_id_is_published(pool: PgPool) {
         let (low, high) = (Uuid::now_v7(), Uuid::now_v7());
         let mut late = pool.begin().await.unwrap();
         append_to(&mut late, TOPIC, &[low], "").await;
@@ -195,11 +193,11 @@ mod database_tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn a_row_is_counted_once_before_and_after_it_is_marked_even_twice(pool: PgPool) {
+    async fn a_row_marked_twice_is_counted_once(pool: PgPool) {
         let mut leader = pool.acquire().await.unwrap();
         let ids = append(&mut leader, 3).await;
         assert_eq!(committed_orders(&mut leader).await, 3);
-        // A leader that lost its lock may still mark what another one did.
+        // A leader that has lost its lock can mark rows that another one has marked.
         for marked in [&ids[..2], &ids[1..], &ids[..]] {
             mark_published(&mut leader, marked).await.unwrap();
             assert_eq!(committed_orders(&mut leader).await, 3);
@@ -208,7 +206,7 @@ mod database_tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn counts_follow_from_the_rows_whatever_is_done_to_marks_by_hand(pool: PgPool) {
+    async fn counts_stay_correct_when_marks_are_changed_by_hand(pool: PgPool) {
         let mut leader = pool.acquire().await.unwrap();
         let ids = append(&mut leader, 5).await;
         mark_published(&mut leader, &ids[..4]).await.unwrap();
@@ -231,7 +229,7 @@ mod database_tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn published_rows_that_are_deleted_stay_counted(pool: PgPool) {
+    async fn deleted_published_rows_stay_counted(pool: PgPool) {
         let mut leader = pool.acquire().await.unwrap();
         let ids = append(&mut leader, 3).await;
         mark_published(&mut leader, &ids[..2]).await.unwrap();
@@ -241,7 +239,7 @@ mod database_tests {
         assert_eq!(committed_orders(&mut leader).await, 2);
         append(&mut leader, 1).await;
         assert_eq!(committed_orders(&mut leader).await, 3);
-        // If this is emptied as well, the count starts again.
+        // Without this table the count starts again.
         run(&mut leader, "TRUNCATE outbox, outbox_progress").await;
         assert_eq!(committed_orders(&mut leader).await, 0);
         let ids = append(&mut leader, 2).await;
@@ -255,7 +253,7 @@ mod database_tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn the_backlog_of_a_topic_hides_no_other(pool: PgPool) {
+    async fn the_backlog_of_a_topic_does_not_delay_another(pool: PgPool) {
         let mut leader = pool.acquire().await.unwrap();
         let products: Vec<Uuid> = (0..=BATCH).map(|_| Uuid::now_v7()).collect();
         append_to(&mut leader, Topic::Products, &products, "").await;
@@ -269,7 +267,7 @@ mod database_tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn a_batch_is_read_by_the_partial_index_whatever_was_counted_last(pool: PgPool) {
+    async fn a_batch_is_read_by_the_partial_index_even_with_old_statistics(pool: PgPool) {
         let mut leader = pool.acquire().await.unwrap();
         append(&mut leader, 3_000).await;
         // Statistics as if nothing had been published, so the planner could choose the
@@ -288,7 +286,7 @@ mod database_tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn a_batch_is_bounded_by_bytes_and_has_one_event_at_least(pool: PgPool) {
+    async fn a_batch_is_limited_by_bytes_and_has_at_least_one_event(pool: PgPool) {
         let mut leader = pool.acquire().await.unwrap();
         // Text that does not compress.
         let text = |bytes: usize| -> String {
@@ -307,7 +305,7 @@ mod database_tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn what_could_not_be_routed_does_not_get_in(pool: PgPool) {
+    async fn an_event_without_valid_type_is_refused(pool: PgPool) {
         for payload in ["{}", "[]", r#"{"eventType": ""}"#, r#"{"eventType": "a.b"}"#] {
             let inserted = sqlx::query(
                 "INSERT INTO outbox (id, topic, payload)

@@ -1,9 +1,9 @@
-//! Publishing a stretch of history again.
+//! Publishes a range of the event history again.
 //!
-//! For when the broker or the read side has lost events: a queue was deleted, a
-//! database restored. Rows stay marked as they are; whoever has an event already
-//! ignores it. It goes beside the publisher, over connections of its own, so that new
-//! events do not wait behind old ones.
+//! A replay restores events that the broker or the read side has lost, for example after a queue
+//! was deleted or a database restored. The rows keep their marks, and consumers ignore events that
+//! they have processed. A replay uses connections of its own beside the publisher, so that new
+//! events do not wait for old ones.
 
 use super::queue::{BATCH, BATCH_BYTES, Pending};
 use super::sending::{publish, topology};
@@ -26,47 +26,47 @@ use tracing::{info, warn};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// The name of its connections.
+/// Name of the connections.
 const NAME: &str = "command-service replay";
 
-/// A page that was not read by then will not be.
+/// A database that does not respond in this time is unreachable.
 const DATABASE_DEADLINE: Duration = Duration::from_secs(60);
 
-/// An event's id tells when it was made; it was committed at most so much later.
-const SLACK: Duration = Duration::from_secs(3600);
+/// Longest time between the creation of an event, which its id contains, and its commit.
+const COMMIT_DELAY: Duration = Duration::from_secs(3600);
 
-/// A stretch of history.
+/// A range of the event history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Stretch {
-    /// Events committed then or later; none: from the beginning.
+pub struct ReplayRange {
+    /// Only events committed at or after this time.
     #[schema(examples("2026-01-01T00:00:00Z"))]
     pub from: Option<DateTime<Utc>>,
-    /// Events committed before; none: up to now.
+    /// Only events committed before this time.
     #[schema(examples("2026-02-01T00:00:00Z"))]
     pub to: Option<DateTime<Utc>>,
-    /// Events of this topic; none: of all.
+    /// Only events of this topic.
     #[schema(examples("order-events"))]
     pub topic: Option<Topic>,
 }
 
-/// How far a replay has come.
+/// Progress of a replay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Replay)]
 pub struct Progress {
     #[serde(flatten)]
-    pub stretch: Stretch,
+    pub range: ReplayRange,
     #[schema(examples("running"))]
     pub state: State,
-    /// Events that the broker has confirmed.
+    /// Number of events that the broker has confirmed.
     #[schema(examples(1000))]
     pub published: i64,
-    /// Why it failed.
+    /// Why the replay failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, examples("The broker cannot be reached."))]
     pub error: Option<String>,
 }
 
-/// What a replay is at.
+/// State of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = ReplayState)]
@@ -76,7 +76,7 @@ pub enum State {
     Failed,
 }
 
-/// The replays of this process, of which one runs at a time.
+/// The replays of this process. Only one runs at a time.
 #[derive(Clone, Debug)]
 pub struct Replays {
     database: PgConnectOptions,
@@ -86,7 +86,7 @@ pub struct Replays {
 }
 
 impl Replays {
-    /// None so far.
+    /// No replay yet.
     pub fn new(
         database: &PgConnectOptions,
         broker: BrokerUrl,
@@ -95,32 +95,32 @@ impl Replays {
         Self { database: database.clone(), broker, shutdown, last: Arc::default() }
     }
 
-    /// How far the last one has come; none before any.
+    /// Progress of the last replay.
     pub fn progress(&self) -> Option<Progress> {
         self.lock().clone()
     }
 
-    /// Begins one, unless one is running; returns how far whichever runs has come.
+    /// Starts a replay and returns its progress.
     ///
     /// # Errors
-    /// The one that is running.
-    pub fn begin(&self, stretch: Stretch) -> Result<Progress, Progress> {
+    /// A replay is running already; the error is its progress.
+    pub fn start(&self, range: ReplayRange) -> Result<Progress, Progress> {
         let mut last = self.lock();
         if let Some(running) = last.as_ref().filter(|last| last.state == State::Running) {
             return Err(running.clone());
         }
-        let begun = Progress { stretch, state: State::Running, published: 0, error: None };
-        *last = Some(begun.clone());
-        tokio::spawn(self.clone().run(stretch));
-        Ok(begun)
+        let started = Progress { range, state: State::Running, published: 0, error: None };
+        *last = Some(started.clone());
+        tokio::spawn(self.clone().run(range));
+        Ok(started)
     }
 
-    async fn run(self, stretch: Stretch) {
-        info!("publishing again: {stretch:?}");
+    async fn run(self, range: ReplayRange) {
+        info!("replay of {range:?} started");
         let replays = self.clone();
-        // In a task of its own, so that whatever happens, its end is noted.
+        // A task of its own, so that the end is recorded even after a panic.
         let replaying = tokio::spawn(async move {
-            let replaying = replays.replay(stretch);
+            let replaying = replays.replay(range);
             replays.shutdown.run_until_cancelled(replaying).await
         });
         let outcome = match replaying.await {
@@ -136,13 +136,15 @@ impl Replays {
         });
         if let Some(Progress { published, error, .. }) = self.progress() {
             match error {
-                None => info!("published {published} events again"),
-                Some(error) => warn!("gave up after {published} events published again: {error}"),
+                None => info!("replay done: {published} events published again"),
+                Some(error) => {
+                    warn!("replay failed after {published} events: {error}");
+                }
             }
         }
     }
 
-    async fn replay(&self, stretch: Stretch) -> anyhow::Result<()> {
+    async fn replay(&self, range: ReplayRange) -> anyhow::Result<()> {
         let options = postgres::named(&self.database, NAME).options([("statement_timeout", "60s")]);
         let mut database = in_time(PgConnection::connect_with(&options))
             .await
@@ -157,23 +159,24 @@ impl Replays {
         })
         .await?;
         amqp::declare(&channel, &topology(&Topic::ALL)).await?;
-        self.publish_all(&mut database, &channel, stretch).await?;
+        self.publish_all(&mut database, &channel, range).await?;
         let _ = broker.close(200, "bye".into()).await;
         let _ = database.close().await;
         Ok(())
     }
 
-    /// Publishes page by page, as fast as the broker takes it: one statement for all
-    /// would keep PostgreSQL from cleaning up what orders rewrite meanwhile.
+    /// Publishes page by page. A single statement for all events would keep PostgreSQL from
+    /// removing dead rows of other tables.
     async fn publish_all(
         &self,
         database: &mut PgConnection,
         channel: &Channel,
-        stretch: Stretch,
+        range: ReplayRange,
     ) -> anyhow::Result<()> {
-        let mut after = stretch.from.map(|from| lowest_event_id(from - SLACK)).unwrap_or_default();
+        let mut after =
+            range.from.map(|from| lowest_event_id(from - COMMIT_DELAY)).unwrap_or_default();
         loop {
-            let page = page(database, stretch, after).await?;
+            let page = page(database, range, after).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.id;
             let confirmed = publish(channel, &page, None).await?.confirmed.len();
@@ -181,7 +184,7 @@ impl Replays {
             OUTBOX_REPLAYED.add(confirmed);
             ensure!(
                 confirmed == page.len(),
-                "the broker has not taken {} events, or has no queue for them",
+                "the broker has refused {} events, or has no queue for them",
                 page.len() - confirmed
             );
         }
@@ -196,13 +199,13 @@ impl Replays {
     }
 }
 
-/// The next events of a stretch, by their ids.
+/// The next events of a range, by id.
 async fn page(
     database: &mut PgConnection,
-    Stretch { from, to, topic }: Stretch,
+    ReplayRange { from, to, topic }: ReplayRange,
     after: Uuid,
 ) -> anyhow::Result<Vec<Pending>> {
-    let before = to.map(|to| lowest_event_id(to + SLACK)).unwrap_or(Uuid::max());
+    let before = to.map(|to| lowest_event_id(to + COMMIT_DELAY)).unwrap_or(Uuid::max());
     let rows = sqlx::query_file_as!(
         Pending,
         "src/outbox/replay.sql",
@@ -218,7 +221,7 @@ async fn page(
     in_time(rows).await.context("cannot read the outbox")
 }
 
-/// Waits for the database, but not for ever.
+/// Waits for the database until the deadline.
 async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> anyhow::Result<T> {
     let done = timeout(DATABASE_DEADLINE, work).await;
     Ok(done.with_context(|| format!("no answer within {DATABASE_DEADLINE:?}"))??)

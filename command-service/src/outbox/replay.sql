@@ -1,7 +1,7 @@
--- The next events of a stretch of history, up to a number of rows or bytes. Those that
--- were never published are left to the publisher.
+-- The next events of a range of the history, up to a number of rows or bytes. The publisher
+-- sends those that are not published yet.
 --
--- $1 and $2 ids between which to look for them; $3 from, $4 to, $5 topic, each of which
+-- $1 and $2 lowest (exclusive) and highest id; $3 from, $4 to, $5 topic, each of which
 -- may be null; $6 most rows; $7 bytes as stored, see next.sql.
 SELECT
     id AS "id!",
@@ -28,7 +28,7 @@ FROM (
             AND ($5::text IS NULL OR topic = $5)
         ORDER BY id
         LIMIT $6
-    ) AS stretch
+    ) AS range_rows
 ) AS page
 WHERE stored_bytes - pg_column_size(payload) < $7
 ORDER BY id

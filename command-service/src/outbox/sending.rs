@@ -1,4 +1,4 @@
-//! Sending events to the broker, and knowing what it has.
+//! Sends events to the broker and waits for its confirms.
 
 use super::message::{self, Context};
 use super::queue::Pending;
@@ -14,15 +14,15 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// A broker that has not confirmed by then is taken for lost, as is one that has not
-/// taken the next few messages.
+/// A broker that does not confirm in this time, or does not accept the next few messages, is
+/// unreachable.
 pub const CONFIRM_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Messages that are handed to the connection together: it writes many with one
-/// system call, and the broker reads them with one.
-const TOGETHER: usize = 100;
+/// Messages that are passed to the connection together: it writes them with one system call, and
+/// the broker reads them with one.
+const WRITE_BATCH: usize = 100;
 
-/// Why the broker could not be told.
+/// Why a message could not be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum Unsent {
     #[error("{0}")]
@@ -53,9 +53,9 @@ impl Refusal {
 /// The broker's responses to messages.
 #[derive(Debug, Default)]
 pub struct Sent {
-    /// Events that it has accepted and routed.
+    /// Events that the broker has accepted and routed.
     pub confirmed: Vec<Uuid>,
-    /// Why it has not accepted the others; the last reason of several.
+    /// Why it has not accepted the others: the last reason.
     pub refusal: Option<Refusal>,
 }
 
@@ -74,10 +74,10 @@ pub async fn publish(
 ) -> Result<Sent, Unsent> {
     let began = Instant::now();
     let mut confirms = Vec::with_capacity(pending.len());
-    for together in pending.chunks(TOGETHER) {
-        // Each of these ends when its message has been written to the socket.
-        let sending = together.iter().map(|event| send_event(channel, event));
-        // The deadline is for a few, so that a slow broker still gets on.
+    for chunk in pending.chunks(WRITE_BATCH) {
+        // Each future ends when its message is written to the socket.
+        let sending = chunk.iter().map(|event| send_event(channel, event));
+        // The deadline is for one chunk, so that a slow broker can still make progress.
         confirms.extend(timeout(CONFIRM_DEADLINE, try_join_all(sending)).await??);
     }
     let watermark = match watermark {
@@ -113,11 +113,11 @@ pub async fn publish(
     Ok(sent)
 }
 
-/// Sends an event; its span is open until it is confirmed.
+/// Sends an event. Its span ends when the event is confirmed.
 async fn send_event(channel: &Channel, event: &Pending) -> lapin::Result<(PublisherConfirm, Span)> {
     let key = routing_key(&event.topic, &event.event_type);
     let context = Context::of(event);
-    let span = publishing(event, &context);
+    let span = publish_span(event, &context);
     let trace = span.context().or(context.trace);
     let properties = message::event_properties(event, context, trace);
     let confirm = send(channel, &key, event.payload.as_bytes(), properties).await?;
@@ -144,9 +144,8 @@ async fn refusal(confirm: PublisherConfirm) -> Result<Option<Refusal>, Unsent> {
     })
 }
 
-/// The span of an event, from when it is sent until it is confirmed: below the command
-/// that it tells of.
-fn publishing(event: &Pending, context: &Context) -> Span {
+/// The span of an event, from sending to confirm, below the span of its command.
+fn publish_span(event: &Pending, context: &Context) -> Span {
     let Some(trace) = context.trace else { return Span::default() };
     Span::start(trace, SpanKind::Producer, || Description {
         name: format!("publish {}", event.topic).into(),

@@ -1,4 +1,4 @@
-//! Publishing one topic.
+//! Publishes one topic.
 //!
 //! Each topic has a broker connection, a channel and a retry backoff of its own, because
 //! RabbitMQ blocks a whole connection if one queue is slow. So a topic whose queue
@@ -16,24 +16,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// Pause of a topic after the broker has accepted a part of its batch.
+/// Delay after the broker has accepted a part of a batch.
 const PARTLY_REFUSED: Duration = Duration::from_millis(100);
 
-/// A topic is healthy again if nothing was refused for this time. It is long enough that
-/// a queue which is full repeatedly does not cause a log line each time.
-const WELL_AFTER: Duration = Duration::from_secs(3);
+/// A topic is healthy again if nothing was refused for this time. It is long enough that a queue
+/// that is full again and again does not cause a log line each time.
+const HEALTHY_AFTER: Duration = Duration::from_secs(3);
 
-/// How often exchange and queue are declared again. If the queue was deleted, `mandatory`
-/// does not show it while another queue is bound to the same key.
+/// Interval at which exchange and queue are declared again. `mandatory` does not detect a deleted
+/// queue while another queue is bound to the same key.
 const DECLARE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// A topic as the leader publishes it.
+/// The publishing state of a topic.
 #[derive(Debug)]
 pub struct TopicPublisher {
     pub topic: Topic,
     /// State of reading its rows.
     pub scan: Scan,
-    /// To be sent next.
+    /// The watermark to be sent next.
     pub watermark: Option<Watermark>,
     /// Confirmed events that could not be marked, because a row was locked.
     pub unmarked: Vec<Uuid>,
@@ -50,8 +50,8 @@ pub struct TopicPublisher {
 #[derive(Clone, Debug)]
 struct Link {
     connection: Arc<Session>,
-    /// And when exchange and queue were declared on it; none: open one before the next
-    /// batch.
+    /// The channel and when exchange and queue were declared on it; none: a channel is opened
+    /// before the next batch.
     channel: Option<(Channel, Instant)>,
 }
 
@@ -65,7 +65,7 @@ pub struct Attempt {
 }
 
 impl TopicPublisher {
-    /// A topic before its first batch.
+    /// The state before the first batch.
     pub fn new(topic: Topic) -> Self {
         Self {
             topic,
@@ -128,7 +128,7 @@ impl TopicPublisher {
             Ok(Sent { refusal: None, .. }) => {
                 self.backoff.reset();
                 self.retry_at = None;
-                if self.failed_at.is_none_or(|at| at.elapsed() >= WELL_AFTER) {
+                if self.failed_at.is_none_or(|at| at.elapsed() >= HEALTHY_AFTER) {
                     self.problem = None;
                 }
             }

@@ -10,15 +10,15 @@ use service_runtime::problem::Problem;
 use shared_events::{Envelope, Event, Money, Payload, PriceChanged, PriceStep, now};
 use sqlx::{PgConnection, PgPool};
 
-/// Which command a change came by; it decides the kind of its event.
+/// The command that changes a product. It determines the type of the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeOf {
+pub enum ChangeKind {
     Details,
     Price,
 }
 
-impl ChangeOf {
-    /// What the command is called.
+impl ChangeKind {
+    /// The kind of command.
     pub const fn kind(self) -> CommandKind {
         match self {
             Self::Details => CommandKind::UpdateProduct,
@@ -61,7 +61,7 @@ pub async fn change(
     pool: PgPool,
     id: i64,
     change: ProductChange,
-    of: ChangeOf,
+    kind: ChangeKind,
     origin: Origin,
 ) -> Result<Answer, Problem> {
     let mut transaction = begin(&pool).await?;
@@ -87,17 +87,17 @@ pub async fn change(
     .await?;
     let event = Event {
         envelope: Envelope::new(after.version, now(), origin.trace),
-        payload: payload(of, &before, &after),
+        payload: payload(kind, &before, &after),
     };
     let answer = answers::changed(&after, event.envelope.event_id)?;
     commit_with(transaction, event, answer, origin.key).await
 }
 
-fn payload(of: ChangeOf, before: &Product, after: &Product) -> Payload {
+fn payload(kind: ChangeKind, before: &Product, after: &Product) -> Payload {
     let product = after.state(before.stock);
-    match of {
-        ChangeOf::Details => Payload::ProductUpdated(product),
-        ChangeOf::Price => Payload::PriceChanged(PriceChanged {
+    match kind {
+        ChangeKind::Details => Payload::ProductUpdated(product),
+        ChangeKind::Price => Payload::PriceChanged(PriceChanged {
             product,
             prices: PriceStep { old_price: before.price, new_price: after.price },
         }),
@@ -105,7 +105,7 @@ fn payload(of: ChangeOf, before: &Product, after: &Product) -> Payload {
 }
 
 async fn lock(connection: &mut PgConnection, id: i64) -> Result<Option<Product>, Problem> {
-    // NO KEY: foreign keys of order lines need not wait for it.
+    // NO KEY: foreign key checks of order lines do not wait for this lock.
     let row = sqlx::query!(
         "SELECT id, name, category, price, stock, version, created_at
          FROM products

@@ -1,7 +1,7 @@
 //! `/api/products`.
 
 use super::answers::Body;
-use super::commands::{self, ChangeOf};
+use super::commands::{self, ChangeKind};
 use super::document::{NotChanged, NotCreated, SomeProductChange, TAG};
 use super::rules::{INVALID, NewProduct, PriceChange, ProductChange};
 use crate::answer::Answer;
@@ -54,7 +54,7 @@ pub async fn update(
     id: Segment,
     request: Request,
 ) -> Result<Answer, Problem> {
-    change(commands, id, request, ProductChange::read, ChangeOf::Details).await
+    change(commands, id, request, ProductChange::read, ChangeKind::Details).await
 }
 
 /// Change a price
@@ -74,7 +74,7 @@ pub async fn change_price(
     id: Segment,
     request: Request,
 ) -> Result<Answer, Problem> {
-    change(commands, id, request, ProductChange::read_price, ChangeOf::Price).await
+    change(commands, id, request, ProductChange::read_price, ChangeKind::Price).await
 }
 
 async fn change(
@@ -82,7 +82,7 @@ async fn change(
     id: Segment,
     request: Request,
     read: fn(&Members) -> Result<ProductChange, Problem>,
-    of: ChangeOf,
+    of: ChangeKind,
 ) -> Result<Answer, Problem> {
     let id = id.id(INVALID)?;
     request

@@ -11,7 +11,7 @@ use service_runtime::problem::Problem;
 use shared_events::{Envelope, Event, Payload, now};
 use sqlx::{PgConnection, PgPool};
 
-/// Key of the advisory lock under which the sequence of users' ids is moved.
+/// Key of the advisory lock for moving the sequence of user ids.
 const SKIPPING_CUSTOMERS: i64 = 7_365_901;
 
 /// Creates a user.
@@ -21,7 +21,7 @@ const SKIPPING_CUSTOMERS: i64 = 7_365_901;
 pub async fn create(pool: PgPool, new: NewUser, origin: Origin) -> Result<Answer, Problem> {
     let mut transaction = begin(&pool).await?;
     let created_at = now();
-    let id = become_customer(&mut transaction, &new.name, created_at).await?;
+    let id = create_customer(&mut transaction, &new.name, created_at).await?;
     sqlx::query!(
         "INSERT INTO users (id, name, email, created_at) VALUES ($1, $2, $3, $4)",
         id,
@@ -86,8 +86,8 @@ pub async fn open_account(
     origin: Origin,
 ) -> Result<Answer, Problem> {
     let mut transaction = begin(&pool).await?;
-    // The user's row stays locked: of two accounts, the one with the higher id
-    // also has the higher version.
+    // The row of the user stays locked, so of two accounts the one with the higher id has the
+    // higher version.
     let version = sqlx::query_scalar!(
         "UPDATE users SET version = version + 1 WHERE id = $1 RETURNING version",
         new.user_id,
@@ -125,11 +125,11 @@ fn not_found(id: i64) -> Problem {
     Problem::not_found("User not found").detail(format!("There is no user {id}."))
 }
 
-/// Takes an id that no customer has, as the customer of that id.
+/// Creates a customer with an id that no customer has.
 ///
-/// Customers whom orders have made are in the way seldom, but then often many of
-/// them: one sign-up looks for their end, while others wait for what it finds.
-async fn become_customer(
+/// Orders create customers under any id. If the next user id is taken, many following ids are
+/// often taken too. Then one transaction moves the sequence past them while others wait.
+async fn create_customer(
     connection: &mut PgConnection,
     name: &str,
     created_at: DateTime<Utc>,
@@ -137,7 +137,7 @@ async fn become_customer(
     if let Some(id) = try_next_id(connection, name, created_at).await? {
         return Ok(id);
     }
-    // Until the transaction ends.
+    // Held until the transaction ends.
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", SKIPPING_CUSTOMERS)
         .execute(&mut *connection)
         .await?;
@@ -167,7 +167,7 @@ async fn try_next_id(
 }
 
 async fn lock(connection: &mut PgConnection, id: i64) -> sqlx::Result<Option<User>> {
-    // NO KEY: foreign keys of accounts need not wait for it.
+    // NO KEY: foreign key checks of accounts do not wait for this lock.
     sqlx::query_as!(
         User,
         "SELECT id, name, email, version, created_at FROM users WHERE id = $1 FOR NO KEY UPDATE",

@@ -1,6 +1,5 @@
--- Moves the sequence of users' ids to the end of the run of customers that its
--- last value is in, so that a long run is not tried one by one. The caller holds
--- the lock under which alone this is done.
+-- Moves the sequence of user ids to the end of the consecutive customer ids that contain its
+-- last value, so that they are not tried one by one. The caller holds the lock for this.
 SELECT setval(
     'users_id_seq',
     greatest(
