@@ -239,3 +239,35 @@ fn test_script(expectation: &Expectation) -> Result<String> {
     }
     Ok(format!("checks.run(pm, {code});\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(yaml: &str) -> Result<String> {
+        test_script(&serde_saphyr::from_str(yaml)?)
+    }
+
+    #[test]
+    fn an_expectation_becomes_an_object_literal() -> Result<()> {
+        assert_eq!(script("{status: 201}")?, "checks.run(pm, {\n  \"status\": 201\n});\n");
+        Ok(())
+    }
+
+    #[test]
+    fn checks_become_functions() -> Result<()> {
+        let function = "    \"free\": ({ body, text, header, variable }) => body.price === 0,\n";
+        assert_eq!(
+            script("checks: {free: body.price === 0}")?,
+            format!("checks.run(pm, {{\n  \"checks\": {{\n{function}  }}\n}});\n")
+        );
+        let with_body = script("{body: {a: {b: 1}}, checks: {free: body.price === 0}}")?;
+        assert!(with_body.contains("      \"b\": 1\n    }\n  },\n  \"checks\": {"), "{with_body}");
+        Ok(())
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error() {
+        assert!(script("{stauts: 201}").is_err());
+    }
+}

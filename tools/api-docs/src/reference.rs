@@ -23,6 +23,7 @@ pub fn reference(documents: &Documents) -> String {
          page from the OpenAPI documents; do not edit it.\n",
     );
     let mut anchors = Anchors::default();
+    anchors.next("Endpoints");
     let mut body = String::new();
     let mut index = String::from("\n## Endpoints\n");
     for port in &documents.0 {
@@ -144,7 +145,7 @@ impl<'a> Shared<'a> {
         if self.refusals.is_empty() {
             return;
         }
-        *body += "\nAll operations that require a role have these parameters and errors:\n";
+        *body += "\nAll operations below have these parameters and errors:\n";
         parameter_table(port, &self.parameters, body);
         refusal_table(self.refusals.iter(), body);
     }

@@ -65,7 +65,8 @@ fn attribute<'a>(port: &'a Port, schema: &'a Value, name: &str) -> &'a Value {
 /// The type of a schema with its limits.
 pub fn kind(port: &Port, schema: &Value) -> String {
     let get = |name| attribute(port, schema, name);
-    if let Some(alternatives) = get("oneOf").as_array() {
+    let alternatives = if get("type").is_null() { get("anyOf") } else { &Value::Null };
+    if let Some(alternatives) = get("oneOf").as_array().or(alternatives.as_array()) {
         let kinds: Vec<String> = alternatives.iter().map(|one| kind(port, one)).collect();
         return kinds.join(" or ");
     }
@@ -156,4 +157,62 @@ pub fn example(port: &Port, schema: &Value) -> Option<Value> {
 /// A value as people write it: texts without quotes.
 pub fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn port() -> serde_json::Result<Port> {
+        let id = json!({"type": "integer", "minimum": 1, "maximum": i64::MAX, "examples": [1]});
+        let name = json!({"type": "string", "minLength": 1, "maxLength": 200});
+        let schemas = json!({"Id": id, "Name": name});
+        Port::new(("", 0, ""), true, &json!({"components": {"schemas": schemas}}))
+    }
+
+    fn reference(name: &str) -> Value {
+        json!({"$ref": format!("#/components/schemas/{name}")})
+    }
+
+    #[test]
+    fn a_type_has_its_limits() -> serde_json::Result<()> {
+        let port = port()?;
+        for (schema, expected) in [
+            (reference("Id"), "integer, at least 1"),
+            (reference("Name"), "string, 1 to 200 characters"),
+            (
+                json!({"type": ["integer", "null"], "minimum": 0, "maximum": 9}),
+                "integer, 0 to 9 or null",
+            ),
+            (json!({"oneOf": [reference("Id"), {"type": "null"}]}), "integer, at least 1 or null"),
+            (json!({"type": "string", "enum": ["asc", "desc"]}), "`asc`, `desc`"),
+            (
+                json!({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string"}]}),
+                "time or string",
+            ),
+            (json!({"type": "number", "multipleOf": 0.0001}), "number, at most 4 decimals"),
+            (
+                json!({"type": "array", "items": reference("Id"), "minItems": 1, "maxItems": 2}),
+                "list of integer, at least 1, 1 to 2 items",
+            ),
+        ] {
+            assert_eq!(kind(&port, &schema), expected, "{schema}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn fields_of_parts_and_of_items_have_paths() -> serde_json::Result<()> {
+        let port = port()?;
+        let line =
+            json!({"properties": {"quantity": {"type": "integer"}}, "required": ["quantity"]});
+        let items = json!({"properties": {"items": {"type": "array", "items": line}}});
+        let schema = json!({"allOf": [{"properties": {"id": reference("Id")}}, items]});
+        let fields = fields(&port, &schema);
+        let found: Vec<_> = fields.iter().map(|one| (&*one.path, one.is_required)).collect();
+        assert_eq!(found, [("id", false), ("items", false), ("items[].quantity", true)]);
+        assert_eq!(example(&port, &schema), Some(json!({"id": 1})));
+        Ok(())
+    }
 }
