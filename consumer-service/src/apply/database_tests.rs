@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use shared_events::views::views;
-use shared_events::{Attributes, Event, OrderStatus, Topic, Watermark};
+use shared_events::{Attributes, Event, OrderStatus, Payload, Topic, Watermark};
 use sqlx::{AssertSqlSafe, PgPool};
 
 /// Columns of the other tables that must not depend on the order of events.
@@ -342,6 +342,39 @@ async fn stock_is_what_was_put_in_less_what_was_taken(pool: PgPool) {
             .await
             .unwrap();
     assert_eq!(stocks, [(1, Some(7)), (2, None)]);
+}
+
+/// A command service of an older version repeats the order without `stockTaken`.
+#[sqlx::test(migrator = "crate::MIGRATIONS")]
+async fn a_property_that_a_newer_event_lacks_is_kept(pool: PgPool) {
+    let mut untracked = line(1, "Tea", 5, "1");
+    untracked.stock_taken = Some(0);
+    let placed = order(1, 7, vec![untracked]);
+    let mut paid = status_update(&placed, 2, OrderStatus::Created, OrderStatus::Paid);
+    if let Payload::OrderStatusUpdated(update) = &mut paid.payload {
+        update.items[0].stock_taken = None;
+    }
+    let (placed, paid) = (ours(placed), ours(paid));
+    let batches: [&[&[Incoming]]; 4] = [
+        &[&[placed.clone()], &[paid.clone()]],
+        &[&[paid.clone()], &[placed.clone()]],
+        &[&[placed.clone(), paid.clone()]],
+        &[&[paid, placed]],
+    ];
+    for stream in batches {
+        clear(&pool).await;
+        for batch in stream {
+            apply(&pool, batch).await.unwrap();
+        }
+        let shown: (String, i64, Option<String>, i32) = sqlx::query_as(
+            "SELECT status, state_version, items -> 0 ->> 'stockTaken', jsonb_array_length(items)
+             FROM orders_read",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        assert_eq!(shown, ("PAID".to_owned(), 2, Some("0".to_owned()), 1));
+    }
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]

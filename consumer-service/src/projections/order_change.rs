@@ -1,13 +1,13 @@
 //! What an event says about an order.
 
 use chrono::{DateTime, Utc};
-use shared_events::{Event, OrderLine, OrderStatus, Payload};
+use shared_events::{Event, Money, OrderHeader, OrderLine, OrderStatus, Payload};
 
 /// An order as an event describes it.
 #[derive(Clone, Copy, Debug)]
 pub struct OrderChange<'a> {
     pub order_id: i64,
-    pub customer_id: i64,
+    pub header: &'a OrderHeader,
     /// None if the event places the order.
     pub old_status: Option<OrderStatus>,
     pub new_status: OrderStatus,
@@ -15,7 +15,7 @@ pub struct OrderChange<'a> {
     /// Time of the event.
     pub changed_at: DateTime<Utc>,
     pub items: &'a [OrderLine],
-    pub total: shared_events::Money,
+    pub total: Money,
 }
 
 /// The effect of a change on sales. An order is placed once, and cancelled or refunded at
@@ -34,7 +34,7 @@ impl<'a> OrderChange<'a> {
         match &event.payload {
             Payload::OrderCreated(order) => Some(Self {
                 order_id: order.order_id,
-                customer_id: order.header.customer_id,
+                header: &order.header,
                 old_status: None,
                 new_status: order.status,
                 ordered_at: changed_at,
@@ -44,7 +44,7 @@ impl<'a> OrderChange<'a> {
             }),
             Payload::OrderStatusUpdated(order) => Some(Self {
                 order_id: order.order_id,
-                customer_id: order.header.customer_id,
+                header: &order.header,
                 old_status: Some(order.old_status),
                 new_status: order.new_status,
                 ordered_at: order.ordered_at,

@@ -1,45 +1,87 @@
-//! `orders_read`: each order as it stands, with its lines.
+//! `orders_read`: each order with its lines and current status.
 
-use super::newest::Newest;
 use super::order_change::OrderChange;
-use shared_events::Event;
+use shared_events::{Event, OrderHeader, OrderLine};
 use sqlx::PgConnection;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::mem;
+use uuid::Uuid;
+
+/// An order as the events of a batch describe it: by the newest event, except for properties
+/// that only an older one has.
+struct Order<'a> {
+    change: OrderChange<'a>,
+    header: Cow<'a, OrderHeader>,
+    items: Cow<'a, [OrderLine]>,
+    version: i64,
+    event_id: Uuid,
+}
 
 /// Applies events to the view.
 pub async fn apply(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
-    let newest = newest(events);
-    if newest.is_empty() {
+    let orders = merge(events);
+    if orders.is_empty() {
         return Ok(());
     }
-    let items: Vec<String> = newest
+    let items: Vec<String> = orders
         .values()
-        .map(|(_, change)| serde_json::to_string(change.items))
+        .map(|order| serde_json::to_string(&order.items))
         .collect::<Result<_, _>>()
         .map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let changes = || orders.values().map(|order| order.change);
     sqlx::query_file!(
         "src/projections/orders.sql",
-        &newest.keys().copied().collect::<Vec<_>>(),
-        &newest.values().map(|(_, change)| change.customer_id).collect::<Vec<_>>(),
-        &newest.values().map(|(_, change)| change.total.as_decimal()).collect::<Vec<_>>(),
-        &newest.values().map(|(_, change)| change.new_status.to_string()).collect::<Vec<_>>(),
+        &orders.keys().copied().collect::<Vec<_>>(),
+        &orders.values().map(|order| order.header.customer_id).collect::<Vec<_>>(),
+        &changes().map(|change| change.total.as_decimal()).collect::<Vec<_>>(),
+        &changes().map(|change| change.new_status.to_string()).collect::<Vec<_>>(),
         &items,
-        &newest.values().map(|(event, _)| event.envelope.aggregate_version).collect::<Vec<_>>(),
-        &newest.values().map(|(event, _)| event.envelope.event_id).collect::<Vec<_>>(),
-        &newest.values().map(|(_, change)| change.ordered_at).collect::<Vec<_>>(),
-        &newest.values().map(|(event, _)| event.envelope.timestamp).collect::<Vec<_>>(),
+        &orders.values().map(|order| order.version).collect::<Vec<_>>(),
+        &orders.values().map(|order| order.event_id).collect::<Vec<_>>(),
+        &changes().map(|change| change.ordered_at).collect::<Vec<_>>(),
+        &changes().map(|change| change.changed_at).collect::<Vec<_>>(),
     )
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// The newest event of each order.
-fn newest(events: &[Event]) -> BTreeMap<i64, (&Event, OrderChange<'_>)> {
-    let mut newest: BTreeMap<i64, Newest<(&Event, OrderChange<'_>)>> = BTreeMap::new();
-    for (event, change) in events.iter().filter_map(|event| Some((event, OrderChange::of(event)?)))
-    {
-        newest.entry(change.order_id).or_default().offer(event, (event, change));
+/// Merges the events of each order.
+fn merge(events: &[Event]) -> BTreeMap<i64, Order<'_>> {
+    let mut orders: BTreeMap<i64, Order<'_>> = BTreeMap::new();
+    for event in events {
+        let Some(change) = OrderChange::of(event) else { continue };
+        let order = Order {
+            change,
+            header: Cow::Borrowed(change.header),
+            items: Cow::Borrowed(change.items),
+            version: event.envelope.aggregate_version,
+            event_id: event.envelope.event_id,
+        };
+        match orders.entry(change.order_id) {
+            Entry::Vacant(entry) => _ = entry.insert(order),
+            Entry::Occupied(mut entry) => entry.get_mut().merge(order),
+        }
     }
-    newest.into_iter().filter_map(|(order_id, newest)| Some((order_id, newest.value?))).collect()
+    orders
+}
+
+impl Order<'_> {
+    /// Merges another event of the order by property, as `orders.sql` does with the stored row.
+    /// An optional property `x` of the header is set to `self.header.x.or(other.header.x)`.
+    fn merge(&mut self, mut other: Self) {
+        if (other.version, other.event_id) > (self.version, self.event_id) {
+            mem::swap(self, &mut other);
+        }
+        if self.items != other.items {
+            for (line, older) in self.items.to_mut().iter_mut().zip(&*other.items) {
+                if line.product_id == older.product_id {
+                    line.stock_taken = line.stock_taken.or(older.stock_taken);
+                    line.stock_returned = line.stock_returned.or(older.stock_returned);
+                }
+            }
+        }
+    }
 }

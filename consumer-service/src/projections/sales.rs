@@ -85,7 +85,7 @@ fn key<'a>(view: &SalesView, change: &OrderChange<'_>, line: &'a OrderLine) -> K
     let value = |dimension: &Dimension| match dimension {
         Dimension::Product => KeyValue::Id(line.product_id),
         Dimension::Category => KeyValue::Text(&line.category),
-        Dimension::Customer => KeyValue::Id(change.customer_id),
+        Dimension::Customer => KeyValue::Id(change.header.customer_id),
         Dimension::Hour => KeyValue::Time(change.hour()),
     };
     view.dimensions.iter().map(value).collect()
