@@ -13,9 +13,10 @@
 #[cfg(test)]
 pub mod database_tests;
 
-use crate::dead_letters::{self, Letter, Parked, refused_by_database};
+use crate::dead_letter_reasons::refused_by_database;
+use crate::dead_letters::{self, DeadLetter, Stored};
+use crate::decoded_message::{Content, DecodedMessage};
 use crate::external;
-use crate::incoming::{Content, Incoming};
 use crate::metrics::{APPLIED, DUPLICATES};
 use crate::progress;
 use crate::projections;
@@ -29,72 +30,71 @@ use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-/// Every transaction that applies events shares this advisory lock, from before it
-/// looks at anything; whoever changes what all of them rely on holds it alone.
+/// Every transaction that applies events first takes the shared form of this advisory lock.
+/// Transactions that change what all of them rely on take the exclusive form.
 pub const LOCK: i64 = 4_187_301;
 
-/// How such a transaction begins, in one round trip. If the lock is not to be had, a
-/// transaction stays open, so the connection is to be closed after any failure.
+/// Begins a transaction with the shared lock in one round trip. If the lock fails, the
+/// transaction stays open, so the connection must be closed after any failure.
 pub const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(4187301)";
 
-/// Begins a transaction that excludes all others.
-pub const BEGIN_ALONE: &str = "BEGIN; SELECT pg_advisory_xact_lock(4187301)";
+/// Begins a transaction with the exclusive lock.
+pub const BEGIN_EXCLUSIVE: &str = "BEGIN; SELECT pg_advisory_xact_lock(4187301)";
 
-/// Deadline of a batch; then its connection is closed. Statements end sooner: see
-/// `STATEMENT_LIMITS`.
+/// Deadline of a batch. Its connection is closed then. The timeout of statements is shorter:
+/// see `STATEMENT_LIMITS`.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// What becomes of events that are older than the memory of processed events.
+/// How events are treated that are older than the deduplication records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Memory {
-    /// They are parked, as nobody knows whether they were applied.
-    Respected,
-    /// They are applied: an operator has looked.
+pub enum AgeLimit {
+    /// They become dead letters, because it is unknown whether they were applied.
+    Enforced,
+    /// They are applied, because an operator has checked them.
     Ignored,
 }
 
-/// What became of deliveries.
+/// The result of applying messages.
 #[derive(Debug)]
-pub struct Settled {
-    /// How many events were applied.
-    pub applied: usize,
-    /// How many had been applied before.
+pub struct Applied {
+    /// Number of events applied.
+    pub events: usize,
+    /// Number of events that were applied before.
     duplicates: usize,
-    parked: Parked,
+    dead_letters: Stored,
 }
 
-impl Settled {
-    /// Tells metrics. To be called when it is committed.
+impl Applied {
+    /// Updates metrics. Must be called after the commit.
     pub fn count(&self, topic: Topic) {
-        APPLIED.add_to(topic, self.applied);
+        APPLIED.add_to(topic, self.events);
         DUPLICATES.add_to(topic, self.duplicates);
-        self.parked.count();
+        self.dead_letters.count();
     }
 }
 
-/// Deliveries of one topic; some may be applied already.
+/// Messages of one topic, of which some may be applied already.
 #[derive(Debug)]
 pub struct Batch<'a> {
     /// Parts yet to be applied, the next one last.
-    rest: Vec<&'a [Incoming]>,
+    rest: Vec<&'a [DecodedMessage]>,
 }
 
 impl<'a> Batch<'a> {
-    /// A batch before anything is applied.
-    pub fn new(deliveries: &'a [Incoming]) -> Self {
-        Self { rest: vec![deliveries] }
+    /// A batch of which nothing is applied yet.
+    pub fn new(messages: &'a [DecodedMessage]) -> Self {
+        Self { rest: vec![messages] }
     }
 }
 
 /// Applies the rest of a batch.
 ///
 /// # Errors
-/// If the database failed, for a reason other than the deliveries. Those already applied
-/// are removed from the batch. If a part took too
-/// long, its halves remain.
+/// If the database failed for a reason other than the messages. Applied messages are removed
+/// from the batch. If a part took too long, its halves remain.
 pub async fn apply_rest(pool: &PgPool, batch: &mut Batch<'_>) -> sqlx::Result<()> {
     while let Some(part) = batch.rest.pop() {
-        let Err(error) = apply_together(pool, part).await else { continue };
+        let Err(error) = apply_part(pool, part).await else { continue };
         let (is_bad, is_late) = (is_bad_data(&error), is_late(&error));
         match part {
             [_, _, ..] if is_bad || is_late => {
@@ -102,9 +102,11 @@ pub async fn apply_rest(pool: &PgPool, batch: &mut Batch<'_>) -> sqlx::Result<()
                 batch.rest.extend([second, first]);
             }
             [alone] if is_bad => {
-                park(pool, alone, &error).await.inspect_err(|_| batch.rest.push(part))?;
+                store_dead_letter(pool, alone, &error)
+                    .await
+                    .inspect_err(|_| batch.rest.push(part))?;
             }
-            // A delivery that takes too long alone is tried again after the others.
+            // A message that takes too long alone is retried after the others.
             _ if is_late => batch.rest.insert(0, part),
             _ => batch.rest.push(part),
         }
@@ -115,143 +117,153 @@ pub async fn apply_rest(pool: &PgPool, batch: &mut Batch<'_>) -> sqlx::Result<()
     Ok(())
 }
 
-/// Applies deliveries of one topic.
+/// Applies messages of one topic.
 #[cfg(test)]
-pub async fn apply(pool: &PgPool, deliveries: &[Incoming]) -> sqlx::Result<()> {
-    apply_rest(pool, &mut Batch::new(deliveries)).await
+pub async fn apply(pool: &PgPool, messages: &[DecodedMessage]) -> sqlx::Result<()> {
+    apply_rest(pool, &mut Batch::new(messages)).await
 }
 
-async fn apply_together(pool: &PgPool, batch: &[Incoming]) -> sqlx::Result<()> {
+async fn apply_part(pool: &PgPool, batch: &[DecodedMessage]) -> sqlx::Result<()> {
     let mut connection = TransactionConnection::acquire(pool).await?;
-    // Whether it was committed is told by `processed_events` when it is tried again.
-    let settled = in_time(apply_on(&mut connection, batch)).await?;
+    // After a timeout `processed_events` decides in the retry whether it was committed.
+    let applied = in_time(apply_on(&mut connection, batch)).await?;
     connection.done();
-    if let Some(incoming) = batch.first() {
-        settled.count(incoming.topic);
+    if let Some(message) = batch.first() {
+        applied.count(message.topic);
     }
     Ok(())
 }
 
 /// Runs a transaction until [`DEADLINE`]. Close its connection after any failure.
 pub async fn in_time<T>(transaction: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    let late = || io::Error::new(io::ErrorKind::TimedOut, "no answer within 30 s");
+    let late = || io::Error::new(io::ErrorKind::TimedOut, "no response within 30 s");
     timeout(DEADLINE, transaction).await.unwrap_or_else(|_| Err(late().into()))
 }
 
-async fn apply_on(connection: &mut PgConnection, batch: &[Incoming]) -> sqlx::Result<Settled> {
-    let begin = if external::any(batch) { BEGIN_ALONE } else { BEGIN };
+async fn apply_on(
+    connection: &mut PgConnection,
+    batch: &[DecodedMessage],
+) -> sqlx::Result<Applied> {
+    let begin = if external::any(batch) { BEGIN_EXCLUSIVE } else { BEGIN };
     let mut transaction = connection.begin_with(begin).await?;
-    let settled = apply_in(&mut transaction, batch, Memory::Respected).await?;
+    let applied = apply_in(&mut transaction, batch, AgeLimit::Enforced).await?;
     transaction.commit().await?;
-    Ok(settled)
+    Ok(applied)
 }
 
-/// Applies deliveries of one topic in a transaction; parks those that cannot be.
+/// Applies messages of one topic in a transaction. Messages that cannot be applied become dead
+/// letters.
 pub async fn apply_in(
     connection: &mut PgConnection,
-    batch: &[Incoming],
-    memory: Memory,
-) -> sqlx::Result<Settled> {
-    let batch = &*external::settle(connection, batch).await?;
-    let Fresh { events, counted, forgotten, since } = take_fresh(connection, batch, memory).await?;
+    batch: &[DecodedMessage],
+    age_limit: AgeLimit,
+) -> sqlx::Result<Applied> {
+    let batch = &*external::check(connection, batch).await?;
+    let NewEvents { events, counted, expired, since } =
+        record_events(connection, batch, age_limit).await?;
     if !events.is_empty() {
         projections::apply(connection, &events).await?;
     }
-    let mut letters: Vec<Letter<'_>> = batch.iter().filter_map(Letter::of_unreadable).collect();
+    let mut dead_letters: Vec<DeadLetter<'_>> =
+        batch.iter().filter_map(DeadLetter::of_unreadable).collect();
     let mut applied: BTreeSet<Uuid> = events.iter().map(|event| event.envelope.event_id).collect();
     let mut duplicates = 0;
-    for incoming in batch {
-        let Content::Event(Event { envelope, .. }) = &incoming.content else { continue };
+    for message in batch {
+        let Content::Event(Event { envelope, .. }) = &message.content else { continue };
         match since {
-            Some(since) if forgotten.contains(&envelope.event_id) => {
-                letters.push(Letter::of_forgotten(incoming, since));
+            Some(since) if expired.contains(&envelope.event_id) => {
+                dead_letters.push(DeadLetter::of_expired(message, since));
             }
             // The first delivery of an event is the one that was applied.
             _ => duplicates += usize::from(!applied.remove(&envelope.event_id)),
         }
     }
-    let parked = dead_letters::park(connection, &letters).await?;
-    progress::note(connection, batch, &events, counted + parked.counted).await?;
-    Ok(Settled { applied: events.len(), duplicates, parked })
+    let stored = dead_letters::store(connection, &dead_letters).await?;
+    progress::record(connection, batch, &events, counted + stored.counted).await?;
+    Ok(Applied { events: events.len(), duplicates, dead_letters: stored })
 }
 
-/// What of a batch was not seen before.
+/// The events of a batch that were not processed before.
 #[derive(Default)]
-struct Fresh {
-    /// Events to be applied.
+struct NewEvents {
+    /// Events to apply.
     events: Vec<Event>,
-    /// Events of our outbox seen for the first time.
+    /// Number of events of our own outbox that arrived for the first time.
     counted: i64,
-    /// Events that are older than the memory of processed events, and not in it.
-    forgotten: BTreeSet<Uuid>,
-    /// Since when events are remembered; none: always.
+    /// Events older than the deduplication records, without a record.
+    expired: BTreeSet<Uuid>,
+    /// Time since which records are kept; none: always.
     since: Option<DateTime<Utc>>,
 }
 
-/// Notes all events of the batch as processed; returns those that were not.
-async fn take_fresh(
+/// Records all events of a batch as processed and returns the new ones.
+async fn record_events(
     connection: &mut PgConnection,
-    batch: &[Incoming],
-    memory: Memory,
-) -> sqlx::Result<Fresh> {
-    // An event may be in a batch twice, also as our copy and as another publisher's; then
-    // our copy counts.
-    let mut events: BTreeMap<Uuid, (&Event, &Incoming)> = BTreeMap::new();
-    for incoming in batch {
-        if let Some(event) = incoming.event() {
-            let known = events.entry(event.envelope.event_id).or_insert((event, incoming));
-            if incoming.ours {
-                *known = (event, incoming);
+    batch: &[DecodedMessage],
+    age_limit: AgeLimit,
+) -> sqlx::Result<NewEvents> {
+    // A batch may contain an event twice, also as our own and as an external copy. Our own
+    // copy has precedence.
+    let mut events: BTreeMap<Uuid, (&Event, &DecodedMessage)> = BTreeMap::new();
+    for message in batch {
+        if let Some(event) = message.event() {
+            let known = events.entry(event.envelope.event_id).or_insert((event, message));
+            if message.ours {
+                *known = (event, message);
             }
         }
     }
     if events.is_empty() {
-        return Ok(Fresh::default());
+        return Ok(NewEvents::default());
     }
     let rows = sqlx::query_file!(
-        "src/take_fresh.sql",
+        "src/record_events.sql",
         &events.keys().copied().collect::<Vec<_>>(),
-        &events.values().map(|(_, incoming)| incoming.ours).collect::<Vec<_>>(),
+        &events.values().map(|(_, message)| message.ours).collect::<Vec<_>>(),
         &events.values().map(|(event, _)| event.envelope.timestamp).collect::<Vec<_>>(),
-        memory == Memory::Ignored,
+        age_limit == AgeLimit::Ignored,
         &events
             .values()
-            .map(|(_, incoming)| incoming.digest.map(|digest| digest.to_vec()))
+            .map(|(_, message)| message.digest.map(|digest| digest.to_vec()))
             .collect::<Vec<_>>() as _,
     )
     .fetch_all(connection)
     .await?;
-    let mut fresh = Fresh::default();
+    let mut new = NewEvents::default();
     for row in &rows {
-        fresh.counted += i64::from(row.counted);
-        if row.forgotten_since.is_some() {
-            fresh.since = row.forgotten_since;
-            fresh.forgotten.insert(row.event_id);
-        } else if let Some((event, incoming)) = events.get(&row.event_id) {
-            // An external event used the id of our event for another content.
+        new.counted += i64::from(row.counted);
+        if row.expired_since.is_some() {
+            new.since = row.expired_since;
+            new.expired.insert(row.event_id);
+        } else if let Some((event, message)) = events.get(&row.event_id) {
+            // An external event used the id of our event for different content.
             let is_other = |digest: &Vec<u8>| digest[..] != external::digest_of(event);
-            if row.fresh || (incoming.ours && row.digest.as_ref().is_some_and(is_other)) {
-                fresh.events.push((*event).clone());
+            if row.is_new || (message.ours && row.digest.as_ref().is_some_and(is_other)) {
+                new.events.push((*event).clone());
             }
         }
     }
-    Ok(fresh)
+    Ok(new)
 }
 
-/// Parks an event that could be read, but that the database refuses.
-async fn park(pool: &PgPool, incoming: &Incoming, error: &sqlx::Error) -> sqlx::Result<()> {
-    let letter = Letter::of_refused(incoming, refused_by_database(error));
+/// Stores an event that the database refuses as a dead letter.
+async fn store_dead_letter(
+    pool: &PgPool,
+    message: &DecodedMessage,
+    error: &sqlx::Error,
+) -> sqlx::Result<()> {
+    let dead_letter = DeadLetter::of_refused(message, refused_by_database(error));
     let mut connection = TransactionConnection::acquire(pool).await?;
-    let parking = async {
+    let storing = async {
         let mut transaction = connection.begin().await?;
-        let parked = dead_letters::park(&mut transaction, &[letter]).await?;
-        progress::count(&mut transaction, incoming.topic, parked.counted).await?;
+        let stored = dead_letters::store(&mut transaction, &[dead_letter]).await?;
+        progress::count(&mut transaction, message.topic, stored.counted).await?;
         transaction.commit().await?;
-        Ok(parked)
+        Ok(stored)
     };
-    let parked = in_time(parking).await?;
+    let stored = in_time(storing).await?;
     connection.done();
-    parked.count();
+    stored.count();
     Ok(())
 }
 
@@ -261,12 +273,12 @@ fn is_late(error: &sqlx::Error) -> bool {
     is_cancelled(error) || matches!(error, sqlx::Error::Io(error) if is_timeout(error))
 }
 
-/// Whether the data as such is refused. Anything else, a missing table say,
-/// would fail good events too.
+/// Whether the data itself is refused. Other errors, such as a missing table, would also fail
+/// valid events.
 ///
-/// SQLSTATE classes: 21 cardinality violation, one row written twice by one
-/// statement; 22 data exception; 23 integrity constraint violation; 54 program
-/// limit exceeded, an index entry say.
+/// SQLSTATE classes: 21 cardinality violation (one statement writes a row twice); 22 data
+/// exception; 23 integrity constraint violation; 54 program limit exceeded (such as the size
+/// of an index entry).
 pub fn is_bad_data(error: &sqlx::Error) -> bool {
     let refused = |code: String| matches!(code.get(..2), Some("21" | "22" | "23" | "54"));
     matches!(error, sqlx::Error::Encode(_)) || sqlstate(error).is_some_and(refused)

@@ -32,7 +32,7 @@ pub struct Config {
           value_parser = whole::<u16>(0, 65_535))]
     pub operations_port: u16,
 
-    /// Most deliveries of one transaction. The prefetch count is at most twice that.
+    /// Limit of deliveries per transaction. The prefetch count is at most twice that.
     #[arg(long, env = "CONSUMER_BATCH", default_value_t = 2000,
           value_parser = whole::<u16>(1, 30_000))]
     pub batch: u16,
@@ -53,8 +53,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// For how long processed events are remembered; none: for ever.
-    pub fn dedupe_memory(&self) -> Option<Duration> {
+    /// How long deduplication records are kept; none: for ever.
+    pub fn record_retention(&self) -> Option<Duration> {
         let hours = Duration::from_secs(3600 * u64::from(self.dedupe_memory_hours));
         Some(hours).filter(|hours| !hours.is_zero())
     }
@@ -66,7 +66,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn flags_and_variables_do_not_clash() {
+    fn flags_and_variables_are_unique() {
         Config::command().debug_assert();
     }
 }

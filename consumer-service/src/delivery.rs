@@ -1,20 +1,20 @@
-//! Taking deliveries from the queues, and the only place that acknowledges.
+//! Consumes the queues. This is the only place that acknowledges deliveries.
 //!
-//! Each topic has a connection and a loop of its own, so that no topic stops another. All
+//! Each topic has a connection and a loop of its own, so that no topic blocks another. All
 //! deliveries that are ready, up to limits, are applied in one transaction and
-//! acknowledged with one multiple acknowledgement. Meanwhile the next ones are read. A
+//! acknowledged with one multiple acknowledgement. The next ones are decoded meanwhile. A
 //! delivery is acknowledged only after the commit: without the database, deliveries are
-//! held until it is back; without the broker, they are delivered again and recognised by
-//! their ids.
+//! held until it is back; after an outage of the broker, they are delivered again and
+//! recognised by their ids.
 //!
-//! Memory is bounded in bytes: deliveries of a connection by its [`Limits`], decoded
+//! AgeLimit is bounded in bytes: deliveries of a connection by its [`Limits`], decoded
 //! bodies by [`MAX_DECODED`]. If the broker sends more than a connection may hold, the
 //! topic is consumed again with a lower prefetch count.
 
-use crate::announcement::Announcer;
 use crate::apply::{Batch, apply_rest};
 use crate::batch_spans::BatchSpans;
-use crate::incoming::{Incoming, Message};
+use crate::commit_notifier::CommitNotifier;
+use crate::decoded_message::{DecodedMessage, RawMessage};
 use crate::metrics::{APPLY_BATCH_SIZE, APPLY_DURATION, APPLY_RETRIES, DELIVERIES};
 use crate::prefetch::Prefetch;
 use crate::projections::topics;
@@ -42,33 +42,33 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info};
 
-/// Watermarks come every second. After such a silence either no publisher is
-/// running, or the broker has lost us: of a quorum queue that is deleted and at
-/// once declared again, RabbitMQ 3.10 takes the deliveries for repetitions and keeps
-/// them back. A new subscription helps then, and costs nothing otherwise.
+/// A topic without messages for this time is subscribed again. Watermarks arrive every second,
+/// so either no publisher is running, or the broker has lost the subscription: if a quorum
+/// queue is deleted and immediately declared again, RabbitMQ 3.10 mistakes its deliveries for
+/// repetitions and holds them back.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// What a topic's connection may hold. The prefetch count of 4,000 usual events fits. Of
-/// a body larger than an event may be, an excerpt is kept in a dead letter.
+/// Limits of the deliveries that a topic's connection holds. A prefetch count of 4,000 events of
+/// usual size fits. Of an oversized body, an excerpt is stored in a dead letter.
 const LIMITS: Limits = Limits { body: MAX_EVENT_BYTES as u64, excerpt: 64 << 10, held: 20 << 20 };
 
-/// Bodies of a topic that are decoded and not applied yet, in bytes. Decoded events take
-/// several times as much memory.
+/// Limit of the bodies of a topic that are decoded and not yet applied, in bytes. Decoded
+/// events take several times as much memory.
 const MAX_DECODED: usize = 4 << 20;
 
-/// A batch ends with the message that brings its bodies to this size, in bytes, so that
-/// the next batch is decoded while it is applied.
+/// A batch ends with the message that brings its bodies to this size, in bytes, so that the next
+/// batch is decoded while this one is applied.
 const MAX_BATCH: usize = MAX_DECODED / 2;
 
-/// A delivery, decoded.
-struct Arrival {
+/// A decoded delivery that is not yet acknowledged.
+struct PendingDelivery {
     tag: u64,
-    incoming: Incoming,
-    /// Its part of [`MAX_DECODED`].
+    message: DecodedMessage,
+    /// Its share of [`MAX_DECODED`].
     bytes: OwnedSemaphorePermit,
 }
 
-/// Why a topic is consumed again without a failure.
+/// Why a topic is subscribed again without a failure.
 #[derive(Debug, thiserror::Error)]
 enum Resubscribe {
     #[error("no message from {0} within {SILENCE:?}, not even a watermark; resubscribing")]
@@ -77,36 +77,36 @@ enum Resubscribe {
     Prefetch(Topic, u16),
 }
 
-/// Consumes every topic that a projection wants.
+/// Consumes every topic that a projection uses.
 #[derive(Debug)]
 pub struct Consumer {
     broker: BrokerUrl,
     pool: PgPool,
-    announcer: Announcer,
+    notifier: CommitNotifier,
     batch: u16,
     broker_health: Reporter,
-    /// Of each topic, whether its events are being applied.
+    /// Health of applying the events of each topic.
     applying: BTreeMap<Topic, Reporter>,
     shutdown: CancellationToken,
 }
 
-/// What the loop of a topic needs.
+/// The loop of a topic.
 struct Loop<'a> {
     consumer: &'a Consumer,
     topic: Topic,
-    /// Whether its events are being applied.
+    /// Health of applying its events.
     health: &'a Reporter,
-    /// Whether its connection works.
+    /// Health of its connection.
     broker_health: Reporter,
 }
 
 impl Consumer {
-    /// A consumer that applies up to `batch` events at once, and reports each batch to
-    /// `announcer`.
+    /// A consumer that applies batches of up to `batch` messages, and reports each commit to
+    /// `notifier`.
     pub fn new(
         broker: BrokerUrl,
         pool: PgPool,
-        announcer: Announcer,
+        notifier: CommitNotifier,
         batch: u16,
         health: &Health,
         shutdown: CancellationToken,
@@ -117,7 +117,7 @@ impl Consumer {
         Self {
             broker,
             pool,
-            announcer,
+            notifier,
             batch,
             broker_health,
             applying: applying.collect(),
@@ -125,7 +125,7 @@ impl Consumer {
         }
     }
 
-    /// Consumes until shutdown, whatever comes and goes meanwhile.
+    /// Consumes until shutdown and reconnects when needed.
     pub async fn run(self) {
         let loops: Vec<Loop<'_>> = self
             .applying
@@ -141,13 +141,13 @@ impl Consumer {
 }
 
 impl Loop<'_> {
-    /// One session after the other, until shutdown.
+    /// Opens sessions one after another, until shutdown.
     async fn run(&self) {
         let Consumer { broker, batch, shutdown, .. } = self.consumer;
         let health = self.broker_health.clone();
         let mut sessions =
             Sessions::new(broker.clone(), "consumer-service", LIMITS, health, shutdown.clone());
-        // Twice the batch: while one is applied, the next one is on its way.
+        // Twice the batch: the next one is delivered while one is applied.
         let mut prefetch = Prefetch::new(batch.saturating_mul(2), LIMITS.held);
         while let Some(session) = sessions.begin().await {
             let ended = self.consume(&session, &mut prefetch).await;
@@ -166,8 +166,8 @@ impl Loop<'_> {
                 Err(error) if error.is::<Resubscribe>() => info!("{error}"),
                 ended => return ended,
             }
-            // Unacknowledged deliveries return to the queue. A broken channel needs no
-            // closing.
+            // Unacknowledged deliveries return to the queue. Closing a broken channel fails,
+            // which is ignored.
             let _ = amqp::in_time(channel.close(200, "resubscribing".into())).await;
         }
     }
@@ -181,9 +181,9 @@ impl Loop<'_> {
         let topic = self.topic;
         inbox.open(channel.id());
         let deliveries = amqp::in_time(subscribe(channel, topic, prefetch.count())).await?;
-        let (arrivals, mut waiting) = mpsc::channel(self.consumer.batch.into());
+        let (pending, mut waiting) = mpsc::channel(self.consumer.batch.into());
         let reading =
-            tokio::spawn(read(topic, channel.clone(), deliveries, inbox.clone(), arrivals));
+            tokio::spawn(read(topic, channel.clone(), deliveries, inbox.clone(), pending));
         let reading = AbortOnDropHandle::new(reading);
         self.broker_health.up();
         loop {
@@ -200,7 +200,9 @@ impl Loop<'_> {
                 prefetch.lower(fitted);
                 return Err(Resubscribe::Prefetch(topic, prefetch.count()).into());
             };
-            let last_tag = self.settle(channel, gather(first, &mut waiting, self.batch())).await?;
+            let last_tag = self
+                .apply_and_acknowledge(channel, collect_batch(first, &mut waiting, self.batch()))
+                .await?;
             let Some(last_tag) = last_tag else { return Ok(()) };
             if let Some(mean) = inbox.settle(last_tag)
                 && inbox.overrun().is_none()
@@ -215,43 +217,47 @@ impl Loop<'_> {
         self.consumer.batch.into()
     }
 
-    /// Applies a batch, waiting for the database as long as it takes, and acknowledges
-    /// it; gives its last tag. None after a shutdown: nothing is acknowledged then.
-    async fn settle(&self, channel: &Channel, batch: Vec<Arrival>) -> anyhow::Result<Option<u64>> {
-        let Some(last_tag) = batch.last().map(|arrival| arrival.tag) else { return Ok(None) };
-        let (incoming, bytes): (Vec<Incoming>, Vec<OwnedSemaphorePermit>) =
-            batch.into_iter().map(|arrival| (arrival.incoming, arrival.bytes)).unzip();
+    /// Applies a batch, retrying until the database accepts it, and acknowledges it. Returns its
+    /// last delivery tag; none after a shutdown, when nothing is acknowledged.
+    async fn apply_and_acknowledge(
+        &self,
+        channel: &Channel,
+        batch: Vec<PendingDelivery>,
+    ) -> anyhow::Result<Option<u64>> {
+        let Some(last_tag) = batch.last().map(|delivery| delivery.tag) else { return Ok(None) };
+        let (messages, bytes): (Vec<DecodedMessage>, Vec<OwnedSemaphorePermit>) =
+            batch.into_iter().map(|delivery| (delivery.message, delivery.bytes)).unzip();
         let (topic, began) = (self.topic, Instant::now());
-        let mut spans = BatchSpans::begin(topic, &incoming);
+        let mut spans = BatchSpans::begin(topic, &messages);
         let mut pauses = Pauses::default();
-        let mut rest = Batch::new(&incoming);
+        let mut rest = Batch::new(&messages);
         while let Err(error) = apply_rest(&self.consumer.pool, &mut rest).await {
-            spans.tried_in_vain();
+            spans.record_failure();
             self.health.down(&error);
             APPLY_RETRIES.add_to(topic, 1);
-            // The broker may be gone meanwhile; then there is nobody to answer.
-            anyhow::ensure!(channel.status().connected(), "the channel broke");
+            // Without the channel, the batch cannot be acknowledged.
+            anyhow::ensure!(channel.status().connected(), "the channel is closed");
             if !pauses.pause(&self.consumer.shutdown).await {
                 return Ok(None);
             }
         }
         trace::with(spans.trace(), || {
             let duration_ms = began.elapsed().as_micros() as f64 / 1000.0;
-            debug!(topic = topic.name(), messages = incoming.len(), duration_ms, "applied a batch");
+            debug!(topic = topic.name(), messages = messages.len(), duration_ms, "applied a batch");
         });
         spans.applied();
         self.health.up();
-        DELIVERIES.add_to(topic, incoming.len());
-        APPLY_BATCH_SIZE.record_of(topic, incoming.len() as f64);
+        DELIVERIES.add_to(topic, messages.len());
+        APPLY_BATCH_SIZE.record_of(topic, messages.len() as f64);
         APPLY_DURATION.record_of(topic, began.elapsed().as_secs_f64());
-        self.consumer.announcer.announce();
-        drop((incoming, bytes));
+        self.consumer.notifier.notify();
+        drop((messages, bytes));
         channel.basic_ack(last_tag, BasicAckOptions { multiple: true }).await?;
         Ok(Some(last_tag))
     }
 }
 
-/// Begins to consume a topic, whose queue is declared if it is not there.
+/// Subscribes to a topic, and declares its queue if it is missing.
 async fn subscribe(channel: &Channel, topic: Topic, prefetch: u16) -> lapin::Result<Deliveries> {
     let queue = vec![(topic.name(), topic.binding_key())];
     amqp::declare(channel, &Topology { exchange: EXCHANGE, queues: queue }).await?;
@@ -266,27 +272,31 @@ async fn subscribe(channel: &Channel, topic: Topic, prefetch: u16) -> lapin::Res
         .await
 }
 
-/// A delivery and whatever else is there, up to limits, without waiting for more.
-fn gather(first: Arrival, waiting: &mut mpsc::Receiver<Arrival>, limit: usize) -> Vec<Arrival> {
-    let mut bytes = first.incoming.body.len();
+/// The first delivery and all that are ready, up to the limits, without waiting for more.
+fn collect_batch(
+    first: PendingDelivery,
+    waiting: &mut mpsc::Receiver<PendingDelivery>,
+    limit: usize,
+) -> Vec<PendingDelivery> {
+    let mut bytes = first.message.body.len();
     let mut batch = vec![first];
     while batch.len() < limit && bytes < MAX_BATCH {
         let Ok(next) = waiting.try_recv() else { break };
-        bytes += next.incoming.body.len();
+        bytes += next.message.body.len();
         batch.push(next);
     }
     batch
 }
 
-/// Reads deliveries and passes them on, until the consumer ends or the receiver is
-/// closed. If more arrive than may be held, the consumer is cancelled; the deliveries
-/// already held are the last.
+/// Decodes deliveries and passes them on, until the consumer ends or the receiver is closed. If
+/// more arrive than may be held, the consumer is cancelled; the deliveries already held are the
+/// last ones.
 async fn read(
     topic: Topic,
     channel: Channel,
     deliveries: Deliveries,
     inbox: Arc<Inbox>,
-    arrivals: mpsc::Sender<Arrival>,
+    pending: mpsc::Sender<PendingDelivery>,
 ) -> lapin::Result<()> {
     let consumer_tag = deliveries.tag();
     let stopping = async {
@@ -295,7 +305,7 @@ async fn read(
         std::future::pending::<lapin::Result<()>>().await
     };
     tokio::select! {
-        ended = decode(topic, deliveries, &inbox, arrivals) => ended,
+        ended = decode(topic, deliveries, &inbox, pending) => ended,
         failed = stopping => failed,
     }
 }
@@ -304,18 +314,18 @@ async fn decode(
     topic: Topic,
     mut deliveries: Deliveries,
     inbox: &Inbox,
-    arrivals: mpsc::Sender<Arrival>,
+    pending: mpsc::Sender<PendingDelivery>,
 ) -> lapin::Result<()> {
     let decoded = Arc::new(Semaphore::new(MAX_DECODED));
     while let Some(delivery) = deliveries.next().await {
         let delivery = delivery?;
         let bytes = delivery.data.len().min(MAX_DECODED) as u32;
-        // It is never closed.
+        // The semaphore is never closed.
         let Ok(bytes) = decoded.clone().acquire_many_owned(bytes).await else { break };
         let tag = delivery.delivery_tag;
-        let message = Message { defect: inbox.defect(tag), ..delivery.into() };
-        let incoming = Incoming::read(topic, message, database_now());
-        if arrivals.send(Arrival { tag, incoming, bytes }).await.is_err() {
+        let message = RawMessage { defect: inbox.defect(tag), ..delivery.into() };
+        let message = DecodedMessage::decode(topic, message, database_now());
+        if pending.send(PendingDelivery { tag, message, bytes }).await.is_err() {
             break;
         }
     }

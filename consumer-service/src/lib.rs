@@ -1,33 +1,39 @@
-//! The consumer service: applies each event exactly once in effect to the
-//! views of the read database.
+//! The consumer service: an idempotent consumer that applies events to the views of the read
+//! database, each exactly once in effect.
 
-mod announcement;
 mod apply;
 mod batch_spans;
+mod commit_notifier;
 mod config;
+mod dead_letter_admin;
+mod dead_letter_reasons;
 mod dead_letters;
+mod decoded_message;
 mod delivery;
 mod external;
-mod incoming;
 mod metrics;
 #[cfg(test)]
 mod model_tests;
 mod prefetch;
 mod progress;
 mod projections;
-mod registration;
 mod retention;
+mod view_registration;
 mod watermarks;
 
-use announcement::Announcer;
+use commit_notifier::CommitNotifier;
 pub use config::Config;
 use delivery::Consumer;
 use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
-use service_runtime::health::{Health, Need};
+use service_runtime::health::{Health, Need, Reporter};
 use service_runtime::server::Operations;
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, sessions, telemetry};
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/read");
@@ -37,17 +43,16 @@ const OPERATIONS: Operations = Operations { title: "Consumer service: operations
 
 /// The OpenAPI document of the operations port.
 pub fn operations_openapi() -> OpenApi {
-    OPERATIONS.openapi(dead_letters::routes().into_openapi())
+    OPERATIONS.openapi(dead_letter_admin::routes().into_openapi())
 }
 
-/// Limits of a batch's statements, which usually take milliseconds. After a timeout the
-/// batch is applied in smaller parts. The timeout is shorter than `apply::DEADLINE`; a
-/// statement also ends within a second after its connection is closed, so that it does
-/// not keep its locks.
+/// Limits of a batch's statements, which usually take milliseconds. After a timeout the batch is
+/// applied in smaller parts. The timeout is shorter than `apply::DEADLINE`. A statement ends
+/// within a second after its connection is closed, so that it does not keep its locks.
 const STATEMENT_LIMITS: [(&str, &str); 2] =
     [("statement_timeout", "20s"), ("client_connection_check_interval", "1s")];
 
-/// Runs the service until it is told to stop.
+/// Runs the service until shutdown.
 ///
 /// # Errors
 /// The service cannot start, or one of its tasks failed.
@@ -60,62 +65,80 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
 
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();
-    // Before anything is measured, such as the parts of health.
+    // Before the first measurement, such as those of health.
     let metrics = metrics::install(shutdown.clone())?;
     let health = Health::default();
     let options = postgres::named(&config.database, "consumer-service")
         .options(postgres::KEY_BY_KEY)
         .options(STATEMENT_LIMITS);
     let pool = postgres::pool(options, config.connections);
-    let announcer = Announcer::default();
-    let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
-    let letters = dead_letters::Letters { pool: pool.clone(), announcer: announcer.clone() };
-    let operations =
-        OPERATIONS.guarded(&guard, &health, metrics, dead_letters::routes().with_state(letters));
-    let address = (config.common.operations_address, config.operations_port).into();
-    tasks.spawn(
-        "operations",
-        http::serve("operations", address, operations, shutdown.clone()).await?,
-    );
+    let notifier = CommitNotifier::default();
 
-    let dedupe_memory = config.dedupe_memory();
+    let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
+    let state = dead_letter_admin::AdminState { pool: pool.clone(), notifier: notifier.clone() };
+    let operations =
+        OPERATIONS.guarded(&guard, &health, metrics, dead_letter_admin::routes().with_state(state));
+    let address = (config.common.operations_address, config.operations_port).into();
+    let serving = http::serve("operations", address, operations, shutdown.clone()).await?;
+    tasks.spawn("operations", serving);
+
     let consumer = Consumer::new(
         config.broker.url(),
         pool.clone(),
-        announcer.clone(),
+        notifier.clone(),
         config.batch,
         &health,
         shutdown.clone(),
     );
-    let database = health.part("database", Need::Vital);
-    let clock = Clock::new(&health);
-    tasks.spawn("database", async move {
-        if sessions::wait_for(&config.database, &database, &shutdown).await
-            && postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await
-            && registration::register(&pool, &database, &shutdown).await
-        {
-            let watch = postgres::watch(
-                config.database,
-                "SELECT FROM public.sync_status",
-                database,
-                clock.clone(),
-                shutdown.clone(),
-            );
-            tokio::join!(
-                watch,
-                async {
-                    // Times are compared with the database's clock.
-                    if shutdown.run_until_cancelled(clock.known()).await.is_some() {
-                        consumer.run().await;
-                    }
-                },
-                announcer.run(pool.clone(), shutdown.clone()),
-                dead_letters::count(pool.clone(), shutdown.clone()),
-                watermarks::watch(&clock, shutdown.clone()),
-                retention::forget_old(pool, dedupe_memory, shutdown.clone()),
-            );
-        }
-        Ok(())
-    });
+    let work = Work {
+        record_retention: config.record_retention(),
+        consumer,
+        notifier,
+        pool,
+        database: health.part("database", Need::Vital),
+        clock: Clock::new(&health),
+        shutdown,
+    };
+    tasks.spawn("database", work.run(config.database));
     tasks.run().await
+}
+
+/// The tasks that need the database.
+struct Work {
+    consumer: Consumer,
+    notifier: CommitNotifier,
+    pool: PgPool,
+    record_retention: Option<Duration>,
+    /// Health of the database.
+    database: Reporter,
+    clock: Clock,
+    shutdown: CancellationToken,
+}
+
+impl Work {
+    /// Migrates the database, registers the views, then consumes until shutdown.
+    async fn run(self, options: PgConnectOptions) -> anyhow::Result<()> {
+        let Self { consumer, notifier, pool, record_retention, database, clock, shutdown } = self;
+        let is_ready = sessions::wait_for(&options, &database, &shutdown).await
+            && postgres::migrate(&options, &MIGRATIONS, &database, &shutdown).await
+            && view_registration::register(&pool, &database, &shutdown).await;
+        if !is_ready {
+            return Ok(());
+        }
+        let probe = "SELECT FROM public.sync_status";
+        tokio::join!(
+            postgres::watch(options, probe, database, clock.clone(), shutdown.clone()),
+            async {
+                // Event times are compared with the clock of the database.
+                if shutdown.run_until_cancelled(clock.known()).await.is_some() {
+                    consumer.run().await;
+                }
+            },
+            notifier.run(pool.clone(), shutdown.clone()),
+            dead_letters::count(pool.clone(), shutdown.clone()),
+            watermarks::watch(&clock, shutdown.clone()),
+            retention::prune_old(pool, record_retention, shutdown.clone()),
+        );
+        Ok(())
+    }
 }

@@ -6,14 +6,14 @@
 #[derive(Debug)]
 pub struct Prefetch {
     count: u16,
-    most: u16,
+    max: u16,
     bytes: usize,
 }
 
 impl Prefetch {
-    /// At most `most` deliveries with at most so many bytes in all.
-    pub const fn new(most: u16, bytes: usize) -> Self {
-        Self { count: most, most, bytes }
+    /// Limits the deliveries to `max`, and their total size to `bytes`.
+    pub const fn new(max: u16, bytes: usize) -> Self {
+        Self { count: max, max, bytes }
     }
 
     /// The count for the next subscription.
@@ -21,7 +21,7 @@ impl Prefetch {
         self.count
     }
 
-    /// Lowers the count: only so many deliveries fitted.
+    /// Lowers the count after only `fitted` deliveries fitted.
     pub fn lower(&mut self, fitted: usize) {
         let fitted = u16::try_from(fitted).unwrap_or(u16::MAX);
         self.count = (fitted.min(self.count) / 2).max(1);
@@ -30,7 +30,7 @@ impl Prefetch {
     /// Raises the count if deliveries of this mean size fit; returns whether it did. The
     /// caller must then subscribe again, so the count rises in few steps.
     pub fn raise(&mut self, mean: usize) -> bool {
-        let raised = self.count.saturating_mul(4).min(self.most);
+        let raised = self.count.saturating_mul(4).min(self.max);
         let fits = usize::from(raised).saturating_mul(mean) <= self.bytes / 2;
         let is_higher = fits && raised > self.count;
         if is_higher {
@@ -45,9 +45,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_follows_the_size_of_messages() {
+    fn the_count_follows_the_size_of_messages() {
         let mut prefetch = Prefetch::new(4_000, 20_000_000);
-        assert!(!prefetch.raise(3_000), "it is as high as it may be");
+        assert!(!prefetch.raise(3_000), "the count is at its maximum");
         prefetch.lower(20);
         assert_eq!(prefetch.count(), 10);
         assert!(!prefetch.raise(1_000_000));

@@ -1,26 +1,26 @@
-//! How far the views have come: newest event, counts and watermarks.
+//! Records the progress of the views: newest event, counts and watermarks.
 
-use crate::incoming::{Content, Incoming};
+use crate::decoded_message::{Content, DecodedMessage};
 use chrono::{DateTime, Utc};
 use shared_events::{Event, Topic};
 use sqlx::PgConnection;
 
-/// Notes what a batch brought: `applied` are its new events, `counted` how many
-/// events of our own outbox were dealt with for the first time. To be called
-/// last in a transaction, as every consumer changes the same rows here.
-pub async fn note(
+/// Records a batch: `applied` are its new events, `counted` is the number of events of our own
+/// outbox that were processed for the first time. Must be the last step of a transaction,
+/// because every consumer updates the same rows.
+pub async fn record(
     connection: &mut PgConnection,
-    batch: &[Incoming],
+    batch: &[DecodedMessage],
     applied: &[Event],
     counted: i64,
 ) -> sqlx::Result<()> {
-    let Some(topic) = batch.first().map(|incoming| incoming.topic.name()) else { return Ok(()) };
+    let Some(topic) = batch.first().map(|message| message.topic.name()) else { return Ok(()) };
     let newest: Option<DateTime<Utc>> = applied.iter().map(|event| event.envelope.timestamp).max();
     let (taken_at, committed): (Vec<DateTime<Utc>>, Vec<i64>) = batch
         .iter()
-        .filter_map(|incoming| match &incoming.content {
+        .filter_map(|message| match &message.content {
             Content::Watermark(watermark) => Some((watermark.taken_at, watermark.committed)),
-            Content::Event(_) | Content::Dropped | Content::Unreadable { .. } => None,
+            Content::Event(_) | Content::InvalidWatermark | Content::Unreadable { .. } => None,
         })
         .unzip();
     if newest.is_some() || counted > 0 || !taken_at.is_empty() {
@@ -29,7 +29,8 @@ pub async fn note(
     Ok(())
 }
 
-/// Notes nothing but that so many events of our own outbox were dealt with.
+/// Records only the number of events of our own outbox that were processed for the first
+/// time.
 pub async fn count(connection: &mut PgConnection, topic: Topic, counted: i64) -> sqlx::Result<()> {
     write(connection, topic.name(), None, 0, counted, &[], &[]).await
 }
@@ -44,7 +45,7 @@ async fn write(
     committed: &[i64],
 ) -> sqlx::Result<()> {
     sqlx::query_file!(
-        "src/note_progress.sql",
+        "src/record_progress.sql",
         topic,
         newest,
         applied as i64,

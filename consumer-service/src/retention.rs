@@ -1,9 +1,9 @@
-//! How long processed events are remembered.
+//! Prunes deduplication records (`processed_events`).
 //!
-//! Without a limit, for ever. With one, what is older is removed in small batches. Of
-//! an event from before that nobody could tell any more whether it was applied, so
-//! the limit is stored first, and what is older than that is parked if it comes: see
-//! `take_fresh.sql`.
+//! Without a limit they are kept for ever. With a limit, older records are deleted in small
+//! batches. Whether an older event was applied is then unknown. So the limit is stored before
+//! records are deleted, and an older event that arrives becomes a dead letter: see
+//! `record_events.sql`.
 
 use crate::apply::LOCK;
 use chrono::{DateTime, Utc};
@@ -14,31 +14,30 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// How often old events are looked for.
+/// Interval between prunings.
 const INTERVAL: Duration = Duration::from_secs(600);
 
-/// Most events that one statement removes.
+/// Limit of records that one statement deletes.
 const BATCH: i64 = 5_000;
 
-/// An event that was processed so long before the limit is older than the limit: it
-/// may have been 5 minutes ahead of us, and clocks may differ.
+/// An event that was processed this long before the limit is older than the limit. Event times
+/// may be 5 minutes ahead, and clocks may differ.
 const SAFETY: Duration = Duration::from_secs(900);
 
-/// Removes what was processed longer ago than `age`, if there is such a limit, from
-/// time to time until shutdown.
-pub async fn forget_old(pool: PgPool, age: Option<Duration>, shutdown: CancellationToken) {
+/// Prunes records older than `age` periodically until shutdown. Without `age` it returns.
+pub async fn prune_old(pool: PgPool, age: Option<Duration>, shutdown: CancellationToken) {
     let Some(age) = age else { return };
     loop {
-        let forgetting = async {
+        let pruning = async {
             match raise(&pool, age).await? {
-                Some(since) => forget_before(&pool, since, &shutdown).await,
+                Some(since) => prune_before(&pool, since, &shutdown).await,
                 None => Ok(0),
             }
         };
-        match forgetting.await {
+        match pruning.await {
             Ok(0) => {}
-            Ok(events) => info!("forgot {events} processed events"),
-            Err(error) => warn!("cannot forget processed events, trying again later: {error}"),
+            Ok(records) => info!("pruned {records} deduplication records"),
+            Err(error) => warn!("cannot prune deduplication records, retrying later: {error}"),
         }
         if shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
             return;
@@ -46,19 +45,18 @@ pub async fn forget_old(pool: PgPool, age: Option<Duration>, shutdown: Cancellat
     }
 }
 
-/// Stores since when everything is remembered, if there is something older to be
-/// forgotten; returns what is stored, which never goes back. While events are known to
-/// be missing nothing is forgotten: they may be as old. Waits for the transactions that
-/// are applying events.
+/// Raises the limit, if there are older records, and returns it. The limit never goes back.
+/// While events are known to be missing, nothing is pruned, because the missing events may be
+/// as old. Waits for the transactions that are applying events.
 async fn raise(pool: &PgPool, age: Duration) -> sqlx::Result<Option<DateTime<Utc>>> {
     let mut connection = TransactionConnection::acquire(pool).await?;
     let mut transaction = connection.begin().await?;
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *transaction).await?;
     let now = sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(&mut *transaction).await?;
-    // A clock that is ahead must not make us forget too much: it could not be undone.
+    // The earlier clock: a clock that is ahead would prune too much, irreversibly.
     let since = now.min(Utc::now()) - age;
     let stored = sqlx::query_file_scalar!(
-        "src/raise_memory.sql",
+        "src/raise_limit.sql",
         since,
         lowest_event_id(since),
         since - SAFETY,
@@ -71,16 +69,16 @@ async fn raise(pool: &PgPool, age: Duration) -> sqlx::Result<Option<DateTime<Utc
     Ok(stored)
 }
 
-/// Removes in batches what was processed before; returns how many.
-async fn forget_before(
+/// Deletes the records of events processed before `since`, in batches; returns their number.
+async fn prune_before(
     pool: &PgPool,
     since: DateTime<Utc>,
     shutdown: &CancellationToken,
 ) -> sqlx::Result<u64> {
-    let mut forgotten = 0;
+    let mut pruned = 0;
     while !shutdown.is_cancelled() {
-        // By ids, which tell the time of our own events, as there is no index on the
-        // time. Ids of external events mostly contain no time and stay.
+        // By id, which contains the time of our own events, because the time has no index.
+        // Records of external events without a time in the id are kept.
         let done = sqlx::query!(
             "DELETE FROM processed_events
              WHERE event_id = ANY (ARRAY(
@@ -96,12 +94,12 @@ async fn forget_before(
         )
         .execute(pool)
         .await?;
-        forgotten += done.rows_affected();
+        pruned += done.rows_affected();
         if done.rows_affected() < BATCH as u64 {
             break;
         }
     }
-    Ok(forgotten)
+    Ok(pruned)
 }
 
 #[cfg(test)]
@@ -117,7 +115,7 @@ mod database_tests {
         sqlx::query_scalar(sql).fetch_one(pool).await.unwrap()
     }
 
-    /// An order's event of some hours ago.
+    /// An event that is some hours old.
     fn aged(order_id: i64, hours: i64) -> Event {
         let mut event = order(order_id, 7, vec![line(1, "Tea", 2, "1.5")]);
         event.envelope.timestamp = shared_events::now() - TimeDelta::hours(hours);
@@ -136,31 +134,31 @@ mod database_tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn what_is_forgotten_is_parked_when_it_comes_again(pool: PgPool) {
+    async fn an_event_without_a_record_becomes_a_dead_letter(pool: PgPool) {
         let (old, new, late) = (aged(1, 48), aged(2, 1), aged(3, 47));
         apply(&pool, &[ours(old.clone()), ours(new.clone())]).await.unwrap();
         age_all(&pool).await;
         let day = raise(&pool, 24 * HOUR).await.unwrap().unwrap();
-        assert_eq!(forget_before(&pool, day, &CancellationToken::new()).await.unwrap(), 1);
+        assert_eq!(prune_before(&pool, day, &CancellationToken::new()).await.unwrap(), 1);
         // The limit does not go back.
         assert!(raise(&pool, 30 * HOUR).await.unwrap().is_none_or(|since| since >= day));
 
-        // One that was applied, one that never came, one that is remembered.
+        // An event that was applied, one that never arrived, one with a record.
         apply(&pool, &[ours(old.clone()), ours(late.clone()), ours(new)]).await.unwrap();
         apply(&pool, &[ours(old)]).await.unwrap();
         assert_eq!(count(&pool, "SELECT count(*) FROM orders_read").await, 2);
         assert_eq!(count(&pool, "SELECT sum(order_count)::bigint FROM customer_ltv_view").await, 2);
-        let parked = "SELECT count(*) FROM dead_letters
+        let dead_letters = "SELECT count(*) FROM dead_letters
                       WHERE reason LIKE 'older than dedupe memory%'
                           AND forgotten AND ours AND NOT counted";
-        assert_eq!(count(&pool, parked).await, 2);
-        // Lag does not take the one that never came for seen.
+        assert_eq!(count(&pool, dead_letters).await, 2);
+        // The event that never arrived does not count as seen.
         let seen = "SELECT seen FROM topic_progress WHERE topic = 'order-events'";
         assert_eq!(count(&pool, seen).await, 2);
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn nothing_is_forgotten_by_views_that_are_being_built(pool: PgPool) {
+    async fn nothing_is_pruned_while_views_are_rebuilt(pool: PgPool) {
         assert_eq!(raise(&pool, HOUR).await.unwrap(), None);
         apply(&pool, &[ours(aged(1, 48))]).await.unwrap();
         assert_eq!(raise(&pool, HOUR).await.unwrap(), None, "it was processed just now");

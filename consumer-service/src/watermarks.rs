@@ -1,9 +1,9 @@
-//! Reads watermarks, and measures the write database's clock by them.
+//! Reads watermarks, and measures the clock of the write database with them.
 //!
-//! An invalid watermark is dropped, because a new one follows every second. Times of
+//! An invalid watermark is ignored, because a new one follows every second. Times of
 //! valid ones are converted to the read database's clock, by which lag is measured.
 
-use crate::metrics::{WATERMARKS_DROPPED, WrongWatermark};
+use crate::metrics::{InvalidWatermark, WATERMARKS_DROPPED};
 use chrono::{DateTime, TimeDelta, Utc};
 use service_runtime::clock::{self, Clock};
 use service_runtime::log_limit::LogLimit;
@@ -18,47 +18,49 @@ use tracing::warn;
 /// service. The age of an older one is a clock difference.
 const LONGEST_TRANSIT: TimeDelta = TimeDelta::seconds(35);
 
-/// The smallest age within this time counts as the age of a watermark without delay.
+/// The smallest age within this window counts as the age of a watermark without delay.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// After an outage of the database all waiting watermarks are old and are read at once.
-/// So a clock difference is assumed only if all ages of this time show it.
+/// After a database outage all queued watermarks are old and are read at once. So a clock
+/// difference is assumed only if all ages over this period show it.
 const LONG_ENOUGH: Duration = Duration::from_secs(30);
 
-/// Interval between reports of the write database's clock.
+/// Interval between reports of the clock difference.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 static AGES: Mutex<Ages> = Mutex::new(Ages::new());
 
-/// Limits log lines about dropped watermarks.
+/// Limits log lines about invalid watermarks.
 static LOGGED: LogLimit = LogLimit::new();
 
 /// Reads a watermark at the time `now`, by the read database's clock; none if it is
 /// invalid.
 pub fn read(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Option<Watermark> {
-    let wrong = match serde_json::from_slice::<Watermark>(body) {
-        Ok(watermark) if watermark.topic != topic => WrongWatermark::AnotherTopic,
-        Ok(watermark) if watermark.committed < 0 => WrongWatermark::OutOfRange,
+    let invalid = match serde_json::from_slice::<Watermark>(body) {
+        Ok(watermark) if watermark.topic != topic => InvalidWatermark::AnotherTopic,
+        Ok(watermark) if watermark.committed < 0 => InvalidWatermark::OutOfRange,
         Ok(watermark) => {
             let mut ages = AGES.lock().unwrap_or_else(PoisonError::into_inner);
-            ages.note(Instant::now(), now - watermark.taken_at, clock::ahead());
+            ages.record(Instant::now(), now - watermark.taken_at, clock::ahead());
             let ahead = ages.ahead(Instant::now()).unwrap_or_default();
             return Some(Watermark { taken_at: watermark.taken_at - ahead, ..watermark });
         }
-        Err(_) => WrongWatermark::Unreadable,
+        Err(_) => InvalidWatermark::Unreadable,
     };
-    WATERMARKS_DROPPED.add_to(wrong, 1);
-    let (queue, reason): (_, &str) = (topic.name(), wrong.into());
+    WATERMARKS_DROPPED.add_to(invalid, 1);
+    let (queue, reason): (_, &str) = (topic.name(), invalid.into());
     if let Some(suppressed) = LOGGED.admit(queue) {
         warn!(
             queue,
-            reason, suppressed, "dropped a watermark: another program publishes as our publisher"
+            reason,
+            suppressed,
+            "ignored an invalid watermark: another program publishes as the publisher"
         );
     }
     None
 }
 
-/// Reports the write database's clock until shutdown.
+/// Reports the clock difference of the write database until shutdown.
 pub async fn watch(clock: &Clock, shutdown: CancellationToken) {
     loop {
         let ahead = AGES.lock().unwrap_or_else(PoisonError::into_inner).ahead(Instant::now());
@@ -73,7 +75,7 @@ pub async fn watch(clock: &Clock, shutdown: CancellationToken) {
 struct Ages {
     /// Each with the time at which it was read.
     read: VecDeque<(Instant, TimeDelta)>,
-    /// By how much our own clock was ahead of the read database's.
+    /// How far the clock of this process was ahead of the read database.
     own: TimeDelta,
 }
 
@@ -82,25 +84,25 @@ impl Ages {
         Self { read: VecDeque::new(), own: TimeDelta::zero() }
     }
 
-    fn note(&mut self, at: Instant, age: TimeDelta, own: TimeDelta) {
-        // Our own clock has changed, so earlier ages are wrong.
+    fn record(&mut self, at: Instant, age: TimeDelta, own: TimeDelta) {
+        // The clock of this process has changed, so earlier ages are wrong.
         if (own - self.own).abs() > TimeDelta::seconds(1) {
             self.read.clear();
         }
         self.own = own;
-        self.forget(at);
+        self.drop_old(at);
         self.read.push_back((at, age));
     }
 
-    fn forget(&mut self, at: Instant) {
+    fn drop_old(&mut self, at: Instant) {
         while self.read.front().is_some_and(|(read, _)| at.duration_since(*read) > WINDOW) {
             self.read.pop_front();
         }
     }
 
-    /// By how much the write database's clock is ahead; none without watermarks.
+    /// How far the clock of the write database is ahead; none without watermarks.
     fn ahead(&mut self, at: Instant) -> Option<TimeDelta> {
-        self.forget(at);
+        self.drop_old(at);
         let smallest = self.read.iter().map(|(_, age)| *age).min()?;
         let (first, last) = (self.read.front()?.0, self.read.back()?.0);
         let is_certain = smallest < TimeDelta::zero()
@@ -119,39 +121,39 @@ mod tests {
         let mut at = start;
         for (second, age) in (0..).zip(ages) {
             at = start + Duration::from_secs(second);
-            known.note(at, TimeDelta::seconds(age), TimeDelta::zero());
+            known.record(at, TimeDelta::seconds(age), TimeDelta::zero());
         }
         known.ahead(at).map(|ahead| ahead.num_seconds())
     }
 
     #[test]
-    fn a_clock_that_is_ahead_is_known_by_a_single_watermark() {
+    fn one_watermark_shows_a_clock_that_is_ahead() {
         assert_eq!(ahead([3, -600, 2]), Some(600));
         assert_eq!(ahead([]), None);
-        // For a minute.
+        // Only for a minute.
         assert_eq!(ahead(std::iter::once(-600).chain([0; 61])), Some(0));
     }
 
     #[test]
-    fn a_clock_that_is_behind_is_told_from_delay() {
+    fn a_clock_that_is_behind_is_distinguished_from_delay() {
         assert_eq!(ahead([600; 31]), Some(-600));
         assert_eq!(ahead((0..60).map(|second| 600 + second)), Some(-600));
-        // A backlog, and what waited for the database.
+        // A backlog, and watermarks that waited for the database.
         assert_eq!(ahead([30; 60]), Some(0));
         assert_eq!(ahead([600; 20]), Some(0));
         assert_eq!(ahead((0..60).rev().map(|second| 10 * second)), Some(0));
     }
 
     #[test]
-    fn ages_by_our_own_wrong_clock_are_forgotten_when_it_is_compared_again() {
+    fn ages_are_dropped_when_the_own_clock_changes() {
         let (at, mut known) = (Instant::now(), Ages::new());
-        known.note(at, TimeDelta::seconds(-600), TimeDelta::zero());
-        known.note(at, TimeDelta::seconds(1), TimeDelta::seconds(-600));
+        known.record(at, TimeDelta::seconds(-600), TimeDelta::zero());
+        known.record(at, TimeDelta::seconds(1), TimeDelta::seconds(-600));
         assert_eq!(known.ahead(at), Some(TimeDelta::zero()));
     }
 
     #[test]
-    fn a_wrong_watermark_is_none() {
+    fn an_invalid_watermark_is_ignored() {
         let now = "2026-01-01T12:00:00Z".parse().unwrap();
         let body = |topic: &str, committed: i64| {
             format!(
@@ -162,7 +164,7 @@ mod tests {
         assert_eq!(read(body("user-events", 1)), None);
         assert_eq!(read(body("order-events", -1)), None);
         assert_eq!(read("{}".to_owned()), None);
-        // One that is ahead counts: as taken now.
+        // A future watermark counts as taken now.
         assert_eq!(read(body("order-events", 1)).unwrap().taken_at, now);
     }
 }

@@ -1,12 +1,12 @@
-//! What [`apply`](crate::apply::apply) promises, on a real database.
+//! Tests [`apply`](crate::apply::apply) with a database.
 
-mod late;
+mod timeouts;
 
 use crate::apply::apply;
+use crate::decoded_message::{Content, DecodedMessage, Properties};
 use crate::external;
-use crate::incoming::{Content, Incoming, Properties};
 use crate::projections::sample_events::{account, line, order, product, status_update, user};
-use crate::registration;
+use crate::view_registration;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -21,33 +21,42 @@ const PROGRESS: [(&str, &str); 3] = [
     ("processed_events", "event_id, counted"),
 ];
 
-fn incoming(topic: Topic, ours: bool, body: Vec<u8>, content: Content) -> Incoming {
+fn message(topic: Topic, ours: bool, body: Vec<u8>, content: Content) -> DecodedMessage {
     let properties = Properties::default();
-    Incoming { topic, ours, properties, trace: None, body, defect: None, content, digest: None }
+    DecodedMessage {
+        topic,
+        ours,
+        properties,
+        trace: None,
+        body,
+        defect: None,
+        content,
+        digest: None,
+    }
 }
 
-pub fn ours(event: Event) -> Incoming {
+pub fn ours(event: Event) -> DecodedMessage {
     let topic = event.payload.topic();
     let body = event.to_json().unwrap().into_bytes();
-    incoming(topic, true, body, Content::Event(event))
+    message(topic, true, body, Content::Event(event))
 }
 
-fn external_copy(event: Event) -> Incoming {
+fn external_copy(event: Event) -> DecodedMessage {
     let digest = Some(external::digest_of(&event));
-    Incoming { ours: false, digest, ..ours(event) }
+    DecodedMessage { ours: false, digest, ..ours(event) }
 }
 
-fn unreadable(body: &[u8], ours: bool) -> Incoming {
+fn unreadable(body: &[u8], ours: bool) -> DecodedMessage {
     let event_id = Event::id_of(body, Attributes::default());
-    let content = Content::Unreadable { event_id, reason: "bad\0ly written".to_owned() };
-    incoming(Topic::Orders, ours, body.to_vec(), content)
+    let content = Content::Unreadable { event_id, reason: "malformed \0 text".to_owned() };
+    message(Topic::Orders, ours, body.to_vec(), content)
 }
 
-fn watermark(committed: i64, second: i64) -> Incoming {
+fn watermark(committed: i64, second: i64) -> DecodedMessage {
     let taken_at = chrono::DateTime::from_timestamp(1_750_000_000 + second, 0).unwrap();
     let watermark = Watermark { topic: Topic::Orders, taken_at, committed };
     let content = Content::Watermark(watermark);
-    incoming(Topic::Orders, true, Vec::new(), content)
+    message(Topic::Orders, true, Vec::new(), content)
 }
 
 fn tea(order_id: i64) -> Event {
@@ -87,12 +96,12 @@ async fn seen(pool: &PgPool, topic: &str) -> i64 {
         .unwrap()
 }
 
-async fn letters(pool: &PgPool) -> i64 {
+async fn dead_letters(pool: &PgPool) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM dead_letters").fetch_one(pool).await.unwrap()
 }
 
-/// A shop's history: products and users, each changed several times, and
-/// orders, some of which come to an end.
+/// Events of products and users, each changed several times, and of orders, some of them
+/// cancelled or refunded.
 fn history() -> Vec<Event> {
     use OrderStatus::{Cancelled, Created, Delivered, Paid, Refunded, Shipped};
     let mut events = Vec::new();
@@ -132,9 +141,9 @@ fn history() -> Vec<Event> {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn any_order_and_any_repetition_give_the_same_views(pool: PgPool) {
+async fn views_do_not_depend_on_order_and_repetition_of_events(pool: PgPool) {
     let history = history();
-    // As it happened, one by one.
+    // In the original order, one by one.
     for event in &history {
         apply(&pool, &[ours(event.clone())]).await.unwrap();
     }
@@ -147,10 +156,10 @@ async fn any_order_and_any_repetition_give_the_same_views(pool: PgPool) {
         let (stream, batch) = streams.new_tree(&mut runner).unwrap().current();
         clear(&pool).await;
         for batch in stream.chunks(batch) {
-            // A queue holds one topic.
+            // A batch contains one topic.
             for topic in Topic::ALL {
                 let of_topic = batch.iter().filter(|event| event.payload.topic() == topic);
-                let deliveries: Vec<Incoming> = of_topic.cloned().map(ours).collect();
+                let deliveries: Vec<DecodedMessage> = of_topic.cloned().map(ours).collect();
                 apply(&pool, &deliveries).await.unwrap();
             }
         }
@@ -159,12 +168,12 @@ async fn any_order_and_any_repetition_give_the_same_views(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn consumers_side_by_side_apply_each_event_once(pool: PgPool) {
+async fn concurrent_consumers_apply_each_event_once(pool: PgPool) {
     let history: Vec<Event> =
         history().into_iter().filter(|event| event.payload.topic() == Topic::Orders).collect();
-    let forwards: Vec<Incoming> = history.iter().cloned().map(ours).collect();
-    let backwards: Vec<Incoming> = forwards.iter().rev().cloned().collect();
-    let consume = async |deliveries: &[Incoming]| {
+    let forwards: Vec<DecodedMessage> = history.iter().cloned().map(ours).collect();
+    let backwards: Vec<DecodedMessage> = forwards.iter().rev().cloned().collect();
+    let consume = async |deliveries: &[DecodedMessage]| {
         for batch in deliveries.chunks(3) {
             apply(&pool, batch).await.unwrap();
         }
@@ -177,7 +186,7 @@ async fn consumers_side_by_side_apply_each_event_once(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn what_cannot_be_read_is_parked_once_and_its_neighbours_are_applied(pool: PgPool) {
+async fn an_unreadable_message_is_stored_once_and_the_others_are_applied(pool: PgPool) {
     let good = tea(1);
     let batch = [
         unreadable(b"not json", true),
@@ -187,8 +196,8 @@ async fn what_cannot_be_read_is_parked_once_and_its_neighbours_are_applied(pool:
     ];
     apply(&pool, &batch).await.unwrap();
     apply(&pool, &batch).await.unwrap();
-    assert_eq!(letters(&pool).await, 2);
-    // All three messages of ours have been dealt with.
+    assert_eq!(dead_letters(&pool).await, 2);
+    // All three messages of our own outbox are counted.
     assert_eq!(seen(&pool, "order-events").await, 3);
     let body: Vec<u8> = sqlx::query_scalar("SELECT body FROM dead_letters WHERE event_id IS NULL")
         .fetch_one(&pool)
@@ -198,17 +207,17 @@ async fn what_cannot_be_read_is_parked_once_and_its_neighbours_are_applied(pool:
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn an_event_that_the_database_refuses_stands_alone(pool: PgPool) {
-    // The view's sum has room for cups of tea, and no more.
+async fn only_events_that_the_database_refuses_become_dead_letters(pool: PgPool) {
+    // The sum of the view overflows with the two large orders, but not with the small ones.
     let nearly_full = "INSERT INTO product_sales_view (product_id, total_revenue)
                        VALUES (1, 99999999999999999000)";
     sqlx::query(nearly_full).execute(&pool).await.unwrap();
-    let mut batch: Vec<Incoming> = (1..=9).map(|id| ours(tea(id))).collect();
+    let mut batch: Vec<DecodedMessage> = (1..=9).map(|id| ours(tea(id))).collect();
     for (place, id) in [(3, 101), (6, 102)] {
         batch.insert(place, ours(order(id, 7, vec![line(1, "Tea", 1, "2000")])));
     }
     apply(&pool, &batch).await.unwrap();
-    assert_eq!(letters(&pool).await, 2);
+    assert_eq!(dead_letters(&pool).await, 2);
     assert_eq!(seen(&pool, "order-events").await, 11);
     let orders: i64 =
         sqlx::query_scalar("SELECT order_count FROM product_sales_view WHERE product_id = 1")
@@ -219,22 +228,22 @@ async fn an_event_that_the_database_refuses_stands_alone(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn a_parked_event_that_comes_again_and_can_be_applied_is_redeemed(pool: PgPool) {
+async fn a_dead_letter_is_deleted_when_its_event_arrives_again_and_is_applied(pool: PgPool) {
     let event = tea(1);
     let body = event.to_json().unwrap();
     apply(&pool, &[unreadable(body.as_bytes(), true)]).await.unwrap();
-    assert_eq!((letters(&pool).await, seen(&pool, "order-events").await), (1, 1));
+    assert_eq!((dead_letters(&pool).await, seen(&pool, "order-events").await), (1, 1));
     apply(&pool, &[ours(event)]).await.unwrap();
-    assert_eq!((letters(&pool).await, seen(&pool, "order-events").await), (0, 1));
+    assert_eq!((dead_letters(&pool).await, seen(&pool, "order-events").await), (0, 1));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn an_event_is_counted_once_whatever_copies_come_in_whatever_order(pool: PgPool) {
+async fn an_event_is_counted_once_for_any_copies_in_any_order(pool: PgPool) {
     let event = tea(1);
     let body = event.to_json().unwrap();
     let bad = |ours| unreadable(body.as_bytes(), ours);
-    // A dead letter; corrected by another publisher; then ours again, in both forms.
-    for incoming in [
+    // A dead letter; corrected by an external publisher; then our own again, in both forms.
+    for message in [
         bad(false),
         bad(true),
         external_copy(event.clone()),
@@ -242,19 +251,19 @@ async fn an_event_is_counted_once_whatever_copies_come_in_whatever_order(pool: P
         ours(event.clone()),
         bad(true),
     ] {
-        apply(&pool, &[incoming]).await.unwrap();
+        apply(&pool, &[message]).await.unwrap();
     }
-    assert_eq!((letters(&pool).await, seen(&pool, "order-events").await), (0, 1));
-    // The external copy is applied; ours cannot be read.
+    assert_eq!((dead_letters(&pool).await, seen(&pool, "order-events").await), (0, 1));
+    // The external copy is applied; our own is unreadable.
     let event = tea(2);
     apply(&pool, &[external_copy(event.clone())]).await.unwrap();
     let body = event.to_json().unwrap();
     apply(&pool, &[unreadable(body.as_bytes(), true)]).await.unwrap();
-    assert_eq!((letters(&pool).await, seen(&pool, "order-events").await), (0, 2));
+    assert_eq!((dead_letters(&pool).await, seen(&pool, "order-events").await), (0, 2));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn an_external_copy_is_applied_but_only_ours_is_counted(pool: PgPool) {
+async fn an_external_copy_is_applied_but_only_our_own_is_counted(pool: PgPool) {
     apply(&pool, &[external_copy(tea(1))]).await.unwrap();
     assert_eq!(seen(&pool, "order-events").await, 0);
     apply(&pool, &[ours(tea(2))]).await.unwrap();
@@ -274,7 +283,7 @@ async fn an_external_copy_is_applied_but_only_ours_is_counted(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn watermarks_that_are_reached_go_save_the_newest(pool: PgPool) {
+async fn reached_watermarks_are_deleted_except_the_newest(pool: PgPool) {
     let left = async || -> Vec<i64> {
         sqlx::query_scalar(
             "SELECT committed FROM watermarks WHERE topic = 'order-events' ORDER BY taken_at",
@@ -283,9 +292,9 @@ async fn watermarks_that_are_reached_go_save_the_newest(pool: PgPool) {
         .await
         .unwrap()
     };
-    // Those that the schema begins with are the oldest.
+    // The initial watermarks of the schema are the oldest.
     sqlx::query("UPDATE watermarks SET taken_at = '2025-01-01'").execute(&pool).await.unwrap();
-    // Overtaken by its watermarks, an event of ours is still missing.
+    // The second event is missing, although its watermark has arrived.
     apply(&pool, &[ours(tea(1)), watermark(1, 1), watermark(2, 2)]).await.unwrap();
     apply(&pool, &[watermark(2, 3)]).await.unwrap();
     assert_eq!(left().await, [2, 2]);
@@ -294,7 +303,7 @@ async fn watermarks_that_are_reached_go_save_the_newest(pool: PgPool) {
     assert_eq!(left().await, [2, 2]);
     apply(&pool, &[watermark(2, 6)]).await.unwrap();
     assert_eq!(left().await.len(), 2);
-    // Events that were counted have been deleted from the outbox.
+    // Counted events have been deleted from the outbox.
     apply(&pool, &[watermark(9, 7)]).await.unwrap();
     apply(&pool, &[watermark(3, 8)]).await.unwrap();
     apply(&pool, &[watermark(3, 9)]).await.unwrap();
@@ -302,22 +311,22 @@ async fn watermarks_that_are_reached_go_save_the_newest(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn progress_is_noted_in_tables_that_were_emptied(pool: PgPool) {
+async fn progress_is_recorded_in_empty_tables(pool: PgPool) {
     sqlx::raw_sql("TRUNCATE sync_status, topic_progress, watermarks").execute(&pool).await.unwrap();
     for id in 1..=2 {
         apply(&pool, &[ours(tea(id)), watermark(id, id)]).await.unwrap();
     }
-    let noted: (i64, i64) = sqlx::query_as(
+    let recorded: (i64, i64) = sqlx::query_as(
         "SELECT (SELECT events_applied FROM sync_status), (SELECT seen FROM topic_progress)",
     )
     .fetch_one(&pool)
     .await
     .unwrap();
-    assert_eq!(noted, (2, 2));
+    assert_eq!(recorded, (2, 2));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn a_watermark_from_the_future_is_stored_as_taken_now(pool: PgPool) {
+async fn a_future_watermark_is_stored_with_the_current_time(pool: PgPool) {
     let century = 100 * 365 * 24 * 3600;
     apply(&pool, &[watermark(1, century), watermark(3, 2 * century)]).await.unwrap();
     let stored: (bool, i64) = sqlx::query_as(
@@ -331,7 +340,7 @@ async fn a_watermark_from_the_future_is_stored_as_taken_now(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn stock_is_what_was_put_in_less_what_was_taken(pool: PgPool) {
+async fn stock_is_the_sum_of_deltas_less_the_stock_taken(pool: PgPool) {
     let mut untracked = line(2, "Tea", 5, "1");
     untracked.stock_taken = Some(0);
     apply(&pool, &[ours(order(1, 1, vec![line(1, "Tea", 3, "1"), untracked]))]).await.unwrap();
@@ -355,7 +364,7 @@ async fn a_property_that_a_newer_event_lacks_is_kept(pool: PgPool) {
         update.items[0].stock_taken = None;
     }
     let (placed, paid) = (ours(placed), ours(paid));
-    let batches: [&[&[Incoming]]; 4] = [
+    let batches: [&[&[DecodedMessage]]; 4] = [
         &[&[placed.clone()], &[paid.clone()]],
         &[&[paid.clone()], &[placed.clone()]],
         &[&[placed.clone(), paid.clone()]],
@@ -378,13 +387,13 @@ async fn a_property_that_a_newer_event_lacks_is_kept(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn what_is_registered_is_the_list_of_this_version(pool: PgPool) {
+async fn registered_views_are_those_of_this_version(pool: PgPool) {
     sqlx::raw_sql("INSERT INTO projections VALUES (9, 'old_view', 'order-events')")
         .execute(&pool)
         .await
         .unwrap();
-    registration::write(&pool).await.unwrap();
-    registration::write(&pool).await.unwrap();
+    view_registration::write(&pool).await.unwrap();
+    view_registration::write(&pool).await.unwrap();
     let registered: Vec<(String, String)> =
         sqlx::query_as("SELECT view, topic FROM projections ORDER BY view, topic")
             .fetch_all(&pool)
@@ -392,7 +401,7 @@ async fn what_is_registered_is_the_list_of_this_version(pool: PgPool) {
             .unwrap();
     let mut listed: Vec<(String, String)> = Vec::new();
     for view in views() {
-        // The name is one that can be read.
+        // The view exists.
         let sql = format!("SELECT FROM {}", view.name);
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&pool).await.unwrap();
         let topics = view.topics.iter();
@@ -403,11 +412,11 @@ async fn what_is_registered_is_the_list_of_this_version(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn a_missing_table_is_no_fault_of_the_events(pool: PgPool) {
-    sqlx::raw_sql("ALTER TABLE hourly_sales_view RENAME TO away").execute(&pool).await.unwrap();
+async fn a_missing_table_does_not_make_events_dead_letters(pool: PgPool) {
+    sqlx::raw_sql("ALTER TABLE hourly_sales_view RENAME TO renamed").execute(&pool).await.unwrap();
     assert!(apply(&pool, &[ours(tea(1))]).await.is_err());
-    assert_eq!(letters(&pool).await, 0);
-    sqlx::raw_sql("ALTER TABLE away RENAME TO hourly_sales_view").execute(&pool).await.unwrap();
+    assert_eq!(dead_letters(&pool).await, 0);
+    sqlx::raw_sql("ALTER TABLE renamed RENAME TO hourly_sales_view").execute(&pool).await.unwrap();
     apply(&pool, &[ours(tea(1))]).await.unwrap();
     assert_eq!(seen(&pool, "order-events").await, 1);
 }

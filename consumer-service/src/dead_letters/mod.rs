@@ -1,17 +1,9 @@
-//! Events that cannot be applied are kept, with their bytes and the reason,
-//! and what is behind them flows on. Operators look at them, have them applied
-//! after all, or drop them.
+//! Dead letters: messages that cannot be applied, stored with their bytes and the reason, so
+//! that the messages behind them are not blocked. Operators inspect, redrive or discard them:
+//! see `dead_letter_admin`.
 
-mod admin;
 mod count;
-mod park;
-mod reason;
-mod redrive;
+mod store;
 
-pub use admin::{Letters, routes};
 pub use count::count;
-pub use park::{Letter, Parked, digest, park};
-pub use reason::{
-    created_by_event, created_by_shop, defective, other_content, refused_by_database, too_large,
-    unknown_product, unreadable,
-};
+pub use store::{DeadLetter, Stored, digest, storable, store};

@@ -1,6 +1,6 @@
-//! An order, a product or a user is created once.
+//! Ensures that external events create an order, a product or a user only once.
 
-use crate::dead_letters::{created_by_event, created_by_shop};
+use crate::dead_letter_reasons::{created_by_event, created_by_shop};
 use shared_events::{Event, Topic};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
@@ -8,19 +8,19 @@ use uuid::Uuid;
 
 type Key = (&'static str, i64);
 
-/// State of the aggregates of a batch's external events.
+/// The aggregates of a batch's external events.
 pub struct Aggregates {
     states: BTreeMap<Key, State>,
     /// Aggregates that this batch names first or creates.
-    news: BTreeMap<Key, Option<Uuid>>,
+    new: BTreeMap<Key, Option<Uuid>>,
 }
 
-/// The publisher that named an aggregate first.
+/// Which publisher named an aggregate first.
 #[derive(Clone, Copy)]
 enum State {
     /// None.
     Unknown,
-    /// The shop.
+    /// Our own.
     Ours,
     /// An external publisher; with the event that created it, if that has arrived.
     External(Option<Uuid>),
@@ -48,11 +48,11 @@ impl Aggregates {
             };
             Some(((row.topic.parse::<Topic>().ok()?.name(), row.id), state))
         });
-        Ok(Self { states: states.collect(), news: BTreeMap::new() })
+        Ok(Self { states: states.collect(), new: BTreeMap::new() })
     }
 
-    /// Checks whether a new external event may be applied; the error is the reason. An
-    /// event that creates an aggregate is applied if no other event has created it.
+    /// Checks whether a new external event may be applied; the error is the reason. A creating
+    /// event is applied if no other event has created the aggregate.
     pub fn check(&mut self, event: &Event) -> Result<(), String> {
         let (key, id) = (key(event), event.envelope.event_id);
         let kind = event.payload.event_type();
@@ -66,23 +66,23 @@ impl Aggregates {
             (State::Ours | State::External(Some(_)), _) | (State::External(None), None) => {}
             (State::Unknown | State::External(None), creator) => {
                 *state = State::External(creator);
-                self.news.insert(key, creator);
+                self.new.insert(key, creator);
             }
         }
         Ok(())
     }
 
     /// Stores the aggregates that this batch names first.
-    pub async fn note(self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        if self.news.is_empty() {
+    pub async fn record(self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        if self.new.is_empty() {
             return Ok(());
         }
-        let topics: Vec<String> = self.news.keys().map(|(topic, _)| (*topic).to_owned()).collect();
+        let topics: Vec<String> = self.new.keys().map(|(topic, _)| (*topic).to_owned()).collect();
         sqlx::query_file!(
-            "src/external/note_aggregates.sql",
+            "src/external/record_aggregates.sql",
             &topics,
-            &self.news.keys().map(|(_, id)| *id).collect::<Vec<_>>(),
-            &self.news.values().copied().collect::<Vec<_>>() as _,
+            &self.new.keys().map(|(_, id)| *id).collect::<Vec<_>>(),
+            &self.new.values().copied().collect::<Vec<_>>() as _,
         )
         .execute(connection)
         .await?;

@@ -1,16 +1,15 @@
-//! Names and categories for lines that lack them.
+//! Adds missing names and categories to order lines.
 
-use crate::dead_letters::unknown_product;
+use crate::dead_letter_reasons::unknown_product;
 use shared_events::{Event, OrderLine, Payload};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
-/// Current name and category of products, from the view.
+/// Current names and categories of products, from the view.
 pub struct Catalogue(BTreeMap<i64, (String, String)>);
 
 impl Catalogue {
-    /// Loads the products of lines without name or category. Reads nothing if there are
-    /// none.
+    /// Loads the products of lines without name or category, if there are any.
     pub async fn load(
         connection: &mut PgConnection,
         events: impl Iterator<Item = &Event>,
@@ -36,8 +35,7 @@ impl Catalogue {
         Ok(Self(rows.into_iter().map(|row| (row.product_id, (row.name, row.category))).collect()))
     }
 
-    /// Adds missing names and categories; the error is the reason why that is not
-    /// possible.
+    /// Adds missing names and categories; the error is the reason of a failure.
     pub fn complete(&self, event: &mut Event) -> Result<(), String> {
         let Payload::OrderCreated(order) = &mut event.payload else { return Ok(()) };
         for (index, line) in order.items.iter_mut().enumerate() {

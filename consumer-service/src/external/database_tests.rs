@@ -1,8 +1,8 @@
-//! External events on a real database.
+//! Tests external events with a database.
 
 use crate::apply::apply;
 use crate::apply::database_tests::ours;
-use crate::incoming::{Incoming, Message, Properties};
+use crate::decoded_message::{DecodedMessage, Properties, RawMessage};
 use crate::projections::sample_events::{line, order, product};
 use shared_events::{Event, Topic};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -14,25 +14,25 @@ const PRODUCT: &str = r#"{"eventType":"ProductCreated","eventId":"p-1",
     "timestamp":"2026-01-01T10:00:00","productId":77,"name":"Mate","category":"Drinks",
     "price":1.25,"stock":10}"#;
 
-/// A delivery of an external event with a changed text.
-fn external(body: &str, changes: &[(&str, &str)]) -> Incoming {
+/// An external event with changes to its text.
+fn external(body: &str, changes: &[(&str, &str)]) -> DecodedMessage {
     let mut text = body.to_owned();
     for (from, to) in changes {
         assert!(text.contains(from), "{from}");
         text = text.replacen(from, to, 1);
     }
     let topic = if text.contains("ProductCreated") { Topic::Products } else { Topic::Orders };
-    let message = Message {
+    let message = RawMessage {
         is_from_publisher: false,
         properties: Properties::default(),
         trace: None,
         body: text.into_bytes(),
         defect: None,
     };
-    Incoming::read(topic, message, shared_events::now())
+    DecodedMessage::decode(topic, message, shared_events::now())
 }
 
-async fn apply_all(pool: &PgPool, deliveries: &[Incoming]) {
+async fn apply_all(pool: &PgPool, deliveries: &[DecodedMessage]) {
     for delivery in deliveries {
         apply(pool, std::slice::from_ref(delivery)).await.unwrap();
     }
@@ -56,19 +56,19 @@ async fn reasons(pool: &PgPool) -> Vec<String> {
     sqlx::query_scalar("SELECT reason FROM dead_letters ORDER BY id").fetch_all(pool).await.unwrap()
 }
 
-/// Asserts that there is one dead letter, and how its reason begins.
-async fn one_letter(pool: &PgPool, begins: &str) {
+/// Asserts that there is one dead letter whose reason starts with this text.
+async fn assert_one_dead_letter(pool: &PgPool, begins: &str) {
     let reasons = reasons(pool).await;
     assert!(reasons.len() == 1 && reasons[0].starts_with(begins), "{reasons:?}");
 }
 
-/// An order of ours with this id.
-fn our_order(order_id: i64) -> Event {
+/// Our own order with this id.
+fn own_order(order_id: i64) -> Event {
     order(order_id, 7, vec![line(77, "Drinks", 1, "1.25")])
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn lines_get_name_and_category_from_the_catalogue(pool: PgPool) {
+async fn order_lines_get_name_and_category_from_the_catalogue(pool: PgPool) {
     apply_all(&pool, &[external(PRODUCT, &[]), external(ORDER, &[])]).await;
     let items: serde_json::Value =
         sqlx::query_scalar("SELECT items FROM orders_read").fetch_one(&pool).await.unwrap();
@@ -89,40 +89,40 @@ async fn lines_get_name_and_category_from_the_catalogue(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn an_order_of_an_unknown_product_waits_as_a_letter_until_the_product_is_there(pool: PgPool) {
-    // Twice in one batch, with an event of ours.
-    let batch = [external(ORDER, &[]), ours(our_order(1)), external(ORDER, &[])];
+async fn an_order_of_an_unknown_product_is_a_dead_letter_until_the_product_exists(pool: PgPool) {
+    // Twice in one batch, with an event of our own.
+    let batch = [external(ORDER, &[]), ours(own_order(1)), external(ORDER, &[])];
     apply(&pool, &batch).await.unwrap();
-    one_letter(&pool, "items[0].productId: product 77 is not known").await;
+    assert_one_dead_letter(&pool, "items[0].productId: product 77 is not known").await;
     assert_eq!((orders_of(&pool, 7).await, orders_of(&pool, 9).await), (1, 0));
     apply_all(&pool, &[external(PRODUCT, &[]), external(ORDER, &[])]).await;
     assert_eq!((orders_of(&pool, 9).await, reasons(&pool).await.len()), (1, 0));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn an_event_id_stands_for_one_content(pool: PgPool) {
+async fn an_event_id_identifies_one_content(pool: PgPool) {
     let copy = external(PRODUCT, &[("\"price\":1.25", "\"price\": \"1.250\"")]);
     let other = external(PRODUCT, &[("\"stock\":10", "\"stock\":11")]);
     apply_all(&pool, &[external(PRODUCT, &[]), copy, other.clone(), other]).await;
-    one_letter(&pool, "Event id ").await;
+    assert_one_dead_letter(&pool, "Event id ").await;
     assert_eq!(stock(&pool).await, 10);
-    // An unreadable one is not dropped either.
+    // An unreadable event with a used id is also stored.
     let bad = external(PRODUCT, &[("\"stock\":10", "\"stock\":-1")]);
     apply_all(&pool, &[bad.clone(), bad]).await;
     assert_eq!(reasons(&pool).await.len(), 2);
-    // Two of them are two dead letters.
+    // Two unreadable events are two dead letters.
     let bad = |price| external(ORDER, &[("1.25", price)]);
     apply_all(&pool, &[bad("-1"), bad("-2"), bad("-1")]).await;
     assert_eq!(reasons(&pool).await.len(), 4);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn what_is_created_twice_by_external_events_counts_once(pool: PgPool) {
+async fn an_aggregate_created_twice_by_external_events_counts_once(pool: PgPool) {
     let again = |body, id| external(body, &[("-1\"", id)]);
     apply_all(&pool, &[external(PRODUCT, &[]), again(PRODUCT, "-2\"")]).await;
-    one_letter(&pool, "ProductCreated 77: event ").await;
+    assert_one_dead_letter(&pool, "ProductCreated 77: event ").await;
     assert_eq!(stock(&pool).await, 10);
-    // At once, in one batch and in two transactions.
+    // Concurrently, in one batch and in two transactions.
     let both = [external(ORDER, &[]), again(ORDER, "-2\"")];
     let reversed = [again(ORDER, "-3\""), external(ORDER, &[])];
     let (first, second) = tokio::join!(apply(&pool, &both), apply(&pool, &reversed));
@@ -131,42 +131,45 @@ async fn what_is_created_twice_by_external_events_counts_once(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn what_the_shop_has_is_not_created_from_outside_but_ours_is_applied_in_any_case(
+async fn external_events_do_not_create_own_aggregates_and_own_events_are_always_applied(
     pool: PgPool,
 ) {
-    apply_all(&pool, &[ours(product(77, 1, Some(10), 10)), ours(our_order(900))]).await;
+    apply_all(&pool, &[ours(product(77, 1, Some(10), 10)), ours(own_order(900))]).await;
     apply_all(&pool, &[external(PRODUCT, &[]), external(ORDER, &[])]).await;
-    let told = reasons(&pool).await;
-    assert!(told.len() == 2 && told[1].starts_with("OrderCreated 900: the shop has"), "{told:?}");
+    let found = reasons(&pool).await;
+    assert!(
+        found.len() == 2 && found[1].starts_with("OrderCreated 900: the shop has"),
+        "{found:?}"
+    );
     assert_eq!((stock(&pool).await, orders_of(&pool, 9).await), (9, 0));
 
     let (id, seen) =
         ("\"orderId\":900", "SELECT seen FROM topic_progress WHERE topic = 'order-events'");
     let before = number(&pool, seen).await;
     apply_all(&pool, &[external(ORDER, &[(id, "\"orderId\":901"), ("e-1", "e-9")])]).await;
-    apply_all(&pool, &[ours(our_order(901))]).await;
+    apply_all(&pool, &[ours(own_order(901))]).await;
     assert_eq!((orders_of(&pool, 9).await, orders_of(&pool, 7).await), (1, 2));
     assert_eq!(number(&pool, seen).await, before + 1);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn our_event_is_applied_though_an_external_one_took_its_id(pool: PgPool) {
-    let event = our_order(5);
+async fn an_own_event_is_applied_although_an_external_event_used_its_id(pool: PgPool) {
+    let event = own_order(5);
     let id = event.envelope.event_id.to_string();
     apply_all(&pool, &[external(PRODUCT, &[]), external(ORDER, &[("e-1", &id)])]).await;
     apply_all(&pool, &[ours(event.clone()), ours(event)]).await;
     assert_eq!((orders_of(&pool, 9).await, orders_of(&pool, 7).await), (1, 1));
-    // In one batch our event is applied, whatever its position.
-    let event = our_order(6);
+    // In one batch our own event is applied, whatever its position.
+    let event = own_order(6);
     let id = event.envelope.event_id.to_string();
     let taken = external(ORDER, &[("e-1", &id), ("900", "906")]);
     apply(&pool, &[taken, ours(event)]).await.unwrap();
-    one_letter(&pool, &format!("Event id {id} was used before")).await;
+    assert_one_dead_letter(&pool, &format!("Event id {id} was used before")).await;
     assert_eq!((orders_of(&pool, 9).await, orders_of(&pool, 7).await), (1, 2));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn an_update_may_come_before_the_order_that_it_is_about(pool: PgPool) {
+async fn a_status_update_may_arrive_before_its_order(pool: PgPool) {
     apply_all(&pool, &[external(PRODUCT, &[])]).await;
     let line = r#""items":[{"productId":77,"productName":"Mate","category":"Drinks","quantity":2,"price":1.25}]"#;
     let cancelled = external(

@@ -1,23 +1,21 @@
-//! The projections against a plain model: whatever commands a shop is given,
-//! and in whatever order and however often its events come, the views show what
-//! the shop's books say.
+//! Tests the projections against a model of a shop: after random commands, with events in any
+//! order and any repetition, the views show the state of the model.
 
+mod expected_views;
 mod shop;
-mod views;
 
 use crate::apply::apply;
 use crate::apply::database_tests::{clear, ours};
-use crate::incoming::Incoming;
+use crate::decoded_message::DecodedMessage;
+use expected_views::check;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use shared_events::{Event, Topic};
 use shop::{Command, Shop, commands};
 use sqlx::PgPool;
-use views::agree;
 
-/// A history and how its events come: `keys` shuffle them, and say which of
-/// them come twice; then they come in batches.
+/// Commands, keys that shuffle and repeat their events, and the size of batches.
 type Case = (Vec<Command>, Vec<u16>, usize);
 
 async fn holds(pool: &PgPool, (commands, keys, batch): &Case) -> Result<(), String> {
@@ -37,25 +35,25 @@ async fn holds(pool: &PgPool, (commands, keys, batch): &Case) -> Result<(), Stri
         // A queue holds one topic.
         for topic in Topic::ALL {
             let of_topic = batch.iter().filter(|(_, event)| event.payload.topic() == topic);
-            let deliveries: Vec<Incoming> =
+            let deliveries: Vec<DecodedMessage> =
                 of_topic.map(|(_, event)| ours((*event).clone())).collect();
             apply(pool, &deliveries).await.unwrap();
         }
     }
-    agree(pool, &shop).await
+    check(pool, &shop).await
 }
 
 mod database_tests {
     use super::*;
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn views_show_what_the_books_say_whatever_happened_and_however_it_came(pool: PgPool) {
+    async fn views_equal_the_model_after_any_commands_and_any_order_of_events(pool: PgPool) {
         let cases = (commands(), prop::collection::vec(any::<u16>(), 100), 1..30_usize);
         let mut runner = TestRunner::deterministic();
         for _ in 0..60 {
             let mut tree = cases.new_tree(&mut runner).unwrap();
             let Err(mut difference) = holds(&pool, &tree.current()).await else { continue };
-            // The simplest case that fails tells most.
+            // Find the simplest case that fails.
             let mut simplest = tree.current();
             let mut shrinking = tree.simplify();
             while shrinking {

@@ -1,4 +1,4 @@
-//! A shop that is nothing but its books, and the commands that it obeys.
+//! A model of a shop in memory, with the events that it publishes.
 
 use crate::projections::sample_events::event;
 use chrono::{DateTime, Utc};
@@ -9,8 +9,7 @@ use shared_events::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a shop may be told to do. Numbers that name something are taken modulo
-/// how many there are.
+/// A command. References to existing items are taken modulo their number.
 #[derive(Clone, Debug)]
 pub enum Command {
     CreateProduct { category: usize, price: u32, stock: Option<i32> },
@@ -48,14 +47,14 @@ pub fn commands() -> impl Strategy<Value = Vec<Command>> {
     prop::collection::vec(command, 1..80)
 }
 
-/// A product as the books have it.
+/// A product of the model.
 #[derive(Debug)]
 pub struct Product {
     pub state: ProductState,
     pub version: i64,
 }
 
-/// An order as the books have it.
+/// An order of the model.
 #[derive(Debug)]
 pub struct Order {
     pub id: i64,
@@ -67,7 +66,7 @@ pub struct Order {
     pub ordered_at: DateTime<Utc>,
 }
 
-/// A user as the books have it.
+/// A user of the model.
 #[derive(Debug)]
 pub struct User {
     pub state: UserState,
@@ -75,7 +74,7 @@ pub struct User {
     pub account: Option<AccountCreated>,
 }
 
-/// A shop with its books, and the events that it published.
+/// A shop with the events that it published.
 #[derive(Debug, Default)]
 pub struct Shop {
     pub products: Vec<Product>,
@@ -88,16 +87,16 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// The shop after it has obeyed.
+    /// The shop after these commands.
     pub fn after(commands: &[Command]) -> Self {
         let mut shop = Self::default();
         for command in commands {
-            shop.obey(command);
+            shop.execute(command);
         }
         shop
     }
 
-    fn obey(&mut self, command: &Command) {
+    fn execute(&mut self, command: &Command) {
         match command {
             Command::CreateProduct { category, price, stock } => {
                 let product_id = self.products.len() as i64 + 1;
@@ -137,7 +136,7 @@ impl Shop {
             Command::PlaceOrder { customer, lines } => self.place(*customer, lines),
             Command::Move { order, to } => self.advance(*order, *to),
             Command::CreateUser { name } => {
-                // Beside the customers who are no users.
+                // The lower ids are customers without a user.
                 let user_id = self.users.len() as i64 + 4;
                 let state = user_state(user_id, *name);
                 self.users.push(User { state: state.clone(), version: 1, account: None });
@@ -219,7 +218,7 @@ impl Shop {
         });
     }
 
-    /// Brings an order to a status, if its life allows it.
+    /// Changes the status of an order, if the lifecycle allows it.
     fn advance(&mut self, order: usize, new_status: OrderStatus) {
         let Some(order) = pick(&mut self.orders, order) else { return };
         if !order.status.successors().contains(&new_status) {
@@ -248,7 +247,7 @@ impl Shop {
         self.publish(version, Payload::OrderStatusUpdated(payload));
     }
 
-    /// Half an hour after the event before.
+    /// Publishes an event, half an hour after the previous one.
     fn publish(&mut self, version: i64, payload: Payload) -> DateTime<Utc> {
         let event = event(version, self.events.len() as i64 * 1800, payload);
         let time = event.envelope.timestamp;

@@ -1,18 +1,17 @@
-//! The newest of several values, whatever order they come in.
+//! Keeps the newest of several values, in whatever order they arrive.
 
 use shared_events::Event;
 use uuid::Uuid;
 
-/// The value that came with the newest event: that of the highest aggregate
-/// version. The event id settles a tie, which only external events can bring
-/// about.
+/// The value of the event with the highest aggregate version. Of equal versions, which only
+/// external events can have, the highest event id wins.
 #[derive(Debug)]
 pub struct Newest<T> {
-    /// None before any event.
+    /// None before the first event.
     pub value: Option<T>,
-    /// The event's aggregate version; 0 before any.
+    /// The aggregate version of the event; 0 before the first.
     pub version: i64,
-    /// The event's id; nil before any.
+    /// The id of the event; nil before the first.
     pub event_id: Uuid,
 }
 
@@ -23,7 +22,7 @@ impl<T> Default for Newest<T> {
 }
 
 impl<T> Newest<T> {
-    /// Takes the value that came with an event, if that is newer.
+    /// Replaces the value by that of a newer event.
     pub fn offer(&mut self, event: &Event, value: T) {
         let (version, event_id) = (event.envelope.aggregate_version, event.envelope.event_id);
         if (version, event_id) > (self.version, self.event_id) {

@@ -1,5 +1,4 @@
-//! `products_read_view`: the catalogue. What orders took from the stock is counted
-//! by `product_sales_view`.
+//! `products_read_view`: the catalogue. `product_sales_view` counts the stock that orders took.
 
 use super::newest::Newest;
 use chrono::{DateTime, Utc};
@@ -7,11 +6,11 @@ use shared_events::{Event, ProductState};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
-/// What a batch says of one product.
+/// The changes of one product in a batch.
 struct Change<'a> {
     state: Newest<&'a ProductState>,
-    /// Pieces put in.
-    stock: i64,
+    /// Sum of the stock deltas.
+    stock_delta: i64,
     updated_at: DateTime<Utc>,
 }
 
@@ -31,7 +30,7 @@ pub async fn apply(connection: &mut PgConnection, events: &[Event]) -> sqlx::Res
         &changes.values().map(|change| change.state.version).collect::<Vec<_>>(),
         &changes.values().map(|change| change.state.event_id).collect::<Vec<_>>(),
         &states().map(|state| state.is_some_and(|s| s.stock.is_some())).collect::<Vec<_>>(),
-        &changes.values().map(|change| change.stock).collect::<Vec<_>>(),
+        &changes.values().map(|change| change.stock_delta).collect::<Vec<_>>(),
         &changes.values().map(|change| change.updated_at).collect::<Vec<_>>(),
     )
     .execute(connection)
@@ -46,10 +45,10 @@ fn fold(events: &[Event]) -> BTreeMap<i64, Change<'_>> {
         let time = event.envelope.timestamp;
         let change = changes.entry(state.product_id).or_insert(Change {
             state: Newest::default(),
-            stock: 0,
+            stock_delta: 0,
             updated_at: time,
         });
-        change.stock += state.stock_delta;
+        change.stock_delta += state.stock_delta;
         change.state.offer(event, state);
         change.updated_at = time.max(change.updated_at);
     }
@@ -66,6 +65,6 @@ mod tests {
         let events = [product(1, 3, Some(9), -1), product(1, 1, Some(10), 10)];
         let changes = fold(&events);
         assert_eq!(changes[&1].state.value.unwrap().name, "Product 1.3");
-        assert_eq!(changes[&1].stock, 9);
+        assert_eq!(changes[&1].stock_delta, 9);
     }
 }

@@ -1,9 +1,7 @@
--- Brings products up to date: the state of the newest event stands, and every
--- delta counts.
+-- Updates products: the state is that of the newest event, and all stock deltas are added.
 --
--- $1 product; $2 to $4 name, category and price of the newest state; $5 and $6 its
--- version and event; $7 whether it tracks stock; $8 pieces to add; $9 time of the
--- newest event.
+-- $1 product; $2 to $4 name, category and price of the newest state; $5 and $6 its version and
+-- event id; $7 whether stock is tracked; $8 sum of the stock deltas; $9 time of the newest event.
 INSERT INTO products_read AS view
     (product_id, name, category, price, state_version, state_event, stock_tracked, stock_put_in,
      updated_at)

@@ -1,4 +1,4 @@
-//! Events for tests.
+//! Sample events for tests.
 
 use shared_events::{
     AccountCreated, Envelope, Event, Money, OrderCreated, OrderHeader, OrderLine, OrderStatus,
@@ -8,7 +8,7 @@ use trace_context::TraceParent;
 
 const HOUR: i64 = 3600;
 
-/// A line at a price.
+/// An order line.
 pub fn line(product_id: i64, category: &str, quantity: i32, price: &str) -> OrderLine {
     OrderLine {
         product_id,
@@ -21,7 +21,7 @@ pub fn line(product_id: i64, category: &str, quantity: i32, price: &str) -> Orde
     }
 }
 
-/// An order, placed half past an hour that its id gives.
+/// An order, placed one hour after the order with the previous id.
 pub fn order(order_id: i64, customer_id: i64, items: Vec<OrderLine>) -> Event {
     let total = order_total(&items).unwrap();
     let status = OrderStatus::Created;
@@ -38,14 +38,14 @@ pub fn order(order_id: i64, customer_id: i64, items: Vec<OrderLine>) -> Event {
     )
 }
 
-/// The change of an order's status, a day after it was placed.
+/// A status change of an order, a day after it was placed.
 pub fn status_update(
     order: &Event,
     version: i64,
     before: OrderStatus,
     after: OrderStatus,
 ) -> Event {
-    let Payload::OrderCreated(placed) = &order.payload else { panic!("not placed") };
+    let Payload::OrderCreated(placed) = &order.payload else { panic!("not an OrderCreated event") };
     let payload = Payload::OrderStatusUpdated(OrderStatusUpdated {
         order_id: placed.order_id,
         header: placed.header.clone(),
@@ -58,7 +58,7 @@ pub fn status_update(
     event(version, (placed.order_id + 24) * HOUR, payload)
 }
 
-/// A user as signed up (version 1) or changed.
+/// A created (version 1) or updated user.
 pub fn user(user_id: i64, version: i64) -> Event {
     let state = UserState {
         user_id,
@@ -70,7 +70,7 @@ pub fn user(user_id: i64, version: i64) -> Event {
     event(version, user_id * HOUR, payload)
 }
 
-/// An account; the version is the user's.
+/// An account. The version is that of the user.
 pub fn account(account_id: i64, user_id: i64, version: i64) -> Event {
     let account = AccountCreated {
         account_id,
@@ -83,7 +83,7 @@ pub fn account(account_id: i64, user_id: i64, version: i64) -> Event {
     event(version, user_id * HOUR, Payload::AccountCreated(account))
 }
 
-/// A product as created (version 1) or changed.
+/// A created (version 1) or updated product.
 pub fn product(product_id: i64, version: i64, stock: Option<i32>, stock_delta: i64) -> Event {
     let state = ProductState {
         product_id,
@@ -98,7 +98,7 @@ pub fn product(product_id: i64, version: i64, stock: Option<i32>, stock_delta: i
     event(version, product_id * HOUR, payload)
 }
 
-/// An event, so many seconds after all began.
+/// An event at a time in seconds after a fixed start.
 pub fn event(aggregate_version: i64, second: i64, payload: Payload) -> Event {
     let timestamp = chrono::DateTime::from_timestamp(1_750_000_000 + second, 0).unwrap();
     let trace = TraceParent::generate();

@@ -1,5 +1,4 @@
-//! `users_read`: each user as they stand, with the address of their newest
-//! account.
+//! `users_read`: each user with the address of the newest account.
 
 use super::newest::Newest;
 use chrono::{DateTime, Utc};
@@ -7,7 +6,7 @@ use shared_events::{AccountCreated, Event, Payload, UserState};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
-/// What a batch says of one user.
+/// The changes of one user in a batch.
 struct Change<'a> {
     state: Newest<&'a UserState>,
     account: Newest<&'a AccountCreated>,
@@ -49,15 +48,15 @@ fn fold(events: &[Event]) -> BTreeMap<i64, Change<'_>> {
     let mut changes = BTreeMap::new();
     for event in events {
         if let Some(state) = event.payload.user() {
-            touch(&mut changes, state.user_id, event).state.offer(event, state);
+            change_of(&mut changes, state.user_id, event).state.offer(event, state);
         } else if let Payload::AccountCreated(account) = &event.payload {
-            touch(&mut changes, account.user_id, event).account.offer(event, account);
+            change_of(&mut changes, account.user_id, event).account.offer(event, account);
         }
     }
     changes
 }
 
-fn touch<'a, 'm>(
+fn change_of<'a, 'm>(
     changes: &'m mut BTreeMap<i64, Change<'a>>,
     user_id: i64,
     event: &Event,
@@ -80,7 +79,7 @@ mod tests {
     use crate::projections::sample_events::{account, user};
 
     #[test]
-    fn the_newest_state_and_the_newest_account_stand() {
+    fn the_newest_state_and_the_newest_account_win() {
         let events = [account(12, 7, 5), user(7, 3), account(11, 7, 2), user(7, 1), user(7, 4)];
         let changes = fold(&events);
         assert_eq!(changes[&7].state.value.unwrap().name, "User 7.4");
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_alone_makes_no_state() {
+    fn an_account_alone_has_no_user_state() {
         assert!(fold(&[account(1, 7, 2)])[&7].state.value.is_none());
     }
 }

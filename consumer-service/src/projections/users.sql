@@ -1,9 +1,8 @@
--- Brings users up to date: of state and account, the newest of each stands.
+-- Updates users: the newest state and the newest account win, independently of each other.
 --
--- $1 user; $2 and $3 name and e-mail of the newest state, null if the batch has
--- none; $4 and $5 its version and event; $6 to $10 the newest account, null if
--- the batch has none; $11 and $12 its version and event; $13 and $14 times of
--- the first and the last event.
+-- $1 user; $2 and $3 name and e-mail of the newest state, null if the batch has none; $4 and $5
+-- its version and event id; $6 to $10 the newest account, null if the batch has none; $11 and
+-- $12 its version and event id; $13 and $14 times of the first and the last event.
 INSERT INTO users_read AS view
     (
         user_id, name, email, state_version, state_event, account_id, address1, city, state, zip,

@@ -1,9 +1,9 @@
--- Replaces the list of projections.
+-- Replaces the registered views.
 --
--- $1 places in the list; $2 views; $3 topics.
+-- $1 positions in the list; $2 views; $3 topics.
 WITH listed AS (
     SELECT * FROM unnest($1::integer[], $2::text[], $3::text[]) AS listed (place, view, topic)
-), gone AS (
+), removed AS (
     DELETE FROM projections
     WHERE (view, topic) NOT IN (SELECT view, topic FROM listed)
 )

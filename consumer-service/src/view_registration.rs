@@ -29,6 +29,6 @@ pub async fn write(pool: &PgPool) -> sqlx::Result<()> {
             topics.push(topic.name().to_owned());
         }
     }
-    sqlx::query_file!("src/registration.sql", &places, &names, &topics).execute(pool).await?;
+    sqlx::query_file!("src/view_registration.sql", &places, &names, &topics).execute(pool).await?;
     Ok(())
 }

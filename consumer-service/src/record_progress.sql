@@ -1,14 +1,15 @@
--- Notes the progress of a batch of one topic.
+-- Records the progress of a batch of one topic.
 --
--- $1 topic; $2 newest event time, may be null; $3 events applied; $4 events of
--- our own outbox dealt with for the first time; $5 and $6 watermarks: when
--- taken, and how many events were committed then.
+-- $1 topic; $2 time of the newest event, may be null; $3 number of applied events; $4 number
+-- of events of our own outbox processed for the first time; $5 and $6 watermarks: their times
+-- and numbers of committed events.
 --
--- The rows are there unless somebody has emptied the tables; then they begin anew.
+-- Missing rows are inserted, because an operator may have emptied the tables.
 WITH status AS (
     INSERT INTO sync_status AS status
         (id, last_processed_event_timestamp, events_applied, updated_at)
-    -- The clock of a command service may be ahead, and the time never goes back.
+    -- Limited to now: the clock of a command service may be ahead, and the time never goes
+    -- back.
     SELECT 1, least($2::timestamptz, now()), $3::bigint, clock_timestamp()
     WHERE $3 > 0
     ON CONFLICT (id) DO UPDATE
@@ -27,15 +28,15 @@ WITH status AS (
     SELECT taken_at, committed FROM watermarks WHERE topic = $1 ORDER BY taken_at DESC LIMIT 1
 ), arrived AS (
     INSERT INTO watermarks (topic, taken_at, committed)
-    -- One from the future would make a dead pipe look alive until then.
+    -- Limited to now: a future watermark would hide a broken pipeline until its time.
     SELECT $1, least(taken_at, now()), max(committed)
     FROM unnest($5::timestamptz[], $6::bigint[]) AS watermark (taken_at, committed)
     GROUP BY least(taken_at, now())
     ON CONFLICT DO NOTHING
 )
--- What has been reached tells nothing more, save the newest: its age shows that
--- watermarks arrive. Nor does a count above the newest: events that were counted have
--- been deleted from the outbox. Those of this batch are seen by the next one.
+-- Deletes reached watermarks except the newest, whose age shows that watermarks arrive. Also
+-- deletes watermarks with a higher count than the newest: counted events have been deleted
+-- from the outbox. Watermarks of this batch are deleted by a later batch.
 DELETE FROM watermarks
 USING progress, newest
 WHERE watermarks.topic = $1

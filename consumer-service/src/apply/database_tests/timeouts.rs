@@ -1,13 +1,13 @@
-//! Batches that take too long, or are dropped.
+//! Batches that time out or are cancelled.
 
-use super::{letters, ours, tea};
+use super::{dead_letters, ours, tea};
 use crate::apply::{Batch, LOCK, apply, apply_rest};
-use crate::incoming::Incoming;
+use crate::decoded_message::DecodedMessage;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 
-/// A trigger on each row of an order that waits for the duration given by an expression.
-async fn slow_orders(pool: &PgPool, seconds: &str) {
+/// Delays each insert of an order by the duration that an expression gives.
+async fn delay_orders(pool: &PgPool, seconds: &str) {
     let sql = format!(
         "CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
          $$ BEGIN PERFORM pg_sleep({seconds}); RETURN NEW; END $$;
@@ -24,30 +24,30 @@ async fn orders(pool: &PgPool) -> i64 {
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
 async fn a_batch_that_takes_too_long_is_applied_in_parts(pool: PgPool) {
     let options = (*pool.connect_options()).clone().options([("statement_timeout", "500ms")]);
-    let hasty = PgPoolOptions::new().connect_with(options).await.unwrap();
-    slow_orders(&pool, "0.2").await;
-    let deliveries: Vec<Incoming> = (1..=8).map(|id| ours(tea(id))).collect();
+    let short_timeout = PgPoolOptions::new().connect_with(options).await.unwrap();
+    delay_orders(&pool, "0.2").await;
+    let deliveries: Vec<DecodedMessage> = (1..=8).map(|id| ours(tea(id))).collect();
     let mut batch = Batch::new(&deliveries);
-    while let Err(error) = apply_rest(&hasty, &mut batch).await {
+    while let Err(error) = apply_rest(&short_timeout, &mut batch).await {
         assert!(error.to_string().contains("statement timeout"), "{error}");
     }
     assert_eq!(orders(&pool).await, 8);
 
     // An event that takes too long alone is retried, and the others are applied.
-    slow_orders(&pool, "CASE NEW.order_id WHEN 11 THEN 9 ELSE 0 END").await;
-    let deliveries: Vec<Incoming> = (11..=18).map(|id| ours(tea(id))).collect();
+    delay_orders(&pool, "CASE NEW.order_id WHEN 11 THEN 9 ELSE 0 END").await;
+    let deliveries: Vec<DecodedMessage> = (11..=18).map(|id| ours(tea(id))).collect();
     let mut batch = Batch::new(&deliveries);
     while orders(&pool).await < 15 {
-        apply_rest(&hasty, &mut batch).await.unwrap_err();
+        apply_rest(&short_timeout, &mut batch).await.unwrap_err();
     }
-    assert_eq!(letters(&pool).await, 0);
+    assert_eq!(dead_letters(&pool).await, 0);
     sqlx::query("DROP TRIGGER slow ON orders_read").execute(&pool).await.unwrap();
-    apply_rest(&hasty, &mut batch).await.unwrap();
-    assert_eq!((orders(&pool).await, letters(&pool).await), (16, 0));
+    apply_rest(&short_timeout, &mut batch).await.unwrap();
+    assert_eq!((orders(&pool).await, dead_letters(&pool).await), (16, 0));
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
-async fn a_batch_that_is_dropped_while_it_begins_leaves_no_transaction_open(pool: PgPool) {
+async fn a_batch_that_is_cancelled_at_its_begin_leaves_no_open_transaction(pool: PgPool) {
     let options = (*pool.connect_options()).clone();
     let single = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
     let mut operator = pool.begin().await.unwrap();

@@ -1,6 +1,6 @@
-//! What a delivery turns out to be.
+//! Decodes the messages of a queue.
 
-use crate::dead_letters::{defective, too_large, unreadable as reason};
+use crate::dead_letter_reasons::{defective, too_large, unreadable as reason};
 use crate::watermarks;
 use chrono::{DateTime, Utc};
 use lapin::message::Delivery;
@@ -13,18 +13,18 @@ use shared_events::{Attributes, Event, External, Topic, Watermark};
 use trace_context::TraceParent;
 use uuid::Uuid;
 
-/// A message, as far as it matters: as it came, or as a dead letter has kept it.
+/// A message as delivered, or as stored in a dead letter.
 #[derive(Clone, Debug)]
-pub struct Message {
-    /// Whether our publisher sent it, by our exchange.
+pub struct RawMessage {
+    /// Whether our publisher sent it through our exchange.
     pub is_from_publisher: bool,
-    /// Its AMQP properties.
+    /// The AMQP properties.
     pub properties: Properties,
-    /// The trace that its header names.
+    /// The trace of its header.
     pub trace: Option<TraceParent>,
-    /// The bytes.
+    /// The body.
     pub body: Vec<u8>,
-    /// What is wrong with it as an AMQP message.
+    /// The violation of AMQP, if any.
     pub defect: Option<Defect>,
 }
 
@@ -35,69 +35,69 @@ pub struct Properties {
     pub kind: Option<String>,
     /// The application that sent it.
     pub app_id: Option<String>,
-    /// How the bytes are encoded.
+    /// The encoding of the body.
     pub content_encoding: Option<String>,
     /// The message id.
     pub message_id: Option<String>,
-    /// The timestamp.
+    /// The time of sending.
     pub sent_at: Option<DateTime<Utc>>,
 }
 
-/// A delivery, read.
+/// A decoded message.
 #[derive(Clone, Debug)]
-pub struct Incoming {
-    /// The queue that it came from.
+pub struct DecodedMessage {
+    /// The topic of its queue.
     pub topic: Topic,
-    /// Whether it is a copy from our own outbox, which watermarks count.
+    /// Whether it comes from our own outbox. Watermarks count these messages.
     pub ours: bool,
     /// The AMQP properties of the message.
     pub properties: Properties,
-    /// The trace that it belongs to: by its header, else by the event.
+    /// The trace of its header, else of the event.
     pub trace: Option<TraceParent>,
-    /// The bytes as they came.
+    /// The body as delivered.
     pub body: Vec<u8>,
-    /// What is wrong with it as an AMQP message; it is unreadable then.
+    /// The violation of AMQP, if any. Such a message is unreadable.
     pub defect: Option<Defect>,
-    /// What they say.
+    /// The meaning of the body.
     pub content: Content,
     /// Of an external event: SHA-256 of its content.
     pub digest: Option<[u8; 32]>,
 }
 
-/// What the bytes of a delivery say.
+/// The meaning of a body.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// An event that can be applied.
     Event(Event),
-    /// How far the outbox had come.
+    /// The number of committed events at a time.
     Watermark(Watermark),
-    /// An invalid watermark. The next one follows within a second.
-    Dropped,
-    /// Nothing that can be applied.
+    /// An invalid watermark, which is ignored. The next one follows within a second.
+    InvalidWatermark,
+    /// Not an event that can be applied.
     Unreadable {
-        /// The event's id, as far as it can be made out.
+        /// The event id, if it is readable.
         event_id: Option<Uuid>,
-        /// Why, and what to do.
+        /// The cause and what to do.
         reason: String,
     },
 }
 
-impl From<Delivery> for Message {
+impl From<Delivery> for RawMessage {
     fn from(delivery: Delivery) -> Self {
-        let said = &delivery.properties;
+        let amqp = &delivery.properties;
         let text = |text: &Option<ShortString>| text.as_ref().map(|text| text.as_str().to_owned());
-        let seconds = said.timestamp().and_then(|seconds| i64::try_from(seconds).ok());
+        let seconds = amqp.timestamp().and_then(|seconds| i64::try_from(seconds).ok());
         let properties = Properties {
-            kind: text(said.kind()),
-            app_id: text(said.app_id()),
-            content_encoding: text(said.content_encoding()),
-            message_id: text(said.message_id()),
+            kind: text(amqp.kind()),
+            app_id: text(amqp.app_id()),
+            content_encoding: text(amqp.content_encoding()),
+            message_id: text(amqp.message_id()),
             sent_at: seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
         };
         Self {
             is_from_publisher: delivery.exchange.as_str() == EXCHANGE
                 && properties.app_id.as_deref() == Some(PUBLISHER),
-            trace: said.headers().as_ref().and_then(trace),
+            trace: amqp.headers().as_ref().and_then(trace),
             properties,
             body: delivery.data,
             defect: None,
@@ -114,10 +114,10 @@ fn trace(headers: &FieldTable) -> Option<TraceParent> {
     }
 }
 
-impl Incoming {
-    /// Reads a message from the queue of `topic` at the time `now`, by the database's clock.
-    pub fn read(topic: Topic, message: Message, now: DateTime<Utc>) -> Self {
-        let Message { is_from_publisher, properties, trace, body, defect } = message;
+impl DecodedMessage {
+    /// Decodes a message from the queue of `topic`. `now` is the time by the database's clock.
+    pub fn decode(topic: Topic, message: RawMessage, now: DateTime<Utc>) -> Self {
+        let RawMessage { is_from_publisher, properties, trace, body, defect } = message;
         let is_watermark = is_from_publisher && properties.kind.as_deref() == Some(Watermark::TYPE);
         let ours = is_from_publisher && !is_watermark;
         let attributes = Attributes {
@@ -132,35 +132,39 @@ impl Incoming {
             let event_id = Event::id_of(&body, attributes);
             (Content::Unreadable { event_id, reason: defective(defect, body.len()) }, None)
         } else if is_watermark {
-            (watermarks::read(topic, &body, now).map_or(Content::Dropped, Content::Watermark), None)
+            (
+                watermarks::read(topic, &body, now)
+                    .map_or(Content::InvalidWatermark, Content::Watermark),
+                None,
+            )
         } else {
             event(&body, ours, attributes, now)
         };
         let trace = trace.or(match &content {
             Content::Event(event) => event.envelope.traceparent,
-            Content::Watermark(_) | Content::Dropped | Content::Unreadable { .. } => None,
+            Content::Watermark(_) | Content::InvalidWatermark | Content::Unreadable { .. } => None,
         });
         Self { topic, ours, properties, trace, body, defect, content, digest }
     }
 
-    /// The event, if it could be read.
+    /// The event, if the message is one.
     pub fn event(&self) -> Option<&Event> {
         match &self.content {
             Content::Event(event) => Some(event),
-            Content::Watermark(_) | Content::Dropped | Content::Unreadable { .. } => None,
+            Content::Watermark(_) | Content::InvalidWatermark | Content::Unreadable { .. } => None,
         }
     }
 
-    /// The event's type, if it is known.
+    /// The event type, if the message is a readable event.
     pub fn event_type(&self) -> Option<&'static str> {
         self.event().map(|event| event.payload.event_type().name())
     }
 
-    /// The event's id, as far as it can be made out.
+    /// The event id, if it is readable.
     pub fn event_id(&self) -> Option<Uuid> {
         match &self.content {
             Content::Event(event) => Some(event.envelope.event_id),
-            Content::Watermark(_) | Content::Dropped => None,
+            Content::Watermark(_) | Content::InvalidWatermark => None,
             Content::Unreadable { event_id, .. } => *event_id,
         }
     }

@@ -1,8 +1,9 @@
--- Raises the time since when all events are remembered, and returns it; no row if there
--- is nothing to be forgotten yet, or events are known to be missing. The row is there
--- unless somebody has emptied the table.
+-- Raises the time since which all deduplication records are kept, and returns it. Returns no
+-- row if there is nothing to prune, or if events are known to be missing. A missing row is
+-- inserted, because an operator may have emptied the table.
 --
--- $1 since when, $2 its lowest id; $3 and $4 the same of what may be removed.
+-- $1 the new time, $2 the lowest event id of that time; $3 and $4 time and event id below
+-- which records may be pruned.
 INSERT INTO dedupe_memory AS memory (id, since, lowest_event_id)
 SELECT 1, $1::timestamptz, $2::uuid
 WHERE EXISTS (SELECT FROM processed_events WHERE event_id < $4 AND processed_at < $3)

@@ -1,5 +1,5 @@
--- What is known of event ids: whether they were processed, with the digest of an external
--- event; and the digests of the bytes of dead letters.
+-- Earlier uses of event ids: processed events, with the digest of an external event, and dead
+-- letters, with the digest of their bytes.
 --
 -- $1 event ids.
 SELECT event_id AS "event_id!", TRUE AS "processed!", digest

@@ -1,13 +1,15 @@
-//! Dead letters over HTTP, on the operations port.
+//! Administration of dead letters over HTTP, on the operations port.
 
-use super::redrive::{self, Outcome};
-use crate::announcement::Announcer;
+mod redrive;
+
+use crate::commit_notifier::CommitNotifier;
 use crate::metrics::DISCARDED;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use redrive::Outcome;
 use serde::Serialize;
 use service_runtime::openapi::Id;
 use service_runtime::paging::{self, PageOfIds, PageParameters};
@@ -22,15 +24,15 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-/// What handlers need.
+/// The state of the handlers.
 #[derive(Clone, Debug)]
-pub struct Letters {
+pub struct AdminState {
     pub pool: PgPool,
-    pub announcer: Announcer,
+    pub notifier: CommitNotifier,
 }
 
 /// The routes for administrators.
-pub fn routes() -> OpenApiRouter<Letters> {
+pub fn routes() -> OpenApiRouter<AdminState> {
     OpenApiRouter::default()
         .routes(routes!(list))
         .routes(routes!(show, discard))
@@ -133,10 +135,10 @@ refusals! {
     operation_id = "listDeadLetters",
     tag = ADMINISTRATION,
     params(PageParameters),
-    responses((status = 200, description = "A page of dead letters.", body = Vec<Summary>), NoList)
+    responses((status = 200, description = "A page of dead state.", body = Vec<Summary>), NoList)
 )]
 async fn list(
-    State(letters): State<Letters>,
+    State(state): State<AdminState>,
     mut parameters: Parameters,
 ) -> Result<Response, Problem> {
     let page = PageOfIds::read(&mut parameters);
@@ -153,7 +155,7 @@ async fn list(
         page.from,
         page.limit + 1,
     )
-    .fetch_all(&letters.pool)
+    .fetch_all(&state.pool)
     .await?;
     Ok(paging::page(rows, page.limit, |letter| letter.id))
 }
@@ -167,7 +169,7 @@ async fn list(
     params(("id" = Id, Path, description = "The dead letter.", example = 1)),
     responses((status = 200, description = "The dead letter.", body = Whole), NotFound)
 )]
-async fn show(State(letters): State<Letters>, id: Segment) -> Result<Json<Whole>, Problem> {
+async fn show(State(state): State<AdminState>, id: Segment) -> Result<Json<Whole>, Problem> {
     let id = id.id("Invalid dead letter id")?;
     let row = sqlx::query!(
         r#"SELECT event_id, queue, reason, ours, parked_at, message_id, sent_at, body, properties,
@@ -176,7 +178,7 @@ async fn show(State(letters): State<Letters>, id: Segment) -> Result<Json<Whole>
            WHERE id = $1"#,
         id,
     )
-    .fetch_optional(&letters.pool)
+    .fetch_optional(&state.pool)
     .await?
     .ok_or_else(|| not_found(id))?;
     let (body, body_hex) = match String::from_utf8(row.body) {
@@ -216,7 +218,7 @@ fn hex(bytes: &[u8]) -> String {
     responses((status = 200, description = "The outcome.", body = Done), NotApplied)
 )]
 async fn redrive_one(
-    State(letters): State<Letters>,
+    State(state): State<AdminState>,
     id: Segment,
     mut parameters: Parameters,
 ) -> Result<Json<Done>, Problem> {
@@ -226,8 +228,8 @@ async fn redrive_one(
         .optional("anyway", |text| text.parse().map_err(|_| "must be true or false".into()))
         .unwrap_or(false);
     parameters.check()?;
-    let pool = letters.pool.clone();
-    // In a task of its own, so that it goes on to its end when the client leaves.
+    let pool = state.pool.clone();
+    // In a task of its own, which completes when the client disconnects.
     let redriving = trace::spawn(async move { redrive::redrive(&pool, id, anyway).await });
     let outcome = match redriving.await.map_err(|_| Problem::internal(&"redriving panicked"))?? {
         Outcome::NotFound => return Err(not_found(id)),
@@ -237,7 +239,7 @@ async fn redrive_one(
         Outcome::Applied => "applied",
         Outcome::KnownAlready => "had been applied already",
     };
-    letters.announcer.announce();
+    state.notifier.notify();
     tracing::info!("dead letter {id}: {outcome}");
     Ok(Json(Done { id, outcome }))
 }
@@ -251,11 +253,11 @@ async fn redrive_one(
     params(("id" = Id, Path, description = "The dead letter.", example = 1)),
     responses((status = 200, description = "The outcome.", body = Done), NotFound)
 )]
-async fn discard(State(letters): State<Letters>, id: Segment) -> Result<Json<Done>, Problem> {
+async fn discard(State(state): State<AdminState>, id: Segment) -> Result<Json<Done>, Problem> {
     let id = id.id("Invalid dead letter id")?;
-    // Without BEGIN, so that nothing is left open if the client leaves.
+    // Without BEGIN, so that no transaction stays open when the client disconnects.
     let deleted = sqlx::query!("DELETE FROM dead_letters WHERE id = $1", id)
-        .execute(&letters.pool)
+        .execute(&state.pool)
         .await?
         .rows_affected();
     if deleted == 0 {

@@ -1,0 +1,115 @@
+//! Redrives dead letters: applies them again.
+
+use crate::apply::{self, AgeLimit};
+use crate::dead_letter_reasons::refused_by_database;
+use crate::dead_letters::storable;
+use crate::decoded_message::{Content, DecodedMessage, Properties, RawMessage};
+use crate::external;
+use crate::metrics::{REDRIVES, Redrive};
+use service_runtime::clock::database_now;
+use service_runtime::postgres::TransactionConnection;
+use shared_events::Topic;
+use sqlx::{Connection, PgConnection, PgPool};
+
+/// The result of a redrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// There is no such dead stored.
+    NotFound,
+    /// Its event is applied, and the dead letter is deleted.
+    Applied,
+    /// Its event was applied before, and the dead letter is deleted.
+    KnownAlready,
+    /// It cannot be applied for this reason.
+    Refused(String),
+}
+
+impl Outcome {
+    /// The label of the metric; none if there was nothing to apply.
+    const fn counted(&self) -> Option<Redrive> {
+        match self {
+            Self::NotFound => None,
+            Self::Applied => Some(Redrive::Applied),
+            Self::KnownAlready => Some(Redrive::Known),
+            Self::Refused(_) => Some(Redrive::Refused),
+        }
+    }
+}
+
+/// Applies the event of a dead letter and deletes the dead letter in one transaction. An event
+/// older than the deduplication records may have been applied before and is only applied with
+/// `anyway`.
+///
+/// # Errors
+/// If the database failed. The dead letter is unchanged then.
+pub async fn redrive(pool: &PgPool, id: i64, anyway: bool) -> sqlx::Result<Outcome> {
+    let outcome = match try_to_apply(pool, id, anyway).await {
+        Err(error) if apply::is_bad_data(&error) => Outcome::Refused(refused_by_database(&error)),
+        outcome => outcome?,
+    };
+    if let Outcome::Refused(reason) = &outcome {
+        sqlx::query!("UPDATE dead_letters SET reason = $2 WHERE id = $1", id, storable(reason))
+            .execute(pool)
+            .await?;
+    }
+    if let Some(counted) = outcome.counted() {
+        REDRIVES.add_to(counted, 1);
+    }
+    Ok(outcome)
+}
+
+async fn try_to_apply(pool: &PgPool, id: i64, anyway: bool) -> sqlx::Result<Outcome> {
+    let mut connection = TransactionConnection::acquire(pool).await?;
+    let outcome = apply::in_time(apply_on(&mut connection, id, anyway)).await?;
+    connection.done();
+    Ok(outcome)
+}
+
+async fn apply_on(connection: &mut PgConnection, id: i64, anyway: bool) -> sqlx::Result<Outcome> {
+    let mut transaction = connection.begin_with(apply::BEGIN_EXCLUSIVE).await?;
+    let stored = sqlx::query!(
+        "SELECT event_id, queue, reason, body, body_bytes, ours, forgotten, message_id, sent_at, kind,
+                app_id, content_encoding
+         FROM dead_letters
+         WHERE id = $1
+         FOR UPDATE",
+        id,
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some(stored) = stored else { return Ok(Outcome::NotFound) };
+    let Ok(topic) = stored.queue.parse::<Topic>() else {
+        return Ok(Outcome::Refused(format!("its queue {:?} is unknown", stored.queue)));
+    };
+    if stored.body_bytes.is_some() {
+        return Ok(Outcome::Refused(stored.reason));
+    }
+    let message = RawMessage {
+        is_from_publisher: stored.ours,
+        properties: Properties {
+            kind: stored.kind,
+            app_id: stored.app_id,
+            content_encoding: stored.content_encoding,
+            // The event id, if known: characters of a stored message id may be replaced.
+            message_id: stored.event_id.map(|id| id.to_string()).or(stored.message_id),
+            sent_at: stored.sent_at,
+        },
+        trace: None,
+        body: stored.body,
+        defect: None,
+    };
+    let batch = [DecodedMessage::decode(topic, message, database_now())];
+    let batch = external::check(&mut transaction, &batch).await?;
+    if let [DecodedMessage { content: Content::Unreadable { reason, .. }, .. }] = &*batch {
+        return Ok(Outcome::Refused(reason.clone()));
+    }
+    if stored.forgotten && !anyway {
+        return Ok(Outcome::Refused(stored.reason));
+    }
+    // Any other dead letter was not applied, else it would be deleted.
+    let applied = apply::apply_in(&mut transaction, &batch, AgeLimit::Ignored).await?;
+    sqlx::query!("DELETE FROM dead_letters WHERE id = $1", id).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    applied.count(topic);
+    Ok(if applied.events == 0 { Outcome::KnownAlready } else { Outcome::Applied })
+}

@@ -1,0 +1,164 @@
+//! Compares the views with the state of the model.
+
+use super::shop::{Order, Product, Shop, User};
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use shared_events::views::{Dimension, Figure, Measure, SALES_VIEWS, SalesView};
+use shared_events::{OrderLine, OrderStatus};
+use sqlx::{AssertSqlSafe, PgPool};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+/// Rows as text: the values of the key, with those of the measures.
+type Rows = BTreeMap<Vec<String>, Vec<String>>;
+
+/// Compares every view with the model.
+pub async fn check(pool: &PgPool, shop: &Shop) -> Result<(), String> {
+    for view in &SALES_VIEWS {
+        compare(view.view.name, &shown_sales(pool, view).await, &expected_sales(shop, view))?;
+    }
+    check_state(pool, shop).await
+}
+
+fn compare<T: PartialEq + Debug>(view: &str, shown: &T, expected: &T) -> Result<(), String> {
+    if shown == expected {
+        Ok(())
+    } else {
+        Err(format!("{view} shows\n{shown:?}\ninstead of\n{expected:?}"))
+    }
+}
+
+/// The model does not know when stock moved.
+fn measures(view: &SalesView) -> impl Iterator<Item = &(Measure, &'static str)> {
+    view.measures.iter().filter(|(measure, _)| *measure != Measure::StockMovedAt)
+}
+
+async fn shown_sales(pool: &PgPool, view: &SalesView) -> Rows {
+    let seconds = |column: &str| format!("extract(epoch FROM {column})::bigint::text");
+    let key =
+        view.dimensions.iter().zip(view.view.key).map(|(dimension, column)| match dimension {
+            Dimension::Hour => seconds(column),
+            _ => format!("{column}::text"),
+        });
+    let values = measures(view).map(|(measure, column)| match measure {
+        Measure::LastOrderDate => format!("coalesce({}, '')", seconds(column)),
+        _ => format!("trim_scale({column}::numeric)::text"),
+    });
+    let [key, values] = [key.collect::<Vec<_>>(), values.collect()].map(|list| list.join(", "));
+    let sql = format!("SELECT ARRAY[{key}], ARRAY[{values}] FROM {}", view.view.name);
+    sqlx::query_as(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap().into_iter().collect()
+}
+
+fn expected_sales(shop: &Shop, view: &SalesView) -> Rows {
+    let mut lines: BTreeMap<Vec<String>, Vec<(&Order, &OrderLine)>> = BTreeMap::new();
+    for order in &shop.orders {
+        for line in &order.lines {
+            lines.entry(key(view, order, line)).or_default().push((order, line));
+        }
+    }
+    match view.dimensions {
+        [Dimension::Category] => shop.categories.iter().for_each(|category| {
+            lines.entry(vec![category.clone()]).or_default();
+        }),
+        [Dimension::Customer] => shop.users.iter().for_each(|user| {
+            lines.entry(vec![user.state.user_id.to_string()]).or_default();
+        }),
+        _ => {}
+    }
+    let values = |lines: &[(&Order, &OrderLine)]| {
+        measures(view).map(|(measure, _)| value(*measure, lines)).collect()
+    };
+    lines.into_iter().map(|(key, lines)| (key, values(&lines))).collect()
+}
+
+fn key(view: &SalesView, order: &Order, line: &OrderLine) -> Vec<String> {
+    let value = |dimension: &Dimension| match dimension {
+        Dimension::Product => line.product_id.to_string(),
+        Dimension::Category => line.category.clone(),
+        Dimension::Customer => order.customer.to_string(),
+        Dimension::Hour => (order.ordered_at.timestamp() / 3600 * 3600).to_string(),
+    };
+    view.dimensions.iter().map(value).collect()
+}
+
+fn value(measure: Measure, lines: &[(&Order, &OrderLine)]) -> String {
+    use OrderStatus::{Cancelled, Refunded};
+    let sum = |figure: Figure, counts: &dyn Fn(OrderStatus) -> bool| {
+        let lines = lines.iter().filter(|(order, _)| counts(order.status));
+        match figure {
+            Figure::Quantity => lines.map(|(_, line)| line.quantity).sum::<i32>().to_string(),
+            Figure::Revenue => {
+                let amount = |line: &OrderLine| line.amount().unwrap().as_decimal();
+                lines.map(|(_, line)| amount(line)).sum::<Decimal>().normalize().to_string()
+            }
+            Figure::Orders => {
+                let mut ids: Vec<i64> = lines.map(|(order, _)| order.id).collect();
+                ids.dedup();
+                ids.len().to_string()
+            }
+        }
+    };
+    match measure {
+        Measure::Total(figure) => sum(figure, &|status| !matches!(status, Cancelled | Refunded)),
+        Measure::Cancelled(figure) => sum(figure, &|status| status == Cancelled),
+        Measure::Refunded(figure) => sum(figure, &|status| status == Refunded),
+        Measure::StockTaken => {
+            let taken = lines.iter().map(|(order, line)| match order.status {
+                Cancelled => line.stock_taken() - line.stock_returned(),
+                _ => line.stock_taken(),
+            });
+            taken.sum::<i32>().to_string()
+        }
+        Measure::LastOrderDate => {
+            let last = lines.iter().map(|(order, _)| order.ordered_at.timestamp()).max();
+            last.map(|second| second.to_string()).unwrap_or_default()
+        }
+        Measure::StockMovedAt => String::new(),
+    }
+}
+
+async fn check_state(pool: &PgPool, shop: &Shop) -> Result<(), String> {
+    let shown: Vec<(i64, String, String, Decimal, Option<i64>)> = sqlx::query_as(
+        "SELECT product_id, name, category, price, stock FROM products_read_view ORDER BY 1",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    let expected = shop.products.iter().map(|Product { state, .. }| {
+        let stock = state.stock.map(i64::from);
+        let (name, category) = (state.name.clone(), state.category.clone());
+        (state.product_id, name, category, state.price.as_decimal(), stock)
+    });
+    compare("products_read_view", &shown, &expected.collect())?;
+
+    let shown: Vec<(i64, i64, Decimal, String, DateTime<Utc>, String)> = sqlx::query_as(
+        "SELECT order_id, customer_id, total, status, created_at, items::text
+         FROM orders_read ORDER BY 1",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    let shown: Vec<_> = shown
+        .into_iter()
+        .map(|(id, customer, total, status, ordered_at, items)| {
+            let lines: Vec<OrderLine> = serde_json::from_str(&items).unwrap();
+            (id, customer, total, status, ordered_at, lines)
+        })
+        .collect();
+    let expected = shop.orders.iter().map(|order| {
+        let (status, lines) = (order.status.to_string(), order.lines.clone());
+        (order.id, order.customer, order.total.as_decimal(), status, order.ordered_at, lines)
+    });
+    compare("orders_read", &shown, &expected.collect())?;
+
+    let shown: Vec<(i64, String, String, Option<String>)> =
+        sqlx::query_as("SELECT user_id, name, email, address1 FROM users_read ORDER BY 1")
+            .fetch_all(pool)
+            .await
+            .unwrap();
+    let expected = shop.users.iter().map(|User { state, account, .. }| {
+        let address = account.as_ref().map(|account| account.address1.clone());
+        (state.user_id, state.name.clone(), state.email.clone(), address)
+    });
+    compare("users_read", &shown, &expected.collect())
+}
