@@ -1,4 +1,4 @@
-//! The read database, as this service uses it.
+//! Connections to the read database.
 
 use crate::views::ByKey;
 use axum::extract::FromRef;
@@ -9,29 +9,29 @@ use sqlx::postgres::PgConnectOptions;
 /// Connections for lists.
 const LIST_CONNECTIONS: u32 = 5;
 
-/// Connections that can only read.
+/// Read-only connections.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// For all but lists, with plans that are kept.
+    /// For all queries except lists, with cached plans.
     pool: PgPool,
     lists: Lists,
     by_key: ByKey,
 }
 
-/// Connections that plan every statement anew, for the parameters given: so a
-/// filter that is not asked for costs nothing, and one that is finds its index.
+/// Connections that plan each execution of a statement for its parameters, so that an unused
+/// filter costs nothing and a used one finds its index.
 #[derive(Clone, Debug)]
 pub struct Lists(pub PgPool);
 
 impl Database {
-    /// Connects when first used; `connections` is the limit of those that
-    /// are not for lists.
+    /// Connects on first use. `connections` is the limit of connections for queries other than
+    /// lists.
     pub fn new(options: &PgConnectOptions, connections: u32) -> Self {
         let options = options.clone().options([
             ("default_transaction_read_only", "on"),
-            // Every answer is short; compiling its statement would take longer.
+            // Results are small, so compiling a statement takes longer than running it.
             ("jit", "off"),
-            // Nobody waits longer than that for an answer.
+            // No request waits longer.
             ("statement_timeout", "10s"),
         ]);
         let lists = options.clone().options([("plan_cache_mode", "force_custom_plan")]);
@@ -41,12 +41,12 @@ impl Database {
         )
     }
 
-    /// The connections for all but lists.
+    /// The connections for all queries except lists.
     pub fn pool(&self) -> PgPool {
         self.pool.clone()
     }
 
-    /// By connections for lists and for all else.
+    /// Uses one pool for lists and one for all other queries.
     pub fn of(pool: PgPool, lists: PgPool) -> Self {
         Self { by_key: ByKey::new(&pool), pool, lists: Lists(lists) }
     }

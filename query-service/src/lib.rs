@@ -1,21 +1,21 @@
-//! The query service: analytics and lists, read from the views.
+//! The query service: answers queries from the views of the read database.
 
-mod arrivals;
 mod config;
 mod database;
-mod freshness;
+mod event_waiting;
 mod lookup;
 mod metrics;
 mod openapi;
 mod read_probe;
 mod read_your_writes;
 mod router;
+mod sync_status;
 mod topology;
 mod views;
 
-use arrivals::Arrivals;
 pub use config::Config;
 use database::Database;
+use event_waiting::EventWaiting;
 pub use openapi::{openapi, operations_openapi};
 use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
@@ -24,7 +24,7 @@ use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, recovery, sessions, telemetry};
 use utoipa_axum::router::OpenApiRouter;
 
-/// Runs the service until it is told to stop.
+/// Runs the service until shutdown.
 ///
 /// # Errors
 /// The service cannot start, or one of its tasks failed.
@@ -37,7 +37,7 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
 
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();
-    // Before anything is measured, such as the parts of health.
+    // Before the first measurement, such as those of health.
     let metrics = metrics::install(shutdown.clone())?;
     let health = Health::default();
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
@@ -45,8 +45,8 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
         openapi::OPERATIONS.guarded(&guard, &health, metrics, OpenApiRouter::default());
     let database = Database::new(&config.database, config.connections);
 
-    let (arrivals, watching) = Arrivals::watch(&database.pool(), shutdown.clone());
-    tasks.spawn("arrivals", async move {
+    let (event_waiting, watching) = EventWaiting::watch(&database.pool(), shutdown.clone());
+    tasks.spawn("event waiting", async move {
         watching.await;
         Ok(())
     });
@@ -58,13 +58,13 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
         Ok(())
     });
 
-    let freshness = freshness::watch(database.pool(), shutdown.clone());
-    tasks.spawn("freshness", async move {
-        freshness.await;
+    let lag = sync_status::watch(database.pool(), shutdown.clone());
+    tasks.spawn("sync status", async move {
+        lag.await;
         Ok(())
     });
 
-    let api = openapi::API.guarded(&guard, &health, router::served(database, arrivals))?;
+    let api = openapi::API.guarded(&guard, &health, router::served(database, event_waiting))?;
     let address = (config.address, config.port).into();
     tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
     let address = (config.common.operations_address, config.operations_port).into();

@@ -1,10 +1,10 @@
-//! Answers that show what the client has done: `?after=<event id>`.
+//! Read-your-writes consistency: `?after=<event id>`.
 //!
-//! An accepted command names its event in `X-Event-Id`. A query that names it waits
-//! until the views show it, for a bounded time; past that the answer says that it is
-//! stale.
+//! An accepted command returns its event id in `X-Event-Id`. A query that passes this id waits
+//! until the views show the event, for a bounded time. After that time the response is marked
+//! as stale, or 504 if `strict` is set.
 
-use crate::arrivals::{Arrival, Arrivals};
+use crate::event_waiting::{EventState, EventWaiting};
 use crate::metrics::{READ_YOUR_WRITES, READ_YOUR_WRITES_WAIT, Wait};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -19,46 +19,46 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Longest wait, in milliseconds: less than any request may take.
+/// Longest wait in milliseconds, shorter than the request timeout.
 const MAX_WAIT: i64 = 10_000;
 
-/// The wait, in milliseconds, unless the client says another.
+/// Default wait in milliseconds.
 const DEFAULT_WAIT: i64 = 1_000;
 
-/// Says that the answer does not show the event that was asked for.
+/// Marks a response that does not show the requested event.
 const STALE: HeaderName = HeaderName::from_static("x-stale");
 
-/// Parameters, and the headers that stand in for them.
+/// Query parameters and the equivalent headers.
 const AFTER: (&str, &str) = ("after", "x-after-event");
 const WAIT: (&str, &str) = ("wait", "x-wait");
 const STRICT: (&str, &str) = ("strict", "x-strict");
 
-/// What a client wants to see.
+/// The consistency that a request demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Wish {
+struct Consistency {
     event_id: Uuid,
     wait: Duration,
-    /// Rather no answer than one that does not show it.
+    /// Return 504 instead of a stale response.
     is_strict: bool,
 }
 
-/// Has a query that names an event wait for it.
-pub async fn wait(State(arrivals): State<Arrivals>, request: Request, next: Next) -> Response {
-    let wish = match Wish::of(&request) {
-        Ok(Some(wish)) => wish,
+/// Middleware: delays a query until the views show its event.
+pub async fn wait(State(waiting): State<EventWaiting>, request: Request, next: Next) -> Response {
+    let consistency = match Consistency::of(&request) {
+        Ok(Some(consistency)) => consistency,
         Ok(None) => return next.run(request).await,
         Err(problem) => return problem.into_response(),
     };
     let began = Instant::now();
-    let arrival = arrivals.wait(wish.event_id, began + wish.wait).await;
+    let state = waiting.wait(consistency.event_id, began + consistency.wait).await;
     let held_back = began.elapsed();
     READ_YOUR_WRITES_WAIT.record(held_back.as_secs_f64());
-    READ_YOUR_WRITES.add_to(result(&arrival, wish), 1);
-    let mut response = match arrival {
+    READ_YOUR_WRITES.add_to(result(&state, consistency), 1);
+    let mut response = match state {
         Err(problem) => problem.into_response(),
-        Ok(Arrival::Shown) => next.run(request).await,
-        Ok(arrival) if wish.is_strict => not_shown(wish, arrival).into_response(),
-        Ok(Arrival::Parked | Arrival::Awaited) => {
+        Ok(EventState::Applied) => next.run(request).await,
+        Ok(state) if consistency.is_strict => not_shown(consistency, state).into_response(),
+        Ok(EventState::DeadLetter | EventState::Pending) => {
             let mut response = next.run(request).await;
             response.headers_mut().insert(STALE, HeaderValue::from_static("true"));
             response
@@ -68,22 +68,22 @@ pub async fn wait(State(arrivals): State<Arrivals>, request: Request, next: Next
     response
 }
 
-/// What a wait came to, as the metric has it.
-fn result(arrival: &Result<Arrival, Problem>, wish: Wish) -> Wait {
-    match arrival {
+/// The result of a wait, for the metric.
+fn result(state: &Result<EventState, Problem>, consistency: Consistency) -> Wait {
+    match state {
         Err(_) => Wait::Failed,
-        Ok(Arrival::Shown) => Wait::Shown,
-        Ok(_) if wish.is_strict => Wait::Refused,
-        Ok(Arrival::Parked | Arrival::Awaited) => Wait::Stale,
+        Ok(EventState::Applied) => Wait::Shown,
+        Ok(_) if consistency.is_strict => Wait::Refused,
+        Ok(EventState::DeadLetter | EventState::Pending) => Wait::Stale,
     }
 }
 
-fn not_shown(Wish { event_id, wait, .. }: Wish, arrival: Arrival) -> Problem {
-    let detail = match arrival {
-        Arrival::Parked => format!(
+fn not_shown(Consistency { event_id, wait, .. }: Consistency, state: EventState) -> Problem {
+    let detail = match state {
+        EventState::DeadLetter => format!(
             "Event {event_id} could not be applied and is a dead letter: tell the operator."
         ),
-        Arrival::Shown | Arrival::Awaited => format!(
+        EventState::Applied | EventState::Pending => format!(
             "Event {event_id} is not in the views after {} ms. Ask again.",
             wait.as_millis()
         ),
@@ -91,19 +91,19 @@ fn not_shown(Wish { event_id, wait, .. }: Wish, arrival: Arrival) -> Problem {
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "Not visible yet").detail(detail)
 }
 
-impl Wish {
-    /// What a request says; none if it names no event.
+impl Consistency {
+    /// Reads a request; none if it passes no event id.
     ///
     /// # Errors
-    /// 400, with everything that is wrong.
+    /// 400 with all invalid parameters.
     fn of(request: &Request) -> Result<Option<Self>, Problem> {
         let headers = request.headers();
         let query = request.uri().query().unwrap_or_default();
-        // Most requests have none, and pay no more than that.
-        let is_there = |(parameter, header): (&str, &str)| {
+        // Most requests have none and skip the parsing below.
+        let is_present = |(parameter, header): (&str, &str)| {
             query.contains(parameter) || headers.contains_key(header)
         };
-        if ![AFTER, WAIT, STRICT].into_iter().any(is_there) {
+        if ![AFTER, WAIT, STRICT].into_iter().any(is_present) {
             return Ok(None);
         }
         let mut parameters = Parameters::of(request.uri())?;
@@ -117,8 +117,8 @@ impl Wish {
     }
 }
 
-/// Reads what may be given by a parameter, by a header, or by both: then the parameter
-/// wins, but the header must make sense, too.
+/// Reads a value from a parameter or its header. If both are present, both must be valid, and
+/// the parameter wins.
 fn read<T>(
     parameters: &mut Parameters,
     headers: &HeaderMap,
@@ -126,7 +126,7 @@ fn read<T>(
     parse: fn(&str) -> Result<T, Cow<'static, str>>,
 ) -> Option<T> {
     let by_header = headers.get(header).map(|value| {
-        // One that is no text is none of the texts that it could be.
+        // A header that is not a string is refused like an empty one.
         parse(value.to_str().unwrap_or_default())
     });
     let by_header =
@@ -149,39 +149,39 @@ mod tests {
 
     const ID: &str = "0190a000-0000-7000-8000-00000000002a";
 
-    fn wish(path: &str, headers: &[(&str, &str)]) -> Result<Option<Wish>, Problem> {
+    fn consistency(path: &str, headers: &[(&str, &str)]) -> Result<Option<Consistency>, Problem> {
         let request = Request::get(path);
         let request =
             headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        Wish::of(&request.body(Body::empty()).unwrap())
+        Consistency::of(&request.body(Body::empty()).unwrap())
     }
 
     #[test]
-    fn parameters_and_headers_mean_the_same_and_parameters_win() {
-        let expected = Wish {
+    fn parameters_and_headers_are_equivalent_and_parameters_win() {
+        let expected = Consistency {
             event_id: ID.parse().unwrap(),
             wait: Duration::from_millis(50),
             is_strict: true,
         };
         let all = [("x-after-event", ID), ("x-wait", "50"), ("x-strict", "true")];
         let path = format!("/api/products?after={ID}&wait=50&strict=true");
-        assert_eq!(wish(&path, &[]).unwrap(), Some(expected));
-        assert_eq!(wish("/api/products", &all).unwrap(), Some(expected));
-        assert_eq!(wish(&path, &[("x-wait", "70")]).unwrap(), Some(expected));
-        let plain = wish(&format!("/?after={ID}"), &[]).unwrap().unwrap();
+        assert_eq!(consistency(&path, &[]).unwrap(), Some(expected));
+        assert_eq!(consistency("/api/products", &all).unwrap(), Some(expected));
+        assert_eq!(consistency(&path, &[("x-wait", "70")]).unwrap(), Some(expected));
+        let plain = consistency(&format!("/?after={ID}"), &[]).unwrap().unwrap();
         assert_eq!((plain.wait, plain.is_strict), (Duration::from_secs(1), false));
     }
 
     #[test]
-    fn whoever_names_no_event_waits_for_none() {
+    fn a_request_without_event_id_does_not_wait() {
         for path in ["/", "/api/products?wait=50", "/api/orders?limit=x&looks=after"] {
-            assert_eq!(wish(path, &[]).unwrap(), None, "{path}");
+            assert_eq!(consistency(path, &[]).unwrap(), None, "{path}");
         }
-        assert_eq!(wish("/?wait=50", &[("x-strict", "true")]).unwrap(), None);
+        assert_eq!(consistency("/?wait=50", &[("x-strict", "true")]).unwrap(), None);
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn invalid_values_are_refused() {
         for query in [
             "after=",
             "after=7",
@@ -192,14 +192,14 @@ mod tests {
             "strict=1",
         ] {
             let path = format!("/?{}", query.replace("ID", ID));
-            assert!(wish(&path, &[]).is_err(), "{query}");
+            assert!(consistency(&path, &[]).is_err(), "{query}");
         }
         let path = format!("/?after={ID}&wait=50&strict=true");
         for (header, value) in
             [("x-after-event", "7"), ("x-wait", "10001"), ("x-strict", ""), ("x-wait", "5é")]
         {
-            assert!(wish(&path, &[(header, value)]).is_err(), "{header}: {value}");
-            assert!(wish("/", &[(header, value)]).is_err(), "{header}: {value}");
+            assert!(consistency(&path, &[(header, value)]).is_err(), "{header}: {value}");
+            assert!(consistency("/", &[(header, value)]).is_err(), "{header}: {value}");
         }
     }
 }

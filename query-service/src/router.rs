@@ -1,21 +1,21 @@
 //! Every route of the service, on one page.
 
-use crate::arrivals::Arrivals;
 use crate::database::Database;
+use crate::event_waiting::EventWaiting;
 use crate::views::{
     category_metrics, customer_ltv, hourly_product_sales, invoices, orders, product_sales,
     products, users,
 };
-use crate::{freshness, read_your_writes, topology};
+use crate::{read_your_writes, sync_status, topology};
 use axum::middleware;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// The routes of the API, which wait for the event that a query names.
-pub fn served(database: Database, arrivals: Arrivals) -> OpenApiRouter {
+pub fn served(database: Database, event_waiting: EventWaiting) -> OpenApiRouter {
     routes()
         .with_state(database)
-        .layer(middleware::from_fn_with_state(arrivals, read_your_writes::wait))
+        .layer(middleware::from_fn_with_state(event_waiting, read_your_writes::wait))
 }
 
 /// The routes of the API.
@@ -25,9 +25,9 @@ pub fn routes() -> OpenApiRouter<Database> {
         .routes(routes!(category_metrics::get))
         .routes(routes!(customer_ltv::get))
         .routes(routes!(hourly_product_sales::list))
-        .routes(routes!(freshness::get))
+        .routes(routes!(sync_status::get))
         .routes(routes!(topology::get))
-        .routes(routes!(freshness::get_short))
+        .routes(routes!(sync_status::get_short))
         .routes(routes!(products::list))
         .routes(routes!(products::get))
         .routes(routes!(orders::list))

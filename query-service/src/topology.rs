@@ -1,6 +1,5 @@
-//! How events flow: from the exchange by queues to views. Drawn from what is
-//! registered: topics and kinds of events in the wire contract, views by the
-//! consumer service at its start.
+//! Draws the flow of events from the exchange through queues to views: topics and event types
+//! of the wire contract, and the views that the consumer service registers at start.
 
 use crate::openapi;
 use axum::extract::State;
@@ -10,7 +9,7 @@ use shared_events::{EventType, Topic};
 use sqlx::PgPool;
 use std::fmt::Write;
 
-/// Which view is kept from which topic.
+/// A view and a topic whose events change it.
 struct Projection {
     view: String,
     topic: String,
@@ -29,7 +28,7 @@ pub async fn get(State(pool): State<PgPool>) -> Result<String, Problem> {
         sqlx::query_as!(Projection, "SELECT view, topic FROM projections ORDER BY place, topic")
             .fetch_all(&pool)
             .await?;
-    // A terminal shows it, and whoever can write to the table chose the names.
+    // The names come from a table and may be shown in a terminal.
     Ok(safe_text::sanitize(&draw(&projections)).into_owned())
 }
 
@@ -41,7 +40,7 @@ fn draw(projections: &[Projection]) -> String {
             if place == last { ("└──", "   ") } else { ("├──", "│  ") };
         let kinds = EventType::ALL.iter().filter(|kind| kind.topic() == topic);
         let views = projections.iter().filter(|projection| projection.topic == topic.name());
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(
             text,
             "│\n\
@@ -56,7 +55,7 @@ fn draw(projections: &[Projection]) -> String {
     text
 }
 
-/// A name on a line; all but the first indented, below a branch.
+/// One name per line, all but the first indented below a branch.
 fn list<'a>(names: impl Iterator<Item = &'a str>, below: &str) -> String {
     let names: Vec<&str> = names.collect();
     if names.is_empty() {

@@ -1,7 +1,7 @@
 //! What is answered from given views, on a real database.
 
-use crate::arrivals::Arrivals;
 use crate::database::Database;
+use crate::event_waiting::EventWaiting;
 use crate::router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
@@ -18,9 +18,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../db/read");
 async fn get(pool: &PgPool, path: &str) -> (u16, Value, Option<String>) {
     let database = Database::of(pool.clone(), pool.clone());
     let request = Request::get(path).body(Body::empty()).unwrap();
-    let (arrivals, watching) = Arrivals::watch(pool, CancellationToken::new());
+    let (event_waiting, watching) = EventWaiting::watch(pool, CancellationToken::new());
     let _watching = AbortOnDropHandle::new(tokio::spawn(watching));
-    let router = axum::Router::from(router::served(database, arrivals));
+    let router = axum::Router::from(router::served(database, event_waiting));
     let response = router.oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let cursor = response.headers().get("x-next-cursor");

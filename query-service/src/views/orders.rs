@@ -17,8 +17,8 @@ use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
 use shared_events::{Money, OrderHeader, OrderLine, OrderStatus};
-use sqlx::PgPool;
 use sqlx::types::Decimal;
+use sqlx::{AssertSqlSafe, PgPool};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -54,7 +54,12 @@ pub struct OrderWithItems {
     items: Vec<OrderLine>,
 }
 
-struct Row {
+/// The columns of [`Row`].
+const COLUMNS: &str = "order_id, customer_id, total, status, created_at, updated_at";
+
+/// A row of the view without the order lines.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Row {
     order_id: i64,
     customer_id: i64,
     total: Decimal,
@@ -63,15 +68,11 @@ struct Row {
     updated_at: DateTime<Utc>,
 }
 
-/// An order, as its view has it.
-#[derive(Clone, Debug)]
+/// A row of the view.
+#[derive(Clone, Debug, sqlx::FromRow)]
 pub struct RowWithItems {
-    order_id: i64,
-    customer_id: i64,
-    total: Decimal,
-    status: String,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    #[sqlx(flatten)]
+    order: Row,
     /// JSON.
     items: String,
 }
@@ -125,32 +126,14 @@ pub async fn list(
     let (first, rows) = (page.from, page.limit + 1);
     let is_by_time_alone =
         status.is_none() && customer_id.is_none() && (from.is_some() || to.is_some());
-    let rows = if is_by_time_alone {
-        sqlx::query_file_as!(
-            Row,
-            "src/views/orders_between.sql",
-            page.descending,
-            first,
-            rows,
-            from,
-            to,
-        )
-        .fetch_all(&pool)
-        .await?
+    let rows: Vec<Row> = if is_by_time_alone {
+        let sql = include_str!("orders_between.sql").replace("{columns}", COLUMNS);
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(page.descending).bind(first).bind(rows);
+        query.bind(from).bind(to).fetch_all(&pool).await?
     } else {
-        sqlx::query_file_as!(
-            Row,
-            "src/views/orders.sql",
-            page.descending,
-            first,
-            rows,
-            status,
-            customer_id,
-            from,
-            to,
-        )
-        .fetch_all(&pool)
-        .await?
+        let sql = include_str!("orders.sql").replace("{columns}", COLUMNS);
+        let query = sqlx::query_as(AssertSqlSafe(sql)).bind(page.descending).bind(first).bind(rows);
+        query.bind(status).bind(customer_id).bind(from).bind(to).fetch_all(&pool).await?
     };
     let orders = rows.into_iter().map(Order::try_from).collect::<Result<Vec<_>, _>>()?;
     Ok(paging::page(orders, page.limit, |order| order.id))
@@ -165,17 +148,11 @@ fn status(text: &str) -> Result<OrderStatus, Cow<'static, str>> {
 
 /// The orders of those ids.
 pub async fn find(pool: PgPool, order_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, RowWithItems>> {
-    let rows = sqlx::query_as!(
-        RowWithItems,
-        r#"SELECT order_id, customer_id, total, status, created_at, updated_at,
-                  items::text AS "items!"
-           FROM orders_read
-           WHERE order_id = ANY($1)"#,
-        &order_ids,
-    )
-    .fetch_all(&pool)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.order_id, row)).collect())
+    let sql =
+        format!("SELECT {COLUMNS}, items::text AS items FROM orders_read WHERE order_id = ANY($1)");
+    let rows: Vec<RowWithItems> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(order_ids).fetch_all(&pool).await?;
+    Ok(rows.into_iter().map(|row| (row.order.order_id, row)).collect())
 }
 
 refusals! {
@@ -204,13 +181,6 @@ pub async fn get(
             .detail(format!("No event about order {order_id} has arrived."))
     })?;
     let items = serde_json::from_str(&row.items).map_err(|error| Problem::internal(&error))?;
-    let order = Order {
-        id: row.order_id,
-        header: OrderHeader { customer_id: row.customer_id },
-        total: money(row.total)?,
-        status: row.status,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-    };
+    let order = row.order.try_into()?;
     Ok(Json(OrderWithItems { order, items }))
 }

@@ -1,10 +1,10 @@
--- A page of orders, by id.
+-- A page of orders, by id. `{columns}` stands for the columns of `orders.rs`.
 --
 -- $1 whether ids descend; $2 the first id that may be shown; $3 most rows;
 -- $4 status; $5 customer; $6 and $7 from when and until when they were placed.
 -- Null filters nothing.
 WITH wanted AS NOT MATERIALIZED (
-    SELECT order_id, customer_id, total, status, created_at, updated_at
+    SELECT {columns}
     FROM orders_read
     WHERE ($4::text IS NULL OR status = $4)
         AND ($5::bigint IS NULL OR customer_id = $5)
@@ -13,13 +13,7 @@ WITH wanted AS NOT MATERIALIZED (
 )
 -- One of the two is known to be empty when the statement is planned.
 (
-    SELECT
-        order_id AS "order_id!",
-        customer_id AS "customer_id!",
-        total AS "total!",
-        status AS "status!",
-        created_at AS "created_at!",
-        updated_at AS "updated_at!"
+    SELECT *
     FROM wanted
     WHERE NOT $1 AND order_id >= $2
     ORDER BY order_id

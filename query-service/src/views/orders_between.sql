@@ -1,6 +1,6 @@
--- A page of the orders placed within a time, by id. Ids and times mostly rise
--- together, but not always, so neither can stand for the other: from each day
--- comes a page of its own, and the first of all those are the page.
+-- A page of the orders placed in a period, by id. Ids and times mostly rise together, but not
+-- always, so one cannot replace the other: each day yields a page, and the first rows of all
+-- these pages are the result. `{columns}` stands for the columns of `orders.rs`.
 --
 -- $1 whether ids descend; $2 the first id that may be shown; $3 most rows; $4 and
 -- $5 from when and until when they were placed, null for ever.
@@ -20,17 +20,11 @@ WITH RECURSIVE days AS (
     FROM days
     WHERE days.day IS NOT NULL
 )
-SELECT
-    page.order_id AS "order_id!",
-    page.customer_id AS "customer_id!",
-    page.total AS "total!",
-    page.status AS "status!",
-    page.created_at AS "created_at!",
-    page.updated_at AS "updated_at!"
+SELECT page.*
 FROM days
 CROSS JOIN LATERAL (
     (
-        SELECT order_id, customer_id, total, status, created_at, updated_at
+        SELECT {columns}
         FROM orders_read
         WHERE NOT $1 AND order_id >= $2 AND created_on = days.day
             AND ($4 IS NULL OR created_at >= $4)
@@ -40,7 +34,7 @@ CROSS JOIN LATERAL (
     )
     UNION ALL
     (
-        SELECT order_id, customer_id, total, status, created_at, updated_at
+        SELECT {columns}
         FROM orders_read
         WHERE $1 AND order_id <= $2 AND created_on = days.day
             AND ($4 IS NULL OR created_at >= $4)

@@ -91,8 +91,8 @@ mod tests {
 
     #[test]
     fn an_error_of_a_stream_ends_the_merge() {
-        let broken = iter([Ok(1), Err(anyhow!("gone"))]);
+        let broken = iter([Ok(1), Err(anyhow!("broken"))]);
         let outcome = merge(broken, iter([Ok(1)]), |l: &i32, r| Ok(l.cmp(r)), |_| Ok(()));
-        assert_eq!(outcome.now_or_never().unwrap().unwrap_err().to_string(), "gone");
+        assert_eq!(outcome.now_or_never().unwrap().unwrap_err().to_string(), "broken");
     }
 }

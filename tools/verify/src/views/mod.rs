@@ -1,7 +1,7 @@
 //! The views, each with two statements for the same columns: the expected rows from the write
 //! database and the actual rows from the read database.
 //!
-//! The columns come from the catalogue of the read database, so no column is forgotten.
+//! The columns come from the catalogue of the read database, so no column is omitted.
 
 mod sales;
 

@@ -1,7 +1,7 @@
--- All that lag is made of, in one snapshot. Rows may be missing if somebody has emptied a
--- table; the next event or watermark brings them back.
+-- All values from which the lag is computed, in one snapshot. Rows may be missing if an operator
+-- has emptied a table; the next event or watermark inserts them again.
 --
--- $1 every topic.
+-- $1 all topics.
 WITH topics AS (
     SELECT
         name,
@@ -27,7 +27,7 @@ SELECT
         JOIN topics ON name = topic
         WHERE watermarks.committed > seen
     ) AS oldest_unreached,
-    -- Of the topic that has been silent for longest; null if one was never heard of.
+    -- Of the topic with the oldest newest watermark; null if a topic has none.
     (
         SELECT CASE WHEN count(taken_at) = count(*) THEN min(taken_at) END FROM topics
     ) AS newest,

@@ -1,9 +1,9 @@
-//! How fresh the views are.
+//! The lag of the views behind the write side.
 //!
-//! Lag is told by watermarks, which travelled the whole pipe: outbox, broker,
-//! consumer. It is the age of the oldest watermark whose count of events the
-//! views have not reached. If all are reached it is zero, as long as the newest
-//! is young; else the pipe stands still, and nobody knows what is behind.
+//! Watermarks travel through the same outbox, broker and consumer as events, and carry the number
+//! of committed events. The lag is the age of the oldest watermark whose number the views have
+//! not reached. If all are reached, the lag is zero while the newest watermark is recent. An old
+//! newest watermark means that the pipeline has stopped; its age is the lag then.
 
 use crate::metrics::{LAG, NEWEST_EVENT, PENDING};
 use crate::openapi;
@@ -19,10 +19,10 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-/// Watermarks come every second. One that is older than this is late.
-const WATERMARK_PATIENCE: TimeDelta = TimeDelta::seconds(3);
+/// Watermarks arrive every second. An older newest watermark is late.
+const RECENT: TimeDelta = TimeDelta::seconds(3);
 
-/// How often metrics are told, and how long that may take.
+/// Interval of metric updates, and the timeout of one.
 const WATCH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How far the views are behind.
@@ -92,19 +92,19 @@ pub async fn get_short(State(pool): State<PgPool>) -> Result<Json<ShortSyncStatu
     Ok(Json(ShortSyncStatus { last_processed_timestamp, status }))
 }
 
-/// Tells metrics of it, until shutdown.
+/// Updates the metrics until shutdown.
 pub async fn watch(pool: PgPool, shutdown: CancellationToken) {
     loop {
         let status = timeout(WATCH_INTERVAL, read(&pool)).await;
-        note(status.ok().and_then(Result::ok).as_ref());
+        update_metrics(status.ok().and_then(Result::ok).as_ref());
         if shutdown.run_until_cancelled(sleep(WATCH_INTERVAL)).await.is_none() {
             return;
         }
     }
 }
 
-/// None: the database is away, and nobody knows.
-fn note(status: Option<&SyncStatus>) {
+/// Without a status, because the database is not reachable, the metrics are NaN.
+fn update_metrics(status: Option<&SyncStatus>) {
     let known = |value: Option<f64>| value.unwrap_or(f64::NAN);
     LAG.set(known(status.map(|status| status.lag_milliseconds as f64 / 1_000.0)));
     let pending = status.and_then(|status| status.pending_events);
@@ -115,7 +115,7 @@ fn note(status: Option<&SyncStatus>) {
 
 async fn read(pool: &PgPool) -> sqlx::Result<SyncStatus> {
     let topics = Topic::ALL.map(|topic| topic.name().to_owned());
-    let row = sqlx::query_file!("src/freshness.sql", &topics[..]).fetch_one(pool).await?;
+    let row = sqlx::query_file!("src/sync_status.sql", &topics[..]).fetch_one(pool).await?;
     let lag = lag(row.now, row.oldest_unreached, row.newest);
     let lag_milliseconds = lag.num_milliseconds();
     Ok(SyncStatus {
@@ -123,8 +123,8 @@ async fn read(pool: &PgPool) -> sqlx::Result<SyncStatus> {
         lag_seconds: (lag_milliseconds + 999) / 1000,
         lag_milliseconds,
         is_caught_up: lag.is_zero() && !row.lacks_our_events,
-        // Of events that are known to be missing, the number is at least a lower bound.
-        pending_events: (is_fresh(row.now, row.newest) || row.oldest_unreached.is_some())
+        // If events are known to be missing, the number is at least a lower bound.
+        pending_events: (is_recent(row.now, row.newest) || row.oldest_unreached.is_some())
             .then_some(row.pending_events),
         dead_letters: row.dead_letters,
         events_applied: row.events_applied,
@@ -136,19 +136,20 @@ fn lag(
     oldest_unreached: Option<DateTime<Utc>>,
     newest: Option<DateTime<Utc>>,
 ) -> TimeDelta {
-    // The smallest lag, if the databases' clocks differ, or the tables were emptied.
-    let least = TimeDelta::milliseconds(1);
+    // The smallest lag if events are missing but the clocks of the databases differ, or the
+    // tables were emptied.
+    let smallest = TimeDelta::milliseconds(1);
     match (oldest_unreached, newest) {
-        (Some(unreached), _) => (now - unreached).max(least),
-        (None, Some(_)) if is_fresh(now, newest) => TimeDelta::zero(),
+        (Some(unreached), _) => (now - unreached).max(smallest),
+        (None, Some(_)) if is_recent(now, newest) => TimeDelta::zero(),
         (None, Some(newest)) => now - newest,
-        (None, None) => least,
+        (None, None) => smallest,
     }
 }
 
 /// Whether every topic has a recent watermark.
-fn is_fresh(now: DateTime<Utc>, newest: Option<DateTime<Utc>>) -> bool {
-    newest.is_some_and(|newest| now - newest < WATERMARK_PATIENCE)
+fn is_recent(now: DateTime<Utc>, newest: Option<DateTime<Utc>>) -> bool {
+    newest.is_some_and(|newest| now - newest < RECENT)
 }
 
 #[cfg(test)]
@@ -160,23 +161,23 @@ mod tests {
     }
 
     #[test]
-    fn all_reached_and_the_pipe_alive_is_no_lag() {
+    fn the_lag_is_zero_if_all_watermarks_are_reached_and_recent() {
         assert_eq!(lag(at(102), None, Some(at(100))), TimeDelta::zero());
     }
 
     #[test]
-    fn a_pipe_that_stands_still_lags_since_its_last_sign_of_life() {
+    fn the_lag_of_a_stopped_pipeline_is_the_age_of_the_newest_watermark() {
         assert_eq!(lag(at(110), None, Some(at(100))), TimeDelta::seconds(10));
     }
 
     #[test]
-    fn without_any_watermark_nobody_knows_that_there_is_no_lag() {
+    fn the_lag_is_not_zero_without_any_watermark() {
         assert!(lag(at(110), None, None) > TimeDelta::zero());
-        assert!(!is_fresh(at(110), None));
+        assert!(!is_recent(at(110), None));
     }
 
     #[test]
-    fn lag_counts_from_the_oldest_count_not_reached() {
+    fn the_lag_is_the_age_of_the_oldest_watermark_not_reached() {
         assert_eq!(lag(at(110), Some(at(104)), Some(at(109))), TimeDelta::seconds(6));
         assert!(lag(at(110), Some(at(111)), Some(at(111))) > TimeDelta::zero());
     }
