@@ -13,6 +13,7 @@ use proptest::test_runner::TestRunner;
 use shared_events::views::views;
 use shared_events::{Attributes, Event, OrderStatus, Payload, Topic, Watermark};
 use sqlx::{AssertSqlSafe, PgPool};
+use std::slice::from_ref;
 
 /// Columns of the other tables that must not depend on the order of events.
 const PROGRESS: [(&str, &str); 3] = [
@@ -365,10 +366,10 @@ async fn a_property_that_a_newer_event_lacks_is_kept(pool: PgPool) {
     }
     let (placed, paid) = (ours(placed), ours(paid));
     let batches: [&[&[DecodedMessage]]; 4] = [
-        &[&[placed.clone()], &[paid.clone()]],
-        &[&[paid.clone()], &[placed.clone()]],
+        &[from_ref(&placed), from_ref(&paid)],
+        &[from_ref(&paid), from_ref(&placed)],
         &[&[placed.clone(), paid.clone()]],
-        &[&[paid, placed]],
+        &[&[paid.clone(), placed.clone()]],
     ];
     for stream in batches {
         clear(&pool).await;
