@@ -9,12 +9,12 @@ mod openapi;
 mod read_probe;
 mod read_your_writes;
 mod router;
+mod state;
 mod sync_status;
 mod topology;
 mod views;
 
 pub use config::Config;
-use database::Database;
 use event_waiting::EventWaiting;
 pub use openapi::{openapi, operations_openapi};
 use service_runtime::auth::Guard;
@@ -22,6 +22,7 @@ use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, recovery, sessions, telemetry};
+use state::AppState;
 use utoipa_axum::router::OpenApiRouter;
 
 /// Runs the service until shutdown.
@@ -43,28 +44,32 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
     let operations =
         openapi::OPERATIONS.guarded(&guard, &health, metrics, OpenApiRouter::default());
-    let database = Database::new(&config.database, config.connections);
+    let (pool, lists) = database::pools(&config.database, config.connections);
 
-    let (event_waiting, watching) = EventWaiting::watch(&database.pool(), shutdown.clone());
+    let (event_waiting, watching) = EventWaiting::watch(&pool, shutdown.clone());
     tasks.spawn("event waiting", async move {
         watching.await;
         Ok(())
     });
 
     let able = health.part("queries", Need::Vital);
-    let trying = recovery::watch(database.pool(), read_probe::try_to_read, able, shutdown.clone());
+    let trying = recovery::watch(pool.clone(), read_probe::try_to_read, able, shutdown.clone());
     tasks.spawn("queries", async move {
         trying.await;
         Ok(())
     });
 
-    let lag = sync_status::watch(database.pool(), shutdown.clone());
+    let lag = sync_status::watch(pool.clone(), shutdown.clone());
     tasks.spawn("sync status", async move {
         lag.await;
         Ok(())
     });
 
-    let api = openapi::API.guarded(&guard, &health, router::served(database, event_waiting))?;
+    let api = openapi::API.guarded(
+        &guard,
+        &health,
+        router::served(AppState::new(&pool, lists), event_waiting),
+    )?;
     let address = (config.address, config.port).into();
     tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
     let address = (config.common.operations_address, config.operations_port).into();

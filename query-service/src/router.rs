@@ -1,7 +1,7 @@
 //! Every route of the service, on one page.
 
-use crate::database::Database;
 use crate::event_waiting::EventWaiting;
+use crate::state::AppState;
 use crate::views::{
     category_metrics, customer_ltv, hourly_product_sales, invoices, orders, product_sales,
     products, users,
@@ -12,14 +12,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 /// The routes of the API, which wait for the event that a query names.
-pub fn served(database: Database, event_waiting: EventWaiting) -> OpenApiRouter {
+pub fn served(state: AppState, event_waiting: EventWaiting) -> OpenApiRouter {
     routes()
-        .with_state(database)
+        .with_state(state)
         .layer(middleware::from_fn_with_state(event_waiting, read_your_writes::wait))
 }
 
 /// The routes of the API.
-pub fn routes() -> OpenApiRouter<Database> {
+pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()
         .routes(routes!(product_sales::get))
         .routes(routes!(category_metrics::get))

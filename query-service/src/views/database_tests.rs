@@ -1,8 +1,9 @@
 //! What is answered from given views, on a real database.
 
-use crate::database::Database;
+use crate::database::Lists;
 use crate::event_waiting::EventWaiting;
 use crate::router;
+use crate::state::AppState;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use serde_json::{Value, json};
@@ -16,11 +17,11 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../db/read");
 
 /// Status, body and next cursor of `GET path`.
 async fn get(pool: &PgPool, path: &str) -> (u16, Value, Option<String>) {
-    let database = Database::of(pool.clone(), pool.clone());
+    let state = AppState::new(pool, Lists(pool.clone()));
     let request = Request::get(path).body(Body::empty()).unwrap();
     let (event_waiting, watching) = EventWaiting::watch(pool, CancellationToken::new());
     let _watching = AbortOnDropHandle::new(tokio::spawn(watching));
-    let router = axum::Router::from(router::served(database, event_waiting));
+    let router = axum::Router::from(router::served(state, event_waiting));
     let response = router.oneshot(request).await.unwrap();
     let status = response.status().as_u16();
     let cursor = response.headers().get("x-next-cursor");
