@@ -127,7 +127,7 @@ async fn lag_grows_while_the_consumer_is_down_and_then_returns_to_zero() {
     wait_for_growth(&shop).await;
     shop.consumer.restart();
     wait_for_zero(&shop).await;
-    assert_eq!(shop.get(&format!("/api/products/{product}")).await.status, 200);
+    shop.get(&format!("/api/products/{product}")).await.assert_status(200);
     shop.stop().await;
 }
 

@@ -1,8 +1,7 @@
-//! What tests are made with. For tests of the whole system: shops of real processes,
-//! brokers and databases ([`harness`]), and the faults that they must survive ([`faults`]).
-//! For these and for tests without servers: the OpenAPI documents ([`openapi`]), the
-//! Postman collection ([`postman`]), the table of routes ([`routes`]) and the documented
-//! metrics ([`documented_metrics`]).
+//! Shared parts of the tests. For system tests: the system under test ([`harness`]) and the
+//! fault scenarios ([`faults`]). For system tests and tests without servers: the OpenAPI
+//! documents ([`openapi`]), the Postman collection ([`postman`]), the table of routes
+//! ([`routes`]) and the documented metrics ([`documented_metrics`]).
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 

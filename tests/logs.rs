@@ -56,13 +56,13 @@ async fn send_personal_data(shop: &Shop) {
     let user = r#"{"name":"Ada Lovelace","email":"ada@example.com"}"#;
     let created = shop.post("/api/users", user).await;
     created.assert_status(201);
-    assert_eq!(shop.post("/api/users", user).await.status, 409);
+    shop.post("/api/users", user).await.assert_status(409);
     for body in [
         r#"{"name":["Ada Lovelace"],"email":"ada@example.com\u001b[2J\n"}"#,
         r#"{"name":"Ada Lovelace","email":"ada@example.com""#,
         r#""ada@example.com""#,
     ] {
-        assert_eq!(shop.post("/api/users", body).await.status, 400);
+        shop.post("/api/users", body).await.assert_status(400);
     }
     let account = account(created.integer("userId"), "1 Main Street");
     shop.post("/api/accounts", &account).await.assert_status(201);
@@ -192,7 +192,7 @@ async fn successful_requests_are_not_logged_by_default() {
     let shop = Shop::start().await;
     let product = shop.product("Tea", "5", 10).await;
     shop.place_order(1, product, 1).await;
-    assert_eq!(shop.order(1, product, 100).await.status, 400);
+    shop.order(1, product, 100).await.assert_status(400);
     cause_internal_error(&shop).await;
     let log = shop.command.log();
     assert_eq!(log.matches(" access: ").count(), 1, "{log}");

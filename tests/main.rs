@@ -1,14 +1,14 @@
-//! System tests: promises to users and operators, kept over real processes, a
-//! real PostgreSQL and a real RabbitMQ. One file per promise.
+//! System tests: promises to users and operators, tested with real service processes, a real
+//! PostgreSQL and a real RabbitMQ. Each file tests one promise.
 //!
-//! Each test has a shop of its own: databases, a virtual host of the broker,
-//! and services on free ports. Run them with `cargo stack test`.
+//! Each test has its own databases, its own virtual host of the broker, and its own services on
+//! free ports. Run them with `cargo stack test`.
 
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a test fails by panicking, and may print what it measured"
+    reason = "a test fails by panicking and may print measurements"
 )]
 
 use system_tests::harness;

@@ -40,7 +40,7 @@ async fn a_request_is_accepted_after_the_time_of_retry_after() {
     modelled_delay(Duration::from_secs(seconds)).await;
     assert_eq!(call().await.status, 200);
     for _ in 0..10 {
-        assert_eq!(shop.get("/health").await.status, 200);
+        shop.get("/health").await.assert_status(200);
         assert_eq!(shop.query.health().await.status, 200);
     }
     // Requests for unknown paths count, too.

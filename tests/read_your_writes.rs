@@ -22,7 +22,7 @@ async fn the_next_query_includes_the_order_that_it_names() {
             assert_eq!(value.body["orderCount"], orders, "{}", value.text);
             assert!(!is_stale(&value));
             let path = format!("/api/orders/{}{after}", placed.integer("orderId"));
-            assert_eq!(shop.get(&path).await.status, 200);
+            shop.get(&path).await.assert_status(200);
         }
     });
     join_all(clients).await;

@@ -35,7 +35,7 @@ async fn account(shop: &Shop, user: i64, zip: i32) {
     let body = format!(
         r#"{{"userId":{user},"address1":"1 \"Main\" St","city":"Łódź","state":"LD","zip":"{zip}"}}"#
     );
-    assert_eq!(shop.post("/api/accounts", &body).await.status, 201);
+    shop.post("/api/accounts", &body).await.assert_status(201);
 }
 
 /// Commands of every kind. The first order is by customer 70 and for product 1.
@@ -50,7 +50,7 @@ async fn send_mixed_commands(shop: &Shop) {
                 {{"productId":{mate},"quantity":3,"price":7.10}},
                 {{"productId":{tea},"quantity":2}}]}}"#
         );
-        assert_eq!(shop.post("/api/orders", &both).await.status, 201);
+        shop.post("/api/orders", &both).await.assert_status(201);
         let cancelled = shop.place_order(customer, tea, 4).await;
         set_status(shop, cancelled, "CANCELLED").await;
         let refunded = shop.place_order(customer, mate, 5).await;
@@ -64,7 +64,7 @@ async fn send_mixed_commands(shop: &Shop) {
     account(shop, ada, 1).await;
     account(shop, ada, 2).await;
     let path = format!("/api/users/{ada}");
-    assert_eq!(shop.command(Method::PATCH, &path, r#"{"name":"Ada K"}"#).await.status, 200);
+    shop.command(Method::PATCH, &path, r#"{"name":"Ada K"}"#).await.assert_status(200);
 }
 
 /// Columns that hold the id, the version or the time of an event. They are not compared.

@@ -20,7 +20,7 @@ pub async fn exhausted(environment: &mut Environment) {
     let taken = take_all(&write, &environment.shop.databases.write).await;
     environment.links.command_write.open().await;
     wait_until_unhealthy(&environment.shop.command).await;
-    environment.keep_fault_for(2_000..10_000).await;
+    environment.random_delay(2_000..10_000).await;
     drop(taken);
     environment.load.wait_for_orders(20).await;
 
@@ -30,7 +30,7 @@ pub async fn exhausted(environment: &mut Environment) {
     environment.links.open().await;
     wait_until_unhealthy(&environment.shop.consumer).await;
     wait_until_unhealthy(&environment.shop.query).await;
-    environment.keep_fault_for(2_000..10_000).await;
+    environment.random_delay(2_000..10_000).await;
     drop(taken);
 }
 

@@ -11,7 +11,7 @@ pub async fn of_databases(environment: &mut Environment) {
         let disk = SmallDisk::attach(&servers, database).await;
         environment.load.wait_for_orders(20).await;
         let ballast = disk.fill().await;
-        environment.keep_fault_for(2_000..12_000).await;
+        environment.random_delay(2_000..12_000).await;
         drop(ballast);
         servers.wait_until_back(database).await;
         environment.load.wait_for_orders(20).await;

@@ -100,9 +100,10 @@ impl Environment {
         self.dedicated_servers.clone().expect("the scenario has dedicated servers")
     }
 
-    /// Keeps a fault for a random duration of this range in milliseconds. Its effect depends
-    /// on the duration: timeouts, heartbeats and retries run meanwhile.
-    pub async fn keep_fault_for(&mut self, milliseconds: Range<u64>) {
+    /// Lets a random time of this range in milliseconds pass, before a fault or during it. The
+    /// effect of a fault depends on its duration, because timeouts, heartbeats and retries run
+    /// meanwhile.
+    pub async fn random_delay(&mut self, milliseconds: Range<u64>) {
         modelled_delay(Duration::from_millis(self.random.u64(milliseconds))).await;
     }
 

@@ -19,7 +19,7 @@ pub async fn violations(shop: &Shop, entries: &Entries) -> Vec<String> {
     }
     let dead_letters = shop.databases.query_read(DEAD_LETTERS).await;
     if dead_letters != entries.dead_letters as i64 {
-        found.push(format!("{dead_letters} dead_letters, not {}", entries.dead_letters));
+        found.push(format!("{dead_letters} dead letters, not {}", entries.dead_letters));
     }
     found
 }

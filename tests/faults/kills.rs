@@ -5,11 +5,11 @@ use super::environment::Environment;
 /// Random services, several times. A service may be killed again before it is healthy.
 pub async fn any(environment: &mut Environment) {
     for _ in 0..environment.random.usize(4..9) {
-        environment.keep_fault_for(0..700).await;
+        environment.random_delay(0..700).await;
         let service = environment.random.usize(..3);
         let downtime = environment.random.u64(0..400);
         environment.services()[service].kill();
-        environment.keep_fault_for(0..downtime + 1).await;
+        environment.random_delay(0..downtime + 1).await;
         environment.services()[service].restart();
     }
     environment.healthy().await;

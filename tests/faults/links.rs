@@ -18,9 +18,9 @@ pub async fn cut(environment: &mut Environment) {
     for _ in 0..5 {
         let index = any(environment);
         link(environment, index).cut().await;
-        environment.keep_fault_for(0..1_500).await;
+        environment.random_delay(0..1_500).await;
         link(environment, index).open().await;
-        environment.keep_fault_for(0..500).await;
+        environment.random_delay(0..500).await;
     }
 }
 
@@ -30,7 +30,7 @@ pub async fn slow(environment: &mut Environment) {
         let delay = Duration::from_millis(environment.random.u64(1..150));
         link(environment, index).slow(delay).await;
     }
-    environment.keep_fault_for(4_000..8_000).await;
+    environment.random_delay(4_000..8_000).await;
     environment.links.open().await;
 }
 
@@ -38,7 +38,7 @@ pub async fn slow(environment: &mut Environment) {
 pub async fn frozen(environment: &mut Environment) {
     let index = any(environment);
     link(environment, index).freeze().await;
-    environment.keep_fault_for(3_000..14_000).await;
+    environment.random_delay(3_000..14_000).await;
     link(environment, index).open().await;
 }
 
@@ -49,7 +49,7 @@ pub async fn one_way(environment: &mut Environment) {
         let direction =
             if environment.random.bool() { Direction::ToServer } else { Direction::ToClient };
         link(environment, index).hold(direction).await;
-        environment.keep_fault_for(1_000..7_000).await;
+        environment.random_delay(1_000..7_000).await;
         link(environment, index).open().await;
     }
 }

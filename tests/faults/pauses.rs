@@ -28,7 +28,7 @@ async fn pause(environment: &mut Environment, number: usize, milliseconds: Range
         _ => vec![environment.dedicated_servers().process("broker")],
     };
     let paused = Paused::process(processes[environment.random.usize(..processes.len())]);
-    environment.keep_fault_for(milliseconds).await;
+    environment.random_delay(milliseconds).await;
     drop(paused);
 }
 

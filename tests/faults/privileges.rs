@@ -14,7 +14,7 @@ pub async fn revoked(environment: &mut Environment) {
     execute(&write, revoke).await;
     within(RECOVERY_DEADLINE, async || if retries() > before { Ok(()) } else { Err("no refusal") })
         .await;
-    environment.keep_fault_for(1_000..6_000).await;
+    environment.random_delay(1_000..6_000).await;
     let grant = "GRANT INSERT ON outbox TO command_service";
     execute(&write, grant).await;
     environment.load.wait_for_orders(20).await;
@@ -27,7 +27,7 @@ pub async fn revoked(environment: &mut Environment) {
         .consumer
         .wait_for_health(|health| health.body["order-events"]["status"] == "down")
         .await;
-    environment.keep_fault_for(1_000..6_000).await;
+    environment.random_delay(1_000..6_000).await;
     let grant = "GRANT UPDATE ON orders_read TO consumer_service";
     execute(&read, grant).await;
 }

@@ -8,7 +8,7 @@ const DATABASES: [&str; 2] = ["db", "read_db"];
 /// RabbitMQ 3.10 stores the members of a new quorum queue after half a second. If a node is
 /// killed earlier, the queue never has a leader again. Scenarios start later than that.
 async fn wait_for_stored_queues(environment: &mut Environment) {
-    environment.keep_fault_for(2_000..4_000).await;
+    environment.random_delay(2_000..4_000).await;
 }
 
 /// Sends a signal to a server and waits until it has restarted.

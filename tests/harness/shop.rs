@@ -26,13 +26,8 @@ pub struct Shop {
     /// The query service.
     pub query: Service,
     client: Client,
-    ports: ServerPorts,
-    logs: Option<PathBuf>,
-    settings: Settings,
+    launcher: Launcher,
 }
-
-/// Settings of all services, other than addresses.
-type Settings = Vec<(&'static str, String)>;
 
 impl Shop {
     /// Starts a shop and waits until all services are healthy.
@@ -43,9 +38,9 @@ impl Shop {
     /// The same with settings for all services.
     pub async fn start_with(settings: &[(&'static str, &str)]) -> Self {
         let servers = Servers::of_environment();
-        let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let ports = ServerPorts::direct(&servers);
-        let shop = Self::spawn_with(&servers, ports, None, settings.collect()).await;
+        let shop = Self::launch(&servers, Launcher { ports, logs: None, settings }).await;
         shop.healthy().await;
         shop
     }
@@ -63,21 +58,16 @@ impl Shop {
     /// Starts a shop whose services reach the servers through these ports, and does not wait
     /// for its health. The services' logs are kept in the folder, if there is one.
     pub async fn spawn(servers: &Servers, ports: ServerPorts, logs: Option<&Path>) -> Self {
-        Self::spawn_with(servers, ports, logs, Vec::new()).await
+        let logs = logs.map(Path::to_owned);
+        Self::launch(servers, Launcher { ports, logs, settings: Vec::new() }).await
     }
 
-    async fn spawn_with(
-        servers: &Servers,
-        ports: ServerPorts,
-        logs: Option<&Path>,
-        settings: Settings,
-    ) -> Self {
+    async fn launch(servers: &Servers, launcher: Launcher) -> Self {
         let (databases, broker) = (Databases::create(servers).await, Broker::create(servers).await);
-        let command = command_service(&databases, &broker, ports, logs, &settings);
-        let consumer = consumer_service(&databases, &broker, ports, logs, &settings);
-        let query = query_service(&databases, ports, logs, &settings);
-        let (client, logs) = (client(), logs.map(Path::to_owned));
-        Self { databases, broker, command, consumer, query, client, ports, logs, settings }
+        let command = launcher.command_service(&databases, &broker);
+        let consumer = launcher.consumer_service(&databases, &broker);
+        let query = launcher.query_service(&databases);
+        Self { databases, broker, command, consumer, query, client: client(), launcher }
     }
 
     /// The three services.
@@ -85,7 +75,7 @@ impl Shop {
         [&self.command, &self.consumer, &self.query]
     }
 
-    /// The three services.
+    /// The same, mutable.
     pub fn services_mut(&mut self) -> [&mut Service; 3] {
         [&mut self.command, &mut self.consumer, &mut self.query]
     }
@@ -108,19 +98,17 @@ impl Shop {
 
     /// Starts another command service.
     pub fn another_command_service(&self) -> Service {
-        let logs = self.logs.as_deref();
-        command_service(&self.databases, &self.broker, self.ports, logs, &self.settings)
+        self.launcher.command_service(&self.databases, &self.broker)
     }
 
     /// Starts another consumer service.
     pub fn another_consumer_service(&self) -> Service {
-        let logs = self.logs.as_deref();
-        consumer_service(&self.databases, &self.broker, self.ports, logs, &self.settings)
+        self.launcher.consumer_service(&self.databases, &self.broker)
     }
 
     /// Starts another query service.
     pub fn another_query_service(&self) -> Service {
-        query_service(&self.databases, self.ports, self.logs.as_deref(), &self.settings)
+        self.launcher.query_service(&self.databases)
     }
 
     /// `POST` to the command service.
@@ -255,49 +243,44 @@ pub fn account(user: i64, address: &str) -> String {
     format!(r#"{{"userId":{user},"address1":"{address}","city":"Ely","state":"MN","zip":"55731"}}"#)
 }
 
+/// How the services of a shop are started.
+#[derive(Debug)]
+struct Launcher {
+    ports: ServerPorts,
+    logs: Option<PathBuf>,
+    /// Settings of all services, other than addresses.
+    settings: Vec<(&'static str, String)>,
+}
+
 // API ports are chosen before the start, so that they stay the same after a restart.
+impl Launcher {
+    fn command_service(&self, databases: &Databases, broker: &Broker) -> Service {
+        let settings = [
+            ("DATABASE_URL", databases.url_through("command_service", self.ports.command_write)),
+            ("BROKER_URL", broker.url_as("command-service", self.ports.command_broker)),
+            ("COMMAND_SERVICE_PORT", free_port().to_string()),
+        ];
+        self.start("command-service", &settings)
+    }
 
-fn command_service(
-    databases: &Databases,
-    broker: &Broker,
-    ports: ServerPorts,
-    logs: Option<&Path>,
-    others: &Settings,
-) -> Service {
-    let mut settings = vec![
-        ("DATABASE_URL", databases.url_through("command_service", ports.command_write)),
-        ("BROKER_URL", broker.url_as("command-service", ports.command_broker)),
-        ("COMMAND_SERVICE_PORT", free_port().to_string()),
-    ];
-    settings.extend_from_slice(others);
-    Service::start("command-service", settings, logs)
-}
+    fn consumer_service(&self, databases: &Databases, broker: &Broker) -> Service {
+        let database = databases.url_through("consumer_service", self.ports.consumer_read);
+        let settings = [
+            ("READ_DATABASE_URL", database),
+            ("BROKER_URL", broker.url_as("consumer-service", self.ports.consumer_broker)),
+        ];
+        self.start("consumer-service", &settings)
+    }
 
-fn consumer_service(
-    databases: &Databases,
-    broker: &Broker,
-    ports: ServerPorts,
-    logs: Option<&Path>,
-    others: &Settings,
-) -> Service {
-    let mut settings = vec![
-        ("READ_DATABASE_URL", databases.url_through("consumer_service", ports.consumer_read)),
-        ("BROKER_URL", broker.url_as("consumer-service", ports.consumer_broker)),
-    ];
-    settings.extend_from_slice(others);
-    Service::start("consumer-service", settings, logs)
-}
+    fn query_service(&self, databases: &Databases) -> Service {
+        let settings = [
+            ("READ_DATABASE_URL", databases.url_through("query_service", self.ports.query_read)),
+            ("QUERY_SERVICE_PORT", free_port().to_string()),
+        ];
+        self.start("query-service", &settings)
+    }
 
-fn query_service(
-    databases: &Databases,
-    ports: ServerPorts,
-    logs: Option<&Path>,
-    others: &Settings,
-) -> Service {
-    let mut settings = vec![
-        ("READ_DATABASE_URL", databases.url_through("query_service", ports.query_read)),
-        ("QUERY_SERVICE_PORT", free_port().to_string()),
-    ];
-    settings.extend_from_slice(others);
-    Service::start("query-service", settings, logs)
+    fn start(&self, name: &'static str, addresses: &[(&'static str, String)]) -> Service {
+        Service::start(name, [addresses, &self.settings].concat(), self.logs.as_deref())
+    }
 }
