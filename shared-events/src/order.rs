@@ -128,6 +128,11 @@ pub struct OrderStatusUpdated {
 }
 
 impl OrderHeader {
+    /// The header of an order of a customer, without optional properties.
+    pub fn of_customer(customer_id: i64) -> Self {
+        Self { customer_id }
+    }
+
     fn from_properties(properties: &Properties<'_>) -> Result<Self, DecodeError> {
         Ok(Self { customer_id: properties.id("customerId")? })
     }
@@ -326,7 +331,7 @@ mod tests {
         };
         let update = OrderStatusUpdated {
             order_id: i64::MAX,
-            header: OrderHeader { customer_id: i64::MAX },
+            header: OrderHeader::of_customer(i64::MAX),
             old_status: OrderStatus::Delivered,
             new_status: OrderStatus::Cancelled,
             ordered_at: DateTime::UNIX_EPOCH,

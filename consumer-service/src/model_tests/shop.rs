@@ -204,7 +204,7 @@ impl Shop {
         let order_id = self.orders.len() as i64 + 1;
         let total = order_total(&items).unwrap();
         let status = OrderStatus::Created;
-        let header = OrderHeader { customer_id };
+        let header = OrderHeader::of_customer(customer_id);
         let payload = OrderCreated { order_id, header, status, items: items.clone(), total };
         let ordered_at = self.publish(1, Payload::OrderCreated(payload));
         self.orders.push(Order {
@@ -236,7 +236,7 @@ impl Shop {
         }
         let payload = OrderStatusUpdated {
             order_id: order.id,
-            header: OrderHeader { customer_id: order.customer },
+            header: OrderHeader::of_customer(order.customer),
             old_status,
             new_status,
             ordered_at: order.ordered_at,

@@ -30,7 +30,7 @@ pub fn order(order_id: i64, customer_id: i64, items: Vec<OrderLine>) -> Event {
         order_id * HOUR,
         Payload::OrderCreated(OrderCreated {
             order_id,
-            header: OrderHeader { customer_id },
+            header: OrderHeader::of_customer(customer_id),
             status,
             items,
             total,
