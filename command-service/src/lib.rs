@@ -1,20 +1,22 @@
-//! The command service: it accepts commands over HTTP, writes rows and an outbox entry in one
-//! transaction, and publishes the outbox to the broker.
+//! The write side of CQRS: accepts commands over HTTP, writes rows and an outbox entry in
+//! one transaction, and publishes the outbox to the broker.
 
-mod answer;
 mod command_kind;
 mod config;
 #[cfg(test)]
 mod database_tests;
+mod formats;
 mod idempotency;
 mod metrics;
-mod names;
 mod openapi;
 mod orders;
+mod origin;
 mod outbox;
 mod products;
 mod request;
+mod response;
 mod router;
+mod state;
 mod transactions;
 mod users;
 mod write_probe;
@@ -24,13 +26,13 @@ use idempotency::InFlight;
 pub use openapi::{openapi, operations_openapi};
 use orders::OrderBatcher;
 use outbox::{OutboxLimiter, Publisher, Replays};
-use router::Commands;
 use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
 use service_runtime::health::{Health, Need};
 use service_runtime::metrics::Metrics;
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, recovery, sessions, telemetry};
+use state::AppState;
 use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -57,9 +59,9 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     let metrics = metrics::install(tasks.shutdown())?;
     let health = Health::default();
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
-    let commands = serve_api(&config, &guard, &health, &mut tasks).await?;
+    let state = serve_api(&config, &guard, &health, &mut tasks).await?;
     serve_operations(&config, &guard, &health, metrics, &mut tasks).await?;
-    run_database_tasks(config, commands, &health, &mut tasks);
+    run_database_tasks(config, state, &health, &mut tasks);
     tasks.run().await
 }
 
@@ -69,7 +71,7 @@ async fn serve_api(
     guard: &Guard,
     health: &Health,
     tasks: &mut Tasks,
-) -> anyhow::Result<Commands> {
+) -> anyhow::Result<AppState> {
     let options = postgres::named(&config.database, "command-service");
     let committed = Arc::new(Notify::new());
     let api_ended = CancellationToken::new();
@@ -79,7 +81,7 @@ async fn serve_api(
         committed.clone(),
         api_ended.clone(),
     );
-    let commands = Commands {
+    let state = AppState {
         pool: postgres::pool(options.options([STATEMENT_TIMEOUT]), config.connections),
         order_batcher,
         cancellations: Arc::new(Semaphore::new(orders::CANCELLATIONS)),
@@ -87,8 +89,8 @@ async fn serve_api(
         outbox_limiter: OutboxLimiter::new(config.outbox_limit),
         committed,
     };
-    let routes = router::routes().with_state(commands.clone());
-    let api = openapi::API.guarded(guard, health, routes)?;
+    let routes = router::routes().with_state(state.clone());
+    let api = openapi::API.authorized(guard, health, routes)?;
     let address = (config.address, config.port).into();
     let api = http::serve("api", address, api, tasks.shutdown()).await?;
     tasks.spawn("api", async move {
@@ -96,7 +98,7 @@ async fn serve_api(
         api.await
     });
     tasks.spawn("orders", batch_task);
-    Ok(commands)
+    Ok(state)
 }
 
 /// Serves health, metrics and administration.
@@ -109,7 +111,7 @@ async fn serve_operations(
 ) -> anyhow::Result<()> {
     let replays = Replays::new(&config.database, config.broker.url(), tasks.shutdown());
     let routes = outbox::routes().with_state(replays);
-    let routes = openapi::OPERATIONS.guarded(guard, health, metrics, routes);
+    let routes = openapi::OPERATIONS.authorized(guard, health, metrics, routes);
     let address = (config.common.operations_address, config.operations_port).into();
     let operations = http::serve("operations", address, routes, tasks.shutdown()).await?;
     tasks.spawn("operations", operations);
@@ -118,9 +120,9 @@ async fn serve_operations(
 
 /// Waits for the database and migrates it, then publishes the outbox and checks the database
 /// until shutdown.
-fn run_database_tasks(config: Config, commands: Commands, health: &Health, tasks: &mut Tasks) {
+fn run_database_tasks(config: Config, state: AppState, health: &Health, tasks: &mut Tasks) {
     let shutdown = tasks.shutdown();
-    let Commands { pool, outbox_limiter, committed, .. } = commands;
+    let AppState { pool, outbox_limiter, committed, .. } = state;
     let publisher = Publisher::new(
         &config.database,
         config.broker.url(),
@@ -149,7 +151,7 @@ fn run_database_tasks(config: Config, commands: Commands, health: &Health, tasks
                 ),
                 publisher.run(),
                 outbox_limiter.watch(pool.clone(), outbox, shutdown.clone()),
-                idempotency::forget_old(pool, shutdown),
+                idempotency::delete_old(pool, shutdown),
             );
         }
         Ok(())

@@ -1,64 +1,55 @@
-//! A command's request, and how it is carried out.
+//! The request of a command, and its execution.
 
-use crate::answer::Answer;
 use crate::command_kind::CommandKind;
 use crate::idempotency::{self, Key};
-use crate::metrics::{COMMANDS_ACCEPTED, COMMANDS_FAILED, COMMANDS_REFUSED};
-use crate::router::Commands;
+use crate::metrics::{
+    COMMANDS_ACCEPTED, COMMANDS_FAILED, COMMANDS_REFUSED, ORDERS_REFUSED, OrderRefusal,
+};
+use crate::origin::Origin;
+use crate::response::CommandResponse;
+use crate::state::AppState;
 use crate::transactions::outcome_unknown;
 use axum::extract::FromRequest;
-use axum::http::HeaderValue;
-use service_runtime::json_body::{JsonBody, Members};
+use service_runtime::json_body::{Body, JsonBody};
 use service_runtime::postgres::no_answer;
 use service_runtime::problem::Problem;
 use service_runtime::request_id;
 use service_runtime::trace::{self, Description, Span, SpanKind};
-use shared_events::Topic;
+use sqlx::PgPool;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use trace_context::TraceParent;
 
-/// A database that has not answered a command by then is taken for lost. Whoever
-/// waits for a lock is refused long before.
+/// The deadline of a command's transaction. A longer silence means that the connection is
+/// lost; lock timeouts are much shorter.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The same of a command with a key, which may wait for its turn before, and looks for
-/// its key.
+/// The deadline of a command with a key, which may also wait for another request with the
+/// same key.
 const KEYED_DEADLINE: Duration = Duration::from_secs(14);
 
-/// Commands with keys that are under way. More are told to come again.
+/// Limits concurrent commands with keys.
 static KEYED: Semaphore = Semaphore::const_new(1_024);
 
-/// A command as it came.
+/// The request of a command.
 #[derive(Debug)]
 pub struct Request {
     body: JsonBody,
     origin: Origin,
 }
 
-/// Where a command came from: what goes with it beside its data.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// The trace that it belongs to, with the command as the cause of what follows.
-    pub trace: TraceParent,
-    /// The id of the request, for the log.
-    pub request_id: Option<HeaderValue>,
-    /// Its key, if it may be sent again.
-    pub key: Option<Key>,
-}
-
-impl FromRequest<Commands> for Request {
+impl FromRequest<AppState> for Request {
     type Rejection = Problem;
 
     async fn from_request(
         request: axum::extract::Request,
-        commands: &Commands,
+        state: &AppState,
     ) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let trace = trace::current().unwrap_or_else(TraceParent::generate);
         let whole = axum::extract::Request::from_parts(parts.clone(), body);
-        let body = JsonBody::from_request(whole, commands).await?;
+        let body = JsonBody::from_request(whole, state).await?;
         let key = Key::read(&parts, body.bytes())?;
         let origin = Origin { trace, request_id: request_id::current(), key };
         Ok(Self { body, origin })
@@ -66,99 +57,117 @@ impl FromRequest<Commands> for Request {
 }
 
 impl Request {
-    /// The members of the body.
+    /// Parses the body and runs the command's transaction, at most once per idempotency key.
+    /// The transaction runs to its end even if the client disconnects.
     ///
     /// # Errors
-    /// 400 with the text `error` if the body is no JSON object.
-    pub fn members(&self, error: &'static str) -> Result<Members, Problem> {
-        self.body.members(error)
+    /// 400 with the text `invalid` if the body is invalid; 422 if the key was used with
+    /// another body; those of the command.
+    pub async fn transact<B, F>(
+        self,
+        kind: CommandKind,
+        state: AppState,
+        invalid: &'static str,
+        command: impl FnOnce(PgPool, B, Origin) -> F + Send + 'static,
+    ) -> Result<CommandResponse, Problem>
+    where
+        B: Body + Send + 'static,
+        F: Future<Output = Result<CommandResponse, Problem>> + Send + 'static,
+    {
+        self.execute(kind, state, invalid, async move |state: AppState, body: B, origin| {
+            state.run_to_end(command(state.pool.clone(), body, origin)).await
+        })
+        .await
     }
 
-    /// What goes with the command.
-    pub fn origin(self) -> Origin {
-        self.origin
-    }
-
-    /// Carries the command out, once if it has a key.
+    /// The same, for a command that runs no transaction of its own.
     ///
     /// # Errors
-    /// Those of the command; 422 if its key was used with another body.
-    pub async fn carry_out<F>(
+    /// The same.
+    pub async fn execute<B, F>(
         mut self,
         kind: CommandKind,
-        commands: Commands,
-        command: impl FnOnce(Commands, Self) -> F,
-    ) -> Result<Answer, Problem>
+        state: AppState,
+        invalid: &'static str,
+        command: impl FnOnce(AppState, B, Origin) -> F + Send + 'static,
+    ) -> Result<CommandResponse, Problem>
     where
-        F: Future<Output = Result<Answer, Problem>> + Send + 'static,
+        B: Body + Send + 'static,
+        F: Future<Output = Result<CommandResponse, Problem>> + Send + 'static,
     {
         let describe = || Description::named(kind.into());
         let mut span = Span::start(self.origin.trace, SpanKind::Internal, describe);
         self.origin.trace = span.context().unwrap_or(self.origin.trace);
-        let answer = self.once(kind.topic(), commands, command).await;
-        if answer.as_ref().is_err_and(|problem| problem.status().is_server_error()) {
+        let Self { body, origin } = self;
+        let key = origin.key.clone();
+        let run = {
+            let state = state.clone();
+            async move {
+                state.outbox_limiter.check(kind.topic())?;
+                let body = body.parse(invalid).inspect_err(|_| count_invalid(kind))?;
+                command(state, body, origin).await
+            }
+        };
+        let response = match key {
+            None => run.await,
+            Some(key) => once(state, key, run).await,
+        };
+        if response.as_ref().is_err_and(|problem| problem.status().is_server_error()) {
             span.fail("");
         }
-        count(kind, &answer);
-        answer
-    }
-
-    async fn once<F>(
-        self,
-        topic: Topic,
-        commands: Commands,
-        command: impl FnOnce(Commands, Self) -> F,
-    ) -> Result<Answer, Problem>
-    where
-        F: Future<Output = Result<Answer, Problem>> + Send + 'static,
-    {
-        let Some(key) = self.origin.key.clone() else {
-            commands.outbox_limiter.check(topic)?;
-            return command(commands, self).await;
-        };
-        // It goes on when its client has left, and so outlives its place among requests.
-        let place = KEYED.try_acquire().map_err(|_| {
-            Problem::unavailable("Service busy").detail("Too many commands are under way.")
-        })?;
-        // A stored response needs no place in the outbox.
-        let outbox_limiter = commands.outbox_limiter.clone();
-        let command = command(commands.clone(), self);
-        let carried_out = async move {
-            outbox_limiter.check(topic)?;
-            command.await
-        };
-        within(KEYED_DEADLINE, async move {
-            let _place = place;
-            idempotency::once(&commands.pool, &commands.in_flight, &key, carried_out).await
-        })
-        .await
+        count(kind, &response);
+        response
     }
 }
 
-impl Commands {
-    /// Runs a command's transaction in a task of its own, so that it goes on to its end
-    /// when its client leaves, and wakes the publisher.
+/// Runs a command at most once per key.
+async fn once(
+    state: AppState,
+    key: Key,
+    command: impl Future<Output = Result<CommandResponse, Problem>> + Send + 'static,
+) -> Result<CommandResponse, Problem> {
+    // The command continues after its client has disconnected, and then no longer counts
+    // towards the limit of concurrent requests.
+    let permit = KEYED.try_acquire().map_err(|_| {
+        Problem::unavailable("Service busy").detail("Too many commands are in progress.")
+    })?;
+    within(KEYED_DEADLINE, async move {
+        let _permit = permit;
+        idempotency::once(&state.pool, &state.in_flight, &key, command).await
+    })
+    .await
+}
+
+impl AppState {
+    /// Runs a command's transaction in a task of its own, so that it runs to its end if the
+    /// client disconnects, and wakes the publisher.
     ///
-    /// A transaction dropped in mid-flight, between BEGIN and its answer, would
-    /// return to the pool still open, and swallow whatever is written on that
-    /// connection next (transact-rs/sqlx#4385). So it is dropped only when the database
-    /// has not answered for so long that the connection is given up, too.
+    /// If a transaction is dropped between BEGIN and its response, the connection returns
+    /// to the pool with an open transaction, and the next writes on it are lost
+    /// (transact-rs/sqlx#4385). Only the deadline drops a transaction, and then the
+    /// connection is closed.
     ///
     /// # Errors
-    /// Those of the command; 503 if nobody knows what became of it.
-    pub async fn to_the_end(
+    /// Those of the command; 503 if the outcome is unknown.
+    pub async fn run_to_end(
         &self,
-        command: impl Future<Output = Result<Answer, Problem>> + Send + 'static,
-    ) -> Result<Answer, Problem> {
-        let answer = within(DEADLINE, command).await?;
+        command: impl Future<Output = Result<CommandResponse, Problem>> + Send + 'static,
+    ) -> Result<CommandResponse, Problem> {
+        let response = within(DEADLINE, command).await?;
         self.committed.notify_one();
-        Ok(answer)
+        Ok(response)
+    }
+}
+
+fn count_invalid(kind: CommandKind) {
+    if kind == CommandKind::PlaceOrder {
+        ORDERS_REFUSED.add_to(OrderRefusal::Invalid, 1);
     }
 }
 
 /// Counts a command by its result.
-fn count(kind: CommandKind, answer: &Result<Answer, Problem>) {
-    let counter = match answer {
+fn count(kind: CommandKind, response: &Result<CommandResponse, Problem>) {
+    let counter = match response {
         Ok(_) => &COMMANDS_ACCEPTED,
         Err(problem) if problem.status().is_client_error() => &COMMANDS_REFUSED,
         Err(_) => &COMMANDS_FAILED,
@@ -168,13 +177,12 @@ fn count(kind: CommandKind, answer: &Result<Answer, Problem>) {
 
 async fn within(
     deadline: Duration,
-    command: impl Future<Output = Result<Answer, Problem>> + Send + 'static,
-) -> Result<Answer, Problem> {
-    let command = trace::spawn(timeout(deadline, command)).await;
-    match command {
-        Ok(Ok(answer)) => answer,
+    command: impl Future<Output = Result<CommandResponse, Problem>> + Send + 'static,
+) -> Result<CommandResponse, Problem> {
+    match trace::spawn(timeout(deadline, command)).await {
+        Ok(Ok(response)) => response,
         Ok(Err(_)) => Err(outcome_unknown(&no_answer(deadline))),
-        // Why was logged where it did.
+        // The panic hook has logged the reason.
         Err(_) => Err(Problem::internal(&"a command panicked")),
     }
 }

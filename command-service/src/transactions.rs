@@ -1,8 +1,8 @@
 //! Begin and commit of a command's transaction.
 
-use crate::answer::Answer;
-use crate::idempotency::{KeptAnswer, Key, is_clash};
+use crate::idempotency::{Key, StoredResponse, is_duplicate};
 use crate::outbox;
+use crate::response::CommandResponse;
 use service_runtime::log_limit::LogLimit;
 use service_runtime::postgres::{is_no_answer, may_have_committed};
 use service_runtime::problem::Problem;
@@ -37,20 +37,20 @@ pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>
 pub async fn commit_with(
     mut transaction: Transaction<'_, Postgres>,
     event: Event,
-    answer: Answer,
+    response: CommandResponse,
     key: Option<Key>,
-) -> Result<Answer, Problem> {
-    let kept = key.as_ref().and_then(|key| KeptAnswer::new(key, &answer));
+) -> Result<CommandResponse, Problem> {
+    let kept = key.as_ref().and_then(|key| StoredResponse::new(key, &response));
     outbox::append(&mut transaction, &event, kept).await.map_err(refused)?;
     transaction.commit().await.map_err(|error| {
         if may_have_committed(&error) { outcome_unknown(&error) } else { refused(error) }
     })?;
-    Ok(answer)
+    Ok(response)
 }
 
 /// The response to a failure without effect.
 pub fn refused(error: sqlx::Error) -> Problem {
-    if is_clash(&error) {
+    if is_duplicate(&error) {
         // The stored response is looked up next, and returned instead of this one.
         Problem::unavailable("Service busy")
             .detail("The same command was executed at the same time. Send it again.")
@@ -63,12 +63,12 @@ pub fn refused(error: sqlx::Error) -> Problem {
 /// [10 s](service_runtime::log_limit::INTERVAL), separately for lost connections and for
 /// late responses.
 pub fn outcome_unknown(error: &sqlx::Error) -> Problem {
-    let key = if is_no_answer(error) { "no answer" } else { "lost" };
+    let key = if is_no_answer(error) { "no response" } else { "lost" };
     if let Some(suppressed) = LOGGED.admit(key) {
         warn!(suppressed, "the outcome of a command is unknown: {error}");
     }
     Problem::unavailable("Outcome unknown").detail(
-        "The database was lost while it committed, or did not answer in time: the request took \
+        "The database was lost while it committed, or did not response in time: the request took \
          effect wholly or not at all. If it had an Idempotency-Key, send it again with the same \
          key: it takes effect once. Otherwise check whether it did before you repeat it.",
     )

@@ -76,8 +76,12 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
 
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
     let state = dead_letter_admin::AdminState { pool: pool.clone(), notifier: notifier.clone() };
-    let operations =
-        OPERATIONS.guarded(&guard, &health, metrics, dead_letter_admin::routes().with_state(state));
+    let operations = OPERATIONS.authorized(
+        &guard,
+        &health,
+        metrics,
+        dead_letter_admin::routes().with_state(state),
+    );
     let address = (config.common.operations_address, config.operations_port).into();
     let serving = http::serve("operations", address, operations, shutdown.clone()).await?;
     tasks.spawn("operations", serving);

@@ -43,7 +43,7 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     let health = Health::default();
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
     let operations =
-        openapi::OPERATIONS.guarded(&guard, &health, metrics, OpenApiRouter::default());
+        openapi::OPERATIONS.authorized(&guard, &health, metrics, OpenApiRouter::default());
     let (pool, lists) = database::pools(&config.database, config.connections);
 
     let (event_waiting, watching) = EventWaiting::watch(&pool, shutdown.clone());
@@ -65,7 +65,7 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
         Ok(())
     });
 
-    let api = openapi::API.guarded(
+    let api = openapi::API.authorized(
         &guard,
         &health,
         router::served(AppState::new(&pool, lists), event_waiting),

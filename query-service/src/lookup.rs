@@ -1,9 +1,9 @@
-//! Look-ups by key: concurrent ones share a round trip.
+//! Look-ups by key. Concurrent look-ups share a statement.
 //!
-//! While one statement runs, the requests that arrive gather; they are the next
-//! one. Nobody waits for company, and nothing is kept: every answer is read after
-//! its request came. A statement that gets no answer, or fails in whatever way, is
-//! told to those who asked, and the next one goes by another connection.
+//! While one statement runs, arriving requests form the next batch. A batch is never delayed
+//! to fill up, and nothing is cached: every row is read after its request arrived. If a
+//! statement fails or gets no response, its requests fail, and the next statement uses
+//! another connection.
 
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
@@ -14,32 +14,31 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Most keys of one statement.
+/// Maximum number of keys per statement.
 const MAX_BATCH: usize = 256;
 
-/// Requests that may wait before more wait for a place.
+/// Capacity of the queue of requests.
 const QUEUE: usize = 1024;
 
-/// A database that has not answered by then is taken for lost. Of a host that
-/// vanished, the kernel would tell us only after a quarter of an hour, and all who
-/// ask would wait for that one statement.
+/// Deadline of a statement. If a host disappears, the kernel reports it only after 15
+/// minutes, and all requests would wait for that statement.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Where rows of one view are asked for by key.
+/// Looks up rows of a view by key.
 #[derive(Debug)]
 pub struct Lookup<K, V> {
-    questions: mpsc::Sender<Question<K, V>>,
+    requests: mpsc::Sender<Request<K, V>>,
 }
 
 #[derive(Debug)]
-struct Question<K, V> {
+struct Request<K, V> {
     key: K,
-    answer: oneshot::Sender<Result<Option<V>, Problem>>,
+    response: oneshot::Sender<Result<Option<V>, Problem>>,
 }
 
 impl<K, V> Clone for Lookup<K, V> {
     fn clone(&self) -> Self {
-        Self { questions: self.questions.clone() }
+        Self { requests: self.requests.clone() }
     }
 }
 
@@ -48,40 +47,40 @@ where
     K: Clone + Hash + Ord + Send + Sync + 'static,
     V: Clone + Send + 'static,
 {
-    /// A look-up by `find`, which is given keys, each once, and gives the rows that
-    /// there are. It is at work until the last clone is dropped.
+    /// Looks up rows with `find`, which receives distinct keys and returns the existing rows.
+    /// Runs until the last clone is dropped.
     pub fn new<F, R>(pool: &PgPool, find: F) -> Self
     where
         F: Fn(PgPool, Vec<K>) -> R + Send + Sync + 'static,
         R: Future<Output = sqlx::Result<HashMap<K, V>>> + Send + 'static,
     {
-        let (questions, mut arrivals) = mpsc::channel(QUEUE);
+        let (requests, mut queue) = mpsc::channel(QUEUE);
         let pool = pool.clone();
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(MAX_BATCH);
-            while arrivals.recv_many(&mut batch, MAX_BATCH).await > 0 {
+            while queue.recv_many(&mut batch, MAX_BATCH).await > 0 {
                 let found = in_time(find(pool.clone(), keys(&batch))).await;
-                answer(batch.drain(..), &found);
+                respond(batch.drain(..), &found);
             }
         });
-        Self { questions }
+        Self { requests }
     }
 
     /// The row of a key, if there is one.
     ///
     /// # Errors
-    /// 503 if the database is away.
+    /// 503 if the database is unavailable.
     pub async fn get(&self, key: K) -> Result<Option<V>, Problem> {
-        let (answer, found) = oneshot::channel();
+        let (response, found) = oneshot::channel();
         let gone =
             || Problem::unavailable("Service unavailable").detail("The service is stopping.");
-        self.questions.send(Question { key, answer }).await.map_err(|_| gone())?;
+        self.requests.send(Request { key, response }).await.map_err(|_| gone())?;
         found.await.map_err(|_| gone())?
     }
 }
 
-/// What a statement finds, in time; in a task of its own, so that no panic ends the
-/// look-up.
+/// The result of a statement within the deadline. A task of its own, so that a panic does
+/// not end the look-up.
 async fn in_time<T: Send + 'static>(
     finding: impl Future<Output = sqlx::Result<T>> + Send + 'static,
 ) -> Result<T, Problem> {
@@ -92,24 +91,24 @@ async fn in_time<T: Send + 'static>(
     }
 }
 
-fn keys<K: Clone + Ord, V>(batch: &[Question<K, V>]) -> Vec<K> {
-    let mut keys: Vec<K> = batch.iter().map(|question| question.key.clone()).collect();
+fn keys<K: Clone + Ord, V>(batch: &[Request<K, V>]) -> Vec<K> {
+    let mut keys: Vec<K> = batch.iter().map(|request| request.key.clone()).collect();
     keys.sort_unstable();
     keys.dedup();
     keys
 }
 
-fn answer<K: Eq + Hash, V: Clone>(
-    batch: impl Iterator<Item = Question<K, V>>,
+fn respond<K: Eq + Hash, V: Clone>(
+    batch: impl Iterator<Item = Request<K, V>>,
     found: &Result<HashMap<K, V>, Problem>,
 ) {
-    for Question { key, answer } in batch {
+    for Request { key, response } in batch {
         let row = match found {
             Ok(rows) => Ok(rows.get(&key).cloned()),
             Err(problem) => Err(problem.clone()),
         };
-        // Whoever left does not want it any more.
-        let _ = answer.send(row);
+        // The client may have disconnected.
+        let _ = response.send(row);
     }
 }
 
@@ -121,7 +120,7 @@ mod tests {
     use tokio::sync::Semaphore;
 
     #[tokio::test]
-    async fn requests_that_come_during_a_statement_share_the_next_one() {
+    async fn requests_during_a_statement_share_the_next_one() {
         let pool = PgPool::connect_lazy("postgres://nowhere").unwrap();
         let (statements, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
         let lookup = Lookup::new(&pool, {
@@ -135,34 +134,34 @@ mod tests {
                 }
             }
         });
-        let ask = |key| {
+        let look_up = |key| {
             let lookup = lookup.clone();
             tokio::spawn(async move { lookup.get(key).await.unwrap() })
         };
-        let first = ask(1);
+        let first = look_up(1);
         while statements.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
-        let others: Vec<_> = [1, 2, 3, 3].into_iter().map(ask).collect();
-        while lookup.questions.capacity() > QUEUE - 4 {
+        let others: Vec<_> = [1, 2, 3, 3].into_iter().map(look_up).collect();
+        while lookup.requests.capacity() > QUEUE - 4 {
             tokio::task::yield_now().await;
         }
         gate.add_permits(2);
         assert_eq!(first.await.unwrap(), Some(1));
-        let mut answers = Vec::new();
+        let mut rows = Vec::new();
         for other in others {
-            answers.push(other.await.unwrap());
+            rows.push(other.await.unwrap());
         }
-        assert_eq!(answers, [Some(1), None, Some(3), Some(3)]);
+        assert_eq!(rows, [Some(1), None, Some(3), Some(3)]);
         assert_eq!(statements.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]
-    async fn whoever_asks_after_a_panic_is_answered() {
+    async fn look_ups_continue_after_a_panic() {
         let pool = PgPool::connect_lazy("postgres://nowhere").unwrap();
         let lookup = Lookup::new(&pool, |_, keys: Vec<i64>| async move {
             match keys[0] {
-                1 => panic!("as bad as can be"),
+                1 => panic!("a panic in a statement"),
                 key => Ok(HashMap::from([(key, key)])),
             }
         });

@@ -1,63 +1,95 @@
-//! Read-your-writes consistency: `?after=<event id>`.
+//! Read your writes: `?after=<event id>`.
 //!
-//! An accepted command returns its event id in `X-Event-Id`. A query that passes this id waits
-//! until the views show the event, for a bounded time. After that time the response is marked
-//! as stale, or 504 if `strict` is set.
+//! An accepted command returns the id of its event in `X-Event-Id`. A query with this id
+//! waits until the views show the event, for a bounded time. After that the response is
+//! marked as stale.
 
 use crate::event_waiting::{EventState, EventWaiting};
 use crate::metrics::{READ_YOUR_WRITES, READ_YOUR_WRITES_WAIT, Wait};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use service_runtime::json_body::integer;
-use service_runtime::parameters::Parameters;
+use service_runtime::format::{
+    Message, boolean, boolean_schema, integer, integer_schema, string_schema,
+};
+use service_runtime::parameters::{Parameters, QueryParameters};
 use service_runtime::problem::Problem;
 use service_runtime::request_metrics::HeldBack;
+use service_runtime::{format_of, parameters};
 use std::borrow::Cow;
 use std::time::Duration;
 use tokio::time::Instant;
+use utoipa::IntoParams;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::schema::{KnownFormat, SchemaFormat};
 use uuid::Uuid;
 
-/// Longest wait in milliseconds, shorter than the request timeout.
+/// Maximum wait, in milliseconds: less than the request timeout.
 const MAX_WAIT: i64 = 10_000;
 
-/// Default wait in milliseconds.
-const DEFAULT_WAIT: i64 = 1_000;
+/// Default wait, in milliseconds.
+const DEFAULT_WAIT: u64 = 1_000;
 
-/// Marks a response that does not show the requested event.
+/// Marks a response that does not show the event.
 const STALE: HeaderName = HeaderName::from_static("x-stale");
 
-/// Query parameters and the equivalent headers.
-const AFTER: (&str, &str) = ("after", "x-after-event");
-const WAIT: (&str, &str) = ("wait", "x-wait");
-const STRICT: (&str, &str) = ("strict", "x-strict");
+/// Parameters, and the headers with the same meaning.
+const HEADERS: [(&str, &str); 3] =
+    [("after", "x-after-event"), ("wait", "x-wait"), ("strict", "x-strict")];
 
-/// The consistency that a request demands.
+parameters! {
+    /// The event that the response must show, as sent.
+    struct ConsistencyParameters {
+        /// Wait until the views show this event: the `X-Event-Id` of a command.
+        after: Option<EventId>,
+        /// Maximum wait in milliseconds.
+        wait: Option<Milliseconds>,
+        /// Return 504 instead of a response that does not show the event.
+        strict: Option<Flag>,
+    }
+}
+
+format_of! {
+    /// An event id.
+    EventId: Uuid, string, parse = event_id,
+        schema = string_schema("01a1fdec-19e5-7476-ab1e-c46314bd80d6")
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
+
+    /// A wait in milliseconds.
+    Milliseconds: u64, literal, parse = |text| integer(text, 0, MAX_WAIT),
+        schema = integer_schema(0, MAX_WAIT, 1000).default(Some(DEFAULT_WAIT.into()));
+
+    /// True or false.
+    Flag: bool, literal, parse = boolean, schema = boolean_schema(true).default(Some(false.into()));
+}
+
+/// The event that the response must show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Consistency {
     event_id: Uuid,
     wait: Duration,
-    /// Return 504 instead of a stale response.
+    /// Whether a stale response is refused.
     is_strict: bool,
 }
 
-/// Middleware: delays a query until the views show its event.
-pub async fn wait(State(waiting): State<EventWaiting>, request: Request, next: Next) -> Response {
+/// Delays a query that names an event until the views show it.
+pub async fn wait(State(arrivals): State<EventWaiting>, request: Request, next: Next) -> Response {
     let consistency = match Consistency::of(&request) {
         Ok(Some(consistency)) => consistency,
         Ok(None) => return next.run(request).await,
         Err(problem) => return problem.into_response(),
     };
     let began = Instant::now();
-    let state = waiting.wait(consistency.event_id, began + consistency.wait).await;
+    let arrival = arrivals.wait(consistency.event_id, began + consistency.wait).await;
     let held_back = began.elapsed();
     READ_YOUR_WRITES_WAIT.record(held_back.as_secs_f64());
-    READ_YOUR_WRITES.add_to(result(&state, consistency), 1);
-    let mut response = match state {
+    READ_YOUR_WRITES.add_to(result(&arrival, consistency), 1);
+    let mut response = match arrival {
         Err(problem) => problem.into_response(),
         Ok(EventState::Applied) => next.run(request).await,
-        Ok(state) if consistency.is_strict => not_shown(consistency, state).into_response(),
+        Ok(arrival) if consistency.is_strict => not_shown(consistency, arrival).into_response(),
         Ok(EventState::DeadLetter | EventState::Pending) => {
             let mut response = next.run(request).await;
             response.headers_mut().insert(STALE, HeaderValue::from_static("true"));
@@ -68,9 +100,9 @@ pub async fn wait(State(waiting): State<EventWaiting>, request: Request, next: N
     response
 }
 
-/// The result of a wait, for the metric.
-fn result(state: &Result<EventState, Problem>, consistency: Consistency) -> Wait {
-    match state {
+/// The outcome of a wait, as in the metric.
+fn result(arrival: &Result<EventState, Problem>, consistency: Consistency) -> Wait {
+    match arrival {
         Err(_) => Wait::Failed,
         Ok(EventState::Applied) => Wait::Shown,
         Ok(_) if consistency.is_strict => Wait::Refused,
@@ -78,68 +110,83 @@ fn result(state: &Result<EventState, Problem>, consistency: Consistency) -> Wait
     }
 }
 
-fn not_shown(Consistency { event_id, wait, .. }: Consistency, state: EventState) -> Problem {
-    let detail = match state {
+fn not_shown(Consistency { event_id, wait, .. }: Consistency, arrival: EventState) -> Problem {
+    not_visible(match arrival {
         EventState::DeadLetter => format!(
-            "Event {event_id} could not be applied and is a dead letter: tell the operator."
+            "Event {event_id} could not be applied and is a dead letter. Contact the operator."
         ),
-        EventState::Applied | EventState::Pending => format!(
-            "Event {event_id} is not in the views after {} ms. Ask again.",
-            wait.as_millis()
-        ),
-    };
-    Problem::new(StatusCode::GATEWAY_TIMEOUT, "Not visible yet").detail(detail)
+        EventState::Applied | EventState::Pending => {
+            format!("The views do not show event {event_id} after {} ms. Retry.", wait.as_millis())
+        }
+    })
 }
 
 impl Consistency {
-    /// Reads a request; none if it passes no event id.
+    /// Reads parameters and headers; none if neither names an event. A parameter has
+    /// precedence over its header, but both must be valid.
     ///
     /// # Errors
-    /// 400 with all invalid parameters.
+    /// 400 with everything that is wrong.
     fn of(request: &Request) -> Result<Option<Self>, Problem> {
         let headers = request.headers();
         let query = request.uri().query().unwrap_or_default();
-        // Most requests have none and skip the parsing below.
-        let is_present = |(parameter, header): (&str, &str)| {
-            query.contains(parameter) || headers.contains_key(header)
+        // Most requests have none of them and skip the parsing.
+        let is_present = |(parameter, header): &(&str, &str)| {
+            query.contains(parameter) || headers.contains_key(*header)
         };
-        if ![AFTER, WAIT, STRICT].into_iter().any(is_present) {
+        if !HEADERS.iter().any(is_present) {
             return Ok(None);
         }
+        // An invalid text is as invalid as an empty one.
+        let values = HEADERS.iter().filter_map(|(parameter, header)| {
+            let text = headers.get(*header)?.to_str().unwrap_or_default();
+            Some(((*parameter).to_owned(), text.to_owned()))
+        });
+        let mut by_header = Parameters::new(values.collect());
         let mut parameters = Parameters::of(request.uri())?;
-        let event_id = read(&mut parameters, headers, AFTER, event_id);
-        let wait = read(&mut parameters, headers, WAIT, |text| integer(text, 0, MAX_WAIT));
-        let is_strict = read(&mut parameters, headers, STRICT, flag).unwrap_or(false);
-        parameters.check()?;
-        let wait = u64::try_from(wait.unwrap_or(DEFAULT_WAIT)).unwrap_or(0);
-        let wait = Duration::from_millis(wait);
-        Ok(event_id.map(|event_id| Self { event_id, wait, is_strict }))
+        let from_headers = ConsistencyParameters::read(&mut by_header);
+        for error in by_header.errors() {
+            let header = HEADERS.iter().find(|(parameter, _)| *parameter == error.field);
+            parameters.error(header.map_or("", |(_, header)| header), error.message.clone());
+        }
+        let given: ConsistencyParameters = parameters.parse()?;
+        let Some(from_headers) = from_headers else { return Ok(None) };
+        let wait = given.wait.or(from_headers.wait).unwrap_or(DEFAULT_WAIT);
+        let is_strict = given.strict.or(from_headers.strict).unwrap_or(false);
+        Ok(given.after.or(from_headers.after).map(|event_id| Self {
+            event_id,
+            wait: Duration::from_millis(wait),
+            is_strict,
+        }))
     }
 }
 
-/// Reads a value from a parameter or its header. If both are present, both must be valid, and
-/// the parameter wins.
-fn read<T>(
-    parameters: &mut Parameters,
-    headers: &HeaderMap,
-    (name, header): (&str, &str),
-    parse: fn(&str) -> Result<T, Cow<'static, str>>,
-) -> Option<T> {
-    let by_header = headers.get(header).map(|value| {
-        // A header that is not a string is refused like an empty one.
-        parse(value.to_str().unwrap_or_default())
+/// The descriptions of the parameters and of the headers.
+pub fn parameters() -> impl Iterator<Item = RefOr<Parameter>> {
+    let parameters = ConsistencyParameters::into_params(|| None);
+    let headers = parameters.clone().into_iter().filter_map(|mut parameter| {
+        let (name, header) = HEADERS.iter().find(|(name, _)| *name == parameter.name)?;
+        parameter.description = Some(format!("The same as `{name}`."));
+        parameter.name = header.split('-').map(capitalised).collect::<Vec<_>>().join("-");
+        parameter.parameter_in = ParameterIn::Header;
+        Some(parameter)
     });
-    let by_header =
-        by_header.and_then(|read| read.map_err(|message| parameters.refuse(header, message)).ok());
-    parameters.optional(name, parse).or(by_header)
+    parameters.into_iter().chain(headers.collect::<Vec<_>>()).map(RefOr::T)
 }
 
-fn event_id(text: &str) -> Result<Uuid, Cow<'static, str>> {
-    Uuid::try_parse(text).map_err(|_| "must be an event id, as X-Event-Id has it".into())
+fn capitalised(word: &str) -> String {
+    word.char_indices()
+        .map(|(index, letter)| if index == 0 { letter.to_ascii_uppercase() } else { letter })
+        .collect()
 }
 
-fn flag(text: &str) -> Result<bool, Cow<'static, str>> {
-    text.parse().map_err(|_| "must be true or false".into())
+/// The response of a strict query whose event the views do not show.
+pub fn not_visible(detail: impl Into<Cow<'static, str>>) -> Problem {
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "Not visible yet").detail(detail)
+}
+
+fn event_id(text: &str) -> Result<Uuid, Message> {
+    Uuid::try_parse(text).map_err(|_| "must be an event id, as in X-Event-Id".into())
 }
 
 #[cfg(test)]
@@ -157,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_and_headers_are_equivalent_and_parameters_win() {
+    fn parameters_have_precedence_over_headers() {
         let expected = Consistency {
             event_id: ID.parse().unwrap(),
             wait: Duration::from_millis(50),
@@ -173,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_event_id_does_not_wait() {
+    fn a_query_without_an_event_does_not_wait() {
         for path in ["/", "/api/products?wait=50", "/api/orders?limit=x&looks=after"] {
             assert_eq!(consistency(path, &[]).unwrap(), None, "{path}");
         }
@@ -181,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_values_are_refused() {
+    fn invalid_parameters_and_headers_are_refused() {
         for query in [
             "after=",
             "after=7",

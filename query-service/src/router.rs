@@ -1,4 +1,4 @@
-//! Every route of the service, on one page.
+//! Every route of the API.
 
 use crate::event_waiting::EventWaiting;
 use crate::state::AppState;

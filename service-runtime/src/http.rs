@@ -1,6 +1,6 @@
 //! HTTP servers, all with the same layers.
 
-use crate::auth::{Gate, Guarded};
+use crate::auth::{Authorization, AuthorizedRoutes};
 use crate::connections::{self, Limits};
 use crate::limits::{BODY_TIMEOUT, MAX_ADDRESS_BYTES, MAX_BODY_BYTES};
 use crate::log_limit::LogLimit;
@@ -27,80 +27,87 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::warn;
 
-/// A request that takes longer, after its body has arrived, is answered 503.
+/// Timeout of a request after its body has arrived; then 503.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Requests that timed out and were logged.
+/// Limits log lines about timeouts.
 static LOGGED: LogLimit = LogLimit::new();
 
-/// Most requests of a server that are under way at once. More are told to come
-/// again: they would wait for the database longer than is of use.
+/// Maximum concurrent requests of a server. Further requests receive 503: they would wait
+/// too long for the database.
 const MAX_REQUESTS: usize = 2_048;
 
-/// Opens a port and serves `routes` there until shutdown; requests under way
-/// then are finished. Port 0 means any free one; the log tells which.
+/// Opens a port and serves `routes` until shutdown, then finishes the requests in progress.
+/// Port 0 means any free port, which the log shows.
 ///
 /// # Errors
-/// If the port cannot be opened.
+/// The port cannot be opened.
 pub async fn serve(
     name: &'static str,
     address: SocketAddr,
-    routes: Guarded,
+    routes: AuthorizedRoutes,
     shutdown: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}: is the port taken?"))?;
     tracing::info!("{name}: listening on {}", listener.local_addr()?);
-    let (routes, gate, clients) = routes.into_parts();
-    let routes = layered(name, routes, &gate);
+    let (routes, authorization, clients) = routes.into_parts();
+    let routes = layered(name, routes, &authorization);
     Ok(async move {
         connections::serve(listener, routes, Limits::of(clients), shutdown).await;
         Ok(())
     })
 }
 
-/// Gives routes what every server needs: as one layer, for each that a router is
-/// given costs every request a copy of all within it.
-fn layered(name: &'static str, routes: Router, gate: &Gate) -> Router {
-    let room = Arc::new(Semaphore::new(MAX_REQUESTS));
-    // A cache on the way knows that an answer to Authorization is for one caller, but not
-    // that one to X-Api-Key is.
-    let for_one_caller = HeaderValue::from_static("no-store");
+/// Adds the layers of every server, as one layer: each layer of a router costs a copy of the
+/// inner service per request.
+fn layered(name: &'static str, routes: Router, authorization: &Authorization) -> Router {
+    let limit = Arc::new(Semaphore::new(MAX_REQUESTS));
+    // A shared cache treats responses to Authorization as private, but not responses to
+    // X-Api-Key.
+    let private = HeaderValue::from_static("no-store");
     // Outermost first.
     let layers = ServiceBuilder::new()
         .layer(middleware::from_fn(trace_request))
         .layer(middleware::from_fn_with_state(Requests::of(name), request_metrics::measure))
-        .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, for_one_caller))
+        .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, private))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             PANICS.add(1);
             Problem::internal(&"a handler panicked").into_response()
         }))
-        .layer(middleware::from_fn_with_state(room, admit))
+        .layer(middleware::from_fn_with_state(limit, limit_request))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     routes
-        .fallback(gate.before(|| Problem::not_found("Not found").detail("There is no such path.")))
-        .method_not_allowed_fallback(gate.before(|| {
+        .fallback(
+            authorization
+                .before(|| Problem::not_found("Not found").detail("The path does not exist.")),
+        )
+        .method_not_allowed_fallback(authorization.before(|| {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
-                .detail("The path exists, but not with this method; see the header Allow.")
+                .detail("The path does not support this method; see the header Allow.")
         }))
         .layer(layers)
 }
 
-/// Lets a request in if there is room, for a bounded time.
-async fn admit(State(room): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+/// Limits the address length, the concurrency and the duration of requests.
+async fn limit_request(
+    State(limit): State<Arc<Semaphore>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if request.uri().path_and_query().is_some_and(|text| text.as_str().len() > MAX_ADDRESS_BYTES) {
         return Problem::new(StatusCode::URI_TOO_LONG, "Address too long")
-            .detail(format!("Path and query may have {MAX_ADDRESS_BYTES} bytes."))
+            .detail(format!("The maximum length of path and query is {MAX_ADDRESS_BYTES} bytes."))
             .into_response();
     }
-    let Ok(_place) = room.try_acquire() else {
+    let Ok(_permit) = limit.try_acquire() else {
         return Problem::unavailable("Service busy")
-            .detail("Too many requests are under way. This one had no effect; try again.")
+            .detail("Too many concurrent requests. The request had no effect; retry.")
             .into_response();
     };
     let is_query = matches!(*request.method(), Method::GET | Method::HEAD);
-    // Bodies have a timeout of their own.
+    // Bodies have a separate timeout.
     let deadline = if is_query { REQUEST_TIMEOUT } else { BODY_TIMEOUT + REQUEST_TIMEOUT };
     let route = request.extensions().get::<MatchedPath>().cloned();
     tokio::time::timeout(deadline, next.run(request)).await.unwrap_or_else(|_| {
@@ -109,10 +116,10 @@ async fn admit(State(room): State<Arc<Semaphore>>, request: Request, next: Next)
             warn!(route, suppressed, "no response within {} s", deadline.as_secs());
         }
         let detail = if is_query {
-            "There was no response in time; try again."
+            "There was no response in time; retry."
         } else {
             "There was no response in time; whether the request took effect is unknown. With an \
-             Idempotency-Key it can be sent again."
+             Idempotency-Key it can be retried."
         };
         Problem::unavailable("Timed out").detail(detail).into_response()
     })

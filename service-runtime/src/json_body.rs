@@ -1,38 +1,213 @@
-//! Request bodies: JSON objects of which every member is checked, so that a
-//! client learns of all that is wrong at once.
+//! JSON request bodies.
+//!
+//! A body is declared once, with [`body!`](crate::body) or [`change!`](crate::change!):
+//! the declaration makes the struct, its parser and its schema in the OpenAPI document.
+//! The parser checks every field, so that a client learns of all errors at once. Unknown
+//! fields are ignored.
 
+use crate::format::{Field, Format, Path, camel_case};
 use crate::limits::{BODY_TIMEOUT, MAX_BODY_BYTES};
 use crate::problem::{FieldError, Problem};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use tokio::time::timeout;
 
-/// The members of a JSON object, as text. Exact numbers stay exact.
-pub type Members = BTreeMap<String, Box<RawValue>>;
+/// The fields of a JSON object. Their values are JSON text, so that numbers stay exact.
+type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
-/// A request's body, read whole.
+/// The body of a request.
 #[derive(Debug)]
 pub struct JsonBody(Bytes);
 
+/// An object in a request body.
+pub trait Body: Sized {
+    /// Reads the object. Errors are added to `reader` and give none.
+    fn read(reader: &mut Reader<'_>) -> Option<Self>;
+}
+
+/// Defines a request body. Each field has a [`Format`]; a field of `Option<Format>` may be
+/// absent or null. `named "name"` gives a field another name in JSON.
+#[macro_export]
+macro_rules! body {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis struct $name:ident {
+            $(
+                $(#[$field_meta:meta])*
+                $field_visibility:vis $field:ident $(named $json:literal)?: $format:ty
+            ),+ $(,)?
+        }
+    ) => {
+        #[derive(Clone, Debug, PartialEq, Eq, utoipa::ToSchema)]
+        #[schema(rename_all = "camelCase")]
+        $(#[$meta])*
+        $visibility struct $name {
+            $(
+                $(#[$field_meta])*
+                #[schema(value_type = $format $(, rename = $json)?)]
+                $field_visibility $field: <$format as $crate::format::Format>::Value,
+            )+
+        }
+
+        impl $crate::json_body::Body for $name {
+            fn read(reader: &mut $crate::json_body::Reader<'_>) -> Option<Self> {
+                $(let $field = reader.field::<$format>($crate::body!(@name $field $($json)?));)+
+                Some(Self { $($field: $field?),+ })
+            }
+        }
+    };
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $json:literal) => { $json };
+}
+
+/// Defines a request body that changes some fields of a resource. An absent field is not
+/// changed; null is valid only for a field of `Option<Format>`. At least one field is
+/// required.
+#[macro_export]
+macro_rules! change {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis struct $name:ident {
+            $($(#[$field_meta:meta])* $field_visibility:vis $field:ident: $format:ty),+ $(,)?
+        }
+    ) => {
+        #[derive(Clone, Debug, Default, PartialEq, Eq, utoipa::ToSchema)]
+        #[schema(rename_all = "camelCase")]
+        $(#[$meta])*
+        $visibility struct $name {
+            $(
+                $(#[$field_meta])*
+                #[schema(value_type = $format, required = false)]
+                $field_visibility $field: Option<<$format as $crate::format::Format>::Value>,
+            )+
+        }
+
+        impl $crate::json_body::Body for $name {
+            fn read(reader: &mut $crate::json_body::Reader<'_>) -> Option<Self> {
+                reader.require_any(&[$(stringify!($field)),+]);
+                $(let $field = reader.changed_field::<$format>(stringify!($field));)+
+                Some(Self { $($field: $field?),+ })
+            }
+        }
+    };
+}
+
 impl JsonBody {
-    /// The bytes as they came.
+    /// The bytes as received.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The members of the object that the body is.
+    /// Parses the body.
     ///
     /// # Errors
-    /// 400 with the text `error` if the body is no JSON object.
-    pub fn members(&self, error: &'static str) -> Result<Members, Problem> {
-        serde_json::from_slice(&self.0).map_err(|cause| {
-            Problem::bad_request(error).detail(format!("The body is not a JSON object: {cause}."))
-        })
+    /// 400 with the text `error` and everything that is wrong.
+    pub fn parse<B: Body>(&self, error: &'static str) -> Result<B, Problem> {
+        parse(&self.0, error)
     }
+}
+
+/// Parses a body.
+///
+/// # Errors
+/// 400 with the text `error` and everything that is wrong.
+pub fn parse<B: Body>(json: &[u8], error: &'static str) -> Result<B, Problem> {
+    let fields: Fields<'_> = serde_json::from_slice(json).map_err(|cause| {
+        Problem::bad_request(error).detail(format!("The body is not a JSON object: {cause}."))
+    })?;
+    let mut errors = Vec::new();
+    let mut is_empty_change = None;
+    let body = B::read(&mut Reader {
+        fields: &fields,
+        path: Path::Body,
+        errors: &mut errors,
+        is_empty_change: &mut is_empty_change,
+    });
+    if let Some(names) = is_empty_change {
+        return Err(Problem::bad_request(error).detail(format!("Send at least one of {names}.")));
+    }
+    body.filter(|_| errors.is_empty()).ok_or_else(|| {
+        Problem::bad_request(error).detail("Nothing was changed; see errors.").fields(errors)
+    })
+}
+
+/// Reads the fields of an object.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    fields: &'a Fields<'a>,
+    path: Path<'a>,
+    errors: &'a mut Vec<FieldError>,
+    /// The names of the fields of a change, if none of them is present.
+    is_empty_change: &'a mut Option<String>,
+}
+
+impl Reader<'_> {
+    /// Reads a field, by its name in Rust.
+    pub fn field<F: Format>(&mut self, field: &'static str) -> Option<F::Value> {
+        let name = camel_case(field);
+        let field = Field { path: Path::Field(&self.path, &name), errors: self.errors };
+        match self.fields.get(&*name) {
+            Some(json) => F::read(json, field),
+            None => F::absent().or_else(|| {
+                field.error("is required");
+                None
+            }),
+        }
+    }
+
+    /// Reads a field of a change: `Some(None)` if it is absent.
+    pub fn changed_field<F: Format>(&mut self, field: &'static str) -> Option<Option<F::Value>> {
+        let is_present = self.fields.contains_key(&*camel_case(field));
+        if is_present { self.field::<F>(field).map(Some) } else { Some(None) }
+    }
+
+    /// Refuses the body if none of the fields is present.
+    pub fn require_any(&mut self, fields: &[&'static str]) {
+        let names: Vec<_> = fields.iter().map(|field| camel_case(field)).collect();
+        if !names.iter().any(|name| self.fields.contains_key(&**name)) {
+            *self.is_empty_change = Some(names.join(", "));
+        }
+    }
+}
+
+/// Reads a list of objects.
+pub fn list<B: Body>(
+    json: &RawValue,
+    field: Field<'_>,
+    length: RangeInclusive<usize>,
+) -> Option<Vec<B>> {
+    let Field { path, errors } = field;
+    let elements = serde_json::from_str::<Vec<&RawValue>>(json.get()).ok();
+    let Some(elements) = elements.filter(|elements| length.contains(&elements.len())) else {
+        let message = format!("must be a list of {} to {} objects", length.start(), length.end());
+        Field { path, errors }.error(message);
+        return None;
+    };
+    let mut list = Some(Vec::with_capacity(elements.len()));
+    for (index, element) in elements.into_iter().enumerate() {
+        let path = Path::Element(&path, index);
+        let object = match serde_json::from_str::<Fields<'_>>(element.get()) {
+            Ok(fields) => B::read(&mut Reader {
+                fields: &fields,
+                path,
+                errors: &mut *errors,
+                is_empty_change: &mut None,
+            }),
+            Err(_) => {
+                Field { path, errors: &mut *errors }.error("must be an object");
+                None
+            }
+        };
+        match (&mut list, object) {
+            (Some(list), Some(object)) => list.push(object),
+            _ => list = None,
+        }
+    }
+    list
 }
 
 impl<S: Send + Sync> FromRequest<S> for JsonBody {
@@ -57,7 +232,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
             Ok(Ok(body)) => Ok(Self(body)),
             Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Body too large")
-                    .detail(format!("A body may have {MAX_BODY_BYTES} bytes.")))
+                    .detail(format!("The maximum body size is {MAX_BODY_BYTES} bytes.")))
             }
             Ok(Err(_)) => Err(Problem::bad_request("Unreadable body")
                 .detail("The body ended early. The request had no effect.")),
@@ -71,104 +246,89 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     }
 }
 
-/// Reads the members of an object and notes what is wrong with them.
-#[derive(Debug)]
-pub struct Reader<'a> {
-    members: &'a Members,
-    path: String,
-    errors: &'a mut Vec<FieldError>,
-}
-
-impl<'a> Reader<'a> {
-    /// Reads `members`, which stand under `path` in the body (empty at the
-    /// top), and adds to `errors`.
-    pub fn new(members: &'a Members, path: String, errors: &'a mut Vec<FieldError>) -> Self {
-        Self { members, path, errors }
-    }
-
-    /// Whether the member is there, null included.
-    pub fn has(&self, name: &str) -> bool {
-        self.members.contains_key(name)
-    }
-
-    /// Reads a member that must be there: `parse` gets its JSON text and gives
-    /// the value or what it must be.
-    pub fn required<T>(
-        &mut self,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, Cow<'static, str>>,
-    ) -> Option<T> {
-        match self.members.get(name) {
-            Some(value) => match parse(value.get()) {
-                Ok(value) => return Some(value),
-                Err(message) => self.refuse(name, message),
-            },
-            None => self.refuse(name, "is required"),
-        }
-        None
-    }
-
-    /// Reads a member that may be absent or null.
-    pub fn optional<T>(
-        &mut self,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, Cow<'static, str>>,
-    ) -> Option<T> {
-        let given = self.members.get(name).is_some_and(|value| value.get() != "null");
-        if given { self.required(name, parse) } else { None }
-    }
-
-    /// Notes that something is wrong with a member.
-    pub fn refuse(&mut self, name: &str, message: impl Into<Cow<'static, str>>) {
-        let field = match (self.path.as_str(), name) {
-            ("", name) => name.to_owned(),
-            (path, "") => path.to_owned(),
-            (path, name) => format!("{path}.{name}"),
-        };
-        self.errors.push(FieldError { field, message: message.into() });
-    }
-}
-
-/// A whole number in `min..=max`, written as one: neither `1.0` nor `"1"`.
-///
-/// # Errors
-/// What it must be.
-pub fn integer(text: &str, min: i64, max: i64) -> Result<i64, Cow<'static, str>> {
-    match text.parse() {
-        Ok(number) if (min..=max).contains(&number) && !text.starts_with('+') => Ok(number),
-        _ => Err(format!("must be a whole number from {min} to {max}").into()),
-    }
-}
-
-/// A text.
-///
-/// # Errors
-/// What it must be.
-pub fn text(text: &str) -> Result<String, Cow<'static, str>> {
-    serde_json::from_str(text).map_err(|_| "must be a text".into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::{integer, integer_schema};
+
+    crate::format_of! {
+        Small: i64, literal, parse = |text| integer(text, 1, 2), schema = integer_schema(1, 2, 1);
+        Word: String, string, parse = |text| Ok(text.to_owned()),
+            schema = crate::format::string_schema("word");
+    }
+
+    crate::body! {
+        struct Order { line_items: Lines, note: Option<Word> }
+    }
+
+    crate::body! {
+        struct Line { product_id: Small }
+    }
+
+    crate::change! {
+        struct Change { name: Word, note: Option<Word> }
+    }
+
+    struct Lines;
+
+    impl utoipa::PartialSchema for Lines {
+        fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+            Vec::<Line>::schema()
+        }
+    }
+
+    impl utoipa::ToSchema for Lines {}
+
+    impl Format for Lines {
+        type Value = Vec<Line>;
+
+        const IS_STRING: bool = false;
+
+        fn parse(_: &str) -> Result<Self::Value, crate::format::Message> {
+            Err("must be in a body".into())
+        }
+
+        fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+            <Self as utoipa::PartialSchema>::schema()
+        }
+
+        fn read(json: &RawValue, field: Field<'_>) -> Option<Self::Value> {
+            list(json, field, 1..=3)
+        }
+    }
+
+    fn errors<B: Body>(json: &str) -> Vec<String> {
+        let Err(problem) = parse::<B>(json.as_bytes(), "Invalid") else { return Vec::new() };
+        let problem = serde_json::to_value(problem).unwrap();
+        let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+        errors.iter().map(|error| error["field"].as_str().unwrap().to_owned()).collect()
+    }
 
     #[test]
-    fn integers_are_whole_numbers_within_bounds() {
-        assert_eq!(integer("7", 1, 10), Ok(7));
-        for bad in ["0", "11", "+7", "1.0", "1e0", "\"7\"", "null", "-1", "99999999999999999999"] {
-            assert!(integer(bad, 1, 10).is_err(), "{bad}");
+    fn every_error_is_reported_with_the_path_of_its_field() {
+        let body = r#"{"lineItems": [{"productId": 3}, 7, {}], "note": 1, "other": 2}"#;
+        let expected = ["lineItems[0].productId", "lineItems[1]", "lineItems[2].productId", "note"];
+        assert_eq!(errors::<Order>(body), expected);
+        assert_eq!(errors::<Order>("{}"), ["lineItems"]);
+        assert_eq!(errors::<Order>(r#"{"lineItems": []}"#), ["lineItems"]);
+    }
+
+    #[test]
+    fn a_field_of_an_option_may_be_absent_or_null() {
+        for note in ["", r#", "note": null"#] {
+            let body = format!(r#"{{"lineItems": [{{"productId": 2}}]{note}}}"#);
+            let order: Order = parse(body.as_bytes(), "Invalid").unwrap();
+            assert_eq!(order, Order { line_items: vec![Line { product_id: 2 }], note: None });
         }
     }
 
     #[test]
-    fn every_fault_is_told_with_its_path() {
-        let members: Members = serde_json::from_str(r#"{"a": "x", "c": null}"#).unwrap();
-        let mut errors = Vec::new();
-        let mut reader = Reader::new(&members, "items[2]".to_owned(), &mut errors);
-        assert_eq!(reader.required("a", |t| integer(t, 1, 2)), None);
-        assert_eq!(reader.required("b", text), None);
-        assert_eq!(reader.optional("c", text), None);
-        let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(fields, ["items[2].a", "items[2].b"]);
+    fn a_change_has_at_least_one_field_and_null_only_where_it_is_valid() {
+        let change = |json: &str| parse::<Change>(json.as_bytes(), "Invalid").ok();
+        assert_eq!(change("{}"), None);
+        assert_eq!(change(r#"{"other": 1}"#), None);
+        assert_eq!(change(r#"{"name": null}"#), None);
+        let note = Change { name: None, note: Some(None) };
+        assert_eq!(change(r#"{"note": null}"#), Some(note));
     }
 }

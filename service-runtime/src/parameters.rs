@@ -1,158 +1,283 @@
-//! Query parameters, of which every one is checked.
+//! Query parameters.
+//!
+//! Parameters are declared once, with [`parameters!`](crate::parameters!): the declaration
+//! makes the struct, its parser and its description in the OpenAPI document. The parser
+//! checks every parameter, so that a client learns of all errors at once.
 
+use crate::format::{Format, Message, camel_case};
 use crate::problem::{FieldError, Problem};
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::FromRequestParts;
 use axum::http::Uri;
 use axum::http::request::Parts;
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use std::borrow::Cow;
+use serde_json::Value;
 use std::collections::HashMap;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::{RefOr, Required};
 
-/// The text of refusals of query parameters.
+/// The `error` of responses to invalid query parameters.
 const INVALID: &str = "Invalid query parameters";
 
-/// The parameters of a request, and what is wrong with those read so far.
+/// The parameters of a request, and the errors found so far.
 #[derive(Debug, Default)]
 pub struct Parameters {
-    given: HashMap<String, String>,
+    values: HashMap<String, String>,
     errors: Vec<FieldError>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Parameters {
-    type Rejection = Problem;
+/// Extracts query parameters. Unknown parameters are ignored.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Self::of(&parts.uri)
-    }
+/// Extracts query parameters and refuses unknown ones.
+#[derive(Debug)]
+pub struct StrictQuery<T>(pub T);
+
+/// A struct of query parameters.
+pub trait QueryParameters: Sized {
+    /// The names of the fields in Rust.
+    const FIELDS: &'static [&'static str];
+
+    /// Reads the parameters. Errors are added to `parameters` and give none.
+    fn read(parameters: &mut Parameters) -> Option<Self>;
+}
+
+/// Defines a struct of query parameters. Each has a [`Format`]; a parameter of
+/// `Option<Format>` may be absent. After `=` may stand an example.
+///
+/// - `validate function;` adds a check of the parameters against each other.
+/// - `alias "other_name" => "name";` accepts another name.
+#[macro_export]
+macro_rules! parameters {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis struct $name:ident {
+            $(
+                $(#[doc = $doc:literal])*
+                $field_visibility:vis $field:ident: $format:ty $(= $example:expr)?
+            ),+ $(,)?
+        }
+        $(alias $alias:literal => $original:literal;)?
+        $(validate $validate:path;)?
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        $visibility struct $name {
+            $(
+                $(#[doc = $doc])*
+                $field_visibility $field: <$format as $crate::format::Format>::Value,
+            )+
+        }
+
+        impl $crate::parameters::QueryParameters for $name {
+            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            fn read(parameters: &mut $crate::parameters::Parameters) -> Option<Self> {
+                $(parameters.alias($alias, $original);)?
+                $(let $field = parameters.read::<$format>(stringify!($field));)+
+                let read = Self { $($field: $field?),+ };
+                $($validate(&read, parameters);)?
+                Some(read)
+            }
+        }
+
+        impl utoipa::IntoParams for $name {
+            fn into_params(
+                _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+            ) -> Vec<utoipa::openapi::path::Parameter> {
+                vec![$({
+                    #[allow(unused_mut, unused_assignments)]
+                    let mut example = None;
+                    $(example = Some(serde_json::Value::from($example));)?
+                    $crate::parameters::describe::<$format>(
+                        stringify!($field),
+                        concat!($($doc, "\n"),*),
+                        example,
+                    )
+                }),+]
+            }
+        }
+    };
+}
+
+/// The description of a parameter.
+pub fn describe<F: Format>(
+    field: &'static str,
+    description: &str,
+    example: Option<Value>,
+) -> Parameter {
+    let mut schema = F::schema();
+    let of_format = match &mut schema {
+        RefOr::T(Schema::Object(object)) => std::mem::take(&mut object.examples),
+        RefOr::T(Schema::AnyOf(any)) => std::mem::take(&mut any.examples),
+        _ => Vec::new(),
+    };
+    let lines: Vec<&str> = description.lines().map(str::trim).collect();
+    ParameterBuilder::new()
+        .name(camel_case(field))
+        .parameter_in(ParameterIn::Query)
+        .required(if F::absent().is_some() { Required::False } else { Required::True })
+        .description(Some(lines.join("\n").trim()))
+        .example(example.or_else(|| of_format.into_iter().next()))
+        .schema(Some(schema))
+        .build()
 }
 
 impl Parameters {
-    /// The parameters of a request to that address.
+    /// The query parameters of an address.
     ///
     /// # Errors
-    /// 400 if they are unreadable.
+    /// 400 if the query string is malformed.
     pub fn of(uri: &Uri) -> Result<Self, Problem> {
-        let Query(given) = Query::try_from_uri(uri)
-            .map_err(|_| Problem::bad_request(INVALID).detail("The query string is unreadable."))?;
-        Ok(Self { given, errors: Vec::new() })
+        let axum::extract::Query(values) = axum::extract::Query::try_from_uri(uri)
+            .map_err(|_| Problem::bad_request(INVALID).detail("The query string is malformed."))?;
+        Ok(Self { values, errors: Vec::new() })
     }
 
-    /// Takes a parameter by another name that clients know it by, unless it is
-    /// there by its own.
-    pub fn also(&mut self, name: &str, other_name: &str) {
-        if let Some(value) = self.given.get(other_name).cloned() {
-            self.given.entry(name.to_owned()).or_insert(value);
+    /// Parameters with these names and values.
+    pub fn new(values: HashMap<String, String>) -> Self {
+        Self { values, errors: Vec::new() }
+    }
+
+    /// Accepts another name for a parameter, unless its own name is used.
+    pub fn alias(&mut self, alias: &str, name: &str) {
+        if let Some(value) = self.values.get(alias).cloned() {
+            self.values.entry(name.to_owned()).or_insert(value);
         }
     }
 
-    /// Reads a parameter that may be absent. What is wrong with it is noted,
-    /// and told by [`Parameters::check`].
-    pub fn optional<T>(
-        &mut self,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, Cow<'static, str>>,
-    ) -> Option<T> {
-        match parse(self.given.get(name)?) {
-            Ok(value) => Some(value),
-            Err(message) => {
-                self.refuse(name, message);
+    /// Reads a parameter, by the name of its field in Rust.
+    pub fn read<F: Format>(&mut self, field: &'static str) -> Option<F::Value> {
+        let name = camel_case(field);
+        match self.values.get(&*name).map(|value| F::parse(value)) {
+            Some(Ok(value)) => Some(value),
+            Some(Err(message)) => {
+                self.error(&name, message);
                 None
             }
+            None => F::absent().or_else(|| {
+                self.error(&name, "is required");
+                None
+            }),
         }
     }
 
-    /// Reads a parameter that must be there.
-    pub fn required<T>(
-        &mut self,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, Cow<'static, str>>,
-    ) -> Option<T> {
-        if !self.given.contains_key(name) {
-            self.refuse(name, "is required");
-        }
-        self.optional(name, parse)
-    }
-
-    /// Refuses all but these, where one that is misspelt and ignored would do harm.
-    pub fn refuse_others(&mut self, known: &[&str]) {
-        let mut others: Vec<String> =
-            self.given.keys().filter(|name| !known.contains(&name.as_str())).cloned().collect();
-        others.sort_unstable();
-        for other in others {
-            self.refuse(&other, format!("is unknown; there are {}", known.join(", ")));
-        }
-    }
-
-    /// Notes that something is wrong with a parameter.
-    pub fn refuse(&mut self, name: &str, message: impl Into<Cow<'static, str>>) {
+    /// Adds an error.
+    pub fn error(&mut self, name: &str, message: impl Into<Message>) {
         self.errors.push(FieldError { field: name.to_owned(), message: message.into() });
     }
 
-    /// Ends the reading.
+    /// The errors found so far.
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
+    /// Parses all parameters.
     ///
     /// # Errors
-    /// 400, with everything that is wrong.
-    pub fn check(self) -> Result<(), Problem> {
-        if self.errors.is_empty() {
-            Ok(())
-        } else {
-            Err(Problem::bad_request(INVALID).detail("See errors.").fields(self.errors))
+    /// 400 with everything that is wrong.
+    pub fn parse<T: QueryParameters>(mut self) -> Result<T, Problem> {
+        let read = T::read(&mut self);
+        let errors = self.errors;
+        read.filter(|_| errors.is_empty())
+            .ok_or_else(|| Problem::bad_request(INVALID).detail("See errors.").fields(errors))
+    }
+
+    fn refuse_unknown(&mut self, fields: &[&'static str]) {
+        let known: Vec<_> = fields.iter().map(|field| camel_case(field)).collect();
+        let is_unknown = |name: &&String| !known.iter().any(|known| known == *name);
+        let mut unknown: Vec<String> = self.values.keys().filter(is_unknown).cloned().collect();
+        unknown.sort_unstable();
+        for name in unknown {
+            self.error(&name, format!("is unknown; the parameters are {}", known.join(", ")));
         }
     }
 }
 
-/// A text that PostgreSQL can be asked for.
-///
-/// # Errors
-/// What it must be.
-pub fn text(text: &str) -> Result<String, Cow<'static, str>> {
-    if text.contains('\0') { Err("must not contain NUL".into()) } else { Ok(text.to_owned()) }
+impl<S: Send + Sync, T: QueryParameters> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Parameters::of(&parts.uri)?.parse().map(Self)
+    }
 }
 
-/// A time, ISO 8601 with a zone, or a date, which means its midnight in UTC.
+impl<S: Send + Sync, T: QueryParameters> FromRequestParts<S> for StrictQuery<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut parameters = Parameters::of(&parts.uri)?;
+        parameters.refuse_unknown(T::FIELDS);
+        parameters.parse().map(Self)
+    }
+}
+
+impl<A: QueryParameters, B: QueryParameters> QueryParameters for (A, B) {
+    const FIELDS: &'static [&'static str] = &[];
+
+    fn read(parameters: &mut Parameters) -> Option<Self> {
+        let read = (A::read(parameters), B::read(parameters));
+        Some((read.0?, read.1?))
+    }
+}
+
+impl<A: QueryParameters, B: QueryParameters, C: QueryParameters> QueryParameters for (A, B, C) {
+    const FIELDS: &'static [&'static str] = &[];
+
+    fn read(parameters: &mut Parameters) -> Option<Self> {
+        let read = (A::read(parameters), <(B, C)>::read(parameters));
+        let (b, c) = read.1?;
+        Some((read.0?, b, c))
+    }
+}
+
+/// Parses a text without NUL, which PostgreSQL does not accept.
 ///
 /// # Errors
 /// What it must be.
-pub fn time(text: &str) -> Result<DateTime<Utc>, Cow<'static, str>> {
-    // A `+` that was not percent-encoded arrives as a blank.
-    let text = text.replace(' ', "+");
-    let date = || text.parse::<NaiveDate>().map(|date| date.and_time(NaiveTime::MIN).and_utc());
-    DateTime::parse_from_rfc3339(&text)
-        .map(|time| time.to_utc())
-        .or_else(|_| date())
-        .ok()
-        .filter(|time| (1..=9999).contains(&chrono::Datelike::year(time)))
-        .ok_or_else(|| "must be a time like 2026-01-31T12:00:00Z, or a date".into())
+pub fn text(text: &str) -> Result<String, Message> {
+    if text.contains('\0') { Err("must not contain NUL".into()) } else { Ok(text.to_owned()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::openapi::Id;
 
-    #[test]
-    fn another_name_stands_in_but_does_not_win() {
-        let given = |pairs: &[(&str, &str)]| {
-            let given = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-            let mut parameters = Parameters { given: given.collect(), errors: Vec::new() };
-            parameters.also("userId", "user_id");
-            parameters.optional("userId", |text| Ok(text.to_owned()))
-        };
-        assert_eq!(given(&[("user_id", "1")]).as_deref(), Some("1"));
-        assert_eq!(given(&[("user_id", "1"), ("userId", "2")]).as_deref(), Some("2"));
-        assert_eq!(given(&[]), None);
+    crate::parameters! {
+        struct Wanted { user_id: Id, order_id: Option<Id> = 7 }
+        alias "user_id" => "userId";
+    }
+
+    fn parse(query: &str) -> Result<Wanted, Problem> {
+        Parameters::of(&format!("/?{query}").parse().unwrap()).and_then(Parameters::parse)
     }
 
     #[test]
-    fn times_have_a_zone_and_dates_mean_midnight() {
-        let noon: DateTime<Utc> = "2026-01-31T12:00:00Z".parse().unwrap();
-        for text in
-            ["2026-01-31T12:00:00Z", "2026-01-31T13:00:00+01:00", "2026-01-31T13:00:00 01:00"]
-        {
-            assert_eq!(time(text), Ok(noon), "{text}");
-        }
-        assert_eq!(time("2026-01-31"), Ok("2026-01-31T00:00:00Z".parse().unwrap()));
-        for bad in ["", "yesterday", "2026-01-31T12:00:00", "2026-02-30", "+99999-01-01"] {
-            assert!(time(bad).is_err(), "{bad}");
-        }
+    fn an_alias_is_accepted_but_the_name_has_precedence() {
+        assert_eq!(parse("user_id=1").unwrap(), Wanted { user_id: 1, order_id: None });
+        assert_eq!(parse("user_id=1&userId=2").unwrap().user_id, 2);
+        assert!(parse("").is_err());
+    }
+
+    #[test]
+    fn every_error_is_reported() {
+        let problem = serde_json::to_value(parse("orderId=x").unwrap_err()).unwrap();
+        let fields = problem["errors"].as_array().unwrap().iter().map(|error| &error["field"]);
+        assert_eq!(fields.collect::<Vec<_>>(), ["userId", "orderId"]);
+    }
+
+    #[test]
+    fn only_required_parameters_are_documented_as_required() {
+        let parameters = <Wanted as utoipa::IntoParams>::into_params(|| None);
+        let parameters = serde_json::to_value(parameters).unwrap();
+        assert_eq!(
+            (&parameters[0]["name"], &parameters[0]["required"]),
+            (&"userId".into(), &true.into())
+        );
+        assert_eq!(
+            (&parameters[1]["example"], &parameters[1]["required"]),
+            (&7.into(), &false.into())
+        );
     }
 }

@@ -1,10 +1,10 @@
-//! Parts of a request's path.
+//! Variable segments of a request path.
 
 use crate::problem::{FieldError, Problem};
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 
-/// The one variable segment of a path, percent-decoded.
+/// The variable segment of a path, percent-decoded.
 #[derive(Debug)]
 pub struct Segment(pub String);
 
@@ -19,8 +19,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 }
 
 impl Segment {
-    /// Reads the segment as an id, a whole number from 1. Leading zeros are refused, so
-    /// that an id has one spelling: an Idempotency-Key belongs to the path.
+    /// Parses the segment as an id, a positive integer. Leading zeros are refused: an
+    /// idempotency key is scoped to the path, so an id must have one spelling.
     ///
     /// # Errors
     /// 400 with the text `error`.
@@ -29,7 +29,7 @@ impl Segment {
         match self.0.parse() {
             Ok(id) if is_number && id >= 1 => Ok(id),
             _ => {
-                let message = format!("must be a whole number from 1 to {}", i64::MAX);
+                let message = format!("must be an integer from 1 to {}", i64::MAX);
                 Err(Problem::bad_request(error)
                     .detail("The id in the path is not valid.")
                     .fields(vec![FieldError { field: "id".to_owned(), message: message.into() }]))
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_whole_numbers_from_one() {
+    fn ids_are_positive_integers() {
         let id = |text: &str| Segment(text.to_owned()).id("Invalid id").ok();
         assert_eq!(id("1"), Some(1));
         assert_eq!(id("9223372036854775807"), Some(i64::MAX));

@@ -1,9 +1,8 @@
-//! Refusals: RFC 9457 problem bodies that also carry the plain `error` text
-//! that clients compare.
+//! Error responses: RFC 9457 problem details with an additional `error` text that clients
+//! compare.
 
 use crate::log_limit::LogLimit;
-use crate::metrics::common::{DATABASE_TIMEOUTS, INTERNAL_ERRORS};
-use crate::postgres::{self, Failure};
+use crate::metrics::common::INTERNAL_ERRORS;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,31 +19,31 @@ use utoipa::{PartialSchema, ToSchema};
 /// Limits log lines about bugs.
 static LOGGED: LogLimit = LogLimit::new();
 
-/// A refused or failed request.
+/// An error response.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// The fixed text by which clients know the refusal.
+    /// The fixed text that identifies the error.
     error: &'static str,
     status: u16,
     retry_after: Option<u32>,
     detail: Option<Cow<'static, str>>,
     errors: Vec<FieldError>,
-    /// What else a client can make use of.
-    members: BTreeMap<&'static str, Value>,
+    /// Further fields of the body.
+    extensions: BTreeMap<&'static str, Value>,
 }
 
-/// In the extensions of a response: its `error`.
+/// The `error` of a response, stored in its extensions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ErrorText(pub &'static str);
 
-/// A refusal, as in RFC 9457. Some have members of their own besides.
+/// An error, as in RFC 9457. Some errors have further fields.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct Body<'a> {
-    /// The fixed text to compare with.
+    /// The fixed text that identifies the error.
     #[schema(examples("Not found"))]
     error: &'a str,
-    /// A URI that identifies the kind of refusal.
+    /// A URI that identifies the error.
     #[serde(rename = "type")]
     #[schema(examples("urn:problem:not-found"))]
     kind: String,
@@ -54,23 +53,23 @@ pub(crate) struct Body<'a> {
     /// The status code.
     #[schema(minimum = 400, maximum = 599, examples(404))]
     status: u16,
-    /// What happened and what to do next, for people.
+    /// What happened and what to do next, for humans.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, examples("There is no such path."))]
+    #[schema(nullable = false, examples("The path does not exist."))]
     detail: Option<&'a str>,
-    /// What is wrong with which member, if it is about members.
+    /// The invalid fields, if any.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     #[schema(value_type = Vec<FieldError>, examples(json!([{"field": "price", "message": "is required"}])))]
     errors: &'a [FieldError],
     #[serde(flatten)]
     #[schema(ignore)]
-    members: &'a BTreeMap<&'static str, Value>,
+    extensions: &'a BTreeMap<&'static str, Value>,
 }
 
-/// What is wrong with one member of a request.
+/// An invalid field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Path of the member, for instance `items[0].quantity`.
+    /// Path of the field, such as `items[0].quantity`.
     #[schema(examples("items[0].quantity"))]
     pub field: String,
     /// What it must be.
@@ -79,7 +78,7 @@ pub struct FieldError {
 }
 
 impl Problem {
-    /// A refusal known to clients by `error`.
+    /// An error response identified by `error`.
     pub fn new(status: StatusCode, error: &'static str) -> Self {
         Self {
             error,
@@ -87,7 +86,7 @@ impl Problem {
             retry_after: None,
             detail: None,
             errors: Vec::new(),
-            members: BTreeMap::new(),
+            extensions: BTreeMap::new(),
         }
     }
 
@@ -101,13 +100,13 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, error)
     }
 
-    /// 503, with the advice to come back in a second.
+    /// 503, with `Retry-After: 1`.
     pub fn unavailable(error: &'static str) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, error);
         Self { retry_after: Some(1), ..problem }
     }
 
-    /// Says after how many seconds to come back.
+    /// Sets `Retry-After`, in seconds.
     #[must_use]
     pub const fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
@@ -122,33 +121,33 @@ impl Problem {
     }
 
     /// The same, but limits log lines by key.
-    fn fault(key: &str, cause: &dyn std::fmt::Display) -> Self {
+    pub(crate) fn fault(key: &str, cause: &dyn std::fmt::Display) -> Self {
         if let Some(suppressed) = LOGGED.admit(key) {
             error!(suppressed, "internal error: {cause}");
         }
         INTERNAL_ERRORS.add(1);
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
-            .detail("The request failed by a fault of ours, which has been logged.")
+            .detail("The request failed because of an error in the service, which was logged.")
     }
 
-    /// Adds what happened and what to do next.
+    /// Sets what happened and what to do next.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.detail = Some(detail.into());
         self
     }
 
-    /// Adds what is wrong with which member.
+    /// Sets the invalid fields.
     #[must_use]
     pub fn fields(mut self, errors: Vec<FieldError>) -> Self {
         self.errors = errors;
         self
     }
 
-    /// Adds a member of its own to the body.
+    /// Adds a field to the body.
     #[must_use]
-    pub fn member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.members.insert(name, value.into());
+    pub fn extension(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.extensions.insert(name, value.into());
         self
     }
 
@@ -184,7 +183,7 @@ impl Serialize for Problem {
             status: self.status,
             detail: self.detail.as_deref(),
             errors: &self.errors,
-            members: &self.members,
+            extensions: &self.extensions,
         };
         body.serialize(serializer)
     }
@@ -200,27 +199,5 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
-    }
-}
-
-/// The response to a failed database call that had no effect: 503 if the database is
-/// unavailable or another transaction holds a lock; otherwise 500.
-impl From<sqlx::Error> for Problem {
-    fn from(error: sqlx::Error) -> Self {
-        let failure = Failure::of(&error);
-        if failure == Failure::Other {
-            let key = postgres::sqlstate(&error).unwrap_or_default();
-            return Self::fault(&key, &postgres::for_log(&error));
-        }
-        postgres::report(&error);
-        if failure == Failure::PoolExhausted || postgres::is_no_answer(&error) {
-            DATABASE_TIMEOUTS.add(1);
-        }
-        if failure == Failure::Contention {
-            return Self::unavailable("Service busy")
-                .detail(format!("{} The request had no effect; try again.", failure.message()));
-        }
-        Self::unavailable("Service unavailable")
-            .detail(format!("{} The request had no effect.", failure.message()))
     }
 }

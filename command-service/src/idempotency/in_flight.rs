@@ -1,4 +1,4 @@
-//! Requests of one key, one at a time.
+//! Requests with the same key run one at a time.
 
 use super::Key;
 use std::collections::HashSet;
@@ -8,25 +8,25 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// How long a request waits for its turn. One that takes longer may never end, if the
-/// database was lost on the way without a word; the table decides then, as it does
-/// between processes. It is shorter than clients wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a request waits for another one with the same key. If the connection of the
+/// other one is lost, it may not end in time; then the table decides, as between
+/// processes.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The keys of the requests that this process is at work on.
+/// The keys of the requests in progress in this process.
 #[derive(Clone, Debug, Default)]
 pub struct InFlight(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
     keys: Mutex<HashSet<Name>>,
-    one_left: Notify,
+    released: Notify,
 }
 
-/// A key without the body: requests with one key and two bodies wait as well.
+/// A key without the body: requests with the same key and different bodies also wait.
 type Name = (String, Option<Arc<str>>, String);
 
-/// The turn of a request, until it is dropped.
+/// The exclusive use of a key, until dropped.
 #[derive(Debug)]
 pub struct Turn {
     state: Arc<State>,
@@ -34,22 +34,21 @@ pub struct Turn {
 }
 
 impl InFlight {
-    /// Waits until no other request with that key is under way; none if that takes
-    /// too long.
+    /// Waits until no other request with this key is in progress; none after a timeout.
     pub async fn enter(&self, key: &Key) -> Option<Turn> {
-        timeout(PATIENCE, self.turn(key)).await.ok()
+        timeout(WAIT_TIMEOUT, self.turn(key)).await.ok()
     }
 
     async fn turn(&self, key: &Key) -> Turn {
         let name = (key.scope.clone(), key.caller.clone(), key.key.clone());
         loop {
-            let mut one_left = pin!(self.0.one_left.notified());
-            // Listening before looking: none that leaves in between is missed.
-            one_left.as_mut().enable();
+            let mut released = pin!(self.0.released.notified());
+            // Subscribe before checking, so that no release is missed.
+            released.as_mut().enable();
             if self.0.lock().insert(name.clone()) {
                 return Turn { state: self.0.clone(), name };
             }
-            one_left.await;
+            released.await;
         }
     }
 }
@@ -63,7 +62,7 @@ impl State {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.state.lock().remove(&self.name);
-        self.state.one_left.notify_waiters();
+        self.state.released.notify_waiters();
     }
 }
 
@@ -78,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_of_one_key_take_turns_whatever_their_bodies() {
+    async fn requests_with_the_same_key_run_one_at_a_time_whatever_their_bodies() {
         let in_flight = InFlight::default();
         let (one, other) = (key("a", 1), key("a", 2));
         let first = in_flight.enter(&one).await;

@@ -1,4 +1,4 @@
-//! The key of a command.
+//! The idempotency key of a command.
 
 use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
@@ -10,31 +10,30 @@ use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
-/// The header that brings it.
+/// The request header.
 const HEADER: &str = "idempotency-key";
 
-/// Longest key, in characters.
+/// Maximum length of a key, in characters.
 const MAX_CHARS: usize = 255;
 
-/// The key of a command, with all that it is a key for.
+/// The key of a command, with its scope and the digest of the body.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Method and path of the call.
     pub scope: String,
-    /// Who called: with one key two callers mean two commands. None if nobody has to
-    /// say who they are.
+    /// The caller: equal keys of two callers are different. None without authentication.
     pub caller: Option<Arc<str>>,
-    /// The key as it was sent.
+    /// The key as received.
     pub key: String,
-    /// SHA-256 of the request's body.
+    /// SHA-256 of the request body.
     pub body_sha256: [u8; 32],
 }
 
 impl Key {
-    /// The key of a request with that body; none if it has none.
+    /// The key of a request; none if the request has no key.
     ///
     /// # Errors
-    /// 400 if it is none that could be kept.
+    /// 400 if the key is invalid.
     pub fn read(parts: &Parts, body: &[u8]) -> Result<Option<Self>, Problem> {
         let mut given = parts.headers.get_all(HEADER).iter();
         let Some(first) = given.next() else { return Ok(None) };
@@ -43,7 +42,7 @@ impl Key {
             && text.bytes().all(|byte| byte.is_ascii_graphic())
             && given.next().is_none();
         if !is_key {
-            return Err(invalid());
+            return Err(invalid_key());
         }
         Ok(Some(Self {
             // Decoded: `/api/products/%37` is the same resource as `/api/products/7`.
@@ -58,13 +57,13 @@ impl Key {
         }))
     }
 
-    /// The caller as a text, empty for anybody.
+    /// The caller, empty without authentication.
     pub fn caller(&self) -> &str {
         self.caller.as_deref().unwrap_or_default()
     }
 }
 
-/// The header that brings a key, as documents have it.
+/// The description of the header.
 pub fn parameter() -> Parameter {
     let schema = ObjectBuilder::new()
         .schema_type(Type::String)
@@ -76,20 +75,20 @@ pub fn parameter() -> Parameter {
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(
-            "Makes it safe to send the command again: with the same key and body, within 24 \
-             hours, it gets the same answer and nothing happens a second time.",
+            "Makes the command safe to retry. A retry with the same key and body within 24 hours \
+             returns the stored response and has no further effect.",
         ))
         .schema(Some(schema))
         .example(Some("7c1a6a0e-order-1".into()))
         .build()
 }
 
-fn invalid() -> Problem {
-    let message = format!(
-        "must be 1 to {MAX_CHARS} visible ASCII characters without blanks, and be there once"
-    );
+/// The response to an invalid key.
+pub fn invalid_key() -> Problem {
+    let message =
+        format!("must be 1 to {MAX_CHARS} visible ASCII characters without spaces, sent once");
     Problem::bad_request("Invalid idempotency key")
-        .detail("Nothing was changed. A UUID makes a good key.")
+        .detail("Nothing was changed. Use a UUID, for example.")
         .fields(vec![FieldError { field: "Idempotency-Key".to_owned(), message: message.into() }])
 }
 
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_belongs_to_its_call_and_body() {
+    fn a_key_is_scoped_to_method_path_and_body() {
         assert_eq!(read(&[], b"{}").unwrap(), None);
         let key = read(&["k-1"], b"{}").unwrap().unwrap();
         assert_eq!((key.scope.as_str(), key.key.as_str()), ("POST /api/orders", "k-1"));
@@ -114,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_one_however_it_is_encoded() {
+    fn percent_encoding_of_the_path_does_not_matter() {
         let scope = |path: &str| {
             let request = Request::put(path).header(HEADER, "k").body(()).unwrap();
             Key::read(&request.into_parts().0, b"").unwrap().unwrap().scope
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_kept_is_refused() {
+    fn invalid_keys_are_refused() {
         assert!(read(&[&"k".repeat(255)], b"").is_ok());
         for keys in [&[""][..], &["a b"], &[&"k".repeat(256)], &["a", "a"], &["é"]] {
             assert!(read(keys, b"").is_err(), "{keys:?}");

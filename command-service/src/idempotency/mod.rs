@@ -1,31 +1,29 @@
-//! Commands that may be sent twice: the header `Idempotency-Key`.
+//! Idempotent commands: the header `Idempotency-Key`.
 //!
-//! The answer to an accepted command is kept under its key, in the transaction of
-//! the command itself. So whoever does not know whether a command took effect sends
-//! it again with the same key: it either takes effect now, or is answered as the
-//! first time.
+//! The response to an accepted command is stored under its key, in the transaction of the
+//! command. A client that does not know the outcome of a command retries it with the same
+//! key: either the command takes effect now, or the stored response is returned.
 //!
-//! - Of two requests with one key, the second waits for the first, in this process
-//!   and for some seconds (`in_flight`). After that, and in another process, it is
-//!   refused by the table's primary key when it commits, and so has no effect; then it
-//!   finds the answer of the first.
-//! - Only accepted commands are kept. One that was refused is decided upon anew when
-//!   it comes again.
+//! - Of two concurrent requests with one key, the second waits for the first, in this
+//!   process and for some seconds (`in_flight`). After that, and between processes, the
+//!   primary key of the table makes the second transaction fail at commit; it then returns
+//!   the stored response of the first.
+//! - Only accepted commands are stored. A refused command is decided again when retried.
 
 mod in_flight;
-mod kept_answers;
 mod key;
+mod stored_responses;
 
 pub use in_flight::InFlight;
-pub use kept_answers::{KeptAnswer, find, forget_old, is_clash};
-pub use key::{Key, parameter};
+pub use key::{Key, invalid_key, parameter};
+pub use stored_responses::{StoredResponse, delete_old, find, is_duplicate, key_reused};
 
-use crate::answer::Answer;
 use crate::metrics::{KEYED_COMMANDS, Keyed};
+use crate::response::CommandResponse;
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
 
-/// Runs a command unless its key has an answer already, and gives the answer.
+/// Runs a command unless a response is stored under its key, and returns the response.
 ///
 /// # Errors
 /// Those of the command; 422 if the key was used with another body.
@@ -33,24 +31,23 @@ pub async fn once(
     pool: &PgPool,
     in_flight: &InFlight,
     key: &Key,
-    command: impl Future<Output = Result<Answer, Problem>>,
-) -> Result<Answer, Problem> {
+    command: impl Future<Output = Result<CommandResponse, Problem>>,
+) -> Result<CommandResponse, Problem> {
     let _turn = in_flight.enter(key).await;
-    if let Some(kept) = find(pool, key).await? {
-        let keyed = if kept.is_ok() { Keyed::Replayed } else { Keyed::Mismatched };
+    if let Some(stored) = find(pool, key).await? {
+        let keyed = if stored.is_ok() { Keyed::Replayed } else { Keyed::Mismatched };
         KEYED_COMMANDS.add_to(keyed, 1);
-        return kept;
+        return stored;
     }
     KEYED_COMMANDS.add_to(Keyed::New, 1);
     match command.await {
-        Ok(answer) if answer.event_id.is_some() => Ok(answer),
-        // Nothing was changed: perhaps as the same command, run by another process, had
-        // just done it.
-        Ok(answer) => find(pool, key).await?.unwrap_or(Ok(answer)),
-        // The same command, run by another process, may be the reason: it took the
-        // e-mail address, or the last piece, or committed under this key.
+        Ok(response) if response.event_id.is_some() => Ok(response),
+        // Nothing changed: another process may just have run the same command.
+        Ok(response) => find(pool, key).await?.unwrap_or(Ok(response)),
+        // The same command in another process may be the reason: it has taken the e-mail
+        // address or the last unit, or has committed under this key.
         Err(refused) => match find(pool, key).await {
-            Ok(Some(kept)) => kept,
+            Ok(Some(stored)) => stored,
             Ok(None) | Err(_) => Err(refused),
         },
     }

@@ -4,12 +4,11 @@
 //! refuse each order, in the order of arrival. Each later change of an order's status is a
 //! transaction of its own.
 
-mod answers;
-mod document;
 mod order;
 mod order_batcher;
 mod place;
 mod product_cache;
+mod responses;
 pub mod routes;
 mod rules;
 mod status;
@@ -18,5 +17,9 @@ mod transaction;
 mod transaction_spans;
 
 pub use order_batcher::OrderBatcher;
+#[cfg(test)]
+pub use place::PlaceOrder;
 pub use rules::PricePolicy;
+#[cfg(test)]
+pub use status::StatusChange;
 pub use status_change::CANCELLATIONS;

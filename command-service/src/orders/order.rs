@@ -1,28 +1,36 @@
-//! The state of an order.
+//! An order.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use service_runtime::openapi::Id;
 use shared_events::{Money, OrderHeader, OrderLine, OrderStatus};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
-/// The current state of an order.
+/// An order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
-    /// Its id.
+    /// The id of the order.
     #[schema(value_type = Id)]
     pub id: i64,
     /// The properties that do not change.
     #[serde(flatten)]
     pub header: OrderHeader,
-    /// Where it stands in its life.
+    /// Current status.
     pub status: OrderStatus,
-    /// Its lines, with names, categories and prices as ordered.
+    /// The order lines, with names, categories and prices as ordered.
     pub items: Vec<OrderLine>,
     /// Sum of the lines.
     pub total: Money,
-    /// When it was placed.
+    /// When the order was placed.
     #[schema(examples("2026-11-21T11:44:31.230906Z"))]
     pub created_at: DateTime<Utc>,
+}
+
+/// A placed order, with the id of its event.
+#[derive(Clone, Debug)]
+pub struct Placed {
+    pub order: Order,
+    pub event_id: Uuid,
 }

@@ -13,13 +13,14 @@
 //!   to all orders of a batch that fails on data.
 //! - A transaction whose COMMIT got no response is never run again.
 
+use super::order::Placed;
 use super::place::PlaceOrder;
 use super::product_cache::{ProductCache, product_ids};
 use super::rules::{PricePolicy, Refusal};
-use super::transaction::{self, Arrived, Failure, Outcomes, Placed};
+use super::transaction::{self, Arrived, Failure, Outcomes};
 use super::transaction_spans::TransactionSpans;
 use crate::metrics::{ORDER_BATCH_DURATION, ORDER_BATCH_SIZE, ORDERS_ACCEPTED, ORDERS_REFUSED};
-use crate::request::Origin;
+use crate::origin::Origin;
 use crate::transactions::{outcome_unknown, refused};
 use service_runtime::postgres::{self, is_absence, is_contention, no_answer};
 use service_runtime::problem::Problem;

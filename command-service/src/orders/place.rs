@@ -1,116 +1,93 @@
 //! The command to place an order.
 
-use crate::products::{Price, price};
+use crate::formats::{Price, Quantity};
 use serde_json::value::RawValue;
-use service_runtime::json_body::{Members, Reader, integer};
+use service_runtime::body;
+use service_runtime::format::{Field, Format, Message};
+use service_runtime::json_body::list;
 use service_runtime::openapi::Id;
-use service_runtime::problem::Problem;
-use shared_events::Money;
 use shared_events::limits::MAX_ORDER_LINES;
-use std::borrow::Cow;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
-/// The text of refusals of an order's members.
+/// The text of the response to an invalid body.
 pub const INVALID: &str = "Invalid order data";
 
-/// An order to be placed.
-#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
-#[schema(
-    rename_all = "camelCase",
-    examples(json!({"customerId": 42, "items": [{"productId": 1, "quantity": 2}]}))
-)]
-pub struct PlaceOrder {
-    /// Who orders: a user's id or any other. A customer who is not there yet is created.
-    #[schema(value_type = Id)]
-    pub customer_id: i64,
-    /// At least one; several may name the same product.
-    #[schema(rename = "items", min_items = 1, max_items = 2000,
-             examples(json!([{"productId": 1, "quantity": 2}])))]
-    pub lines: Vec<Line>,
-}
-
-/// A line of an order to be placed.
-#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
-#[schema(as = NewOrderLine, rename_all = "camelCase")]
-pub struct Line {
-    /// What is ordered.
-    #[schema(value_type = Id)]
-    pub product_id: i64,
-    /// Pieces.
-    #[schema(minimum = 1, maximum = 2147483647, examples(2))]
-    pub quantity: i32,
-    /// Price of one piece; absent or null: the catalogue's. Another one was negotiated,
-    /// unless the service takes none but the catalogue's.
-    #[schema(value_type = Option<Price>)]
-    pub price: Option<Money>,
-}
-
-impl PlaceOrder {
-    /// Reads the command.
-    ///
-    /// # Errors
-    /// 400, with everything that is wrong.
-    pub fn read(members: &Members) -> Result<Self, Problem> {
-        let mut errors = Vec::new();
-        let mut reader = Reader::new(members, String::new(), &mut errors);
-        let customer_id = reader.required("customerId", id);
-        let items = reader.required("items", items).unwrap_or_default();
-        let lines: Vec<Option<Line>> = items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| {
-                let path = format!("items[{index}]");
-                match serde_json::from_str::<Members>(item.get()) {
-                    Ok(members) => Line::read(Reader::new(&members, path, &mut errors)),
-                    Err(_) => {
-                        Reader::new(members, path, &mut errors).refuse("", "must be an object");
-                        None
-                    }
-                }
-            })
-            .collect();
-        match (customer_id, lines.into_iter().collect::<Option<Vec<Line>>>()) {
-            (Some(customer_id), Some(lines)) if errors.is_empty() => {
-                Ok(Self { customer_id, lines })
-            }
-            _ => Err(Problem::bad_request(INVALID)
-                .detail("Nothing was ordered; see errors.")
-                .fields(errors)),
-        }
+body! {
+    /// An order to place.
+    #[schema(examples(json!({"customerId": 42, "items": [{"productId": 1, "quantity": 2}]})))]
+    pub struct PlaceOrder {
+        /// The customer: the id of a user, or any other id. An unknown customer is created.
+        pub customer_id: Id,
+        /// The order lines. Several lines may have the same product.
+        pub lines named "items": Lines,
     }
 }
 
-impl Line {
-    fn read(mut reader: Reader<'_>) -> Option<Self> {
-        let product_id = reader.required("productId", id);
-        let quantity = reader.required("quantity", quantity);
-        let price = reader.optional("price", price);
-        Some(Self { product_id: product_id?, quantity: quantity?, price })
+body! {
+    /// A line of an order to place.
+    #[schema(as = NewOrderLine)]
+    pub struct Line {
+        /// The product.
+        pub product_id: Id,
+        /// Number of units.
+        pub quantity: Quantity,
+        /// Price per unit. If absent or null, the catalogue price. Another price is a
+        /// negotiated one, which the service refuses with `ORDER_PRICE_POLICY=catalogue`.
+        pub price: Option<Price>,
     }
 }
 
-fn id(value: &str) -> Result<i64, Cow<'static, str>> {
-    integer(value, 1, i64::MAX)
+/// The format of the lines of an order.
+#[derive(Debug)]
+pub struct Lines;
+
+impl PartialSchema for Lines {
+    fn schema() -> RefOr<Schema> {
+        ArrayBuilder::new()
+            .items(Ref::from_schema_name(Line::name()))
+            .min_items(Some(1))
+            .max_items(Some(MAX_ORDER_LINES))
+            .examples([serde_json::json!([{"productId": 1, "quantity": 2}])])
+            .into()
+    }
 }
 
-fn quantity(value: &str) -> Result<i32, Cow<'static, str>> {
-    let quantity = integer(value, 1, i32::MAX.into())?;
-    i32::try_from(quantity).map_err(|_| "is too large".into())
+impl ToSchema for Lines {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Line::name().into_owned(), Line::schema()));
+        Line::schemas(schemas);
+    }
 }
 
-fn items(value: &str) -> Result<Vec<Box<RawValue>>, Cow<'static, str>> {
-    match serde_json::from_str::<Vec<Box<RawValue>>>(value) {
-        Ok(items) if (1..=MAX_ORDER_LINES).contains(&items.len()) => Ok(items),
-        _ => Err(format!("must be a list of 1 to {MAX_ORDER_LINES} lines").into()),
+impl Format for Lines {
+    type Value = Vec<Line>;
+
+    const IS_STRING: bool = false;
+
+    fn parse(_: &str) -> Result<Self::Value, Message> {
+        Err("must be in a body".into())
+    }
+
+    fn schema() -> RefOr<Schema> {
+        <Self as PartialSchema>::schema()
+    }
+
+    fn read(json: &RawValue, field: Field<'_>) -> Option<Self::Value> {
+        list(json, field, 1..=MAX_ORDER_LINES)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use service_runtime::json_body;
+    use service_runtime::problem::Problem;
+    use shared_events::Money;
 
     fn read(json: &str) -> Result<PlaceOrder, Problem> {
-        PlaceOrder::read(&serde_json::from_str(json).unwrap())
+        json_body::parse(json.as_bytes(), INVALID)
     }
 
     #[test]
@@ -125,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_member_is_refused() {
+    fn invalid_bodies_are_refused() {
         for bad in [
             r#"{}"#,
             r#"{"customerId":1}"#,

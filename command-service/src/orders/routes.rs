@@ -1,51 +1,74 @@
 //! `/api/orders`.
 
-use super::answers::{self, Body};
-use super::document::{NotChanged, NotPlaced, TAG};
 use super::place::{INVALID, PlaceOrder};
-use super::status::{self, StatusChange};
-use super::status_change;
-use crate::answer::Answer;
+use super::responses::{self, OrderResponse};
+use super::rules::Refusal;
+use super::status::{self, Forbidden, StatusChange};
+use super::status_change::{change_status as change, not_found};
 use crate::command_kind::CommandKind;
-use crate::metrics::{ORDERS_REFUSED, OrderRefusal};
 use crate::request::Request;
-use crate::router::Commands;
+use crate::response::CommandResponse;
+use crate::state::AppState;
 use axum::extract::State;
-use service_runtime::openapi::Id;
+use service_runtime::openapi::{Id, invalid_body, invalid_id};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
+use service_runtime::refusals;
+use shared_events::{Money, OrderStatus};
+
+/// The tag of these operations.
+const TAG: &str = "Orders";
+
+/// The text of the response to an invalid id.
+const INVALID_ID: &str = "Invalid order id";
+
+refusals! {
+    NotPlaced:
+        invalid_body(INVALID),
+        Refusal::ProductNotFound { product_id: 1 }.into(),
+        Refusal::InsufficientStock { product_id: 1, wanted: 99, left: 98 }.into(),
+        Refusal::PriceDiffers { product_id: 1, given: money("4.8"), catalogue: money("4.5") }.into(),
+}
+
+refusals! {
+    NotChanged:
+        invalid_body(status::INVALID),
+        invalid_id(INVALID_ID),
+        not_found(1),
+        Forbidden { current: OrderStatus::Paid, wanted: OrderStatus::Delivered }.into(),
+}
+
+fn money(example: &str) -> Money {
+    Money::parse(example).unwrap_or(Money::ZERO)
+}
 
 /// Place an order
 ///
-/// It is taken whole or not at all. Stock never goes below zero.
+/// All lines are accepted, or the order is refused. Stock never becomes negative. The
+/// maximum total is 999999999999.9999.
 #[utoipa::path(
     post,
     path = "/api/orders",
     operation_id = "placeOrder",
     tag = TAG,
     request_body = PlaceOrder,
-    responses((status = 201, description = "The order.", body = Body), NotPlaced)
+    responses((status = 201, description = "The order.", body = OrderResponse), NotPlaced)
 )]
-pub async fn place(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
+pub async fn place(
+    State(state): State<AppState>,
+    request: Request,
+) -> Result<CommandResponse, Problem> {
     request
-        .carry_out(
-            CommandKind::PlaceOrder,
-            commands,
-            async move |commands: Commands, request: Request| {
-                let order = request.members(INVALID).and_then(|members| PlaceOrder::read(&members));
-                let order =
-                    order.inspect_err(|_| ORDERS_REFUSED.add_to(OrderRefusal::Invalid, 1))?;
-                let placed = commands.order_batcher.place(order, request.origin()).await?;
-                answers::placed(&placed)
-            },
-        )
+        .execute(CommandKind::PlaceOrder, state, INVALID, async |state: AppState, order, origin| {
+            responses::placed(&state.order_batcher.place(order, origin).await?)
+        })
         .await
 }
 
-/// Change an order's status
+/// Change the status of an order
 ///
-/// The status that it has already: 200, and nothing happens. A cancellation puts back
-/// into the stock what the order took.
+/// If the order already has the status, nothing changes and no event is published. To
+/// cancel an order returns its units to stock.
 #[utoipa::path(
     put,
     path = "/api/orders/{id}/status",
@@ -53,26 +76,22 @@ pub async fn place(State(commands): State<Commands>, request: Request) -> Result
     tag = TAG,
     params(("id" = Id, Path, description = "The order.", example = 1)),
     request_body = StatusChange,
-    responses((status = 200, description = "The order.", body = Body), NotChanged)
+    responses((status = 200, description = "The order.", body = OrderResponse), NotChanged)
 )]
 pub async fn change_status(
-    State(commands): State<Commands>,
+    State(state): State<AppState>,
     id: Segment,
     request: Request,
-) -> Result<Answer, Problem> {
-    let id = id.id("Invalid order id")?;
+) -> Result<CommandResponse, Problem> {
+    let id = id.id(INVALID_ID)?;
+    let cancellations = state.cancellations.clone();
     request
-        .carry_out(
+        .transact(
             CommandKind::ChangeOrderStatus,
-            commands,
-            async move |commands: Commands, request: Request| {
-                let wanted = status::read(&request.members(status::INVALID)?)?;
-                let Commands { pool, cancellations, .. } = commands.clone();
-                let origin = request.origin();
-                let changing = async move {
-                    status_change::change_status(pool, id, wanted, origin, &cancellations).await
-                };
-                commands.to_the_end(changing).await
+            state,
+            status::INVALID,
+            move |pool, StatusChange { status }, origin| async move {
+                change(pool, id, status, origin, &cancellations).await
             },
         )
         .await

@@ -1,63 +1,45 @@
-//! The life of an order: which status may follow which, and what a
-//! cancellation puts back.
+//! The lifecycle of an order: the allowed status transitions, and what a cancellation
+//! returns to stock.
 
+use crate::formats::NewStatus;
 use axum::http::StatusCode;
-use service_runtime::json_body::{Members, Reader, text};
+use service_runtime::body;
 use service_runtime::problem::Problem;
 use shared_events::{OrderLine, OrderStatus};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
 
-/// The text of refusals of a status.
+/// The text of the response to an invalid body.
 pub const INVALID: &str = "Invalid status";
 
-/// The command to bring an order to a status, as documents have it.
-#[derive(Debug, ToSchema)]
-#[schema(examples(json!({"status": "PAID"})))]
-#[expect(dead_code, reason = "it is an OrderStatus when it is read")]
-pub struct StatusChange {
-    /// The status that it is to have.
-    status: OrderStatus,
+body! {
+    /// A change of the status of an order.
+    #[schema(examples(json!({"status": "PAID"})))]
+    pub struct StatusChange {
+        /// The new status.
+        pub status: NewStatus,
+    }
 }
 
-/// What a wanted status comes to.
+/// The effect of a status change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The order has it already: nothing happens.
+    /// The order already has the status.
     Stay,
-    /// The order comes to it.
+    /// The order changes to the status.
     Move,
 }
 
-/// The life of an order forbids that step.
+/// A transition that the lifecycle does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forbidden {
     pub current: OrderStatus,
     pub wanted: OrderStatus,
 }
 
-/// Reads the command: the wanted status.
+/// Decides whether an order may change to a status.
 ///
 /// # Errors
-/// 400 if it is none.
-pub fn read(members: &Members) -> Result<OrderStatus, Problem> {
-    let mut errors = Vec::new();
-    let wanted = Reader::new(members, String::new(), &mut errors).required("status", status);
-    wanted.ok_or_else(|| {
-        Problem::bad_request(INVALID).detail("Nothing was changed; see errors.").fields(errors)
-    })
-}
-
-fn status(value: &str) -> Result<OrderStatus, Cow<'static, str>> {
-    let text = text(value)?;
-    text.parse().map_err(|_| format!("must be one of {}", one_of(OrderStatus::ALL)).into())
-}
-
-/// Decides whether an order may come to a status.
-///
-/// # Errors
-/// If the life of an order forbids it.
+/// The lifecycle does not allow the transition.
 pub fn decide(current: OrderStatus, wanted: OrderStatus) -> Result<Step, Forbidden> {
     if current == wanted {
         Ok(Step::Stay)
@@ -68,12 +50,11 @@ pub fn decide(current: OrderStatus, wanted: OrderStatus) -> Result<Step, Forbidd
     }
 }
 
-/// Puts what the lines took back on the shelves, and notes on each line how
-/// much that was. `stocks` are the products whose stock is tracked.
+/// Returns the units that the lines took to stock, and records on each line how many were
+/// returned. `stocks` are the products whose stock is tracked.
 pub fn put_back(lines: &mut [OrderLine], stocks: &mut BTreeMap<i64, i32>) {
     for line in lines {
-        // Somebody may have counted the shelf anew meanwhile: no more goes back
-        // than a stock can be.
+        // The stock may have been set to a higher number since. It must not overflow.
         let returned = stocks.get_mut(&line.product_id).map_or(0, |stock| {
             let returned = line.stock_taken().min(i32::MAX - *stock);
             *stock += returned;
@@ -86,15 +67,15 @@ pub fn put_back(lines: &mut [OrderLine], stocks: &mut BTreeMap<i64, i32>) {
 impl From<Forbidden> for Problem {
     fn from(Forbidden { current, wanted }: Forbidden) -> Self {
         let allowed = current.successors();
-        let way_on = if allowed.is_empty() {
+        let next = if allowed.is_empty() {
             "which is final".to_owned()
         } else {
             format!("which can only become {}", one_of(allowed))
         };
         let allowed: Vec<&str> = allowed.iter().map(|status| status.as_str()).collect();
         Self::new(StatusCode::CONFLICT, "Invalid status transition")
-            .detail(format!("The order is {current}, {way_on}; not {wanted}. Nothing was changed."))
-            .member("allowed", allowed)
+            .detail(format!("The order is {current}, {next}; not {wanted}. Nothing was changed."))
+            .extension("allowed", allowed)
     }
 }
 
@@ -112,6 +93,7 @@ fn one_of(statuses: &[OrderStatus]) -> String {
 mod tests {
     use super::*;
     use OrderStatus::{Cancelled, Created, Delivered, Paid, Refunded, Shipped};
+    use service_runtime::json_body::parse;
     use shared_events::Money;
 
     fn line(product_id: i64, taken: i32) -> OrderLine {
@@ -127,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn every_step_is_allowed_or_not_as_the_contract_says() {
+    fn the_lifecycle_allows_the_transitions_of_the_contract() {
         let allowed = [
             (Created, Paid),
             (Created, Shipped),
@@ -154,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_what_is_allowed() {
+    fn a_refusal_lists_the_allowed_statuses() {
         let problem = |current, wanted| {
             let problem = Problem::from(Forbidden { current, wanted });
             serde_json::to_value(problem).unwrap()
@@ -170,9 +152,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_status_is_read_as_one() {
-        let read = |json: &str| read(&serde_json::from_str(json).unwrap());
-        assert_eq!(read(r#"{"status":"PAID"}"#).unwrap(), Paid);
+    fn only_a_known_status_is_accepted() {
+        let read = |json: &str| parse::<StatusChange>(json.as_bytes(), INVALID);
+        assert_eq!(read(r#"{"status":"PAID"}"#).unwrap().status, Paid);
         for bad in [
             "{}",
             r#"{"status":null}"#,
@@ -185,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_goes_back_where_stock_is_still_tracked() {
+    fn taken_units_return_to_tracked_stock() {
         let mut lines = [line(1, 5), line(2, 5), line(1, 0), line(1, 5)];
         let mut stocks = BTreeMap::from([(1, 7)]);
         put_back(&mut lines, &mut stocks);
@@ -194,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_goes_back_than_a_stock_can_be() {
+    fn returned_stock_does_not_overflow() {
         let mut lines = [line(1, 5), line(1, 5)];
         let mut stocks = BTreeMap::from([(1, i32::MAX - 7)]);
         put_back(&mut lines, &mut stocks);

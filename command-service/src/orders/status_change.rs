@@ -1,10 +1,10 @@
 //! The transaction that changes the status of an order.
 
-use super::answers;
 use super::order::Order;
+use super::responses;
 use super::status::{Step, decide, put_back};
-use crate::answer::Answer;
-use crate::request::Origin;
+use crate::origin::Origin;
+use crate::response::CommandResponse;
 use crate::transactions::{begin, commit_with};
 use service_runtime::problem::Problem;
 use shared_events::{
@@ -41,7 +41,7 @@ pub async fn change_status(
     wanted: OrderStatus,
     origin: Origin,
     cancellations: &Semaphore,
-) -> Result<Answer, Problem> {
+) -> Result<CommandResponse, Problem> {
     let _permit = match wanted {
         OrderStatus::Cancelled => Some(permit(cancellations).await?),
         _ => None,
@@ -49,14 +49,12 @@ pub async fn change_status(
     let mut transaction = begin(&pool).await?;
     let Some(Locked { mut order, version, line_ids }) = lock(&mut transaction, id).await? else {
         transaction.rollback().await?;
-        return Err(
-            Problem::not_found("Order not found").detail(format!("There is no order {id}."))
-        );
+        return Err(not_found(id));
     };
     let step = decide(order.status, wanted);
     if step != Ok(Step::Move) {
         transaction.rollback().await?;
-        return step.map_err(Problem::from).and_then(|_| answers::in_status(&order, None));
+        return step.map_err(Problem::from).and_then(|_| responses::in_status(&order, None));
     }
     let old_status = std::mem::replace(&mut order.status, wanted);
     if wanted == OrderStatus::Cancelled {
@@ -82,8 +80,13 @@ pub async fn change_status(
             total: order.total,
         }),
     };
-    let answer = answers::in_status(&order, Some(event.envelope.event_id))?;
-    commit_with(transaction, event, answer, origin.key).await
+    let response = responses::in_status(&order, Some(event.envelope.event_id))?;
+    commit_with(transaction, event, response, origin.key).await
+}
+
+/// The response if there is no such order.
+pub fn not_found(id: i64) -> Problem {
+    Problem::not_found("Order not found").detail(format!("There is no order {id}."))
 }
 
 /// Waits for a permit to cancel, before a connection is taken.

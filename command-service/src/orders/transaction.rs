@@ -1,15 +1,15 @@
 //! The transaction that places orders.
 
-use super::answers;
-use super::order::Order;
+use super::order::{Order, Placed};
 use super::place::PlaceOrder;
 use super::product_cache::{ProductCache, product_ids};
+use super::responses;
 use super::rules::{Accepted, PricePolicy, ProductSnapshot, ProductSnapshots, Refusal, decide};
-use crate::answer::Answer;
-use crate::idempotency::{KeptAnswer, Key};
+use crate::idempotency::{Key, StoredResponse};
 use crate::metrics::ORDER_BATCHES_REPEATED;
+use crate::origin::Origin;
 use crate::outbox;
-use crate::request::Origin;
+use crate::response::CommandResponse;
 use chrono::{DateTime, Utc};
 use service_runtime::postgres::may_have_committed;
 use shared_events::{
@@ -18,14 +18,6 @@ use shared_events::{
 use sqlx::{Connection, PgConnection};
 use std::collections::BTreeSet;
 use trace_context::TraceParent;
-use uuid::Uuid;
-
-/// A placed order and the id of its event.
-#[derive(Clone, Debug)]
-pub struct Placed {
-    pub order: Order,
-    pub event_id: Uuid,
-}
 
 /// The outcome of each order, in the order of arrival.
 pub type Outcomes = Vec<Result<Placed, Refusal>>;
@@ -48,7 +40,7 @@ pub type Arrived<'a> = (&'a PlaceOrder, &'a Origin);
 struct Draft {
     outcomes: Outcomes,
     /// Responses to be stored: those of accepted orders with an idempotency key.
-    responses: Vec<(Key, Answer)>,
+    responses: Vec<(Key, CommandResponse)>,
     /// The events of the accepted orders.
     events: Vec<Event>,
     products: ProductSnapshots,
@@ -141,7 +133,7 @@ impl Draft {
                     let id = order_ids.next().ok_or(sqlx::Error::RowNotFound)?;
                     let (placed, event) = record(id, order, accepted, placed_at, *trace);
                     if let Some(key) = key {
-                        let response = answers::placed(&placed).map_err(|_| {
+                        let response = responses::placed(&placed).map_err(|_| {
                             sqlx::Error::Encode("a response has no JSON form".into())
                         })?;
                         draft.responses.push((key.clone(), response));
@@ -176,10 +168,10 @@ impl Draft {
         let sold: Vec<(i64, &ProductSnapshot)> =
             sold.into_iter().filter_map(|id| Some((id, self.products.get(&id)?))).collect();
         let entries = outbox::Entries::of(&self.events)?;
-        let kept: Vec<KeptAnswer<'_>> = self
+        let kept: Vec<StoredResponse<'_>> = self
             .responses
             .iter()
-            .filter_map(|(key, answer)| KeptAnswer::new(key, answer))
+            .filter_map(|(key, response)| StoredResponse::new(key, response))
             .collect();
         // If the statement gets no response, these ids may have been written.
         let used = cache.take_ids(orders.len());
@@ -204,7 +196,7 @@ impl Draft {
             &entries.ids,
             &entries.topics,
             &entries.payloads,
-            KeptAnswer::parameter(&kept)?,
+            StoredResponse::parameter(&kept)?,
         )
         .fetch_one(connection)
         .await?;

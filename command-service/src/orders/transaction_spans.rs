@@ -1,6 +1,6 @@
 //! Trace spans of the transactions that place orders.
 
-use crate::request::Origin;
+use crate::origin::Origin;
 use service_runtime::trace::{Description, KeyValue, Span, SpanKind};
 
 /// The spans of one transaction: one below the command of each order whose trace is recorded,

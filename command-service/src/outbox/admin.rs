@@ -4,13 +4,13 @@ use super::replay::{Progress, ReplayRange, Replays};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use service_runtime::format::{Message, string_schema};
 use service_runtime::openapi::Time;
-use service_runtime::parameters::{Parameters, time};
+use service_runtime::parameters::{Parameters, StrictQuery};
 use service_runtime::problem::Problem;
-use service_runtime::refusals;
 use service_runtime::server::ADMINISTRATION;
+use service_runtime::{format_of, parameters, refusals};
 use shared_events::Topic;
-use std::borrow::Cow;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -39,20 +39,31 @@ async fn progress(State(replays): State<Replays>) -> Result<Json<Progress>, Prob
     })
 }
 
-/// Which events to publish again.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "read as a ReplayRange")]
-struct ReplayParameters {
-    /// Only events committed at this time or later.
-    #[param(value_type = Time, inline, required = false, example = "2026-11-21")]
-    from: Option<String>,
-    /// Only events committed before this time, which is after `from`.
-    #[param(value_type = Time, inline, required = false, example = "2026-11-22")]
-    to: Option<String>,
-    /// Only events of this topic.
-    #[param(value_type = Topic, required = false, example = "order-events")]
-    topic: Option<String>,
+parameters! {
+    /// The events to publish again.
+    struct ReplayParameters {
+        /// Only events committed at this time or later.
+        from: Option<Time> = "2026-11-21",
+        /// Only events committed before this time, which is after `from`.
+        to: Option<Time> = "2026-11-22",
+        /// Only events of this topic.
+        topic: Option<TopicName>,
+    }
+    validate check_order;
+}
+
+format_of! {
+    /// The name of a topic.
+    TopicName: Topic, string, parse = topic,
+        schema = string_schema("order-events").enum_values(Some(Topic::ALL.map(Topic::name)));
+}
+
+fn check_order(replay: &ReplayParameters, parameters: &mut Parameters) {
+    if let (Some(from), Some(to)) = (replay.from, replay.to)
+        && to <= from
+    {
+        parameters.error("to", "must be after from");
+    }
 }
 
 refusals! {
@@ -76,19 +87,9 @@ refusals! {
 )]
 async fn start(
     State(replays): State<Replays>,
-    mut parameters: Parameters,
+    // Ignoring a misspelt parameter would replay the whole history.
+    StrictQuery(ReplayParameters { from, to, topic }): StrictQuery<ReplayParameters>,
 ) -> Result<(StatusCode, Json<Progress>), Problem> {
-    // A misspelt filter would replay the whole history.
-    parameters.refuse_others(&["from", "to", "topic"]);
-    let from = parameters.optional("from", time);
-    let to = parameters.optional("to", time);
-    let topic = parameters.optional("topic", topic);
-    if let (Some(from), Some(to)) = (from, to)
-        && to <= from
-    {
-        parameters.refuse("to", "must be after from");
-    }
-    parameters.check()?;
     match replays.start(ReplayRange { from, to, topic }) {
         Ok(started) => Ok((StatusCode::ACCEPTED, Json(started))),
         Err(_) => Err(Problem::new(StatusCode::CONFLICT, "Replay running")
@@ -96,7 +97,7 @@ async fn start(
     }
 }
 
-fn topic(text: &str) -> Result<Topic, Cow<'static, str>> {
+fn topic(text: &str) -> Result<Topic, Message> {
     text.parse()
         .map_err(|_| format!("must be one of {}", Topic::ALL.map(Topic::name).join(", ")).into())
 }

@@ -1,6 +1,6 @@
 //! Appends events to the outbox.
 
-use crate::idempotency::KeptAnswer;
+use crate::idempotency::StoredResponse;
 use shared_events::Event;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -37,7 +37,7 @@ impl Entries {
 pub async fn append(
     connection: &mut PgConnection,
     event: &Event,
-    kept: Option<KeptAnswer<'_>>,
+    kept: Option<StoredResponse<'_>>,
 ) -> sqlx::Result<()> {
     let entries = Entries::of(std::slice::from_ref(event))?;
     sqlx::query_file!(
@@ -45,7 +45,7 @@ pub async fn append(
         &entries.ids,
         &entries.topics,
         &entries.payloads,
-        KeptAnswer::parameter(kept.as_slice())?,
+        StoredResponse::parameter(kept.as_slice())?,
     )
     .execute(connection)
     .await?;

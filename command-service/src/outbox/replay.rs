@@ -224,5 +224,5 @@ async fn page(
 /// Waits for the database until the deadline.
 async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> anyhow::Result<T> {
     let done = timeout(DATABASE_DEADLINE, work).await;
-    Ok(done.with_context(|| format!("no answer within {DATABASE_DEADLINE:?}"))??)
+    Ok(done.with_context(|| format!("no response within {DATABASE_DEADLINE:?}"))??)
 }

@@ -1,10 +1,10 @@
 //! The transactions that change products.
 
-use super::answers;
+use super::responses;
 use super::rules::{NewProduct, Product, ProductChange};
-use crate::answer::Answer;
 use crate::command_kind::CommandKind;
-use crate::request::Origin;
+use crate::origin::Origin;
+use crate::response::CommandResponse;
 use crate::transactions::{begin, commit_with};
 use service_runtime::problem::Problem;
 use shared_events::{Envelope, Event, Money, Payload, PriceChanged, PriceStep, now};
@@ -28,7 +28,11 @@ impl ChangeKind {
 }
 
 /// Creates a product.
-pub async fn create(pool: PgPool, new: NewProduct, origin: Origin) -> Result<Answer, Problem> {
+pub async fn create(
+    pool: PgPool,
+    new: NewProduct,
+    origin: Origin,
+) -> Result<CommandResponse, Problem> {
     let mut transaction = begin(&pool).await?;
     let created_at = now();
     let id = sqlx::query_scalar!(
@@ -49,8 +53,8 @@ pub async fn create(pool: PgPool, new: NewProduct, origin: Origin) -> Result<Ans
         envelope: Envelope::new(product.version, created_at, origin.trace),
         payload: Payload::ProductCreated(product.state(None)),
     };
-    let answer = answers::created(&product, event.envelope.event_id)?;
-    commit_with(transaction, event, answer, origin.key).await
+    let response = responses::created(&product, event.envelope.event_id)?;
+    commit_with(transaction, event, response, origin.key).await
 }
 
 /// Changes a product.
@@ -63,13 +67,11 @@ pub async fn change(
     change: ProductChange,
     kind: ChangeKind,
     origin: Origin,
-) -> Result<Answer, Problem> {
+) -> Result<CommandResponse, Problem> {
     let mut transaction = begin(&pool).await?;
     let Some(before) = lock(&mut transaction, id).await? else {
         transaction.rollback().await?;
-        return Err(
-            Problem::not_found("Product not found").detail(format!("There is no product {id}."))
-        );
+        return Err(not_found(id));
     };
     let after = before.changed(change);
     sqlx::query!(
@@ -89,8 +91,8 @@ pub async fn change(
         envelope: Envelope::new(after.version, now(), origin.trace),
         payload: payload(kind, &before, &after),
     };
-    let answer = answers::changed(&after, event.envelope.event_id)?;
-    commit_with(transaction, event, answer, origin.key).await
+    let response = responses::changed(&after, event.envelope.event_id)?;
+    commit_with(transaction, event, response, origin.key).await
 }
 
 fn payload(kind: ChangeKind, before: &Product, after: &Product) -> Payload {
@@ -102,6 +104,11 @@ fn payload(kind: ChangeKind, before: &Product, after: &Product) -> Payload {
             prices: PriceStep { old_price: before.price, new_price: after.price },
         }),
     }
+}
+
+/// The response if there is no such product.
+pub fn not_found(id: i64) -> Problem {
+    Problem::not_found("Product not found").detail(format!("There is no product {id}."))
 }
 
 async fn lock(connection: &mut PgConnection, id: i64) -> Result<Option<Product>, Problem> {

@@ -1,9 +1,9 @@
 //! Products: name, category, price and stock.
 
-mod answers;
 mod commands;
-mod document;
+mod responses;
 pub mod routes;
 mod rules;
 
-pub use rules::{Price, price};
+#[cfg(test)]
+pub use rules::{NewProduct, PriceChange, ProductChange};

@@ -1,18 +1,30 @@
 //! `/api/products`.
 
-use super::answers::Body;
-use super::commands::{self, ChangeKind};
-use super::document::{NotChanged, NotCreated, SomeProductChange, TAG};
+use super::commands::{self, ChangeKind, not_found};
+use super::responses::ProductResponse;
 use super::rules::{INVALID, NewProduct, PriceChange, ProductChange};
-use crate::answer::Answer;
 use crate::command_kind::CommandKind;
 use crate::request::Request;
-use crate::router::Commands;
+use crate::response::CommandResponse;
+use crate::state::AppState;
 use axum::extract::State;
-use service_runtime::json_body::Members;
-use service_runtime::openapi::Id;
+use service_runtime::openapi::{AtLeastOne, Id, invalid_body, invalid_id};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
+use service_runtime::refusals;
+
+/// The tag of these operations.
+const TAG: &str = "Products";
+
+type ProductChangeBody = AtLeastOne<ProductChange>;
+
+refusals! {
+    NotCreated: invalid_body(INVALID)
+}
+
+refusals! {
+    NotChanged: invalid_body(INVALID), invalid_id(INVALID), not_found(1)
+}
 
 /// Create a product
 #[utoipa::path(
@@ -21,45 +33,43 @@ use service_runtime::problem::Problem;
     operation_id = "createProduct",
     tag = TAG,
     request_body = NewProduct,
-    responses((status = 201, description = "The product.", body = Body), NotCreated)
+    responses((status = 201, description = "The product.", body = ProductResponse), NotCreated)
 )]
-pub async fn create(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
-    request
-        .carry_out(
-            CommandKind::CreateProduct,
-            commands,
-            async move |commands: Commands, request: Request| {
-                let new = NewProduct::read(&request.members(INVALID)?)?;
-                let creating = commands::create(commands.pool.clone(), new, request.origin());
-                commands.to_the_end(creating).await
-            },
-        )
-        .await
+pub async fn create(
+    State(state): State<AppState>,
+    request: Request,
+) -> Result<CommandResponse, Problem> {
+    request.transact(CommandKind::CreateProduct, state, INVALID, commands::create).await
 }
 
-/// Change a product
+/// Update a product
 ///
-/// Any of its members, at least one.
+/// Changes any of its properties. To set the stock is to replace the number, not to add to it.
 #[utoipa::path(
     put,
     path = "/api/products/{id}",
     operation_id = "changeProduct",
     tag = TAG,
     params(("id" = Id, Path, description = "The product.", example = 1)),
-    request_body = SomeProductChange,
-    responses((status = 200, description = "The product.", body = Body), NotChanged)
+    request_body = ProductChangeBody,
+    responses((status = 200, description = "The product.", body = ProductResponse), NotChanged)
 )]
 pub async fn update(
-    State(commands): State<Commands>,
+    State(state): State<AppState>,
     id: Segment,
     request: Request,
-) -> Result<Answer, Problem> {
-    change(commands, id, request, ProductChange::read, ChangeKind::Details).await
+) -> Result<CommandResponse, Problem> {
+    let (id, of) = (id.id(INVALID)?, ChangeKind::Details);
+    request
+        .transact(of.kind(), state, INVALID, move |pool, change, origin| {
+            commands::change(pool, id, change, of, origin)
+        })
+        .await
 }
 
-/// Change a price
+/// Change the price of a product
 ///
-/// Its event is `PriceChanged`, where a change of the product makes `ProductUpdated`.
+/// Publishes `PriceChanged` instead of `ProductUpdated`.
 #[utoipa::path(
     put,
     path = "/api/products/{id}/price",
@@ -67,30 +77,18 @@ pub async fn update(
     tag = TAG,
     params(("id" = Id, Path, description = "The product.", example = 1)),
     request_body = PriceChange,
-    responses((status = 200, description = "The product.", body = Body), NotChanged)
+    responses((status = 200, description = "The product.", body = ProductResponse), NotChanged)
 )]
 pub async fn change_price(
-    State(commands): State<Commands>,
+    State(state): State<AppState>,
     id: Segment,
     request: Request,
-) -> Result<Answer, Problem> {
-    change(commands, id, request, ProductChange::read_price, ChangeKind::Price).await
-}
-
-async fn change(
-    commands: Commands,
-    id: Segment,
-    request: Request,
-    read: fn(&Members) -> Result<ProductChange, Problem>,
-    of: ChangeKind,
-) -> Result<Answer, Problem> {
-    let id = id.id(INVALID)?;
+) -> Result<CommandResponse, Problem> {
+    let (id, of) = (id.id(INVALID)?, ChangeKind::Price);
     request
-        .carry_out(of.kind(), commands, async move |commands: Commands, request: Request| {
-            let change = read(&request.members(INVALID)?)?;
-            let changing =
-                commands::change(commands.pool.clone(), id, change, of, request.origin());
-            commands.to_the_end(changing).await
+        .transact(of.kind(), state, INVALID, move |pool, PriceChange { price }, origin| {
+            let change = ProductChange { price: Some(price), ..ProductChange::default() };
+            commands::change(pool, id, change, of, origin)
         })
         .await
 }

@@ -1,9 +1,9 @@
 //! The transactions that change users.
 
-use super::answers;
+use super::responses;
 use super::rules::{Account, NewAccount, NewUser, User, UserChange};
-use crate::answer::Answer;
-use crate::request::Origin;
+use crate::origin::Origin;
+use crate::response::CommandResponse;
 use crate::transactions::{begin, commit_with};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
@@ -18,7 +18,11 @@ const SKIPPING_CUSTOMERS: i64 = 7_365_901;
 ///
 /// # Errors
 /// 409 if the e-mail address is taken.
-pub async fn create(pool: PgPool, new: NewUser, origin: Origin) -> Result<Answer, Problem> {
+pub async fn create(
+    pool: PgPool,
+    new: NewUser,
+    origin: Origin,
+) -> Result<CommandResponse, Problem> {
     let mut transaction = begin(&pool).await?;
     let created_at = now();
     let id = create_customer(&mut transaction, &new.name, created_at).await?;
@@ -37,8 +41,8 @@ pub async fn create(pool: PgPool, new: NewUser, origin: Origin) -> Result<Answer
         envelope: Envelope::new(user.version, created_at, origin.trace),
         payload: Payload::UserCreated(user.state()),
     };
-    let answer = answers::created(&user, event.envelope.event_id)?;
-    commit_with(transaction, event, answer, origin.key).await
+    let response = responses::created(&user, event.envelope.event_id)?;
+    commit_with(transaction, event, response, origin.key).await
 }
 
 /// Changes a user.
@@ -50,7 +54,7 @@ pub async fn change(
     id: i64,
     change: UserChange,
     origin: Origin,
-) -> Result<Answer, Problem> {
+) -> Result<CommandResponse, Problem> {
     let mut transaction = begin(&pool).await?;
     let Some(before) = lock(&mut transaction, id).await? else {
         transaction.rollback().await?;
@@ -72,8 +76,8 @@ pub async fn change(
         envelope: Envelope::new(after.version, now(), origin.trace),
         payload: Payload::UserUpdated(after.state()),
     };
-    let answer = answers::changed(&after, event.envelope.event_id)?;
-    commit_with(transaction, event, answer, origin.key).await
+    let response = responses::changed(&after, event.envelope.event_id)?;
+    commit_with(transaction, event, response, origin.key).await
 }
 
 /// Opens an account.
@@ -84,7 +88,7 @@ pub async fn open_account(
     pool: PgPool,
     new: NewAccount,
     origin: Origin,
-) -> Result<Answer, Problem> {
+) -> Result<CommandResponse, Problem> {
     let mut transaction = begin(&pool).await?;
     // The row of the user stays locked, so of two accounts the one with the higher id has the
     // higher version.
@@ -117,11 +121,12 @@ pub async fn open_account(
         envelope: Envelope::new(version, created_at, origin.trace),
         payload: Payload::AccountCreated(account.event()),
     };
-    let answer = answers::opened(&account, event.envelope.event_id)?;
-    commit_with(transaction, event, answer, origin.key).await
+    let response = responses::opened(&account, event.envelope.event_id)?;
+    commit_with(transaction, event, response, origin.key).await
 }
 
-fn not_found(id: i64) -> Problem {
+/// The response if there is no such user.
+pub fn not_found(id: i64) -> Problem {
     Problem::not_found("User not found").detail(format!("There is no user {id}."))
 }
 
@@ -179,10 +184,11 @@ async fn lock(connection: &mut PgConnection, id: i64) -> sqlx::Result<Option<Use
 
 fn refuse_taken_email(error: sqlx::Error) -> Problem {
     let violated = error.as_database_error().and_then(|error| error.constraint());
-    if violated == Some("users_email") {
-        Problem::new(StatusCode::CONFLICT, "Email already taken")
-            .detail("Another user has this e-mail address. Nothing was changed.")
-    } else {
-        error.into()
-    }
+    if violated == Some("users_email") { email_taken() } else { error.into() }
+}
+
+/// The response if another user has the e-mail address.
+pub fn email_taken() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "Email already taken")
+        .detail("Another user has this e-mail address. Nothing was changed.")
 }

@@ -3,8 +3,10 @@
 //! A user is the customer of the same id. Accounts belong to the user: each
 //! raises the user's version, and the newest has the address.
 
-mod answers;
 mod commands;
-mod document;
+mod responses;
 pub mod routes;
 mod rules;
+
+#[cfg(test)]
+pub use rules::{NewAccount, NewUser, UserChange};

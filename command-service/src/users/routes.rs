@@ -1,99 +1,93 @@
 //! `/api/users` and `/api/accounts`.
 
-use super::answers::{AccountBody, UserBody};
-use super::commands;
-use super::document::{NotChanged, NotCreated, NotOpened, SomeUserChange, TAG};
+use super::commands::{self, email_taken, not_found};
+use super::responses::{AccountResponse, UserResponse};
 use super::rules::{INVALID_ACCOUNT, INVALID_USER, NewAccount, NewUser, UserChange};
-use crate::answer::Answer;
 use crate::command_kind::CommandKind;
 use crate::request::Request;
-use crate::router::Commands;
+use crate::response::CommandResponse;
+use crate::state::AppState;
 use axum::extract::State;
-use service_runtime::openapi::Id;
+use service_runtime::openapi::{AtLeastOne, Id, invalid_body, invalid_id};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
+use service_runtime::refusals;
+
+/// The tag of these operations.
+const TAG: &str = "Users";
+
+type UserChangeBody = AtLeastOne<UserChange>;
+
+refusals! {
+    NotCreated: invalid_body(INVALID_USER), email_taken()
+}
+
+refusals! {
+    NotChanged: invalid_body(INVALID_USER), invalid_id(INVALID_USER), not_found(1), email_taken()
+}
+
+refusals! {
+    NotOpened: invalid_body(INVALID_ACCOUNT), not_found(1)
+}
 
 /// Create a user
 ///
-/// A new user takes an id that no customer has.
+/// A new user receives an id that no customer has.
 #[utoipa::path(
     post,
     path = "/api/users",
     operation_id = "createUser",
     tag = TAG,
     request_body = NewUser,
-    responses((status = 201, description = "The user.", body = UserBody), NotCreated)
+    responses((status = 201, description = "The user.", body = UserResponse), NotCreated)
 )]
-pub async fn create(State(commands): State<Commands>, request: Request) -> Result<Answer, Problem> {
-    request
-        .carry_out(
-            CommandKind::CreateUser,
-            commands,
-            async move |commands: Commands, request: Request| {
-                let new = NewUser::read(&request.members(INVALID_USER)?)?;
-                let creating = commands::create(commands.pool.clone(), new, request.origin());
-                commands.to_the_end(creating).await
-            },
-        )
-        .await
+pub async fn create(
+    State(state): State<AppState>,
+    request: Request,
+) -> Result<CommandResponse, Problem> {
+    request.transact(CommandKind::CreateUser, state, INVALID_USER, commands::create).await
 }
 
-/// Change a user
+/// Update a user
 ///
-/// Name, e-mail address or both.
+/// Changes the name, the e-mail address or both.
 #[utoipa::path(
     patch,
     path = "/api/users/{id}",
     operation_id = "changeUser",
     tag = TAG,
     params(("id" = Id, Path, description = "The user.", example = 1)),
-    request_body = SomeUserChange,
-    responses((status = 200, description = "The user.", body = UserBody), NotChanged)
+    request_body = UserChangeBody,
+    responses((status = 200, description = "The user.", body = UserResponse), NotChanged)
 )]
 pub async fn update(
-    State(commands): State<Commands>,
+    State(state): State<AppState>,
     id: Segment,
     request: Request,
-) -> Result<Answer, Problem> {
+) -> Result<CommandResponse, Problem> {
     let id = id.id(INVALID_USER)?;
     request
-        .carry_out(
-            CommandKind::UpdateUser,
-            commands,
-            async move |commands: Commands, request: Request| {
-                let change = UserChange::read(&request.members(INVALID_USER)?)?;
-                let changing =
-                    commands::change(commands.pool.clone(), id, change, request.origin());
-                commands.to_the_end(changing).await
-            },
-        )
+        .transact(CommandKind::UpdateUser, state, INVALID_USER, move |pool, change, origin| {
+            commands::change(pool, id, change, origin)
+        })
         .await
 }
 
 /// Open an account
 ///
-/// The newest account of a user has their address; whoever moves opens another.
+/// The newest account of a user holds the address. To change the address, open another
+/// account.
 #[utoipa::path(
     post,
     path = "/api/accounts",
     operation_id = "openAccount",
     tag = TAG,
     request_body = NewAccount,
-    responses((status = 201, description = "The account.", body = AccountBody), NotOpened)
+    responses((status = 201, description = "The account.", body = AccountResponse), NotOpened)
 )]
 pub async fn open_account(
-    State(commands): State<Commands>,
+    State(state): State<AppState>,
     request: Request,
-) -> Result<Answer, Problem> {
-    request
-        .carry_out(
-            CommandKind::OpenAccount,
-            commands,
-            async move |commands: Commands, request: Request| {
-                let new = NewAccount::read(&request.members(INVALID_ACCOUNT)?)?;
-                let opening = commands::open_account(commands.pool.clone(), new, request.origin());
-                commands.to_the_end(opening).await
-            },
-        )
-        .await
+) -> Result<CommandResponse, Problem> {
+    request.transact(CommandKind::OpenAccount, state, INVALID_ACCOUNT, commands::open_account).await
 }

@@ -11,13 +11,14 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use redrive::Outcome;
 use serde::Serialize;
+use service_runtime::format::{boolean, boolean_schema};
 use service_runtime::openapi::Id;
-use service_runtime::paging::{self, PageOfIds, PageParameters};
-use service_runtime::parameters::Parameters;
+use service_runtime::paging::{self, Page};
+use service_runtime::parameters::{Query, StrictQuery};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use service_runtime::server::ADMINISTRATION;
-use service_runtime::{refusals, trace};
+use service_runtime::{format_of, parameters, refusals, trace};
 use sqlx::PgPool;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -134,15 +135,13 @@ refusals! {
     path = "/admin/dead-letters",
     operation_id = "listDeadLetters",
     tag = ADMINISTRATION,
-    params(PageParameters),
-    responses((status = 200, description = "A page of dead state.", body = Vec<Summary>), NoList)
+    params(Page),
+    responses((status = 200, description = "A page of dead letters.", body = Vec<Summary>), NoList)
 )]
 async fn list(
     State(state): State<AdminState>,
-    mut parameters: Parameters,
+    Query(page): Query<Page>,
 ) -> Result<Response, Problem> {
-    let page = PageOfIds::read(&mut parameters);
-    parameters.check()?;
     let rows = sqlx::query_as!(
         Summary,
         r#"SELECT id, event_id, queue, reason, ours, parked_at,
@@ -151,8 +150,8 @@ async fn list(
            WHERE CASE WHEN $1 THEN id <= $2 ELSE id >= $2 END
            ORDER BY CASE WHEN $1 THEN -id ELSE id END
            LIMIT $3"#,
-        page.descending,
-        page.from,
+        page.descending(),
+        page.first_id(),
         page.limit + 1,
     )
     .fetch_all(&state.pool)
@@ -203,6 +202,19 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+parameters! {
+    /// How to apply the event of a dead letter.
+    struct RedriveParameters {
+        /// Apply an event that is older than the deduplication records.
+        anyway: Anyway,
+    }
+}
+
+format_of! {
+    /// Whether to apply an old event.
+    Anyway: bool, literal, parse = boolean, schema = boolean_schema(false), default = false;
+}
+
 /// Apply the event of a dead letter
 #[utoipa::path(
     post,
@@ -211,23 +223,16 @@ fn hex(bytes: &[u8]) -> String {
     tag = ADMINISTRATION,
     params(
         ("id" = Id, Path, description = "The dead letter.", example = 1),
-        ("anyway" = Option<bool>, Query,
-         description = "Apply an event that is older than the deduplication records.",
-         example = false),
+        RedriveParameters,
     ),
     responses((status = 200, description = "The outcome.", body = Done), NotApplied)
 )]
 async fn redrive_one(
     State(state): State<AdminState>,
     id: Segment,
-    mut parameters: Parameters,
+    StrictQuery(RedriveParameters { anyway }): StrictQuery<RedriveParameters>,
 ) -> Result<Json<Done>, Problem> {
     let id = id.id("Invalid dead letter id")?;
-    parameters.refuse_others(&["anyway"]);
-    let anyway = parameters
-        .optional("anyway", |text| text.parse().map_err(|_| "must be true or false".into()))
-        .unwrap_or(false);
-    parameters.check()?;
     let pool = state.pool.clone();
     // In a task of its own, which completes when the client disconnects.
     let redriving = trace::spawn(async move { redrive::redrive(&pool, id, anyway).await });

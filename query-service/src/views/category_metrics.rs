@@ -1,4 +1,4 @@
-//! `category_metrics_view`: what a category sold.
+//! `category_metrics_view`: category revenue.
 
 use super::{ByKey, money};
 use crate::openapi;
@@ -14,31 +14,31 @@ use sqlx::types::Decimal;
 use std::collections::HashMap;
 use utoipa::ToSchema;
 
-/// What a category sold.
+/// The revenue of a category.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CategoryRevenue {
-    /// Its name; that asked for if several were summed.
+    /// The name of the category; the requested name if several categories are summed.
     #[schema(examples("Drinks"))]
     category: String,
     /// Revenue.
     total_revenue: Money,
-    /// Orders with a line of the category.
+    /// Number of orders with a line in the category.
     #[schema(examples(1))]
     total_orders: i64,
 }
 
-/// What a category sold, as its view has it.
+/// A row of the view.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// As it was asked for.
+    /// The requested name.
     asked: String,
     category: String,
     total_revenue: Decimal,
     total_orders: i64,
 }
 
-/// What categories sold, by the names asked for.
+/// The rows of these categories, by the requested names.
 pub async fn find(pool: PgPool, categories: Vec<String>) -> sqlx::Result<HashMap<String, Row>> {
     let rows = sqlx::query_file_as!(Row, "src/views/category_metrics.sql", &categories)
         .fetch_all(&pool)
@@ -47,33 +47,32 @@ pub async fn find(pool: PgPool, categories: Vec<String>) -> sqlx::Result<HashMap
 }
 
 refusals! {
-    /// Why there is no answer.
     NotFound: not_found()
 }
 
 fn not_found() -> Problem {
     Problem::not_found("Category not found")
-        .detail("No event about a product of this category has arrived.")
+        .detail("No event about a product in this category has been applied.")
 }
 
-/// What a category sold
+/// Retrieve the revenue of a category
 ///
-/// The category of exactly that name, or else all whose names differ from it
-/// only in case, summed.
+/// The category with exactly this name, or else the sum of all categories whose names
+/// differ only in case.
 #[utoipa::path(
     get,
     path = "/api/analytics/categories/{category}/revenue",
     operation_id = "getRevenueOfCategory",
     tag = openapi::ANALYTICS,
     params(("category" = String, Path, description = "The category.", min_length = 1, example = "Drinks")),
-    responses((status = 200, description = "Zeros if nothing was sold.", body = CategoryRevenue), NotFound)
+    responses((status = 200, description = "The revenue; zero without orders.", body = CategoryRevenue), NotFound)
 )]
 pub async fn get(
     State(by_key): State<ByKey>,
     Segment(category): Segment,
 ) -> Result<Json<CategoryRevenue>, Problem> {
     if category.contains('\0') {
-        // PostgreSQL cannot be asked for it, and has none.
+        // PostgreSQL does not accept NUL.
         return Err(not_found());
     }
     let row = by_key.categories.get(category).await?.ok_or_else(not_found)?;

@@ -1,4 +1,4 @@
-//! `customer_ltv_view`: what a customer spent.
+//! `customer_ltv_view`: customer lifetime value.
 
 use super::{ByKey, money};
 use crate::openapi;
@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::openapi::Id;
+use service_runtime::openapi::{Id, invalid_id};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
@@ -16,24 +16,24 @@ use sqlx::types::Decimal;
 use std::collections::HashMap;
 use utoipa::ToSchema;
 
-/// What a customer spent.
+/// The lifetime value of a customer.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LifetimeValue {
     /// The customer.
     #[schema(value_type = Id)]
     customer_id: i64,
-    /// What their orders came to.
+    /// Total of the orders.
     total_spent: Money,
-    /// Their orders.
+    /// Number of orders.
     #[schema(examples(1))]
     order_count: i64,
-    /// When the last order was placed, cancelled or not; null if none was.
+    /// When the last order was placed, cancelled or not; null without an order.
     #[schema(required = true, examples("2026-11-21T11:44:31.230906Z"))]
     last_order_date: Option<DateTime<Utc>>,
 }
 
-/// What a customer spent, as its view has it.
+/// A row of the view.
 #[derive(Clone, Debug)]
 pub struct Row {
     customer_id: i64,
@@ -42,7 +42,7 @@ pub struct Row {
     last_order_date: Option<DateTime<Utc>>,
 }
 
-/// What customers spent.
+/// The rows of these customers.
 pub async fn find(pool: PgPool, customer_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
     let rows = sqlx::query_as!(
         Row,
@@ -57,28 +57,33 @@ pub async fn find(pool: PgPool, customer_ids: Vec<i64>) -> sqlx::Result<HashMap<
     Ok(rows.into_iter().map(|row| (row.customer_id, row)).collect())
 }
 
-refusals! {
-    /// Why there is no answer.
-    NotFound:
-        Problem::bad_request("Invalid customer id").detail("The id in the path is not valid."),
-        Problem::not_found("Customer not found").detail("No event about the customer has arrived."),
+/// The text of the response to an invalid id.
+const INVALID_ID: &str = "Invalid customer id";
+
+fn not_found(id: i64) -> Problem {
+    Problem::not_found("Customer not found")
+        .detail(format!("No event about customer {id} has been applied."))
 }
 
-/// What a customer spent
+refusals! {
+    NotFound:
+        invalid_id(INVALID_ID),
+        not_found(1),
+}
+
+/// Retrieve the lifetime value of a customer
 #[utoipa::path(
     get,
     path = "/api/analytics/customers/{id}/lifetime-value",
     operation_id = "getLifetimeValue",
     tag = openapi::ANALYTICS,
     params(("id" = Id, Path, description = "The customer.", example = 42)),
-    responses((status = 200, description = "Zeros if nothing was ordered.", body = LifetimeValue), NotFound)
+    responses((status = 200, description = "The lifetime value; zero without orders.", body = LifetimeValue), NotFound)
 )]
 pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<LifetimeValue>, Problem> {
-    let customer_id = id.id("Invalid customer id")?;
-    let row = by_key.lifetime_values.get(customer_id).await?.ok_or_else(|| {
-        Problem::not_found("Customer not found")
-            .detail(format!("No event about customer {customer_id} has arrived."))
-    })?;
+    let customer_id = id.id(INVALID_ID)?;
+    let row =
+        by_key.lifetime_values.get(customer_id).await?.ok_or_else(|| not_found(customer_id))?;
     Ok(Json(LifetimeValue {
         customer_id,
         total_spent: money(row.total_spent)?,

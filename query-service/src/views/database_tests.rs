@@ -1,4 +1,4 @@
-//! What is answered from given views, on a real database.
+//! Responses from given views, on a real database.
 
 use crate::database::Lists;
 use crate::event_waiting::EventWaiting;

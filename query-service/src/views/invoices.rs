@@ -1,5 +1,5 @@
-//! Invoices: what a customer bought in a month, made from the orders as they
-//! are now and the user as they are now.
+//! Invoices: the orders of a customer in a month, computed from the current orders and the
+//! current user.
 
 use super::{ByKey, money, users};
 use crate::database::Lists;
@@ -8,41 +8,41 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 use serde::Serialize;
-use service_runtime::json_body::integer;
+use service_runtime::format::{integer, integer_schema};
 use service_runtime::openapi::Id;
-use service_runtime::parameters::Parameters;
+use service_runtime::parameters::Query;
 use service_runtime::problem::Problem;
-use service_runtime::refusals;
+use service_runtime::{format_of, parameters, refusals};
 use shared_events::{Money, OrderLine};
 use utoipa::ToSchema;
 
-/// Most orders that an invoice lists. More than that are still in its total.
+/// Maximum number of orders that an invoice lists. The total includes all orders.
 const MAX_ORDERS: i64 = 10_000;
 
-/// A customer's invoice of a month, in UTC.
+/// The invoice of a customer for a month, in UTC.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Invoice {
-    /// The same for this customer and month every time.
+    /// The id, which is the same for every request of this customer and month.
     #[schema(examples("INV-2026-11-1"))]
     invoice_id: String,
     /// The customer.
     #[schema(value_type = Id)]
     user_id: i64,
-    /// Null for a customer who is no user.
+    /// The e-mail address; null if the customer is not a user.
     #[schema(required = true, examples("ada@example.com"))]
     email: Option<String>,
-    /// Null before the user has an account.
+    /// The postal address; null without an account.
     #[schema(required = true, examples("1 Main Street, Springfield, IL 62701"))]
     shipping_address: Option<String>,
     /// The last day of the month.
     #[schema(examples("2026-11-30T00:00:00Z"))]
     invoice_date: DateTime<Utc>,
-    /// By ascending id, at most 10,000.
+    /// The orders by ascending id, at most 10,000.
     orders: Vec<InvoicedOrder>,
-    /// Of all orders, listed or not.
+    /// Total of all orders, listed or not.
     total: Money,
-    /// Orders that were too many to be listed.
+    /// Number of orders that are not listed. Absent if all are listed.
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(minimum = 1, examples(1))]
     orders_not_listed: i64,
@@ -55,51 +55,61 @@ pub struct InvoicedOrder {
     /// The order.
     #[schema(value_type = Id)]
     order_id: i64,
-    /// Quantity and name of each line; of more than 10, the first 10 and how many more.
+    /// Quantity and name of the first 10 lines, and how many more there are.
     #[schema(examples("3 × Assam tea"))]
     description: String,
     /// The order's total.
     amount: Money,
-    /// When it was placed.
+    /// When the order was placed.
     #[schema(examples("2026-11-21T11:44:33.430518Z"))]
     purchase_date: DateTime<Utc>,
 }
 
-/// The parameters that say which invoice is wanted, as documents have them.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-#[expect(dead_code, reason = "they are a Month and an id when they are read")]
-pub struct InvoiceParameters {
-    /// The customer, who need not be a user. Also by the name `user_id`.
-    #[param(value_type = Id, example = 1)]
-    user_id: i64,
-    /// The month, in UTC.
-    #[param(minimum = 1, maximum = 12, example = 11)]
-    month: i64,
-    /// Its year.
-    #[param(minimum = 1970, maximum = 9999, example = 2026)]
-    year: i64,
+parameters! {
+    /// The invoice that a client requests.
+    pub struct InvoiceParameters {
+        /// The customer, who may be no user. `user_id` is accepted as well.
+        user_id: Id,
+        /// The month, in UTC.
+        month: MonthNumber,
+        /// The year.
+        year: Year,
+    }
+    alias "user_id" => "userId";
+}
+
+format_of! {
+    /// A month.
+    pub MonthNumber: u32, literal, parse = |text| integer(text, 1, 12),
+        schema = integer_schema(1, 12, 11);
+
+    /// A year.
+    pub Year: i32, literal, parse = |text| integer(text, 1970, 9999),
+        schema = integer_schema(1970, 9999, 2026);
+}
+
+fn not_found(user_id: i64, month: &str) -> Problem {
+    Problem::not_found("Invoice not found").detail(format!(
+        "Customer {user_id} has no order in {month} that is neither cancelled nor refunded."
+    ))
 }
 
 refusals! {
-    /// Why there is no invoice.
-    NotFound: Problem::not_found("Invoice not found").detail(
-        "The customer has no order of that month that is neither cancelled nor refunded.",
-    )
+    NotFound: not_found(1, "2026-11")
 }
 
 /// A calendar month, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Month {
     start: DateTime<Utc>,
-    /// Start of the next one.
+    /// Start of the next month.
     end: DateTime<Utc>,
 }
 
-/// What a customer ordered in a month
+/// Retrieve an invoice
 ///
-/// An invoice is made anew at every request: orders that were cancelled or refunded
-/// fall off it.
+/// An invoice is computed for every request. It does not contain cancelled and refunded
+/// orders.
 #[utoipa::path(
     get,
     path = "/api/invoices",
@@ -111,26 +121,15 @@ struct Month {
 pub async fn get(
     State(Lists(pool)): State<Lists>,
     State(by_key): State<ByKey>,
-    mut parameters: Parameters,
+    Query(InvoiceParameters { user_id, month, year }): Query<InvoiceParameters>,
 ) -> Result<Json<Invoice>, Problem> {
-    parameters.also("userId", "user_id");
-    let user_id = parameters.required("userId", |text| integer(text, 1, i64::MAX));
-    let month = parameters.required("month", |text| integer(text, 1, 12));
-    let year = parameters.required("year", |text| integer(text, 1970, 9999));
-    parameters.check()?;
-    // Checked: all are there.
-    let user_id = user_id.unwrap_or_default();
-    let month = Month::of(year.unwrap_or_default(), month.unwrap_or_default())?;
-
+    let month = Month::of(year, month)?;
     let rows =
         sqlx::query_file!("src/views/invoices.sql", user_id, month.start, month.end, MAX_ORDERS)
             .fetch_all(&pool)
             .await?;
     let Some(first) = rows.first() else {
-        return Err(Problem::not_found("Invoice not found").detail(format!(
-            "Customer {user_id} has no order of {} that is neither cancelled nor refunded.",
-            month.start.format("%Y-%m"),
-        )));
+        return Err(not_found(user_id, &month.start.format("%Y-%m").to_string()));
     };
     let (total, order_count) = (money(first.invoice_total)?, first.order_count);
     let orders = rows
@@ -160,18 +159,18 @@ pub async fn get(
 }
 
 impl Month {
-    fn of(year: i64, month: i64) -> Result<Self, Problem> {
+    fn of(year: i32, month: u32) -> Result<Self, Problem> {
         let first = || {
-            let day = NaiveDate::from_ymd_opt(year.try_into().ok()?, month.try_into().ok()?, 1)?;
+            let day = NaiveDate::from_ymd_opt(year, month, 1)?;
             let next = day.checked_add_months(Months::new(1))?;
             let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
             Some(Self { start: midnight(day), end: midnight(next) })
         };
-        first().ok_or_else(|| Problem::internal(&"a month that was checked is none"))
+        first().ok_or_else(|| Problem::internal(&"a validated month is invalid"))
     }
 }
 
-/// `2 × Assam tea, 1 × Mug`; of orders with more lines only the first ones.
+/// The first lines of an order: `2 × Assam tea, 1 × Mug`.
 fn describe(first_items: &[OrderLine], item_count: i32) -> String {
     let mut parts: Vec<String> = first_items
         .iter()
@@ -184,7 +183,7 @@ fn describe(first_items: &[OrderLine], item_count: i32) -> String {
     parts.join(", ")
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(number: &i64) -> bool {
     *number == 0
 }
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_ends_where_the_next_one_starts() {
+    fn a_month_ends_at_the_start_of_the_next_one() {
         let month = Month::of(2024, 2).unwrap();
         assert_eq!(month.start, time("2024-02-01T00:00:00Z"));
         assert_eq!(month.end, time("2024-03-01T00:00:00Z"));
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_names_the_first_lines() {
+    fn a_description_has_the_first_lines() {
         let line = |product_id: i64| OrderLine {
             product_id,
             product_name: format!("Tea {product_id}"),

@@ -1,6 +1,5 @@
-//! One file per view, named like the projection that keeps it: what is
-//! answered, the query, the handler. Invoices have no projection: they are
-//! orders and users, joined when asked for.
+//! One file per view, named like the projection that updates it: the response, the query
+//! and the handler. Invoices have no projection; they join orders and users at query time.
 
 pub mod category_metrics;
 mod created;
@@ -12,6 +11,7 @@ pub mod invoices;
 pub mod orders;
 pub mod product_sales;
 pub mod products;
+mod text;
 pub mod users;
 
 use crate::lookup::Lookup;
@@ -20,11 +20,11 @@ use shared_events::Money;
 use sqlx::PgPool;
 use sqlx::types::Decimal;
 
-/// What is looked up by a key.
+/// Look-ups of views by key.
 #[derive(Clone, Debug)]
 pub struct ByKey {
     pub product_sales: Lookup<i64, product_sales::Row>,
-    /// By the name asked for, which may differ in case from those found.
+    /// By the requested name, which may differ in case from the names found.
     pub categories: Lookup<String, category_metrics::Row>,
     pub lifetime_values: Lookup<i64, customer_ltv::Row>,
     pub products: Lookup<i64, products::Row>,
@@ -33,7 +33,7 @@ pub struct ByKey {
 }
 
 impl ByKey {
-    /// Look-ups by the connections of a pool.
+    /// Look-ups that use the connections of a pool.
     pub fn new(pool: &PgPool) -> Self {
         Self {
             product_sales: Lookup::new(pool, product_sales::find),
@@ -46,10 +46,10 @@ impl ByKey {
     }
 }
 
-/// An amount as the database has it.
+/// An amount from the database.
 ///
 /// # Errors
-/// 500, if it is none; its column's type rules that out.
+/// 500 if it is not an amount, which the type of its column excludes.
 fn money(amount: Decimal) -> Result<Money, Problem> {
     Money::from_decimal(amount).map_err(|error| Problem::internal(&error))
 }

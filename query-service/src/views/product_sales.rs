@@ -1,5 +1,6 @@
-//! `product_sales_view`: what a product sold.
+//! `product_sales_view`: product sales.
 
+use super::products::{INVALID_ID, NoProduct, not_found};
 use super::{ByKey, money};
 use crate::openapi;
 use axum::Json;
@@ -14,26 +15,26 @@ use sqlx::types::Decimal;
 use std::collections::HashMap;
 use utoipa::ToSchema;
 
-/// What a product sold.
+/// The sales of a product.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductSales {
     /// The product.
     #[schema(value_type = Id)]
     product_id: i64,
-    /// Pieces.
+    /// Units sold.
     #[schema(examples(2))]
     total_quantity_sold: i64,
     /// Revenue.
     total_revenue: Money,
     /// The same as `totalRevenue`.
     total_sales: Money,
-    /// Orders that name the product, each once.
+    /// Number of orders with the product.
     #[schema(examples(1))]
     order_count: i64,
 }
 
-/// What a product sold, as its view has it.
+/// A row of the view.
 #[derive(Clone, Debug)]
 pub struct Row {
     product_id: i64,
@@ -42,7 +43,7 @@ pub struct Row {
     order_count: i64,
 }
 
-/// What products sold. A product is known as soon as any event named it.
+/// The rows of these products. A product exists once any event has named it.
 pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
     let rows = sqlx::query_as!(
         Row,
@@ -64,21 +65,18 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i
     Ok(rows.into_iter().map(|row| (row.product_id, row)).collect())
 }
 
-/// What a product sold
+/// Retrieve the sales of a product
 #[utoipa::path(
     get,
     path = "/api/analytics/products/{id}/sales",
     operation_id = "getSalesOfProduct",
     tag = openapi::ANALYTICS,
     params(("id" = Id, Path, description = "The product.", example = 1)),
-    responses((status = 200, description = "Zeros if nothing was sold.", body = ProductSales), openapi::NoProduct)
+    responses((status = 200, description = "The sales; zero without orders.", body = ProductSales), NoProduct)
 )]
 pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<ProductSales>, Problem> {
-    let product_id = id.id("Invalid product id")?;
-    let row = by_key.product_sales.get(product_id).await?.ok_or_else(|| {
-        Problem::not_found("Product not found")
-            .detail(format!("No event about product {product_id} has arrived."))
-    })?;
+    let product_id = id.id(INVALID_ID)?;
+    let row = by_key.product_sales.get(product_id).await?.ok_or_else(|| not_found(product_id))?;
     let revenue = money(row.total_revenue)?;
     Ok(Json(ProductSales {
         product_id,

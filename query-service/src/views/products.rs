@@ -1,5 +1,6 @@
 //! `products_read_view`: the catalogue.
 
+use super::text::Text;
 use super::{ByKey, money};
 use crate::database::Lists;
 use crate::openapi;
@@ -8,11 +9,13 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::openapi::Id;
-use service_runtime::paging::{self, PageOfIds, PageParameters};
-use service_runtime::parameters::{Parameters, text};
+use service_runtime::openapi::{Id, invalid_id};
+use service_runtime::paging::{self, Page};
+use service_runtime::parameters;
+use service_runtime::parameters::Query;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
+use service_runtime::refusals;
 use shared_events::Money;
 use sqlx::PgPool;
 use sqlx::types::Decimal;
@@ -23,26 +26,26 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
-    /// Its id.
+    /// The id of the product.
     #[schema(value_type = Id)]
     id: i64,
-    /// Its name.
+    /// The name.
     #[schema(examples("Assam tea"))]
     name: String,
-    /// Its category.
+    /// The category.
     #[schema(examples("Drinks"))]
     category: String,
-    /// Price of one piece.
+    /// Price per unit.
     price: Money,
-    /// Pieces left; null if stock is not tracked.
+    /// Units in stock; null if stock is not tracked.
     #[schema(required = true, examples(98))]
     stock: Option<i64>,
-    /// When it was last changed, or ordered.
+    /// When the product was last changed or ordered.
     #[schema(examples("2026-11-21T11:44:31.230906Z"))]
     updated_at: DateTime<Utc>,
 }
 
-/// A product of the catalogue, as its view has it.
+/// A row of the view.
 #[derive(Clone, Debug)]
 pub struct Row {
     product_id: i64,
@@ -68,39 +71,34 @@ impl TryFrom<Row> for Product {
     }
 }
 
-/// The parameters that filter products, as documents have them.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "they are read one by one")]
-pub struct ProductFilter {
-    /// Only those that are in it now, without regard to case.
-    #[param(required = false, pattern = "^[^\\x00]*$", example = "Drinks")]
-    category: String,
+parameters! {
+    /// Filters of products.
+    pub struct ProductFilter {
+        /// Only products that currently have this category, regardless of case.
+        category: Option<Text> = "Drinks",
+    }
 }
 
-/// The catalogue
+/// List products
 #[utoipa::path(
     get,
     path = "/api/products",
     operation_id = "listProducts",
     tag = openapi::LISTS,
-    params(PageParameters, ProductFilter),
+    params(Page, ProductFilter),
     responses((status = 200, description = "A page of products.", body = Vec<Product>))
 )]
 pub async fn list(
     State(Lists(pool)): State<Lists>,
-    mut parameters: Parameters,
+    Query((page, filter)): Query<(Page, ProductFilter)>,
 ) -> Result<Response, Problem> {
-    let page = PageOfIds::read(&mut parameters);
-    let category = parameters.optional("category", text);
-    parameters.check()?;
     let rows = sqlx::query_file_as!(
         Row,
         "src/views/products.sql",
-        page.descending,
-        page.from,
+        page.descending(),
+        page.first_id(),
         page.limit + 1,
-        category,
+        filter.category,
     )
     .fetch_all(&pool)
     .await?;
@@ -108,7 +106,7 @@ pub async fn list(
     Ok(paging::page(products, page.limit, |product| product.id))
 }
 
-/// The products of those ids, as far as their state is known.
+/// The products with these ids.
 pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
     let rows = sqlx::query_as!(
         Row,
@@ -123,20 +121,30 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i
     Ok(rows.into_iter().map(|row| (row.product_id, row)).collect())
 }
 
-/// A product
+/// The text of the response to an invalid id.
+pub const INVALID_ID: &str = "Invalid product id";
+
+/// The response if no event has named the product.
+pub fn not_found(id: i64) -> Problem {
+    Problem::not_found("Product not found")
+        .detail(format!("No event about product {id} has been applied."))
+}
+
+refusals! {
+    pub NoProduct: invalid_id(INVALID_ID), not_found(1)
+}
+
+/// Retrieve a product
 #[utoipa::path(
     get,
     path = "/api/products/{id}",
     operation_id = "getProduct",
     tag = openapi::LISTS,
     params(("id" = Id, Path, description = "The product.", example = 1)),
-    responses((status = 200, description = "The product.", body = Product), openapi::NoProduct)
+    responses((status = 200, description = "The product.", body = Product), NoProduct)
 )]
 pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<Product>, Problem> {
-    let product_id = id.id("Invalid product id")?;
-    let row = by_key.products.get(product_id).await?.ok_or_else(|| {
-        Problem::not_found("Product not found")
-            .detail(format!("No event about product {product_id} has arrived."))
-    })?;
+    let product_id = id.id(INVALID_ID)?;
+    let row = by_key.products.get(product_id).await?.ok_or_else(|| not_found(product_id))?;
     Ok(Json(row.try_into()?))
 }

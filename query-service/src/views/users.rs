@@ -1,7 +1,8 @@
-//! `users_read`: each user as they stand.
+//! `users_read`: users.
 
 use super::ByKey;
 use super::created::Created;
+use super::text::EmailText;
 use crate::database::Lists;
 use crate::openapi;
 use axum::Json;
@@ -9,36 +10,36 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::openapi::Id;
-use service_runtime::paging::{self, PageOfIds, PageParameters};
-use service_runtime::parameters::{Parameters, text};
+use service_runtime::openapi::{Id, invalid_id};
+use service_runtime::paging::{self, Page};
+use service_runtime::parameters;
+use service_runtime::parameters::Query;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
 use sqlx::PgPool;
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// A user as they stand.
+/// A user.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
-    /// Their id, which is a customer id.
+    /// The id of the user, which is also a customer id.
     #[schema(value_type = Id)]
     id: i64,
-    /// Their name.
+    /// The name.
     #[schema(examples("Ada Lovelace"))]
     name: String,
-    /// Their e-mail address.
+    /// The e-mail address.
     #[schema(examples("ada@example.com"))]
     email: String,
-    /// That of the newest account; null before any.
+    /// The address of the newest account; null without an account.
     #[schema(required = true)]
     address: Option<Address>,
-    /// When they signed up.
+    /// When the user was created.
     #[schema(examples("2026-11-21T11:44:33.387693Z"))]
     created_at: DateTime<Utc>,
-    /// When they were last changed, or moved.
+    /// When the user or the address last changed.
     #[schema(examples("2026-11-21T11:44:33.410562Z"))]
     updated_at: DateTime<Utc>,
 }
@@ -66,7 +67,7 @@ pub struct Address {
     zip: String,
 }
 
-/// A user, as its view has them. The address, one column each: all are there or none.
+/// A row of the view. The columns of the address are all set or all null.
 #[derive(Clone, Debug)]
 pub struct Row {
     user_id: i64,
@@ -110,43 +111,39 @@ impl std::fmt::Display for Address {
     }
 }
 
-/// The parameters that filter users, as documents have them.
-#[derive(Debug, utoipa::IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
-#[expect(dead_code, reason = "they are read one by one")]
-pub struct UserFilter {
-    /// The whole address, without regard to case. A space stands for a `+`, which a query
-    /// string that is not percent-encoded turns into a space.
-    #[param(required = false, pattern = "^[^\\x00]*$", example = "ada@example.com")]
-    email: String,
+parameters! {
+    /// Filters of users.
+    pub struct UserFilter {
+        /// Only the user with this e-mail address, regardless of case. A space stands for a
+        /// `+` that is not percent-encoded.
+        email: Option<EmailText>,
+    }
 }
 
-/// Users, with their address
+/// List users
+///
+/// Each user has the address of the newest account.
 #[utoipa::path(
     get,
     path = "/api/users",
     operation_id = "listUsers",
     tag = openapi::LISTS,
-    params(PageParameters, UserFilter, Created),
+    params(Page, UserFilter, Created),
     responses((status = 200, description = "A page of users.", body = Vec<User>))
 )]
 pub async fn list(
     State(Lists(pool)): State<Lists>,
-    mut parameters: Parameters,
+    Query((page, filter, created)): Query<(Page, UserFilter, Created)>,
 ) -> Result<Response, Problem> {
-    let page = PageOfIds::read(&mut parameters);
-    let email = parameters.optional("email", email);
-    let Created { created_from, created_to } = Created::read(&mut parameters);
-    parameters.check()?;
     let rows = sqlx::query_file_as!(
         Row,
         "src/views/users.sql",
-        page.descending,
-        page.from,
+        page.descending(),
+        page.first_id(),
         page.limit + 1,
-        email,
-        created_from,
-        created_to,
+        filter.email,
+        created.created_from,
+        created.created_to,
     )
     .fetch_all(&pool)
     .await?;
@@ -154,14 +151,21 @@ pub async fn list(
     Ok(paging::page(users, page.limit, |user| user.id))
 }
 
-refusals! {
-    /// Why there is no answer.
-    NotFound:
-        Problem::bad_request("Invalid user id").detail("The id in the path is not valid."),
-        Problem::not_found("User not found").detail("No event about the user has arrived."),
+/// The text of the response to an invalid id.
+const INVALID_ID: &str = "Invalid user id";
+
+fn not_found(id: i64) -> Problem {
+    Problem::not_found("User not found")
+        .detail(format!("No event about user {id} has been applied."))
 }
 
-/// A user, with their address
+refusals! {
+    NotFound:
+        invalid_id(INVALID_ID),
+        not_found(1),
+}
+
+/// Retrieve a user
 #[utoipa::path(
     get,
     path = "/api/users/{id}",
@@ -171,20 +175,12 @@ refusals! {
     responses((status = 200, description = "The user.", body = User), NotFound)
 )]
 pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<User>, Problem> {
-    let user_id = id.id("Invalid user id")?;
-    let row = by_key.users.get(user_id).await?.ok_or_else(|| {
-        Problem::not_found("User not found")
-            .detail(format!("No event about user {user_id} has arrived."))
-    })?;
+    let user_id = id.id(INVALID_ID)?;
+    let row = by_key.users.get(user_id).await?.ok_or_else(|| not_found(user_id))?;
     Ok(Json(row.into()))
 }
 
-/// An e-mail address contains no space, so a space was a `+`.
-fn email(parameter: &str) -> Result<String, Cow<'static, str>> {
-    text(&parameter.replace(' ', "+"))
-}
-
-/// The users of those ids, as far as their state is known.
+/// The users with these ids.
 pub async fn find(pool: PgPool, user_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
     let rows = sqlx::query_as!(
         Row,
@@ -200,7 +196,7 @@ pub async fn find(pool: PgPool, user_ids: Vec<i64>) -> sqlx::Result<HashMap<i64,
 }
 
 impl Row {
-    /// E-mail and address, for an invoice.
+    /// E-mail address and postal address, for an invoice.
     pub fn into_contact(self) -> (String, Option<Address>) {
         let user = User::from(self);
         (user.email, user.address)

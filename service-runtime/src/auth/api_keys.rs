@@ -1,54 +1,54 @@
-//! API keys, by the file of those that there are.
+//! The API keys of the key file.
 
 use super::caller::Caller;
 use access::{ApiKey, KeyFile, KeyHash, KeyRecord, State};
 use chrono::{DateTime, Utc};
 use std::collections::HashMap;
 
-/// The keys that there are.
+/// The API keys, by id.
 #[derive(Debug, Default)]
-pub struct ApiKeys(HashMap<String, Known>);
+pub struct ApiKeys(HashMap<String, StoredKey>);
 
 #[derive(Debug)]
-struct Known {
+struct StoredKey {
     hash: KeyHash,
     caller: Caller,
     record: KeyRecord,
 }
 
 impl ApiKeys {
-    /// Reads the text of a file of keys.
+    /// Parses a key file.
     ///
     /// # Errors
-    /// If it is none.
+    /// The file is malformed.
     pub fn parse(text: &[u8]) -> anyhow::Result<Self> {
         let known = KeyFile::parse(text)?.keys.into_iter().filter_map(|record| {
             let (hash, caller) = (record.hash()?, Caller::of_key(&record.id, record.roles()));
-            Some((record.id.clone(), Known { hash, caller, record }))
+            Some((record.id.clone(), StoredKey { hash, caller, record }))
         });
         Ok(Self(known.collect()))
     }
 
-    /// Whether there is one that is accepted now.
+    /// Whether any key is valid now.
     pub fn any_valid(&self) -> bool {
         self.0.values().any(|known| known.record.state(Utc::now()) == State::Valid)
     }
 
-    /// The owner of a key. A key that nobody has takes as long as one that is wrong.
+    /// The owner of a key. Unknown ids and wrong secrets take the same time.
     ///
     /// # Errors
-    /// Why it is not accepted.
+    /// Why the key is not accepted.
     pub fn identify(&self, key: &str, now: DateTime<Utc>) -> Result<Caller, &'static str> {
         let known = ApiKey::id_of(key).and_then(|id| self.0.get(id));
         let is_of = known.map_or(KeyHash::NOBODYS, |known| known.hash).is_of(key);
         match known {
-            // Whoever has the whole key may know what became of it.
+            // The holder of the whole key may learn its state.
             Some(known) if is_of => match known.record.state(now) {
                 State::Valid => Ok(known.caller.clone()),
                 State::Expired => Err("The API key has expired."),
                 State::Revoked => Err("The API key was revoked."),
             },
-            _ => Err("There is no such API key."),
+            _ => Err("The API key does not exist."),
         }
     }
 }
@@ -60,7 +60,7 @@ mod tests {
     use chrono::TimeDelta;
 
     #[test]
-    fn only_the_whole_key_is_accepted_and_only_in_its_time() {
+    fn only_a_complete_key_is_accepted_and_only_while_valid() {
         let (key, now) = (ApiKey::generate().unwrap(), Utc::now());
         let expires = now + TimeDelta::hours(1);
         let record = |revoked| KeyRecord {
@@ -79,7 +79,7 @@ mod tests {
         let other = ApiKey::generate().unwrap();
         let forged = other.reveal().replace(other.id(), key.id());
         for bad in [other.reveal(), &forged, "shop_", ""] {
-            assert_eq!(keys(None).identify(bad, now), Err("There is no such API key."));
+            assert_eq!(keys(None).identify(bad, now), Err("The API key does not exist."));
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Who calls.
+//! The caller of a request.
 
 use access::{Role, Roles};
 use std::sync::Arc;
 
-/// Whoever has shown a valid credential. It is among a request's extensions.
+/// The owner of a valid credential. Stored in the extensions of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     id: Arc<str>,
@@ -16,18 +16,17 @@ impl Caller {
         Self { id: format!("key {id}").into(), roles }
     }
 
-    /// The subject of a token. An issuer has no blank in it, so the two cannot be
-    /// taken for another pair.
+    /// The subject of a token. An issuer contains no space, so the id is unambiguous.
     pub(crate) fn of_token(issuer: &str, subject: &str, roles: Roles) -> Self {
         Self { id: format!("jwt {issuer} {subject}").into(), roles }
     }
 
-    /// Names the caller, the same in all services and at all times. No secret.
+    /// The id of the caller, stable and the same in all services. Not secret.
     pub fn id(&self) -> &Arc<str> {
         &self.id
     }
 
-    /// Whether the caller may do what that role does.
+    /// Whether the caller has the permissions of a role.
     pub fn may(&self, role: Role) -> bool {
         self.roles.allow(role)
     }

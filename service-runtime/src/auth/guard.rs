@@ -1,12 +1,12 @@
-//! Lets requests in, or does not.
+//! Authentication, authorization and rate limits of requests.
 
 use super::api_keys::ApiKeys;
 use super::caller::Caller;
-use super::presented::Presented;
+use super::credential::Credential;
 use super::refusal::Refusal;
 use super::settings::{AuthSettings, Switch};
 use super::tokens::Tokens;
-use super::watched::Watched;
+use super::watched_file::WatchedFile;
 use crate::health::{Health, Need};
 use crate::tasks::Tasks;
 use crate::traffic::{self, Clients, Failures, Network, RateLimit};
@@ -17,41 +17,41 @@ use chrono::Utc;
 use std::sync::Arc;
 use tracing::{debug, info, warn};
 
-/// Who may call the servers of a service, and how often.
+/// Checks the callers of the servers of a service.
 #[derive(Clone, Debug)]
 pub struct Guard(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// None: anybody may call.
+    /// None: no authentication.
     credentials: Option<Credentials>,
-    /// None: as often as they like.
+    /// None: no rate limit.
     rate_limit: Option<RateLimit>,
     clients: Clients,
 }
 
-/// By which callers are known.
+/// The credentials that are accepted.
 #[derive(Debug)]
 struct Credentials {
-    keys: Arc<Watched<ApiKeys>>,
+    keys: Arc<WatchedFile<ApiKeys>>,
     tokens: Tokens,
     failures: Failures,
 }
 
-/// What a request must have to pass.
+/// What a route requires.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pass {
-    /// None: any valid credential will do.
+pub(super) struct Requirement {
+    /// None: any valid credential.
     pub role: Option<Role>,
-    /// Whether it counts for the rate limit.
+    /// Whether the request counts towards the rate limit.
     pub counted: bool,
 }
 
 impl Guard {
-    /// Reads keys, and has files of them looked at until the service ends.
+    /// Reads the keys, and watches their files until shutdown.
     ///
     /// # Errors
-    /// If what is set makes no sense, or is of no use.
+    /// The settings are invalid, or a file cannot be read.
     pub fn open(
         settings: &AuthSettings,
         traffic: &traffic::TrafficSettings,
@@ -64,33 +64,37 @@ impl Guard {
         };
         let (rate_limit, clients) = (RateLimit::of(traffic), Clients::of(traffic));
         let inner = Arc::new(Inner { credentials, rate_limit, clients });
-        let (tended, shutdown) = (inner.clone(), tasks.shutdown());
+        let (limits, shutdown) = (inner.clone(), tasks.shutdown());
         tasks.spawn("rate limits", async move {
-            traffic::tend(shutdown, || tended.forget_the_idle()).await;
+            traffic::run_cleanup(shutdown, || limits.remove_idle()).await;
             Ok(())
         });
         Ok(Self(inner))
     }
 
-    /// Whether it has nothing to do.
+    /// Whether there is neither authentication nor a rate limit.
     pub(super) fn is_idle(&self) -> bool {
         self.0.credentials.is_none() && self.0.rate_limit.is_none()
     }
 
-    /// Where requests come from.
+    /// Determines the addresses of clients.
     pub(crate) fn clients(&self) -> &Clients {
         &self.0.clients
     }
 
-    /// Whether a request may pass. Its caller is among its extensions then.
-    pub(super) fn check(&self, request: &mut Request, pass: Pass) -> Result<(), Refusal> {
+    /// Checks a request, and adds its caller to its extensions.
+    pub(super) fn check(
+        &self,
+        request: &mut Request,
+        requirement: Requirement,
+    ) -> Result<(), Refusal> {
         let Inner { credentials, rate_limit, clients } = &*self.0;
         let network = || clients.network_of(request);
         let caller = match credentials {
             Some(credentials) => credentials.identify(request, network)?,
             None => None,
         };
-        if let Some(rate_limit) = rate_limit.as_ref().filter(|_| pass.counted) {
+        if let Some(rate_limit) = rate_limit.as_ref().filter(|_| requirement.counted) {
             match &caller {
                 Some(caller) => rate_limit.count_caller(caller.id()),
                 None => rate_limit.count_network(network()),
@@ -99,7 +103,7 @@ impl Guard {
         }
         if credentials.is_some() {
             let caller = caller.ok_or(Refusal::Missing)?;
-            if let Some(role) = pass.role.filter(|role| !caller.may(*role)) {
+            if let Some(role) = requirement.role.filter(|role| !caller.may(*role)) {
                 return Err(Refusal::Forbidden(role));
             }
             request.extensions_mut().insert(caller);
@@ -109,20 +113,20 @@ impl Guard {
 }
 
 impl Inner {
-    /// So that memory does not grow with everybody who ever called.
-    fn forget_the_idle(&self) {
+    /// Removes the counts of idle callers, which would accumulate.
+    fn remove_idle(&self) {
         if let Some(rate_limit) = &self.rate_limit {
-            rate_limit.forget_the_idle();
+            rate_limit.remove_idle();
         }
         if let Some(credentials) = &self.credentials {
-            credentials.failures.forget_the_idle();
+            credentials.failures.remove_idle();
         }
     }
 }
 
 impl Credentials {
     fn open(settings: &AuthSettings, health: &Health, tasks: &mut Tasks) -> anyhow::Result<Self> {
-        let keys = Arc::new(Watched::open(
+        let keys = Arc::new(WatchedFile::open(
             "API_KEYS_FILE",
             settings.api_keys_file.clone(),
             ApiKeys::parse,
@@ -130,10 +134,10 @@ impl Credentials {
         )?);
         let tokens = Tokens::open(settings)?;
         if keys.get().any_valid() || tokens.any_accepted() {
-            info!("every call needs a credential");
+            info!("authentication is required");
         } else {
             warn!(
-                "every call is refused until there is an API key: make one by `cargo stack keys \
+                "all requests are refused until an API key exists: create one with `cargo stack keys \
                  create`, which writes {}",
                 settings.api_keys_file.display()
             );
@@ -154,23 +158,25 @@ impl Credentials {
         Ok(Self { keys, tokens, failures: Failures::default() })
     }
 
-    /// Who has sent a request; none if it has no credential.
+    /// The caller of a request; none without a credential.
     fn identify(
         &self,
         request: &Request,
         network: impl Fn() -> Network,
     ) -> Result<Option<Caller>, Refusal> {
-        let presented = Presented::of(request.headers());
-        let Some(presented) = presented.map_err(|refusal| self.counted(refusal, network()))? else {
+        let credential = Credential::of(request.headers());
+        let Some(credential) =
+            credential.map_err(|refusal| self.count_failure(refusal, network()))?
+        else {
             return Ok(None);
         };
-        let identified = match presented {
-            Presented::Key(key) => self.keys.get().identify(key, Utc::now()),
-            Presented::Token(token) => {
+        let identified = match credential {
+            Credential::Key(key) => self.keys.get().identify(key, Utc::now()),
+            Credential::Token(token) => {
                 let now = jsonwebtoken::get_current_timestamp();
-                match self.tokens.known(token, now) {
+                match self.tokens.cached(token, now) {
                     Some(caller) => Ok(caller),
-                    // Those who only guess are not to keep processors busy.
+                    // Guessing tokens must not use much processor time.
                     None => {
                         self.failures.check(&network()).map_err(Refusal::TooManyBad)?;
                         self.tokens.verify(token, now)
@@ -178,12 +184,12 @@ impl Credentials {
                 }
             }
         };
-        identified.map(Some).map_err(|why| self.counted(Refusal::Bad(why), network()))
+        identified.map(Some).map_err(|reason| self.count_failure(Refusal::Bad(reason), network()))
     }
 
-    /// The refusal of a bad credential, or that of too many.
-    fn counted(&self, refusal: Refusal, network: Network) -> Refusal {
-        debug!("a bad credential from {network}: {refusal:?}");
+    /// Counts a bad credential; the refusal of it, or of too many bad ones.
+    fn count_failure(&self, refusal: Refusal, network: Network) -> Refusal {
+        debug!("invalid credential from {network}: {refusal:?}");
         self.failures.count(network).map_or_else(Refusal::TooManyBad, |()| refusal)
     }
 }

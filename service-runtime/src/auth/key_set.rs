@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// Shortest modulus of RSA, in bits: RFC 7518, section 3.3.
+/// Minimum RSA modulus, in bits: RFC 7518, section 3.3.
 const MIN_RSA_BITS: usize = 2048;
 
 /// Public keys by their id, each for one algorithm.
@@ -22,10 +22,10 @@ struct Document {
 }
 
 impl KeySet {
-    /// Reads a key set. Keys for something else, which there may be, are left out.
+    /// Parses a key set. Keys for other purposes are skipped.
     ///
     /// # Errors
-    /// If it is none, has no key for RS256 or ES256, or one that is of no use.
+    /// The set is malformed, has no key for RS256 or ES256, or has a weak or duplicate key.
     pub fn parse(text: &[u8]) -> anyhow::Result<Self> {
         let document: Document = serde_json::from_slice(text).context("not a JWK Set")?;
         let mut keys = HashMap::new();
@@ -38,22 +38,22 @@ impl KeySet {
             }
             let public = DecodingKey::from_jwk(&key).with_context(|| format!("key {id:?}"))?;
             if keys.insert(id.clone(), (algorithm, public)).is_some() {
-                bail!("key {id:?} is there twice");
+                bail!("key {id:?} is a duplicate");
             }
         }
-        ensure!(!keys.is_empty(), "it has no key with a kid for RS256 or ES256");
+        ensure!(!keys.is_empty(), "no key with a kid for RS256 or ES256");
         Ok(Self(keys))
     }
 
-    /// The key of that id, if it is for that algorithm: what a key is for is decided by
-    /// whoever published it, and not by what a token says.
+    /// The key with an id, if it is for an algorithm. The publisher of the key determines its
+    /// algorithm, not the token.
     pub fn find(&self, id: &str, algorithm: Algorithm) -> Option<&DecodingKey> {
         self.0.get(id).filter(|(made_for, _)| *made_for == algorithm).map(|(_, key)| key)
     }
 }
 
-/// What a key verifies, and its id; none if that is nothing for us. Secret keys are
-/// left out with the rest: a set is a public file.
+/// The algorithm and id of a key; none if the key is for another purpose. Secret keys are
+/// skipped too: a key set is a public file.
 fn purpose(key: &Jwk) -> Option<(Algorithm, &String)> {
     let (algorithm, named) = match &key.algorithm {
         AlgorithmParameters::RSA(_) => (Algorithm::RS256, KeyAlgorithm::RS256),
@@ -69,8 +69,7 @@ fn purpose(key: &Jwk) -> Option<(Algorithm, &String)> {
     Some((algorithm, key.common.key_id.as_ref()?))
 }
 
-/// Some four thirds of characters for each byte of the modulus, which begins with no
-/// zero.
+/// The modulus is base64url without a leading zero byte: 4 characters for 3 bytes.
 fn modulus_bits(parameters: &RSAKeyParameters) -> usize {
     parameters.n.trim_end_matches('=').len() * 6 / 8 * 8
 }
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_for_something_else_are_left_out() {
+    fn keys_for_other_purposes_are_skipped() {
         let others = [
             r#"{"kty":"oct","kid":"oct","k":"c2VjcmV0"}"#.to_owned(),
             r#"{"kty":"OKP","kid":"okp","crv":"Ed25519","x":"AAAA"}"#.to_owned(),
@@ -126,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weak_key_and_one_that_is_there_twice_are_refused() {
+    fn weak_and_duplicate_keys_are_refused() {
         assert!(parse(&[&rsa(340)]).is_err());
         assert!(parse(&[EC, EC]).is_err());
         assert!(KeySet::parse(b"{}").is_err());

@@ -1,4 +1,4 @@
-//! Why a request is not let in.
+//! Why a request is refused before its handler.
 
 use crate::problem::Problem;
 use access::Role;
@@ -6,22 +6,22 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 
-/// Why a request is not let in.
+/// Why a request is refused before its handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It brings no credential.
+    /// No credential.
     Missing,
-    /// It brings one that is not accepted, and why. No secret is told.
+    /// An invalid credential, and why. The text contains no secret.
     Bad(&'static str),
-    /// It brings two.
+    /// Two credentials.
     Ambiguous,
-    /// Its caller has not that role.
+    /// The caller does not have the role.
     Forbidden(Role),
-    /// Too many came before it; after that time one is let in.
+    /// The rate limit is exceeded; retry after this time.
     TooMany(Duration),
-    /// Too many bad credentials came from its address.
+    /// Too many invalid credentials from the address.
     TooManyBad(Duration),
-    /// A web page on the operator's machine has sent it.
+    /// A web page sent the request to an operations port.
     WebPage,
 }
 
@@ -35,33 +35,35 @@ impl Refusal {
     fn problem(self) -> Problem {
         match self {
             Self::Missing => Problem::new(StatusCode::UNAUTHORIZED, "Unauthorized").detail(
-                "Send an API key in the header X-Api-Key, or a key or a token in Authorization, \
-                 after the word Bearer.",
+                "Send an API key in the header X-Api-Key, or an API key or a token in the header \
+                 Authorization: Bearer <credential>.",
             ),
-            Self::Bad(why) => Problem::new(StatusCode::UNAUTHORIZED, "Unauthorized").detail(why),
+            Self::Bad(reason) => {
+                Problem::new(StatusCode::UNAUTHORIZED, "Unauthorized").detail(reason)
+            }
             Self::Ambiguous => Problem::bad_request("Ambiguous credentials")
-                .detail("There are two credentials. Send one, in one header."),
+                .detail("The request has two credentials. Send one, in one header."),
             Self::Forbidden(role) => Problem::new(StatusCode::FORBIDDEN, "Forbidden")
-                .detail(format!("This needs the role {role}, which the credential has not.")),
+                .detail(format!("Requires role `{role}`.")),
             Self::TooMany(wait) => Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests")
                 .retry_after(whole_seconds(wait))
-                .detail("This one had no effect. Come back after the seconds of Retry-After."),
+                .detail("The request had no effect. Retry after the seconds in Retry-After."),
             Self::TooManyBad(wait) => {
                 Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests")
                     .retry_after(whole_seconds(wait))
-                    .detail("Too many bad credentials have come from this address.")
+                    .detail("Too many invalid credentials from this address.")
             }
             Self::WebPage => Problem::new(StatusCode::FORBIDDEN, "Forbidden")
-                .detail("Web pages may not call this port, nor may it be called by another name."),
+                .detail("This port accepts no requests from web pages, and no public host name."),
         }
     }
 
-    /// What the client is told about credentials, as in RFC 6750, section 3.
+    /// The header WWW-Authenticate: RFC 6750, section 3.
     fn challenge(self) -> Option<HeaderValue> {
         let text = match self {
             Self::Missing => "Bearer".to_owned(),
-            Self::Bad(why) => {
-                format!("Bearer error=\"invalid_token\", error_description=\"{why}\"")
+            Self::Bad(reason) => {
+                format!("Bearer error=\"invalid_token\", error_description=\"{reason}\"")
             }
             Self::Forbidden(role) => {
                 format!("Bearer error=\"insufficient_scope\", scope=\"{role}\"")
@@ -74,7 +76,7 @@ impl Refusal {
     }
 }
 
-/// Rounded up: whoever comes back then is not too early. Never 0.
+/// Rounded up, so that a retry is not too early. Never 0.
 fn whole_seconds(wait: Duration) -> u32 {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_waits_as_told_is_not_too_early() {
+    fn a_retry_after_the_given_seconds_is_not_too_early() {
         for (wait, seconds) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (59_999, 60)] {
             assert_eq!(whole_seconds(Duration::from_millis(wait)), seconds, "{wait} ms");
         }

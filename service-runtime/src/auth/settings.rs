@@ -1,41 +1,39 @@
-//! Settings of who may call.
+//! Settings of authentication.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Settings of who may call. What is empty counts as not set, as in a compose file.
+/// Settings of authentication. An empty value counts as not set, as in a Compose file.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AuthSettings {
-    /// `on`: every call but /health and /metrics needs an API key or a token, and a
-    /// role. `off`: anybody may do anything.
+    /// `on`: every request except /health and /metrics requires an API key or a token, and
+    /// a role. `off`: no authentication.
     #[arg(long, env = "AUTH", default_value = "off")]
     pub auth: Switch,
 
-    /// The file of API keys, made by `cargo stack keys`. It is read again when it has
-    /// changed.
+    /// File with the API keys, written by `cargo stack keys`. Reloaded when it changes.
     #[arg(long, env = "API_KEYS_FILE", default_value = "deploy/keys/api-keys.json")]
     pub api_keys_file: PathBuf,
 
-    /// The secret of tokens signed by HS256, at least 32 bytes.
+    /// Secret of HS256 tokens, at least 32 bytes.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true, default_value = "")]
     pub jwt_secret: Secret,
 
-    /// A file with that secret. Blanks and line ends around it do not count.
+    /// File with the secret. Surrounding whitespace is ignored.
     #[arg(long, env = "JWT_SECRET_FILE", default_value = "")]
     pub jwt_secret_file: Optional,
 
-    /// A file with the public keys (JWKS) of tokens signed by RS256 or ES256. It is
-    /// read again when it has changed.
+    /// File with the public keys (JWKS) of RS256 and ES256 tokens. Reloaded when it changes.
     #[arg(long, env = "JWT_JWKS_FILE", default_value = "")]
     pub jwt_jwks_file: Optional,
 
-    /// The `iss` that tokens must have.
+    /// Required `iss` of tokens.
     #[arg(long, env = "JWT_ISSUER", default_value = "")]
     pub jwt_issuer: Optional,
 
-    /// The `aud` that tokens must have.
+    /// Required `aud` of tokens.
     #[arg(long, env = "JWT_AUDIENCE", default_value = "")]
     pub jwt_audience: Optional,
 }
@@ -49,11 +47,11 @@ pub enum Switch {
     Off,
 }
 
-/// A text that may be absent.
+/// An optional text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Optional(pub Option<String>);
 
-/// A text that is not to be seen.
+/// An optional text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub Option<String>);
 

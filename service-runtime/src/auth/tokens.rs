@@ -1,17 +1,17 @@
-//! Tokens: JSON Web Tokens, RFC 7519, as RFC 8725 advises to treat them.
+//! JSON Web Tokens (RFC 7519), verified as RFC 8725 recommends.
 //!
-//! - HS256 by the secret alone, RS256 and ES256 by the public key that the token names
-//!   alone. So no public key is ever taken for a secret, and `none` is no algorithm.
-//! - `exp` and `sub` must be there; `nbf` is heeded; issuer and audience must be those
-//!   that are set, if they are set.
-//! - Roles are in the claim `roles`: a list of texts, or one with blanks between. Names
-//!   that are no role of ours are ignored.
+//! - HS256 uses only the secret; RS256 and ES256 use only the public key that the token
+//!   names. A public key is never used as a secret, and `none` is not accepted.
+//! - `exp` and `sub` are required, `nbf` is checked, and issuer and audience are checked if
+//!   they are configured.
+//! - Roles are in the claim `roles`: a list of strings, or a string with spaces. Unknown
+//!   roles are ignored.
 
 use super::caller::Caller;
 use super::key_set::KeySet;
-use super::remembered::{Good, Remembered};
 use super::settings::AuthSettings;
-use super::watched::Watched;
+use super::token_cache::{TokenCache, VerifiedToken};
+use super::watched_file::WatchedFile;
 use access::{Role, Roles};
 use anyhow::{Context, bail, ensure};
 use jsonwebtoken::errors::{Error, ErrorKind};
@@ -20,25 +20,26 @@ use serde::Deserialize;
 use std::sync::Arc;
 use tracing::warn;
 
-/// How far the clocks of an issuer and of this service may be apart, in seconds.
+/// Accepted difference between the clocks of the issuer and this service, in seconds.
 const LEEWAY: u64 = 30;
 
-/// Shortest secret: RFC 7518, section 3.2.
+/// Minimum length of the secret: RFC 7518, section 3.2.
 const MIN_SECRET_BYTES: usize = 32;
 
-/// Longest subject and issuer, in characters. They are kept with idempotency keys.
+/// Maximum length of subject and issuer, in characters. They are stored with idempotency
+/// keys.
 const MAX_NAME_CHARS: usize = 255;
 
-/// Recognises tokens.
+/// Verifies tokens.
 pub struct Tokens {
     secret: Option<DecodingKey>,
-    /// None: there is no file of public keys.
-    key_set: Option<Arc<Watched<KeySet>>>,
+    /// None: no file of public keys.
+    key_set: Option<Arc<WatchedFile<KeySet>>>,
     /// No public keys.
     no_keys: Arc<KeySet>,
     issuer: Option<String>,
     audience: Option<String>,
-    remembered: Remembered,
+    cache: TokenCache,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,7 +47,7 @@ struct Claims {
     sub: String,
     #[serde(default)]
     iss: String,
-    /// Seconds since 1970; it may have a fraction.
+    /// Seconds since 1970, possibly with a fraction.
     exp: f64,
     #[serde(default)]
     roles: RoleNames,
@@ -66,21 +67,21 @@ impl Default for RoleNames {
 }
 
 impl Tokens {
-    /// Reads secret and public keys, if there are any.
+    /// Reads the secret and the public keys, if configured.
     ///
     /// # Errors
-    /// If they are of no use.
+    /// They are invalid.
     pub fn open(settings: &AuthSettings) -> anyhow::Result<Self> {
         let secret = secret(settings)?;
         let key_set = settings.jwt_jwks_file.0.as_ref().map(|path| {
-            Watched::open("JWT_JWKS_FILE", path.into(), KeySet::parse, None).map(Arc::new)
+            WatchedFile::open("JWT_JWKS_FILE", path.into(), KeySet::parse, None).map(Arc::new)
         });
         if key_set.is_some()
             && (settings.jwt_issuer.0.is_none() || settings.jwt_audience.0.is_none())
         {
             warn!(
-                "JWT_JWKS_FILE without JWT_ISSUER and JWT_AUDIENCE: tokens that its issuer made \
-                 for others are accepted as well"
+                "JWT_JWKS_FILE without JWT_ISSUER and JWT_AUDIENCE: tokens that the issuer issued \
+                 for other services are accepted as well"
             );
         }
         Ok(Self {
@@ -89,7 +90,7 @@ impl Tokens {
             no_keys: Arc::default(),
             issuer: settings.jwt_issuer.0.clone(),
             audience: settings.jwt_audience.0.clone(),
-            remembered: Remembered::default(),
+            cache: TokenCache::default(),
         })
     }
 
@@ -98,30 +99,30 @@ impl Tokens {
         self.secret.is_some() || self.key_set.is_some()
     }
 
-    /// The file of public keys, if there is one.
-    pub fn key_set(&self) -> Option<&Arc<Watched<KeySet>>> {
+    /// The file of public keys, if configured.
+    pub fn key_set(&self) -> Option<&Arc<WatchedFile<KeySet>>> {
         self.key_set.as_ref()
     }
 
-    /// Who shows a token, if it was found good before and still is.
-    pub fn known(&self, token: &str, now: u64) -> Option<Caller> {
-        self.remembered.find(token, now, &self.keys())
+    /// The caller of a token, if it is cached.
+    pub fn cached(&self, token: &str, now: u64) -> Option<Caller> {
+        self.cache.find(token, now, &self.keys())
     }
 
-    /// Verifies a token, and remembers it if it is good.
+    /// Verifies a token and caches it.
     ///
     /// # Errors
     /// Why it is not accepted.
     pub fn verify(&self, token: &str, now: u64) -> Result<Caller, &'static str> {
         let keys = self.keys();
-        let header = decode_header(token).map_err(|error| told(&error))?;
+        let header = decode_header(token).map_err(|error| reason(&error))?;
         let key = self.key_for(&header, &keys)?;
         let claims: Claims = decode(token, key, &self.rules(header.alg))
             .map(|token| token.claims)
-            .map_err(|error| told(&error))?;
+            .map_err(|error| reason(&error))?;
         let caller = claims.caller()?;
         let until = (claims.exp.max(0.0) as u64).saturating_add(LEEWAY);
-        self.remembered.keep(token, Good { caller: caller.clone(), until, keys }, now);
+        self.cache.insert(token, VerifiedToken { caller: caller.clone(), until, keys }, now);
         Ok(caller)
     }
 
@@ -134,7 +135,7 @@ impl Tokens {
         header: &Header,
         keys: &'a KeySet,
     ) -> Result<&'a DecodingKey, &'static str> {
-        // It would have to be understood, and nothing of that sort is.
+        // None of them is supported: RFC 7515, section 4.1.11.
         if header.crit.is_some() {
             return Err("The token has critical headers.");
         }
@@ -142,9 +143,9 @@ impl Tokens {
             Algorithm::HS256 => self.secret.as_ref().ok_or("Tokens by HS256 are not accepted."),
             algorithm @ (Algorithm::RS256 | Algorithm::ES256) => {
                 let id = header.kid.as_deref().ok_or("The token does not name its key.")?;
-                keys.find(id, algorithm).ok_or("The token's key is not known.")
+                keys.find(id, algorithm).ok_or("The key of the token is unknown.")
             }
-            _ => Err("The token's algorithm is not accepted."),
+            _ => Err("The algorithm of the token is not accepted."),
         }
     }
 
@@ -152,25 +153,24 @@ impl Tokens {
         let mut rules = Validation::new(algorithm);
         rules.leeway = LEEWAY;
         rules.validate_nbf = true;
-        // Without an audience of our own a token's means nothing; with one it must be
-        // there, which the library does not ask for by itself.
+        // Without a configured audience, that of a token is ignored. With one, it is
+        // required, which the library does not check by default.
         rules.validate_aud = self.audience.is_some();
         rules.aud = self.audience.iter().cloned().map(|audience| [audience].into()).next();
         rules.iss = self.issuer.iter().cloned().map(|issuer| [issuer].into()).next();
-        let must_be_there = [
+        let required = [
             Some("exp"),
             Some("sub"),
             self.audience.as_ref().map(|_| "aud"),
             self.issuer.as_ref().map(|_| "iss"),
         ];
-        rules.required_spec_claims =
-            must_be_there.into_iter().flatten().map(str::to_owned).collect();
+        rules.required_spec_claims = required.into_iter().flatten().map(str::to_owned).collect();
         rules
     }
 }
 
 impl std::fmt::Debug for Tokens {
-    /// Leaves the secret out.
+    /// Omits the secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tokens")
             .field("issuer", &self.issuer)
@@ -182,14 +182,14 @@ impl std::fmt::Debug for Tokens {
 
 impl Claims {
     fn caller(&self) -> Result<Caller, &'static str> {
-        let is_name = |text: &str| {
+        let is_valid = |text: &str| {
             text.chars().count() <= MAX_NAME_CHARS && !text.chars().any(char::is_control)
         };
-        if self.sub.is_empty() || !is_name(&self.sub) {
-            return Err("The token's subject is no name.");
+        if self.sub.is_empty() || !is_valid(&self.sub) {
+            return Err("The subject of the token is invalid.");
         }
-        if !is_name(&self.iss) || self.iss.chars().any(char::is_whitespace) {
-            return Err("The token's issuer is no name.");
+        if !is_valid(&self.iss) || self.iss.chars().any(char::is_whitespace) {
+            return Err("The issuer of the token is invalid.");
         }
         let names: Vec<&str> = match &self.roles {
             RoleNames::List(names) => names.iter().map(String::as_str).collect(),
@@ -213,20 +213,20 @@ fn secret(settings: &AuthSettings) -> anyhow::Result<Option<String>> {
     };
     ensure!(
         secret.len() >= MIN_SECRET_BYTES,
-        "{setting} must have at least {MIN_SECRET_BYTES} bytes, and be random: \
-         `openssl rand -hex 32` makes one"
+        "{setting} must be random and have at least {MIN_SECRET_BYTES} bytes: create one with \
+         `openssl rand -hex 32`"
     );
     Ok(Some(secret))
 }
 
-/// What a client may know of why its token is refused.
-fn told(error: &Error) -> &'static str {
+/// Why a token is refused, without details that help an attacker.
+fn reason(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::ExpiredSignature => "The token has expired.",
         ErrorKind::ImmatureSignature => "The token is not valid yet.",
-        ErrorKind::InvalidIssuer => "The token is of another issuer.",
+        ErrorKind::InvalidIssuer => "The token has another issuer.",
         ErrorKind::InvalidAudience => "The token is for another audience.",
-        ErrorKind::MissingRequiredClaim(_) => "A claim is missing in the token.",
+        ErrorKind::MissingRequiredClaim(_) => "The token lacks a claim.",
         _ => "The token is not valid.",
     }
 }
@@ -246,7 +246,7 @@ mod tests {
             no_keys: Arc::default(),
             issuer: Some(issuer.to_owned()).filter(|text| !text.is_empty()),
             audience: Some(audience.to_owned()).filter(|text| !text.is_empty()),
-            remembered: Remembered::default(),
+            cache: TokenCache::default(),
         }
     }
 
@@ -255,7 +255,7 @@ mod tests {
         encode(&Header::new(Algorithm::HS256), claims, &key).unwrap()
     }
 
-    /// Claims of an hour's token, with others besides or instead.
+    /// Claims of a token valid for an hour, overridden by others.
     fn claims(others: Value) -> Value {
         let mut claims = json!({"sub": "ada", "exp": get_current_timestamp() + 3600});
         for (name, value) in others.as_object().unwrap() {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_a_list_or_a_text_and_others_do_not_count() {
+    fn roles_are_a_list_or_a_string_and_unknown_roles_are_ignored() {
         let may = |roles: Value| {
             let token = signed(&claims(json!({"roles": roles})));
             let caller = tokens("", "").verify(&token, get_current_timestamp());
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_token_must_have_is_asked_for() {
+    fn required_claims_are_checked() {
         let now = get_current_timestamp();
         let verify = |others: Value, issuer: &str, audience: &str| {
             tokens(issuer, audience).verify(&signed(&claims(others)), now).is_ok()
@@ -310,15 +310,15 @@ mod tests {
     }
 
     #[test]
-    fn a_good_token_is_known_until_it_expires() {
+    fn a_verified_token_is_cached_until_it_expires() {
         let (tokens, now) = (tokens("", ""), get_current_timestamp());
         let token = signed(&claims(json!({"roles": "reader"})));
-        assert!(tokens.known(&token, now).is_none());
+        assert!(tokens.cached(&token, now).is_none());
         let caller = tokens.verify(&token, now).unwrap();
         assert_eq!(&**caller.id(), "jwt  ada");
-        assert_eq!(tokens.known(&token, now), Some(caller));
-        assert!(tokens.known(&token, now + 3600 + LEEWAY).is_none());
+        assert_eq!(tokens.cached(&token, now), Some(caller));
+        assert!(tokens.cached(&token, now + 3600 + LEEWAY).is_none());
         assert!(tokens.verify(&format!("{token}x"), now).is_err());
-        assert!(tokens.known(&format!("{token}x"), now).is_none());
+        assert!(tokens.cached(&format!("{token}x"), now).is_none());
     }
 }

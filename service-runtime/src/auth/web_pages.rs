@@ -1,23 +1,21 @@
-//! What web pages send to a port of the operator's own machine.
+//! Requests that web pages send to an operations port.
 //!
-//! A page that the operator looks at can have the browser send requests to
-//! `localhost`, whatever listens there. It cannot read the answers, but a request to
-//! publish history again is carried out all the same. Browsers say that it comes from a
-//! page: by `Origin`, or `Sec-Fetch-Site`.
+//! A web page can make the browser of an operator send requests to `localhost`. It cannot
+//! read the responses, but the requests take effect. Browsers mark such requests with
+//! `Origin` or `Sec-Fetch-Site`.
 //!
-//! A page whose own name is made to point to this machine (DNS rebinding) is of the
-//! same origin for the browser. It is known by that name in `Host`: one of the public
-//! DNS, where an operator writes an address, `localhost`, or a name of the network.
+//! With DNS rebinding, the name of the page resolves to this machine and the browser treats
+//! the request as same-origin. The `Host` header then has a public name, whereas operators
+//! use an address, `localhost` or a private name.
 
 use axum::http::{HeaderMap, Uri, header};
 use std::net::IpAddr;
 
-/// Last parts of names that no public DNS has: RFC 6761, RFC 6762, and ICANN's
-/// reservation of `internal`.
+/// Private top-level domains: RFC 6761, RFC 6762, and ICANN's reservation of `internal`.
 const PRIVATE: [&str; 3] = ["localhost", "local", "internal"];
 
-/// Whether a request was sent by a web page, or could have been.
-pub fn may_be_from_one(uri: &Uri, headers: &HeaderMap) -> bool {
+/// Whether a request may come from a web page.
+pub fn may_come_from_web_page(uri: &Uri, headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").map(|site| site.as_bytes());
     let is_direct = matches!(site, None | Some(b"same-origin" | b"none"));
     let host = uri.host().or_else(|| headers.get(header::HOST)?.to_str().ok());
@@ -30,7 +28,7 @@ fn is_private(host: &str) -> bool {
         None => host.split(':').next().unwrap_or_default(),
     };
     let last = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    // A name of one part is none of the public DNS.
+    // A name without a dot is not in the public DNS.
     !name.is_empty()
         && (name.parse::<IpAddr>().is_ok()
             || !name.contains('.')
@@ -46,11 +44,11 @@ mod tests {
         for (name, value) in given {
             headers.insert(*name, value.parse().unwrap());
         }
-        may_be_from_one(&Uri::from_static("/admin/replay"), &headers)
+        may_come_from_web_page(&Uri::from_static("/admin/replay"), &headers)
     }
 
     #[test]
-    fn programs_get_through_by_address_and_private_name() {
+    fn requests_to_addresses_and_private_names_are_accepted() {
         for host in [
             "localhost:9080",
             "127.0.0.1:9080",
@@ -66,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn web_pages_do_not() {
+    fn requests_of_web_pages_are_refused() {
         for page in [
             [("host", "localhost:9080"), ("origin", "https://evil.example")],
             [("host", "localhost:9080"), ("origin", "null")],

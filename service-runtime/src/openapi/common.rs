@@ -1,4 +1,4 @@
-//! What operations have in common.
+//! What all operations share.
 
 use super::refusals::{add_refusals, always};
 use crate::limits::{BODY_TIMEOUT, MAX_ADDRESS_BYTES, MAX_BODY_BYTES};
@@ -17,9 +17,9 @@ use utoipa::{PartialSchema, ToSchema};
 /// The tag of operations about the service itself.
 pub const TAG: &str = "Service";
 
-pub(super) const SERVICE: (&str, &str) = (TAG, "The service itself: its health and this document.");
+pub(super) const SERVICE: (&str, &str) = (TAG, "Health and documentation of the service.");
 
-/// Names of headers, as components.
+/// Names of headers and of their components.
 const REQUEST_ID: &str = "X-Request-Id";
 const TRACE: &str = "traceparent";
 const CACHE: &str = "Cache-Control";
@@ -33,7 +33,7 @@ fn is_open(operation: &Operation) -> bool {
     !operation.extensions.as_ref().is_some_and(|all| all.contains_key(super::REQUIRED_ROLE))
 }
 
-/// Adds what every operation of whatever service has.
+/// Adds what every operation of every service has.
 pub(super) fn complete(operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
     parameters.extend([request_id(), trace()].map(RefOr::T));
@@ -42,7 +42,7 @@ pub(super) fn complete(operation: &mut Operation) {
         RefOr::Ref(_) => false,
     };
     if parameters.iter().any(is_in_path) {
-        let detail = "The path is not UTF-8.";
+        let detail = "The path is not valid UTF-8.";
         add_refusals(operation, &[Problem::bad_request("Invalid path").detail(detail)]);
     }
     if operation.request_body.is_some() {
@@ -63,49 +63,49 @@ fn of_bodies() -> [Problem; 4] {
     [
         Problem::bad_request("Unreadable body").detail("The body ended early."),
         Problem::new(StatusCode::REQUEST_TIMEOUT, "Body timed out").detail(format!(
-            "The body did not arrive within {} s. Nothing was changed.",
+            "The body did not arrive within {} s. The request had no effect.",
             BODY_TIMEOUT.as_secs()
         )),
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Body too large")
-            .detail(format!("A body may have {MAX_BODY_BYTES} bytes.")),
+            .detail(format!("The maximum body size is {MAX_BODY_BYTES} bytes.")),
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
             .detail("The content type is not JSON."),
     ]
 }
 
-/// If the service wants to know who calls, and how often.
+/// Errors of authentication, authorization and rate limits.
 fn of_callers() -> [Problem; 4] {
     [
-        Problem::bad_request("Ambiguous credentials").detail("There are two credentials."),
+        Problem::bad_request("Ambiguous credentials").detail("The request has two credentials."),
         Problem::new(StatusCode::UNAUTHORIZED, "Unauthorized")
-            .detail("The service asks for credentials; there are none, or they are not valid."),
+            .detail("The credential is missing or invalid."),
         Problem::new(StatusCode::FORBIDDEN, "Forbidden")
-            .detail("The credentials are valid, but do not allow this."),
+            .detail("The caller does not have the required role."),
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests")
             .retry_after(1)
-            .detail("This caller has sent more than the service takes of one."),
+            .detail("The caller has exceeded the rate limit."),
     ]
 }
 
 fn of_all() -> [Problem; 5] {
     [
         Problem::new(StatusCode::URI_TOO_LONG, "Address too long")
-            .detail(format!("Path and query may have {MAX_ADDRESS_BYTES} bytes.")),
+            .detail(format!("The maximum length of path and query is {MAX_ADDRESS_BYTES} bytes.")),
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
-            .detail("A fault of the service, which has been logged."),
+            .detail("An error in the service, which was logged."),
         Problem::unavailable("Service unavailable").detail(
-            "The database cannot do its part, or the service is stopping. Nothing was changed; \
-             `detail` has the reason.",
+            "The database is unavailable, or the service is stopping. The request had no effect; \
+             see `detail`.",
         ),
         Problem::unavailable("Service busy").detail(
-            "Too much is under way, or somebody holds what is needed. Nothing was changed.",
+            "Too many concurrent requests, or a lock timeout. The request had no effect; retry.",
         ),
         Problem::unavailable("Timed out")
-            .detail("There was no response in time; the outcome of a command is unknown."),
+            .detail("There was no response in time. The outcome of a command is unknown."),
     ]
 }
 
-/// Adds the headers that responses of every operation have.
+/// Adds the headers of all responses.
 pub(super) fn complete_responses(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
@@ -118,24 +118,25 @@ pub(super) fn complete_responses(operation: &mut Operation) {
         add(CACHE);
         match status.as_str() {
             "401" | "403" => add(AUTHENTICATE),
-            // Health says 503 without it, too: then it is no problem.
+            // A 503 of `/health` has no such header.
             "429" | "503" => add(RETRY_AFTER),
             _ => {}
         }
     }
 }
 
-/// Adds what is referred to by all this.
+/// Adds the referenced components.
 pub(super) fn complete_components(components: &mut Components) {
     components.schemas.insert(Problem::name().into_owned(), Body::schema());
     let mut referred = Vec::new();
     Body::schemas(&mut referred);
     components.schemas.extend(referred);
-    let key = ApiKeyValue::with_description("X-Api-Key", "A key that `cargo stack keys` has made.");
+    let key =
+        ApiKeyValue::with_description("X-Api-Key", "An API key, created with `cargo stack keys`.");
     components.add_security_scheme("apiKey", SecurityScheme::ApiKey(ApiKey::Header(key)));
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("The same key, or a JWT."))
+        .description(Some("An API key or a JWT."))
         .build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     complete_headers(components);
@@ -150,14 +151,19 @@ fn complete_headers(components: &mut Components) {
         HeaderBuilder::new().schema(Some(schema)).description(Some(description))
     };
     let headers = [
-        (REQUEST_ID, header(text(), "The request's, or a new one.").extensions(always())),
-        (TRACE, header(text(), "W3C trace context.").example(Some(json!(TRACE_EXAMPLE)))),
-        (CACHE, header(text(), "`no-store`, save for files of the page.").extensions(always())),
         (
-            RETRY_AFTER,
-            header(seconds, "Seconds after which to come again.").example(Some(json!(1))),
+            REQUEST_ID,
+            header(text(), "The id of the request: the received one, or a new one.")
+                .extensions(always()),
         ),
-        (AUTHENTICATE, header(text(), "How to say who calls.").extensions(always())),
+        (TRACE, header(text(), "W3C trace context.").example(Some(json!(TRACE_EXAMPLE)))),
+        (
+            CACHE,
+            header(text(), "`no-store`, except for the files of the documentation page.")
+                .extensions(always()),
+        ),
+        (RETRY_AFTER, header(seconds, "Seconds to wait before a retry.").example(Some(json!(1)))),
+        (AUTHENTICATE, header(text(), "The accepted authentication.").extensions(always())),
     ];
     components
         .headers
@@ -165,12 +171,12 @@ fn complete_headers(components: &mut Components) {
 }
 
 fn request_id() -> Parameter {
-    let description = "Identifies the request in logs and answers; made if there is none.";
+    let description = "Identifies the request in logs and responses. Generated if absent.";
     header_parameter(REQUEST_ID, description, "7c1a6a0e")
 }
 
 fn trace() -> Parameter {
-    let description = "W3C trace context. One that is not well-formed is ignored.";
+    let description = "W3C trace context. Ignored if malformed.";
     header_parameter(TRACE, description, TRACE_EXAMPLE)
 }
 

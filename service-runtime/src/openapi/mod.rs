@@ -11,7 +11,7 @@ mod schemas;
 mod shared;
 
 pub use common::TAG;
-pub use refusals::{add_refusals, always, noted};
+pub use refusals::{add_refusals, always, invalid_body, invalid_id, noted};
 pub use schemas::{AtLeastOne, Id, Time};
 
 use access::Role;

@@ -1,12 +1,12 @@
-//! The refusals of operations, with their fixed texts.
+//! The error responses of operations.
 //!
-//! They are documented as what they are, [`Problem`]s. An operation notes its own at its
-//! handler ([`refusals!`](crate::refusals)), others are added to many operations, and in
-//! the end those of one status become one response.
+//! Each is documented by the [`Problem`] that the service returns. An operation declares
+//! its own at the handler ([`refusals!`](crate::refusals)), others are added to many
+//! operations. In the end, all errors with one status become one response.
 
 use crate::problem::Problem;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::extensions::Extensions;
@@ -14,10 +14,10 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AllOf, Object, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, Response};
 
-/// Where refusals are noted until they are made a response of.
+/// The extension that holds errors until they become a response.
 const NOTED: &str = "x-refusals";
 
-/// Defines a type that documents refusals of an operation:
+/// Defines a type that documents error responses of an operation:
 /// `responses(…, Refused)` in its `#[utoipa::path(…)]`.
 #[macro_export]
 macro_rules! refusals {
@@ -37,7 +37,18 @@ macro_rules! refusals {
     };
 }
 
-/// Refusals by status, noted.
+/// The response to an invalid body, in general.
+pub fn invalid_body(error: &'static str) -> Problem {
+    Problem::bad_request(error)
+        .detail("The body is not a JSON object, or a field is invalid; see `errors`.")
+}
+
+/// The response to an invalid id in the path.
+pub fn invalid_id(error: &'static str) -> Problem {
+    Problem::bad_request(error).detail("The id in the path is invalid.")
+}
+
+/// Error responses by status.
 pub fn noted(refusals: &[Problem]) -> BTreeMap<String, RefOr<Response>> {
     let mut responses = BTreeMap::new();
     for refusal in refusals {
@@ -46,7 +57,7 @@ pub fn noted(refusals: &[Problem]) -> BTreeMap<String, RefOr<Response>> {
     responses
 }
 
-/// Notes further refusals of an operation.
+/// Adds error responses to an operation.
 pub fn add_refusals(operation: &mut Operation, refusals: &[Problem]) {
     for refusal in refusals {
         note(&mut operation.responses.responses, refusal);
@@ -66,7 +77,7 @@ fn note(responses: &mut BTreeMap<String, RefOr<Response>>, refusal: &Problem) {
     }
 }
 
-/// Makes responses of what is noted.
+/// Turns the collected errors into responses.
 pub(super) fn render(operation: &mut Operation) {
     for response in operation.responses.responses.values_mut() {
         let RefOr::T(response) = response else { continue };
@@ -81,7 +92,7 @@ pub(super) fn render(operation: &mut Operation) {
 
 fn describe(response: &mut Response, refusals: &[Value]) {
     let text =
-        |refusal: &Value, member: &str| refusal[member].as_str().unwrap_or_default().to_owned();
+        |refusal: &Value, field: &str| refusal[field].as_str().unwrap_or_default().to_owned();
     for refusal in refusals {
         let separator = if response.description.is_empty() { "" } else { "\n\n" };
         response.description +=
@@ -91,9 +102,10 @@ fn describe(response: &mut Response, refusals: &[Value]) {
     response.content.insert("application/problem+json".to_owned(), content.into());
 }
 
-/// A problem with one of these texts.
+/// The schema of a problem with one of these texts.
 fn content(refusals: &[Value], texts: impl Iterator<Item = String> + Clone) -> Content {
-    let error = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(texts.clone()));
+    let distinct: BTreeSet<String> = texts.clone().collect();
+    let error = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(distinct));
     let one_of_these = ObjectBuilder::new().property("error", error);
     let mut schema = AllOf::new();
     schema.items.push(Ref::from_schema_name(Problem::name()).into());
@@ -104,8 +116,7 @@ fn content(refusals: &[Value], texts: impl Iterator<Item = String> + Clone) -> C
     ContentBuilder::new().schema(Some(Schema::AllOf(schema))).examples_from_iter(examples).build()
 }
 
-/// The extension by which a header says that it is always there, which the library has
-/// no member for.
+/// The extension of a header that is always present. The library has no property for it.
 pub fn always() -> Option<Extensions> {
     Some(Extensions::from_iter([("required", true)]))
 }

@@ -1,11 +1,10 @@
-//! What several operations have in common stands in the document once: among its
-//! components, to which they refer.
+//! Moves responses and parameters that several operations share into components.
 
 use std::collections::BTreeMap;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::{Ref, RefOr, Response};
 
-/// Takes the refusals that several operations share, at most one of each status.
+/// Moves shared error responses, at most one per status.
 pub fn responses<'a>(
     operations: impl Iterator<Item = &'a mut Operation>,
 ) -> BTreeMap<String, RefOr<Response>> {
@@ -15,7 +14,7 @@ pub fn responses<'a>(
     take_shared(named, |name| Ref::from_response_name(name))
 }
 
-/// Takes the parameters that several operations share, at most one of each name.
+/// Moves shared parameters, at most one per name.
 pub fn parameters<'a>(
     operations: impl Iterator<Item = &'a mut Operation>,
 ) -> BTreeMap<String, RefOr<Parameter>> {
@@ -29,7 +28,7 @@ pub fn parameters<'a>(
     take_shared(named, |name| Ref::new(format!("#/components/parameters/{name}")))
 }
 
-/// Of all with one name takes the one that most have, unless it has just one, and leaves
+/// For each name, moves the most frequent value if it occurs at least twice, and leaves
 /// references to it.
 fn take_shared<'a, T: Clone + PartialEq + 'a>(
     named: impl Iterator<Item = (String, &'a mut RefOr<T>)>,

@@ -7,7 +7,7 @@
 mod metrics;
 mod page;
 
-use crate::auth::{Guard, Guarded, Role};
+use crate::auth::{AuthorizedRoutes, Guard, Role};
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::openapi;
@@ -56,19 +56,19 @@ impl Api {
     ///
     /// # Errors
     /// None in practice: every document has a JSON form.
-    pub fn guarded(
+    pub fn authorized(
         &self,
         guard: &Guard,
         health: &Health,
         routes: OpenApiRouter,
-    ) -> serde_json::Result<Guarded> {
+    ) -> serde_json::Result<AuthorizedRoutes> {
         let (routes, document) = routes.split_for_parts();
         let text = serde_json::to_vec(&self.openapi(document))?;
         let page = page::routes().with_state(page::Document(text.into()));
-        Ok(Guarded::api(guard)
+        Ok(AuthorizedRoutes::api(guard)
             .open(health.public_routes().into())
             .open(page.into())
-            .needing(self.role, routes))
+            .requiring(self.role, routes))
     }
 }
 
@@ -91,16 +91,16 @@ impl Operations {
     }
 
     /// The routes to serve.
-    pub fn guarded(
+    pub fn authorized(
         &self,
         guard: &Guard,
         health: &Health,
         metrics: Metrics,
         routes: OpenApiRouter,
-    ) -> Guarded {
-        Guarded::operations(guard)
+    ) -> AuthorizedRoutes {
+        AuthorizedRoutes::operations(guard)
             .open(health.routes().into())
             .open(metrics::routes().with_state(metrics).into())
-            .needing(Self::ROLE, routes.into())
+            .requiring(Self::ROLE, routes.into())
     }
 }

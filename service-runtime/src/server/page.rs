@@ -1,4 +1,4 @@
-//! The routes of the document.
+//! `/openapi.json` and the page `/docs`, which shows it with Swagger UI.
 
 use crate::openapi::TAG;
 use crate::path::Segment;
@@ -14,13 +14,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::Config;
 
-/// The page's own text; what it refers to is Swagger UI's.
+/// The page. Its files are those of Swagger UI.
 const PAGE: &str = include_str!("page.html");
 
-/// What it refers to.
+/// The files of the page.
 const FILES: [&str; 3] = ["swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"];
 
-/// The document's text.
+/// The OpenAPI document, as JSON.
 #[derive(Clone, Debug)]
 pub struct Document(pub Bytes);
 
@@ -28,7 +28,7 @@ pub fn routes() -> OpenApiRouter<Document> {
     OpenApiRouter::default().routes(routes!(document)).routes(routes!(page)).routes(routes!(file))
 }
 
-/// This document
+/// Retrieve this document
 #[utoipa::path(
     get,
     path = "/openapi.json",
@@ -40,7 +40,7 @@ async fn document(State(Document(text)): State<Document>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-/// This document, to read and to try
+/// Show this document as a page
 #[utoipa::path(
     get,
     path = "/docs",
@@ -49,28 +49,27 @@ async fn document(State(Document(text)): State<Document>) -> Response {
     responses((status = 200, description = "A page.", body = String, content_type = "text/html"))
 )]
 async fn page() -> Response {
-    // It gives commands: no other page may show it and have somebody click there.
+    // The page sends commands, so other pages must not embed it.
     ([(header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'")], Html(PAGE)).into_response()
 }
 
 refusals! {
-    /// Why there is no file.
     NoFile: no_file()
 }
 
 fn no_file() -> Problem {
-    Problem::not_found("Not found").detail("There is no such path.")
+    Problem::not_found("Not found").detail("The path does not exist.")
 }
 
-/// A file that the page needs
+/// Retrieve a file of the page
 #[utoipa::path(
     get,
     path = "/docs/{file}",
     operation_id = "getFileOfPage",
     tag = TAG,
-    params(("file" = String, Path, description = "Its name.", example = "swagger-ui.css")),
+    params(("file" = String, Path, description = "The name of the file.", example = "swagger-ui.css")),
     responses(
-        (status = 200, description = "The file, packed with gzip.", content(
+        (status = 200, description = "The file, compressed with gzip.", content(
             (String = "text/css"),
             (String = "text/javascript"),
             (String = "image/png"),
@@ -80,14 +79,14 @@ fn no_file() -> Problem {
 )]
 async fn file(Segment(name): Segment) -> Result<Response, Problem> {
     let found = if FILES.contains(&name.as_str()) {
-        // It is not configured by its own file, but by the page.
+        // The page has the configuration.
         utoipa_swagger_ui::serve(&name, Arc::new(Config::from("")))
     } else {
         Ok(None)
     };
     let file = found.map_err(|error| Problem::internal(&error))?.ok_or_else(no_file)?;
     let bytes = match file.bytes {
-        // Not copied: whoever takes it slowly takes no memory.
+        // Not copied, so that a slow download uses no memory.
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
     };
@@ -95,7 +94,7 @@ async fn file(Segment(name): Segment) -> Result<Response, Problem> {
         (header::CONTENT_TYPE, file.content_type),
         (header::CONTENT_ENCODING, "gzip".to_owned()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        // It is everybody's, unlike other answers.
+        // Public, unlike other responses.
         (header::CACHE_CONTROL, "max-age=3600".to_owned()),
     ];
     Ok((headers, bytes).into_response())

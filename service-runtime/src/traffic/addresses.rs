@@ -1,24 +1,24 @@
-//! Addresses of clients, and of proxies before them.
+//! Addresses of clients and trusted proxies.
 
 use ipnet::{IpNet, Ipv6Net};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-/// The part of an IPv6 address that one customer of a provider has: whoever has it can
-/// take any address of 2^64.
+/// The prefix length that a provider assigns to a customer, who can use any of its 2^64
+/// addresses.
 const IPV6_PREFIX: u8 = 64;
 
-/// An address as clients are counted by it: of IPv6 its network.
+/// The address by which clients are counted; for IPv6, its network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Network(IpAddr);
 
-/// Networks of proxies that say truly for whom they ask.
+/// Networks of proxies whose `X-Forwarded-For` is trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl Network {
-    /// That of an address.
+    /// The network of an address.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -40,15 +40,15 @@ impl fmt::Display for Network {
 }
 
 impl TrustedProxies {
-    /// Whether a proxy has that address.
-    pub fn have(&self, address: IpAddr) -> bool {
+    /// Whether the address is that of a trusted proxy.
+    pub fn contain(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The client for whom a peer asks. `hops` are the values of `X-Forwarded-For` as
-    /// they came; each proxy has added the address that it was asked from at the end.
-    /// So they are believed from the end on, as far as proxies are trusted.
+    /// The client on whose behalf a peer sends a request. `hops` are the values of
+    /// `X-Forwarded-For`, to which each proxy appends the address of its peer. They are
+    /// trusted from the end, as long as the sender is a trusted proxy.
     pub fn client<'a>(
         &self,
         peer: IpAddr,
@@ -56,7 +56,7 @@ impl TrustedProxies {
     ) -> IpAddr {
         let mut client = peer.to_canonical();
         for hop in hops.flat_map(|value| value.split(',')).rev() {
-            if !self.have(client) {
+            if !self.contain(client) {
                 break;
             }
             let Some(address) = address(hop.trim()) else { break };
@@ -66,7 +66,7 @@ impl TrustedProxies {
     }
 }
 
-/// An address, perhaps with a port.
+/// An address, optionally with a port.
 fn address(hop: &str) -> Option<IpAddr> {
     let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
     let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
@@ -100,17 +100,17 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_not_trusted_cannot_say_who_they_are() {
+    fn forwarded_addresses_of_untrusted_peers_are_ignored() {
         assert_eq!(client("", "9.9.9.9", &["1.1.1.1"]), "9.9.9.9");
         assert_eq!(client("10.0.0.0/8", "9.9.9.9", &["1.1.1.1"]), "9.9.9.9");
     }
 
     #[test]
-    fn the_last_hop_that_is_not_trusted_is_the_client() {
+    fn the_last_untrusted_hop_is_the_client() {
         let trusted = "10.0.0.0/8, 192.168.1.1";
         assert_eq!(client(trusted, "10.1.2.3", &[]), "10.1.2.3");
         assert_eq!(client(trusted, "10.1.2.3", &["1.1.1.1"]), "1.1.1.1");
-        // What the client itself wrote stands before.
+        // The client itself may have sent earlier values.
         assert_eq!(client(trusted, "10.1.2.3", &["5.5.5.5, 1.1.1.1"]), "1.1.1.1");
         assert_eq!(client(trusted, "10.1.2.3", &["5.5.5.5", "1.1.1.1"]), "1.1.1.1");
         assert_eq!(client(trusted, "10.1.2.3", &["1.1.1.1, 192.168.1.1"]), "1.1.1.1");
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn of_ipv6_the_network_counts() {
+    fn ipv6_addresses_are_counted_by_network() {
         let network = |text: &str| Network::of(text.parse().unwrap());
         assert_eq!(network("2001:db8:0:1::1"), network("2001:db8:0:1:ffff::2"));
         assert_ne!(network("2001:db8:0:1::1"), network("2001:db8:0:2::1"));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn invalid_networks_are_refused() {
         assert_eq!("".parse(), Ok(TrustedProxies::default()));
         for bad in ["localhost", "10.0.0.0/33", "10.0.0", "1.1.1.1;2.2.2.2"] {
             assert!(bad.parse::<TrustedProxies>().is_err(), "{bad}");

@@ -1,4 +1,4 @@
-//! Where requests and connections come from.
+//! The client address of requests, and connection limits per address.
 
 use super::addresses::{Network, TrustedProxies};
 use super::settings::TrafficSettings;
@@ -7,38 +7,38 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The header to which proxies add whom they were asked by.
+/// The header to which proxies append the address of their peer.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Where requests and connections come from.
+/// Determines client addresses and limits their connections.
 #[derive(Clone, Debug)]
 pub struct Clients {
     proxies: TrustedProxies,
-    most_connections: u32,
+    max_connections: u32,
 }
 
-/// Counts the connections of a server by the address that they come from.
+/// Counts the connections of a server by client address.
 #[derive(Clone, Debug, Default)]
 pub struct Connected(Arc<Mutex<HashMap<Network, u32>>>);
 
-/// A connection's place, until it is dropped.
+/// A counted connection, until dropped.
 #[derive(Debug)]
 pub struct Place {
     connected: Connected,
-    /// None: one that is not counted.
+    /// None: not counted.
     network: Option<Network>,
 }
 
 impl Clients {
-    /// As it is set.
+    /// As configured.
     pub fn of(settings: &TrafficSettings) -> Self {
         Self {
             proxies: settings.trusted_proxies.clone(),
-            most_connections: settings.connections_per_address,
+            max_connections: settings.connections_per_address,
         }
     }
 
-    /// That of the client that has sent a request.
+    /// The network of the client that sent a request.
     pub fn network_of(&self, request: &Request) -> Network {
         let peer =
             request.extensions().get().map_or(
@@ -46,20 +46,20 @@ impl Clients {
                 |ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip(),
             );
         let hops = request.headers().get_all(FORWARDED_FOR).iter();
-        // One that is no text ends what can be believed.
+        // A value that is not ASCII ends the trusted part.
         let hops = hops.map(|value| value.to_str().unwrap_or_default());
         Network::of(self.proxies.client(peer, hops))
     }
 
-    /// A place for a connection; none if its address has as many as it may.
+    /// Counts a connection; none if its address has reached the maximum.
     pub fn enter(&self, connected: &Connected, peer: IpAddr) -> Option<Place> {
-        if self.proxies.have(peer) {
+        if self.proxies.contain(peer) {
             return Some(Place { connected: connected.clone(), network: None });
         }
         let network = Network::of(peer);
         let mut counts = connected.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(network).or_default();
-        if *count >= self.most_connections {
+        if *count >= self.max_connections {
             return None;
         }
         *count += 1;
@@ -85,9 +85,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_so_many_places_and_a_proxy_all() {
+    fn connections_of_an_address_are_limited_except_for_proxies() {
         let proxies = "10.0.0.1".parse().unwrap();
-        let clients = Clients { proxies, most_connections: 2 };
+        let clients = Clients { proxies, max_connections: 2 };
         let connected = Connected::default();
         let enter = |address: &str| clients.enter(&connected, address.parse().unwrap());
         let (first, second) = (enter("1.1.1.1"), enter("1.1.1.1"));

@@ -1,64 +1,65 @@
-//! How many bad credentials may come from an address.
+//! Limits invalid credentials per client address.
 
 use super::addresses::Network;
-use super::rate_limit::{count, tidy};
+use super::rate_limit::{count, remove_idle};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Bad credentials of an address in a second.
+/// Invalid credentials per second and address.
 const RATE: u32 = 5;
 
-/// Bad credentials of an address at once: many clients may be behind it, and a key that
-/// is being exchanged is bad in all of them.
+/// Maximum burst of invalid credentials per address. Many clients may share an address, and
+/// all of them may still use a key that is being rotated.
 const BURST: u32 = 200;
 
-/// Addresses that bad credentials come from.
+/// Counts invalid credentials by address.
 #[derive(Debug)]
 pub struct Failures {
     counts: DefaultKeyedRateLimiter<Network>,
-    /// Those who have had too many, and until when.
-    barred: Mutex<HashMap<Network, Instant>>,
+    /// Blocked addresses, and until when.
+    blocked: Mutex<HashMap<Network, Instant>>,
 }
 
 impl Default for Failures {
     fn default() -> Self {
         let [rate, burst] = [RATE, BURST].map(|n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN));
         let counts = RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst));
-        Self { counts, barred: Mutex::default() }
+        Self { counts, blocked: Mutex::default() }
     }
 }
 
 impl Failures {
-    /// Whether an address may try once more.
+    /// Checks that an address is not blocked.
     ///
     /// # Errors
-    /// After how long it may.
+    /// The address is blocked; for how long.
     pub fn check(&self, network: &Network) -> Result<(), Duration> {
-        let barred = self.barred.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = barred.get(network).map(|until| until.saturating_duration_since(Instant::now()));
+        let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait =
+            blocked.get(network).map(|until| until.saturating_duration_since(Instant::now()));
         wait.filter(|wait| !wait.is_zero()).map_or(Ok(()), Err)
     }
 
-    /// Counts a bad credential.
+    /// Counts an invalid credential.
     ///
     /// # Errors
-    /// After how long the address may try again, if there were too many.
+    /// The address is now blocked; for how long.
     pub fn count(&self, network: Network) -> Result<(), Duration> {
         count(&self.counts, &network).inspect_err(|wait| {
-            let mut barred = self.barred.lock().unwrap_or_else(PoisonError::into_inner);
-            barred.insert(network, Instant::now() + *wait);
+            let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+            blocked.insert(network, Instant::now() + *wait);
         })
     }
 
-    /// Forgets those who have had none for a while.
-    pub fn forget_the_idle(&self) {
-        tidy(&self.counts);
+    /// Removes addresses without recent failures.
+    pub fn remove_idle(&self) {
+        remove_idle(&self.counts);
         let now = Instant::now();
-        let mut barred = self.barred.lock().unwrap_or_else(PoisonError::into_inner);
-        barred.retain(|_, until| *until > now);
+        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        blocked.retain(|_, until| *until > now);
     }
 }
 
@@ -68,7 +69,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     #[test]
-    fn who_guesses_is_barred_for_a_while_and_others_are_not() {
+    fn an_address_with_too_many_failures_is_blocked_and_others_are_not() {
         let failures = Failures::default();
         let guessing = Network::of(Ipv4Addr::LOCALHOST.into());
         assert_eq!(failures.check(&guessing), Ok(()));

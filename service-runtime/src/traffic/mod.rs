@@ -1,4 +1,4 @@
-//! How much may come, and from whom.
+//! Client addresses, rate limits and connection limits.
 
 mod addresses;
 mod clients;
@@ -15,13 +15,12 @@ pub use settings::TrafficSettings;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How often memory is tidied: between two times it grows with those who call, and
-/// each of them takes some hundred bytes.
-const TIDYING: Duration = Duration::from_secs(5);
+/// Interval of removing idle entries. Each caller uses some hundred bytes in between.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Tidies again and again, until shutdown.
-pub async fn tend(shutdown: CancellationToken, tidy: impl Fn()) {
-    while shutdown.run_until_cancelled(tokio::time::sleep(TIDYING)).await.is_some() {
-        tidy();
+/// Removes idle entries until shutdown.
+pub async fn run_cleanup(shutdown: CancellationToken, clean_up: impl Fn()) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(CLEANUP_INTERVAL)).await.is_some() {
+        clean_up();
     }
 }

@@ -1,4 +1,4 @@
-//! How often a caller may come.
+//! Rate limits of callers.
 
 use super::addresses::Network;
 use super::settings::TrafficSettings;
@@ -9,49 +9,51 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a caller may come: so many times in a second, and so many at once after a
-/// pause (GCRA). Requests that are refused do not count.
+/// A rate limit per caller, with a burst (GCRA). Refused requests do not count.
 #[derive(Debug)]
-pub struct RateLimit(DefaultKeyedRateLimiter<Who>);
+pub struct RateLimit(DefaultKeyedRateLimiter<Key>);
 
-/// Who is counted.
+/// The key of a limit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Who {
+enum Key {
     Caller(Arc<str>),
     Network(Network),
 }
 
 impl RateLimit {
-    /// As it is set; none if there is no limit.
+    /// The configured limit; none if there is none.
     pub fn of(settings: &TrafficSettings) -> Option<Self> {
         let rate = NonZeroU32::new(settings.rate_limit)?;
         let burst = NonZeroU32::new(settings.rate_limit_burst).unwrap_or(rate);
         Some(Self(RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst))))
     }
 
-    /// Counts a request of a caller by id.
+    /// Counts a request of a caller.
     ///
     /// # Errors
-    /// After how long it is let in, if it is not now.
+    /// The limit is exceeded; the time until a retry is accepted.
     pub fn count_caller(&self, id: &Arc<str>) -> Result<(), Duration> {
-        count(&self.0, &Who::Caller(id.clone()))
+        count(&self.0, &Key::Caller(id.clone()))
     }
 
-    /// Counts a request of somebody who is not known.
+    /// Counts a request of an unauthenticated caller.
     ///
     /// # Errors
-    /// After how long it is let in, if it is not now.
+    /// The limit is exceeded; the time until a retry is accepted.
     pub fn count_network(&self, network: Network) -> Result<(), Duration> {
-        count(&self.0, &Who::Network(network))
+        count(&self.0, &Key::Network(network))
     }
 
-    /// Forgets those who may come as often as anybody new.
-    pub fn forget_the_idle(&self) {
-        tidy(&self.0);
+    /// Removes callers without recent requests.
+    pub fn remove_idle(&self) {
+        remove_idle(&self.0);
     }
 }
 
-/// Counts one more; says how long to wait if it is one too many.
+/// Counts one event.
+///
+/// # Errors
+/// The limit is exceeded; the time until a retry is accepted.
 pub(super) fn count<K: Clone + Eq + Hash>(
     limiter: &DefaultKeyedRateLimiter<K>,
     key: &K,
@@ -59,8 +61,8 @@ pub(super) fn count<K: Clone + Eq + Hash>(
     limiter.check_key(key).map_err(|not_until| not_until.wait_time_from(limiter.clock().now()))
 }
 
-/// Forgets keys that are as good as new.
-pub(super) fn tidy<K: Clone + Eq + Hash>(limiter: &DefaultKeyedRateLimiter<K>) {
+/// Removes keys without recent events.
+pub(super) fn remove_idle<K: Clone + Eq + Hash>(limiter: &DefaultKeyedRateLimiter<K>) {
     limiter.retain_recent();
     limiter.shrink_to_fit();
 }
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn each_caller_has_a_burst_of_their_own() {
+    fn each_caller_has_a_separate_limit() {
         let limit = limit(1, 3).unwrap();
         let (ada, eva) = ("ada".into(), "eva".into());
         for _ in 0..3 {
@@ -96,20 +98,20 @@ mod tests {
     }
 
     #[test]
-    fn the_idle_are_forgotten_and_the_others_are_not() {
+    fn only_idle_callers_are_removed() {
         let fast = limit(1_000_000, 1).unwrap();
         fast.count_caller(&"ada".into()).unwrap();
         while !fast.0.is_empty() {
-            fast.forget_the_idle();
+            fast.remove_idle();
         }
         let slow = limit(1, 9).unwrap();
         slow.count_caller(&"ada".into()).unwrap();
-        slow.forget_the_idle();
+        slow.remove_idle();
         assert_eq!(slow.0.len(), 1);
     }
 
     #[test]
-    fn without_a_limit_nobody_is_counted() {
+    fn a_rate_of_zero_is_no_limit() {
         assert!(limit(0, 5).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Files that are read again when they have changed.
+//! Files that are reloaded when they change.
 
 use crate::health::Reporter;
 use anyhow::{Context, ensure};
@@ -10,42 +10,41 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-/// How often a file is read.
+/// Interval of reading the file.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Largest file.
+/// Maximum file size.
 const MAX_BYTES: u64 = access::MAX_FILE_BYTES;
 
-/// What a file says, or said when it was last readable and right.
+/// The content of a file, as of when it was last readable and valid.
 #[derive(Debug)]
-pub struct Watched<T> {
-    /// The setting that names the file; operators know it by that.
+pub struct WatchedFile<T> {
+    /// The setting that names the file, for messages.
     setting: &'static str,
     path: PathBuf,
     parse: fn(&[u8]) -> anyhow::Result<T>,
-    /// The text that `current` was read from; none if there was no file. As its times
-    /// may stay the same when a file changes, the whole is compared.
+    /// The text that `current` was parsed from; none if the file did not exist. The whole
+    /// text is compared, as the file time may not change with the file.
     text: Mutex<Option<Vec<u8>>>,
     current: RwLock<Arc<T>>,
 }
 
-impl<T: Send + Sync + 'static> Watched<T> {
-    /// Reads a file for the first time. If there is none yet, and something stands in
-    /// for it, that is what it says.
+impl<T: Send + Sync + 'static> WatchedFile<T> {
+    /// Reads a file. If it does not exist and there is a default, uses the default.
     ///
     /// # Errors
-    /// If it cannot be read, or says nothing that can be used.
+    /// The file cannot be read or is invalid.
     pub fn open(
         setting: &'static str,
         path: PathBuf,
         parse: fn(&[u8]) -> anyhow::Result<T>,
-        stand_in: Option<T>,
+        default: Option<T>,
     ) -> anyhow::Result<Self> {
         let wrong = || format!("{setting}: {}", path.display());
-        let (text, value) = match (read(&path), stand_in) {
-            (Err(error), Some(stand_in)) if error.kind() == io::ErrorKind::NotFound => {
-                info!("{setting}: there is no {} yet", path.display());
-                (None, stand_in)
+        let (text, value) = match (read(&path), default) {
+            (Err(error), Some(default)) if error.kind() == io::ErrorKind::NotFound => {
+                info!("{setting}: {} does not exist yet", path.display());
+                (None, default)
             }
             (text, _) => {
                 let text = text.with_context(wrong)?;
@@ -57,7 +56,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
         Ok(Self { setting, path, parse, text, current })
     }
 
-    /// What the file says.
+    /// The content.
     pub fn get(&self) -> Arc<T> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -65,32 +64,32 @@ impl<T: Send + Sync + 'static> Watched<T> {
     /// Reads the file every second until shutdown.
     pub async fn watch(self: Arc<Self>, reporter: Reporter, shutdown: CancellationToken) {
         loop {
-            let (file, told) = (self.clone(), reporter.clone());
-            // Files are read in a thread where one may wait.
-            let _ = tokio::task::spawn_blocking(move || file.look(&told)).await;
+            let (file, reporter) = (self.clone(), reporter.clone());
+            // Reading a file blocks.
+            let _ = tokio::task::spawn_blocking(move || file.reload(&reporter)).await;
             if shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
                 return;
             }
         }
     }
 
-    /// Reads the file once, and takes over what it says if that is new and right.
-    fn look(&self, reporter: &Reporter) {
+    /// Reads the file once, and replaces the content if it is new and valid.
+    fn reload(&self, reporter: &Reporter) {
         match self.changed() {
             Ok(changed) => {
                 reporter.up();
                 if changed {
-                    info!("{}: read again", self.setting);
+                    info!("{}: reloaded", self.setting);
                 }
             }
-            Err(error) => reporter.down(format!("{error:#}; what it said before still holds")),
+            Err(error) => reporter.down(format!("{error:#}; the previous content remains in use")),
         }
     }
 
     fn changed(&self) -> anyhow::Result<bool> {
         let mut known = self.text.lock().unwrap_or_else(PoisonError::into_inner);
         let text = match read(&self.path) {
-            // It has not been made yet, and need not be.
+            // The file has never existed and is optional.
             Err(error) if error.kind() == io::ErrorKind::NotFound && known.is_none() => {
                 return Ok(false);
             }
@@ -100,7 +99,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
             return Ok(false);
         }
         let value =
-            parsed(&text, self.parse).with_context(|| format!("{} is bad", self.setting))?;
+            parsed(&text, self.parse).with_context(|| format!("{} is invalid", self.setting))?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
         *known = Some(text);
         Ok(true)
@@ -108,11 +107,11 @@ impl<T: Send + Sync + 'static> Watched<T> {
 }
 
 fn parsed<T>(text: &[u8], parse: fn(&[u8]) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    ensure!(text.len() as u64 <= MAX_BYTES, "it has more than {MAX_BYTES} bytes");
+    ensure!(text.len() as u64 <= MAX_BYTES, "more than {MAX_BYTES} bytes");
     parse(text)
 }
 
-/// At most one byte more than there may be.
+/// Reads at most one byte more than the maximum.
 fn read(path: &PathBuf) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut text)?;
@@ -129,33 +128,33 @@ mod tests {
         Ok(std::str::from_utf8(text)?.trim().parse()?)
     }
 
-    /// A path that nobody else uses.
+    /// A unique path.
     fn path(name: &str) -> PathBuf {
         std::env::temp_dir().join(format!("watched-{}-{name}", std::process::id()))
     }
 
     #[test]
-    fn a_file_that_is_spoilt_or_gone_leaves_what_it_said() {
+    fn an_invalid_or_deleted_file_keeps_the_previous_content() {
         let (path, reporter) = (path("spoilt"), Health::default().part("file", Need::Useful));
         fs::write(&path, "1").unwrap();
-        let file = Watched::open("FILE", path.clone(), number, None).unwrap();
-        let says = |text: &str| {
+        let file = WatchedFile::open("FILE", path.clone(), number, None).unwrap();
+        let content = |text: &str| {
             fs::write(&path, text).unwrap();
-            file.look(&reporter);
+            file.reload(&reporter);
             *file.get()
         };
-        assert_eq!([says("2"), says("no number"), says(""), says("3")], [2, 2, 2, 3]);
+        assert_eq!([content("2"), content("no number"), content(""), content("3")], [2, 2, 2, 3]);
         fs::remove_file(&path).unwrap();
-        file.look(&reporter);
+        file.reload(&reporter);
         assert_eq!(*file.get(), 3);
-        assert_eq!(says("4"), 4);
+        assert_eq!(content("4"), 4);
         fs::remove_file(&path).unwrap();
     }
 
     #[test]
-    fn one_that_need_not_be_there_is_no_fault_until_it_was() {
+    fn a_missing_file_is_an_error_only_after_it_existed() {
         let path = path("absent");
-        let file = Watched::open("FILE", path.clone(), number, Some(0)).unwrap();
+        let file = WatchedFile::open("FILE", path.clone(), number, Some(0)).unwrap();
         assert!(!file.changed().unwrap());
         fs::write(&path, "1").unwrap();
         assert!(file.changed().unwrap());
@@ -164,15 +163,15 @@ mod tests {
     }
 
     #[test]
-    fn at_first_it_must_be_right_or_absent_if_that_means_something() {
+    fn the_first_read_fails_unless_valid_or_missing_with_a_default() {
         let path = path("first");
-        assert!(Watched::open("FILE", path.clone(), number, None).is_err());
-        let file = Watched::open("FILE", path.clone(), number, Some(0)).unwrap();
+        assert!(WatchedFile::open("FILE", path.clone(), number, None).is_err());
+        let file = WatchedFile::open("FILE", path.clone(), number, Some(0)).unwrap();
         assert_eq!(*file.get(), 0);
         fs::write(&path, "no number").unwrap();
-        assert!(Watched::open("FILE", path.clone(), number, Some(0)).is_err());
+        assert!(WatchedFile::open("FILE", path.clone(), number, Some(0)).is_err());
         fs::write(&path, "1".repeat(MAX_BYTES as usize + 1)).unwrap();
-        assert!(Watched::open("FILE", path.clone(), |_| Ok(1), Some(0)).is_err());
+        assert!(WatchedFile::open("FILE", path.clone(), |_| Ok(1), Some(0)).is_err());
         fs::remove_file(&path).unwrap();
     }
 }

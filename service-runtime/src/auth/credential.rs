@@ -1,26 +1,26 @@
-//! The credential that a request brings.
+//! The credential of a request.
 
 use super::refusal::Refusal;
 use axum::http::{HeaderMap, HeaderName, header};
 use std::fmt;
 
-/// Brings an API key.
+/// The header with an API key.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Longest credential. A token with a few claims has some hundred bytes.
+/// Maximum length of a credential. A token with a few claims has some hundred bytes.
 const MAX_BYTES: usize = 8 << 10;
 
-/// A credential as it was sent.
+/// A credential as received.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Presented<'a> {
-    /// An API key by its beginning.
+pub enum Credential<'a> {
+    /// An API key, by its prefix.
     Key(&'a str),
-    /// Anything else: a token, if it is something at all.
+    /// Anything else is treated as a token.
     Token(&'a str),
 }
 
-impl fmt::Debug for Presented<'_> {
-    /// Leaves the credential out.
+impl fmt::Debug for Credential<'_> {
+    /// Omits the credential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Key(_) => "an API key",
@@ -29,11 +29,11 @@ impl fmt::Debug for Presented<'_> {
     }
 }
 
-impl<'a> Presented<'a> {
-    /// The credential of a request; none if it brings none.
+impl<'a> Credential<'a> {
+    /// The credential of a request; none if there is none.
     ///
     /// # Errors
-    /// 401 if it is none by its form; 400 if there are two that differ.
+    /// 401 if it is malformed; 400 if there are two different ones.
     pub fn of(headers: &'a HeaderMap) -> Result<Option<Self>, Refusal> {
         let key = one(headers, &API_KEY)?;
         let bearer = one(headers, &header::AUTHORIZATION)?.map(of_scheme).transpose()?;
@@ -49,7 +49,7 @@ impl<'a> Presented<'a> {
     }
 }
 
-/// The value of a header that is there once at most.
+/// The value of a header that occurs at most once.
 fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -58,15 +58,15 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>,
     }
     match value.to_str() {
         Ok(text) if text.len() <= MAX_BYTES => Ok(Some(text.trim())),
-        _ => Err(Refusal::Bad("It is too long, or no text.")),
+        _ => Err(Refusal::Bad("The credential is too long or not ASCII.")),
     }
 }
 
-/// What follows the word `Bearer`, in whatever case.
+/// The credential after the scheme `Bearer`, regardless of case.
 fn of_scheme(authorization: &str) -> Result<&str, Refusal> {
     match authorization.split_once(' ') {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => Ok(rest.trim()),
-        _ => Err(Refusal::Bad("The header Authorization must be Bearer and a credential.")),
+        _ => Err(Refusal::Bad("The header Authorization must have the form: Bearer <credential>.")),
     }
 }
 
@@ -79,17 +79,17 @@ mod tests {
         for (name, value) in given {
             headers.append(*name, value.parse().unwrap());
         }
-        let presented = Presented::of(&headers).map(|presented| {
-            presented.map(|presented| match presented {
-                Presented::Key(text) => format!("key {text}"),
-                Presented::Token(text) => format!("token {text}"),
+        let credential = Credential::of(&headers).map(|credential| {
+            credential.map(|credential| match credential {
+                Credential::Key(text) => format!("key {text}"),
+                Credential::Token(text) => format!("token {text}"),
             })
         });
-        presented.map(|text| text.map(|text| &*text.leak())).map_err(|refusal| refusal.status())
+        credential.map(|text| text.map(|text| &*text.leak())).map_err(|refusal| refusal.status())
     }
 
     #[test]
-    fn a_credential_comes_in_one_of_two_headers() {
+    fn a_credential_is_in_one_of_two_headers() {
         assert_eq!(read(&[]), Ok(None));
         assert_eq!(read(&[("x-api-key", "shop_1")]), Ok(Some("key shop_1")));
         assert_eq!(read(&[("authorization", "Bearer shop_1")]), Ok(Some("key shop_1")));
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_refused_and_of_two_nobody_chooses() {
+    fn malformed_and_ambiguous_credentials_are_refused() {
         for none in ["", "Bearer", "Basic dTpw", "shop_1"] {
             assert_eq!(read(&[("authorization", none)]), Err(401), "{none}");
         }

@@ -1,4 +1,4 @@
-//! Answers to accepted commands.
+//! Responses to accepted commands.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -11,48 +11,48 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use uuid::Uuid;
 
-/// The header that names the event of an accepted command.
+/// The header with the id of the event.
 const EVENT_ID: HeaderName = HeaderName::from_static("x-event-id");
 
-/// The answer to an accepted command, in a form that can be kept and given again.
+/// The response to an accepted command, in a form that can be stored and returned again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct CommandResponse {
     /// The status code.
     pub status: StatusCode,
-    /// The event that tells of the command; none if it changed nothing.
+    /// The event of the command; none if nothing changed.
     pub event_id: Option<Uuid>,
-    /// The path of what was created.
+    /// The path of the created resource.
     pub location: Option<String>,
     /// JSON.
     pub body: String,
 }
 
-impl Answer {
-    /// 201: something was created, to be found at `location`.
+impl CommandResponse {
+    /// 201: a resource was created at `location`.
     ///
     /// # Errors
-    /// None in practice: every answer has a JSON form.
+    /// None in practice: every response has a JSON form.
     pub fn created(
         event_id: Uuid,
         location: String,
         body: &impl Serialize,
     ) -> Result<Self, Problem> {
-        let answer = Self::changed(Some(event_id), body)?;
-        Ok(Self { status: StatusCode::CREATED, location: Some(location), ..answer })
+        let response = Self::changed(Some(event_id), body)?;
+        Ok(Self { status: StatusCode::CREATED, location: Some(location), ..response })
     }
 
-    /// 200: something is now as was asked for, and an event tells of it if it was
-    /// not before.
+    /// 200: a resource is in the requested state. The event is that of the change, if there was
+    /// one.
     ///
     /// # Errors
-    /// None in practice: every answer has a JSON form.
+    /// None in practice: every response has a JSON form.
     pub fn changed(event_id: Option<Uuid>, body: &impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_string(body).map_err(|error| Problem::internal(&error))?;
         Ok(Self { status: StatusCode::OK, event_id, location: None, body })
     }
 }
 
-/// The header that names the event, as documents have it.
+/// The description of the header `X-Event-Id`.
 pub fn event_id_header(status: &str) -> Header {
     let schema = ObjectBuilder::new()
         .schema_type(Type::String)
@@ -60,26 +60,28 @@ pub fn event_id_header(status: &str) -> Header {
     HeaderBuilder::new()
         .schema(Some(schema))
         .description(Some(
-            "The event that tells of the command; absent if it changed nothing. A query that \
-             names it waits until the views show it.",
+            "The id of the event of the command; absent if nothing changed. A query with \
+             `after=<event id>` waits until the views show the event.",
         ))
         .extensions(always().filter(|_| status == "201"))
         .example(Some("01a1fdec-19e5-7476-ab1e-c46314bd80d6".into()))
         .build()
 }
 
-/// The header `Location`, as documents have it.
+/// The description of the header `Location`.
 pub fn location_header() -> Header {
     let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^/api/"));
     HeaderBuilder::new()
         .schema(Some(schema))
-        .description(Some("Where the query service has it; of an account, its user."))
+        .description(Some(
+            "The path of the resource in the query service; for an account, of its user.",
+        ))
         .example(Some("/api/products/1".into()))
         .extensions(always())
         .build()
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for CommandResponse {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;
