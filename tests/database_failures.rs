@@ -60,7 +60,7 @@ async fn a_database_error_is_reported_with_its_reason_and_never_as_unknown() {
         ("53100", "The database has no space left."),
         ("53300", "The database has no free connection."),
         ("53200", "The database is out of memory or at a configured limit."),
-        ("42501", "The database role lacks a right."),
+        ("42501", "The database role lacks a privilege."),
         ("42P01", "The database is not migrated."),
         ("25006", "The database is read-only."),
         ("58030", "The database cannot read or write its files."),
@@ -80,7 +80,7 @@ async fn a_database_error_is_reported_with_its_reason_and_never_as_unknown() {
     // Failures that affect only one request do not change health.
     for (sqlstate, error, message) in [
         ("57014", "Service unavailable", "The database cancelled the statement"),
-        ("40001", "Service busy", "Another transaction holds what the request needs."),
+        ("40001", "Service busy", "Another transaction holds a lock that the request needs."),
     ] {
         break_writes(&shop, sqlstate, true).await;
         for response in send_commands(&shop, product).await {
@@ -162,7 +162,7 @@ async fn the_outcome_is_unknown_if_the_database_does_not_respond() {
     // The line about the order is first. That about the product is suppressed unless it
     // follows more than 10 s later.
     assert!((1..=2).contains(&lines.len()), "{log}");
-    assert!(lines[0].contains("no answer within 5 s"), "{}", lines[0]);
+    assert!(lines[0].contains("no response within 5 s"), "{}", lines[0]);
     assert!(lines[0].contains("request_id=silent-1"), "{}", lines[0]);
     links.open().await;
     shop.stop().await;
@@ -174,7 +174,7 @@ async fn a_revoked_write_privilege_is_reported_until_it_is_granted() {
     let product = shop.product("Tea", "5", 1_000).await;
     execute(&shop.databases.write, "REVOKE INSERT ON orders FROM command_service").await;
     shop.order(1, product, 1).await.assert_refused(503, "Service unavailable");
-    wait_for_health(&shop, 503, "The database role lacks a right.").await;
+    wait_for_health(&shop, 503, "The database role lacks a privilege.").await;
     // The service probes the database, so health recovers without a command.
     execute(&shop.databases.write, "GRANT INSERT ON orders TO command_service").await;
     wait_for_health(&shop, 200, "").await;
@@ -190,7 +190,7 @@ async fn a_revoked_read_privilege_is_reported_until_it_is_granted() {
     execute(&shop.databases.read, "REVOKE SELECT ON users_read FROM query_service").await;
     let refused = shop.get("/api/users").await;
     refused.assert_refused(503, "Service unavailable");
-    assert!(refused.text.contains("The database role lacks a right."), "{}", refused.text);
+    assert!(refused.text.contains("The database role lacks a privilege."), "{}", refused.text);
     shop.query.wait_for_health(|health| health.status == 503).await;
     assert!(shop.query.log().contains("sqlstate=42501"));
     execute(&shop.databases.read, "GRANT SELECT ON users_read TO query_service").await;

@@ -75,7 +75,7 @@ mod without_servers {
     async fn an_invalid_setting_is_named_without_secrets() {
         for (setting, value, message) in [
             ("DATABASE_URL", "postgres://ada:s3cret@localhost:port/x", "--database-url"),
-            ("DATABASE_URL", "postgres://ada:s3cret@localhost", "names no database"),
+            ("DATABASE_URL", "postgres://ada:s3cret@localhost", "has no database name"),
             ("DATABASE_URL", "postgres://ada:s3cret#@localhost/x", "%23"),
             ("DATABASE_URL", "jdbc:postgresql://localhost/x?password=s3cret", "jdbc:"),
             ("DATABASE_URL", "postgres://ada:s3cret@localhost/x?sslmode=s3cret", "sslmode"),

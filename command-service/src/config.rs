@@ -3,8 +3,7 @@
 use crate::orders::PricePolicy;
 use service_runtime::broker::BrokerConfig;
 use service_runtime::config::Common;
-use service_runtime::database_login::DatabaseLogin;
-use service_runtime::database_url;
+use service_runtime::postgres::{self, DatabaseLogin};
 use service_runtime::whole_number::whole;
 use sqlx::postgres::PgConnectOptions;
 use std::net::IpAddr;
@@ -20,7 +19,7 @@ pub struct Config {
         long = "database-url",
         env = "DATABASE_URL",
         hide_env_values = true,
-        value_parser = database_url::read,
+        value_parser = postgres::parse_url,
         default_value = "postgres://user:password@localhost:5432/write_db"
     )]
     pub database: PgConnectOptions,

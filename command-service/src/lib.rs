@@ -28,10 +28,10 @@ use orders::OrderBatcher;
 use outbox::{OutboxLimiter, Publisher, Replays};
 use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
-use service_runtime::health::{Health, Need};
+use service_runtime::health::Health;
 use service_runtime::metrics::Metrics;
 use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, postgres, recovery, sessions, telemetry};
+use service_runtime::{health_check, http, postgres, telemetry};
 use state::AppState;
 use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore};
@@ -50,7 +50,7 @@ const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "8s");
 pub async fn run(mut config: Config) -> anyhow::Result<()> {
     config.database = config.login.apply(config.database);
     if config.common.health_check {
-        return health_check::ask(config.operations_port).await;
+        return health_check::check(config.operations_port).await;
     }
     telemetry::start("command-service", &config.common)?;
 
@@ -127,23 +127,23 @@ fn run_database_tasks(config: Config, state: AppState, health: &Health, tasks: &
         &config.database,
         config.broker.url(),
         committed,
-        health.part("broker", Need::Useful),
-        health.part("publisher", Need::Useful),
+        health.optional("broker"),
+        health.optional("publisher"),
         shutdown.clone(),
     );
-    let database = health.part("database", Need::Vital);
+    let database = health.critical("database");
     let clock = Clock::new(health);
-    let outbox = health.part("outbox", Need::Vital);
-    let writable = health.part("commands", Need::Vital);
+    let outbox = health.critical("outbox");
+    let writable = health.critical("commands");
     tasks.spawn("database", async move {
-        if sessions::wait_for(&config.database, &database, &shutdown).await
+        if postgres::wait_for_sessions(&config.database, &database, &shutdown).await
             && postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await
         {
             let probe = "SELECT FROM outbox LIMIT 0";
             let watch = postgres::watch(config.database, probe, database, clock, shutdown.clone());
             tokio::join!(
                 watch,
-                recovery::watch(
+                postgres::recovery::watch(
                     pool.clone(),
                     write_probe::try_to_write,
                     writable,

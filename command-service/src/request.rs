@@ -11,7 +11,7 @@ use crate::state::AppState;
 use crate::transactions::outcome_unknown;
 use axum::extract::FromRequest;
 use service_runtime::json_body::{Body, JsonBody};
-use service_runtime::postgres::no_answer;
+use service_runtime::postgres::timeout_error;
 use service_runtime::problem::Problem;
 use service_runtime::request_id;
 use service_runtime::trace::{self, Description, Span, SpanKind};
@@ -181,7 +181,7 @@ async fn within(
 ) -> Result<CommandResponse, Problem> {
     match trace::spawn(timeout(deadline, command)).await {
         Ok(Ok(response)) => response,
-        Ok(Err(_)) => Err(outcome_unknown(&no_answer(deadline))),
+        Ok(Err(_)) => Err(outcome_unknown(&timeout_error(deadline))),
         // The panic hook has logged the reason.
         Err(_) => Err(Problem::internal(&"a command panicked")),
     }

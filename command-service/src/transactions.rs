@@ -4,7 +4,7 @@ use crate::idempotency::{Key, StoredResponse, is_duplicate};
 use crate::outbox;
 use crate::response::CommandResponse;
 use service_runtime::log_limit::LogLimit;
-use service_runtime::postgres::{is_no_answer, may_have_committed};
+use service_runtime::postgres::{is_timeout, may_have_committed};
 use service_runtime::problem::Problem;
 use shared_events::Event;
 use sqlx::{PgPool, Postgres, Transaction};
@@ -63,7 +63,7 @@ pub fn refused(error: sqlx::Error) -> Problem {
 /// [10 s](service_runtime::log_limit::INTERVAL), separately for lost connections and for
 /// late responses.
 pub fn outcome_unknown(error: &sqlx::Error) -> Problem {
-    let key = if is_no_answer(error) { "no response" } else { "lost" };
+    let key = if is_timeout(error) { "no response" } else { "lost" };
     if let Some(suppressed) = LOGGED.admit(key) {
         warn!(suppressed, "the outcome of a command is unknown: {error}");
     }

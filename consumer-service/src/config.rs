@@ -2,8 +2,7 @@
 
 use service_runtime::broker::BrokerConfig;
 use service_runtime::config::Common;
-use service_runtime::database_login::DatabaseLogin;
-use service_runtime::database_url;
+use service_runtime::postgres::{self, DatabaseLogin};
 use service_runtime::whole_number::whole;
 use sqlx::postgres::PgConnectOptions;
 use std::time::Duration;
@@ -16,7 +15,7 @@ pub struct Config {
         long = "read-database-url",
         env = "READ_DATABASE_URL",
         hide_env_values = true,
-        value_parser = database_url::read,
+        value_parser = postgres::parse_url,
         default_value = "postgres://user:password@localhost:5433/read_db"
     )]
     pub database: PgConnectOptions,

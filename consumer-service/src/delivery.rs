@@ -27,8 +27,8 @@ use lapin::{Channel, Consumer as Deliveries};
 use service_runtime::amqp::{self, Inbox, Limits, Session, Sessions, Topology};
 use service_runtime::broker::BrokerUrl;
 use service_runtime::clock::database_now;
-use service_runtime::health::{Health, Need, Reporter};
-use service_runtime::retry::Pauses;
+use service_runtime::health::{DependencyStatus, Health};
+use service_runtime::retry::Backoff;
 use service_runtime::trace;
 use shared_events::Topic;
 use shared_events::limits::MAX_EVENT_BYTES;
@@ -84,9 +84,9 @@ pub struct Consumer {
     pool: PgPool,
     notifier: CommitNotifier,
     batch: u16,
-    broker_health: Reporter,
+    broker_health: DependencyStatus,
     /// Health of applying the events of each topic.
-    applying: BTreeMap<Topic, Reporter>,
+    applying: BTreeMap<Topic, DependencyStatus>,
     shutdown: CancellationToken,
 }
 
@@ -95,9 +95,9 @@ struct Loop<'a> {
     consumer: &'a Consumer,
     topic: Topic,
     /// Health of applying its events.
-    health: &'a Reporter,
+    health: &'a DependencyStatus,
     /// Health of its connection.
-    broker_health: Reporter,
+    broker_health: DependencyStatus,
 }
 
 impl Consumer {
@@ -111,9 +111,8 @@ impl Consumer {
         health: &Health,
         shutdown: CancellationToken,
     ) -> Self {
-        let broker_health = health.part("broker", Need::Vital);
-        let applying =
-            topics().into_iter().map(|topic| (topic, health.part(topic.name(), Need::Vital)));
+        let broker_health = health.critical("broker");
+        let applying = topics().into_iter().map(|topic| (topic, health.critical(topic.name())));
         Self {
             broker,
             pool,
@@ -132,7 +131,7 @@ impl Consumer {
             .iter()
             .map(|(&topic, health)| {
                 health.up();
-                let broker_health = self.broker_health.one_of(topic.name());
+                let broker_health = self.broker_health.for_task(topic.name());
                 Loop { consumer: &self, topic, health, broker_health }
             })
             .collect();
@@ -229,7 +228,7 @@ impl Loop<'_> {
             batch.into_iter().map(|delivery| (delivery.message, delivery.bytes)).unzip();
         let (topic, began) = (self.topic, Instant::now());
         let mut spans = BatchSpans::begin(topic, &messages);
-        let mut pauses = Pauses::default();
+        let mut backoff = Backoff::default();
         let mut rest = Batch::new(&messages);
         while let Err(error) = apply_rest(&self.consumer.pool, &mut rest).await {
             spans.record_failure();
@@ -237,7 +236,7 @@ impl Loop<'_> {
             APPLY_RETRIES.add_to(topic, 1);
             // Without the channel, the batch cannot be acknowledged.
             anyhow::ensure!(channel.status().connected(), "the channel is closed");
-            if !pauses.pause(&self.consumer.shutdown).await {
+            if !backoff.wait(&self.consumer.shutdown).await {
                 return Ok(None);
             }
         }

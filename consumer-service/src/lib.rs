@@ -26,10 +26,10 @@ pub use config::Config;
 use delivery::Consumer;
 use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
-use service_runtime::health::{Health, Need, Reporter};
+use service_runtime::health::{DependencyStatus, Health};
 use service_runtime::server::Operations;
 use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, postgres, sessions, telemetry};
+use service_runtime::{health_check, http, postgres, telemetry};
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use std::time::Duration;
@@ -59,7 +59,7 @@ const STATEMENT_LIMITS: [(&str, &str); 2] =
 pub async fn run(mut config: Config) -> anyhow::Result<()> {
     config.database = config.login.apply(config.database);
     if config.common.health_check {
-        return health_check::ask(config.operations_port).await;
+        return health_check::check(config.operations_port).await;
     }
     telemetry::start("consumer-service", &config.common)?;
 
@@ -69,7 +69,7 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     let metrics = metrics::install(shutdown.clone())?;
     let health = Health::default();
     let options = postgres::named(&config.database, "consumer-service")
-        .options(postgres::KEY_BY_KEY)
+        .options(postgres::INDEX_SCANS_ONLY)
         .options(STATEMENT_LIMITS);
     let pool = postgres::pool(options, config.connections);
     let notifier = CommitNotifier::default();
@@ -99,7 +99,7 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
         consumer,
         notifier,
         pool,
-        database: health.part("database", Need::Vital),
+        database: health.critical("database"),
         clock: Clock::new(&health),
         shutdown,
     };
@@ -114,7 +114,7 @@ struct Work {
     pool: PgPool,
     record_retention: Option<Duration>,
     /// Health of the database.
-    database: Reporter,
+    database: DependencyStatus,
     clock: Clock,
     shutdown: CancellationToken,
 }
@@ -123,7 +123,7 @@ impl Work {
     /// Migrates the database, registers the views, then consumes until shutdown.
     async fn run(self, options: PgConnectOptions) -> anyhow::Result<()> {
         let Self { consumer, notifier, pool, record_retention, database, clock, shutdown } = self;
-        let is_ready = sessions::wait_for(&options, &database, &shutdown).await
+        let is_ready = postgres::wait_for_sessions(&options, &database, &shutdown).await
             && postgres::migrate(&options, &MIGRATIONS, &database, &shutdown).await
             && view_registration::register(&pool, &database, &shutdown).await;
         if !is_ready {

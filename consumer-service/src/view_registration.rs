@@ -1,18 +1,22 @@
 //! Registers the views and their topics in the read database, from which
 //! `GET /api/analytics/topology` draws the flow of events.
 
-use service_runtime::health::Reporter;
-use service_runtime::retry::Pauses;
+use service_runtime::health::DependencyStatus;
+use service_runtime::retry::Backoff;
 use shared_events::views::views;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 /// Registers every view and retries until it succeeds. False after a shutdown.
-pub async fn register(pool: &PgPool, reporter: &Reporter, shutdown: &CancellationToken) -> bool {
-    let mut pauses = Pauses::default();
+pub async fn register(
+    pool: &PgPool,
+    status: &DependencyStatus,
+    shutdown: &CancellationToken,
+) -> bool {
+    let mut backoff = Backoff::default();
     while let Err(error) = write(pool).await {
-        reporter.down(format!("cannot register the views: {error}"));
-        if !pauses.pause(shutdown).await {
+        status.down(format!("cannot register the views: {error}"));
+        if !backoff.wait(shutdown).await {
             return false;
         }
     }

@@ -41,7 +41,7 @@ pub fn read(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Option<Watermark> 
         Ok(watermark) if watermark.committed < 0 => InvalidWatermark::OutOfRange,
         Ok(watermark) => {
             let mut ages = AGES.lock().unwrap_or_else(PoisonError::into_inner);
-            ages.record(Instant::now(), now - watermark.taken_at, clock::ahead());
+            ages.record(Instant::now(), now - watermark.taken_at, clock::offset());
             let ahead = ages.ahead(Instant::now()).unwrap_or_default();
             return Some(Watermark { taken_at: watermark.taken_at - ahead, ..watermark });
         }
@@ -64,7 +64,7 @@ pub fn read(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Option<Watermark> 
 pub async fn watch(clock: &Clock, shutdown: CancellationToken) {
     loop {
         let ahead = AGES.lock().unwrap_or_else(PoisonError::into_inner).ahead(Instant::now());
-        clock.measured("write_database", ahead);
+        clock.set_offset("write_database", ahead);
         if shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
             return;
         }

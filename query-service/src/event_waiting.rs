@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, Utc};
 use service_runtime::problem::Problem;
-use service_runtime::retry::Pauses;
+use service_runtime::retry::Backoff;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use std::collections::HashMap;
@@ -183,10 +183,10 @@ async fn event_states(
 
 /// Listens for notifications until shutdown, and reconnects when needed.
 async fn listen(pool: PgPool, notifications: Arc<Notifications>, shutdown: CancellationToken) {
-    let mut pauses = Pauses::default();
+    let mut backoff = Backoff::default();
     let mut failing_since: Option<DateTime<Utc>> = None;
     loop {
-        let listening = listen_once(&pool, &notifications, &mut pauses);
+        let listening = listen_once(&pool, &notifications, &mut backoff);
         let Some(ended) = shutdown.run_until_cancelled(listening).await else { return };
         notifications.is_listening.store(false, Ordering::Relaxed);
         notifications.received.notify_one();
@@ -199,7 +199,7 @@ async fn listen(pool: PgPool, notifications: Arc<Notifications>, shutdown: Cance
         } else {
             failing_since = None;
         }
-        if !pauses.pause(&shutdown).await {
+        if !backoff.wait(&shutdown).await {
             return;
         }
     }
@@ -209,11 +209,11 @@ async fn listen(pool: PgPool, notifications: Arc<Notifications>, shutdown: Cance
 async fn listen_once(
     pool: &PgPool,
     notifications: &Notifications,
-    pauses: &mut Pauses,
+    backoff: &mut Backoff,
 ) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
-    pauses.reset();
+    backoff.reset();
     loop {
         notifications.is_listening.store(true, Ordering::Relaxed);
         notifications.received.notify_one();

@@ -19,9 +19,9 @@ use event_waiting::EventWaiting;
 pub use openapi::{openapi, operations_openapi};
 use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
-use service_runtime::health::{Health, Need};
+use service_runtime::health::Health;
 use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, postgres, recovery, sessions, telemetry};
+use service_runtime::{health_check, http, postgres, telemetry};
 use state::AppState;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -32,7 +32,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub async fn run(mut config: Config) -> anyhow::Result<()> {
     config.database = config.login.apply(config.database);
     if config.common.health_check {
-        return health_check::ask(config.operations_port).await;
+        return health_check::check(config.operations_port).await;
     }
     telemetry::start("query-service", &config.common)?;
 
@@ -52,8 +52,9 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
         Ok(())
     });
 
-    let able = health.part("queries", Need::Vital);
-    let trying = recovery::watch(pool.clone(), read_probe::try_to_read, able, shutdown.clone());
+    let able = health.critical("queries");
+    let trying =
+        postgres::recovery::watch(pool.clone(), read_probe::try_to_read, able, shutdown.clone());
     tasks.spawn("queries", async move {
         trying.await;
         Ok(())
@@ -78,10 +79,10 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
         http::serve("operations", address, operations, shutdown.clone()).await?,
     );
 
-    let database = health.part("database", Need::Vital);
+    let database = health.critical("database");
     let clock = Clock::new(&health);
     tasks.spawn("database", async move {
-        if sessions::wait_for(&config.database, &database, &shutdown).await {
+        if postgres::wait_for_sessions(&config.database, &database, &shutdown).await {
             // Fails until the consumer service has created the schema.
             let probe = "SELECT FROM public.sync_status";
             postgres::watch(config.database, probe, database, clock, shutdown).await;

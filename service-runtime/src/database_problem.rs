@@ -1,6 +1,6 @@
 //! The response to a failed database call.
 
-use crate::metrics::common::DATABASE_TIMEOUTS;
+use crate::metrics::service::DATABASE_TIMEOUTS;
 use crate::postgres::{self, Failure};
 use crate::problem::Problem;
 
@@ -11,10 +11,10 @@ impl From<sqlx::Error> for Problem {
         let failure = Failure::of(&error);
         if failure == Failure::Other {
             let key = postgres::sqlstate(&error).unwrap_or_default();
-            return Self::fault(&key, &postgres::for_log(&error));
+            return Self::fault(&key, &postgres::log_text(&error));
         }
         postgres::report(&error);
-        if failure == Failure::PoolExhausted || postgres::is_no_answer(&error) {
+        if failure == Failure::PoolExhausted || postgres::is_timeout(&error) {
             DATABASE_TIMEOUTS.add(1);
         }
         if failure == Failure::Contention {

@@ -1,212 +1,155 @@
-//! What a service says about itself.
+//! The status of the dependencies of a process. `server/health.rs` shows it.
 
 use crate::metrics::Gauge;
-use crate::metrics::common::PART_UP;
-use crate::openapi;
-use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use crate::metrics::service::DEPENDENCY_UP;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::{info, warn};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-/// The health of a process: that of the parts it depends on.
-#[derive(Clone, Debug, Default)]
-pub struct Health {
-    parts: Arc<Mutex<BTreeMap<&'static str, Part>>>,
-}
-
-/// The reason of a part that has not reported yet.
+/// The reason of a dependency that has not been reported yet.
 const STARTING: &str = "starting";
 
-/// What the absence of a part means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// The service cannot do its work without: `/health` answers 503.
-    Vital,
-    /// The service goes on without: `/health` only tells.
-    Useful,
+/// The dependencies of a process, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    dependencies: Arc<Mutex<Dependencies>>,
 }
 
-/// A part that the service depends on.
+type Dependencies = BTreeMap<&'static str, Dependency>;
+
+/// A dependency of the service.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-struct Part {
+pub(crate) struct Dependency {
     /// `up` or `down`.
     #[schema(examples("up"))]
     status: &'static str,
-    /// Why it is down; on operations ports only.
+    /// Why it is down. Shown on operations ports only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, examples("connection refused"))]
-    detail: Option<String>,
-    /// Since when it is up or down.
+    pub(crate) detail: Option<String>,
+    /// Time of the last change of `status`.
     #[schema(examples("2026-11-21T11:44:31.202809Z"))]
     since: DateTime<Utc>,
-    /// The reasons, by reporting task: see [`Reporter::one_of`].
+    /// Reasons by task; see [`DependencyStatus::for_task`].
     #[serde(skip)]
     reasons: BTreeMap<&'static str, String>,
+    /// Whether the service is unavailable while it is down.
     #[serde(skip)]
-    need: Need,
-    /// Whether the service still does some of its work while the part is down.
+    is_critical: bool,
+    /// Whether the service still does some of its work while it is down.
     #[serde(skip)]
-    is_partial: bool,
+    is_degraded: bool,
     #[serde(skip)]
     is_up: Gauge,
 }
 
-/// Where a part's own task reports how it is.
+/// Sets the status of a dependency.
 #[derive(Clone, Debug)]
-pub struct Reporter {
+pub struct DependencyStatus {
     health: Health,
     name: &'static str,
     /// The task that reports; empty if there is only one.
-    by: &'static str,
-}
-
-/// What is told of it at a port.
-#[derive(Clone, Debug)]
-struct Told {
-    health: Health,
-    /// Whether it says why a part is down. That quotes databases, brokers and files, with
-    /// names that are not for everybody.
-    with_details: bool,
-}
-
-/// The health of a service, with a member for each part that it depends on.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Health)]
-struct Body {
-    /// `ok`, or `unavailable` while it cannot do its work.
-    #[schema(examples("ok"))]
-    status: &'static str,
-    #[serde(flatten)]
-    parts: BTreeMap<&'static str, Part>,
-}
-
-/// Whether the service can do its work
-#[utoipa::path(
-    get,
-    path = "/health",
-    operation_id = "getHealth",
-    tag = openapi::TAG,
-    responses(
-        (status = 200, description = "It can.", body = Body),
-        (status = 503, description = "It cannot: a part is down without which it cannot.", body = Body),
-    )
-)]
-async fn get(State(told): State<Told>) -> Response {
-    told.answer()
+    task: &'static str,
 }
 
 impl Health {
-    /// Adds a part, down until it reports otherwise.
-    pub fn part(&self, name: &'static str, need: Need) -> Reporter {
-        let is_up = PART_UP.with([("part", name.into())]);
-        let reasons = BTreeMap::from([("", STARTING.to_owned())]);
-        let (detail, since) = (Some(STARTING.to_owned()), Utc::now());
-        let is_partial = false;
-        let part = Part { status: "down", detail, since, reasons, need, is_partial, is_up };
-        self.lock().insert(name, part);
-        Reporter { health: self.clone(), name, by: "" }
+    /// Adds a dependency without which the service is unavailable. It is down until it is
+    /// reported up.
+    pub fn critical(&self, name: &'static str) -> DependencyStatus {
+        self.add(name, true)
     }
 
-    /// `GET /health` for operators.
-    pub fn routes(&self) -> OpenApiRouter {
-        self.routes_of(Told { health: self.clone(), with_details: true })
+    /// Adds a dependency without which the service stays available. It is down until it
+    /// is reported up.
+    pub fn optional(&self, name: &'static str) -> DependencyStatus {
+        self.add(name, false)
     }
 
-    /// `GET /health` for anybody, with its document.
-    pub fn public_routes(&self) -> OpenApiRouter {
-        self.routes_of(Told { health: self.clone(), with_details: false })
-    }
-
-    fn routes_of(&self, told: Told) -> OpenApiRouter {
-        OpenApiRouter::default().routes(routes!(get)).with_state(told)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Part>> {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Told {
-    /// 200 `{"status":"ok", …}`, or 503 while a vital part is down; either way
-    /// a member for each part.
-    fn answer(&self) -> Response {
-        let mut parts = self.health.lock().clone();
-        let well = parts
-            .values()
-            .all(|part| part.status == "up" || part.need == Need::Useful || part.is_partial);
-        if !self.with_details {
-            parts.values_mut().for_each(|part| part.detail = None);
-        }
-        let (code, status) = if well {
-            (StatusCode::OK, "ok")
-        } else {
-            (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    fn add(&self, name: &'static str, is_critical: bool) -> DependencyStatus {
+        let dependency = Dependency {
+            status: "down",
+            detail: Some(STARTING.to_owned()),
+            since: Utc::now(),
+            reasons: BTreeMap::from([("", STARTING.to_owned())]),
+            is_critical,
+            is_degraded: false,
+            is_up: DEPENDENCY_UP.with([("part", name.into())]),
         };
-        (code, Json(Body { status, parts })).into_response()
+        self.lock().insert(name, dependency);
+        DependencyStatus { health: self.clone(), name, task: "" }
+    }
+
+    /// Whether all critical dependencies are up or degraded; and all dependencies.
+    pub(crate) fn snapshot(&self) -> (bool, BTreeMap<&'static str, Dependency>) {
+        let dependencies = self.lock().clone();
+        let is_available = dependencies.values().all(|dependency| {
+            dependency.status == "up" || !dependency.is_critical || dependency.is_degraded
+        });
+        (is_available, dependencies)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Dependencies> {
+        self.dependencies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Reporter {
-    /// A reporter for one of several tasks that use the part. The part is up when all of
-    /// them report it up.
-    pub fn one_of(&self, by: &'static str) -> Self {
-        if let Some(part) = self.health.lock().get_mut(self.name) {
-            part.reasons.remove(self.by);
-            part.reasons.insert(by, STARTING.to_owned());
+impl DependencyStatus {
+    /// The status as seen by one of several tasks. The dependency is up when all of them
+    /// report it up.
+    pub fn for_task(&self, task: &'static str) -> Self {
+        if let Some(dependency) = self.health.lock().get_mut(self.name) {
+            dependency.reasons.remove(self.task);
+            dependency.reasons.insert(task, STARTING.to_owned());
         }
-        Self { health: self.health.clone(), name: self.name, by }
+        Self { health: self.health.clone(), name: self.name, task }
     }
 
-    /// The part works.
+    /// Reports that the dependency works.
     pub fn up(&self) {
-        if self.change(None, false) {
+        if self.set(None, false) {
             info!("{}: up", self.name);
         }
     }
 
-    /// The part does not work, and why. Logged once, until that changes.
-    pub fn down(&self, detail: impl std::fmt::Display) {
-        self.note_down(detail.to_string(), false);
+    /// Reports that the dependency does not work, and why. A reason is logged once.
+    pub fn down(&self, reason: impl std::fmt::Display) {
+        self.set_down(reason.to_string(), false);
     }
 
-    /// The same, but the service still does some of its work and stays available.
-    pub fn partly_down(&self, detail: impl std::fmt::Display) {
-        self.note_down(detail.to_string(), true);
+    /// Reports that the dependency does not work, but that the service still does some of
+    /// its work and stays available.
+    pub fn degraded(&self, reason: impl std::fmt::Display) {
+        self.set_down(reason.to_string(), true);
     }
 
-    fn note_down(&self, detail: String, is_partial: bool) {
-        if self.change(Some(detail.clone()), is_partial) {
-            warn!("{}: down: {detail}", self.name);
+    fn set_down(&self, reason: String, is_degraded: bool) {
+        if self.set(Some(reason.clone()), is_degraded) {
+            warn!("{}: down: {reason}", self.name);
         }
     }
 
-    /// Stores a report; returns whether the part's status or reason has changed.
-    fn change(&self, reason: Option<String>, is_partial: bool) -> bool {
-        let mut parts = self.health.lock();
-        let Some(part) = parts.get_mut(self.name) else { return false };
+    /// Returns whether the status or the shown reason has changed.
+    fn set(&self, reason: Option<String>, is_degraded: bool) -> bool {
+        let mut dependencies = self.health.lock();
+        let Some(dependency) = dependencies.get_mut(self.name) else { return false };
         match reason {
-            Some(why) => part.reasons.insert(self.by, why),
-            None => part.reasons.remove(self.by),
+            Some(reason) => dependency.reasons.insert(self.task, reason),
+            None => dependency.reasons.remove(self.task),
         };
-        let detail = part.reasons.values().next().cloned();
+        let detail = dependency.reasons.values().next().cloned();
         let status = if detail.is_none() { "up" } else { "down" };
-        let changed = part.status != status || part.detail != detail;
-        if part.status != status {
-            part.since = Utc::now();
-            part.is_up.set(f64::from(u8::from(status == "up")));
+        let has_changed = dependency.status != status || dependency.detail != detail;
+        if dependency.status != status {
+            dependency.since = Utc::now();
+            dependency.is_up.set(f64::from(u8::from(status == "up")));
         }
-        part.status = status;
-        part.detail = detail;
-        part.is_partial = is_partial;
-        changed
+        dependency.status = status;
+        dependency.detail = detail;
+        dependency.is_degraded = is_degraded;
+        has_changed
     }
 }
 
@@ -215,36 +158,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_vital_part_makes_the_service_unavailable() {
+    fn only_a_critical_dependency_makes_the_service_unavailable() {
         let health = Health::default();
-        let database = health.part("database", Need::Vital);
-        let broker = health.part("broker", Need::Useful);
-        let status = || Told { health: health.clone(), with_details: true }.answer().status();
-        assert_eq!(status(), StatusCode::SERVICE_UNAVAILABLE);
+        let database = health.critical("database");
+        let broker = health.optional("broker");
+        let is_available = || health.snapshot().0;
+        assert!(!is_available());
         database.up();
-        assert_eq!(status(), StatusCode::OK);
+        assert!(is_available());
         broker.down("refused");
-        assert_eq!(status(), StatusCode::OK);
-        database.partly_down("slow");
-        assert_eq!(status(), StatusCode::OK);
+        assert!(is_available());
+        database.degraded("slow");
+        assert!(is_available());
         database.down("gone");
-        assert_eq!(status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!is_available());
     }
 
     #[test]
-    fn a_part_of_several_tasks_is_up_when_it_is_for_all_of_them() {
+    fn a_dependency_of_several_tasks_is_up_when_all_report_it_up() {
         let health = Health::default();
-        let broker = health.part("broker", Need::Vital);
-        let (orders, users) = (broker.one_of("orders"), broker.one_of("users"));
-        let told = || health.lock()["broker"].clone();
-        orders.up();
-        assert_eq!(told().status, "down");
-        users.up();
-        assert_eq!(told().status, "up");
-        orders.down("no such queue");
-        users.up();
-        assert_eq!(told().detail.as_deref(), Some("no such queue"));
-        orders.up();
-        assert_eq!((told().status, told().detail), ("up", None));
+        let broker = health.critical("broker");
+        let (first, second) = (broker.for_task("first"), broker.for_task("second"));
+        let shown = || health.lock()["broker"].clone();
+        first.up();
+        assert_eq!(shown().status, "down");
+        second.up();
+        assert_eq!(shown().status, "up");
+        first.down("no such queue");
+        second.up();
+        assert_eq!(shown().detail.as_deref(), Some("no such queue"));
+        first.up();
+        assert_eq!((shown().status, shown().detail), ("up", None));
     }
 }

@@ -1,21 +1,21 @@
-//! The other side of `/health`: a client for container health checks.
+//! A client of `GET /health` for container health checks, in images without curl.
 
 use anyhow::{Context, ensure};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Asks the service on this port for its health.
+/// Checks the health of the service on a local port.
 ///
 /// # Errors
-/// If nothing answers within 3 seconds, or not with 200.
-pub async fn ask(port: u16) -> anyhow::Result<()> {
-    let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+/// If it does not respond with 200 within 3 seconds.
+pub async fn check(port: u16) -> anyhow::Result<()> {
+    let address = (Ipv4Addr::LOCALHOST, port).into();
     let status_line = tokio::time::timeout(Duration::from_secs(3), status_line(address))
         .await
-        .with_context(|| format!("no answer from {address} within 3 s"))?
-        .with_context(|| format!("no answer from {address}"))?;
+        .with_context(|| format!("no response from {address} within 3 s"))?
+        .with_context(|| format!("no response from {address}"))?;
     ensure!(status_line.contains(" 200 "), "unhealthy: {status_line}");
     Ok(())
 }
@@ -23,8 +23,8 @@ pub async fn ask(port: u16) -> anyhow::Result<()> {
 async fn status_line(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(b"GET /health HTTP/1.0\r\nhost: localhost\r\n\r\n").await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    let answer = String::from_utf8_lossy(&answer);
-    Ok(answer.lines().next().unwrap_or_default().to_owned())
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).await?;
+    let response = String::from_utf8_lossy(&response);
+    Ok(response.lines().next().unwrap_or_default().to_owned())
 }

@@ -1,10 +1,10 @@
 //! HTTP servers, all with the same layers.
 
 use crate::auth::{Authorization, AuthorizedRoutes};
-use crate::connections::{self, Limits};
+use crate::http_connections::{self, Limits};
 use crate::limits::{BODY_TIMEOUT, MAX_ADDRESS_BYTES, MAX_BODY_BYTES};
 use crate::log_limit::LogLimit;
-use crate::metrics::common::PANICS;
+use crate::metrics::service::PANICS;
 use crate::problem::Problem;
 use crate::request_metrics::{self, Requests};
 use crate::request_trace::trace_request;
@@ -55,7 +55,7 @@ pub async fn serve(
     let (routes, authorization, clients) = routes.into_parts();
     let routes = layered(name, routes, &authorization);
     Ok(async move {
-        connections::serve(listener, routes, Limits::of(clients), shutdown).await;
+        http_connections::serve(listener, routes, Limits::of(clients), shutdown).await;
         Ok(())
     })
 }

@@ -1,22 +1,20 @@
-//! What a service needs before any business: configuration, telemetry,
-//! supervised tasks, health, PostgreSQL, AMQP and HTTP.
+//! What every service needs, whatever its business: configuration, telemetry, supervised
+//! tasks, health, PostgreSQL, AMQP and HTTP.
 //!
-//! Admission: at least two services need it, and it holds no word of the shop.
+//! Code belongs here if at least two services use it and it does not depend on the
+//! business.
 
 pub mod amqp;
 pub mod auth;
 pub mod broker;
 pub mod clock;
 pub mod config;
-mod connections;
-mod database_failure;
-pub mod database_login;
 mod database_problem;
-pub mod database_url;
 pub mod format;
 pub mod health;
 pub mod health_check;
 pub mod http;
+mod http_connections;
 pub mod json_body;
 mod limits;
 pub mod log_limit;
@@ -28,13 +26,11 @@ pub mod parameters;
 pub mod path;
 pub mod postgres;
 pub mod problem;
-pub mod recovery;
 pub mod request_id;
 pub mod request_metrics;
 mod request_trace;
 pub mod retry;
 pub mod server;
-pub mod sessions;
 pub mod tasks;
 pub mod telemetry;
 pub mod trace;
@@ -42,7 +38,7 @@ pub mod trace_export;
 pub mod traffic;
 pub mod whole_number;
 
-/// Of every service: with the system's allocator, a sixth of the command service's
-/// time under load went into it.
+/// With the system's allocator, the command service spends a sixth of its time under load
+/// in allocation.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

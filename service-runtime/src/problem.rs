@@ -2,7 +2,7 @@
 //! compare.
 
 use crate::log_limit::LogLimit;
-use crate::metrics::common::INTERNAL_ERRORS;
+use crate::metrics::service::INTERNAL_ERRORS;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

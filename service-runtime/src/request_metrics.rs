@@ -4,7 +4,7 @@
 //! Series are looked up once for a route and kept: to find them again by their labels,
 //! each request would build these anew.
 
-use crate::metrics::common::{HTTP_DURATION, HTTP_IN_FLIGHT, HTTP_REQUESTS};
+use crate::metrics::service::{HTTP_DURATION, HTTP_IN_FLIGHT, HTTP_REQUESTS};
 use crate::metrics::{Counter, Gauge, Histogram};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode};

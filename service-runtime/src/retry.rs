@@ -1,42 +1,44 @@
-//! How long to wait before trying again.
+//! Retry backoff.
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Growing pauses without end, for what must come back some day: a database
-/// or a broker. They stay short, so that work goes on soon after it is back.
+const MAX_DELAY: Duration = Duration::from_secs(2);
+
+/// Exponential backoff without a limit of attempts, for databases and brokers. Delays stay
+/// short so that work continues soon after a recovery.
 #[derive(Debug)]
-pub struct Pauses {
+pub struct Backoff {
     policy: ExponentialBuilder,
-    next: ExponentialBackoff,
+    delays: ExponentialBackoff,
 }
 
-impl Default for Pauses {
+impl Default for Backoff {
     fn default() -> Self {
         let policy = ExponentialBuilder::new()
             .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(2))
+            .with_max_delay(MAX_DELAY)
             .without_max_times()
             .with_jitter();
-        Self { policy, next: policy.build() }
+        Self { policy, delays: policy.build() }
     }
 }
 
-impl Pauses {
-    /// Begins with short pauses again, after a success.
+impl Backoff {
+    /// Starts again with short delays, after a success.
     pub fn reset(&mut self) {
-        self.next = self.policy.build();
+        self.delays = self.policy.build();
     }
 
-    /// The next pause, for a caller that does the waiting.
-    pub fn next_pause(&mut self) -> Duration {
-        self.next.next().unwrap_or(Duration::from_secs(2))
+    /// The next delay, for a caller that waits itself.
+    pub fn next_delay(&mut self) -> Duration {
+        self.delays.next().unwrap_or(MAX_DELAY)
     }
 
-    /// Waits for the next pause; false if the shutdown came first.
-    pub async fn pause(&mut self, shutdown: &CancellationToken) -> bool {
-        let pause = self.next_pause();
-        shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_some()
+    /// Waits for the next delay. Returns false after the shutdown.
+    pub async fn wait(&mut self, shutdown: &CancellationToken) -> bool {
+        let delay = self.next_delay();
+        shutdown.run_until_cancelled(tokio::time::sleep(delay)).await.is_some()
     }
 }

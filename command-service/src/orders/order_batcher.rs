@@ -22,7 +22,7 @@ use super::transaction_spans::TransactionSpans;
 use crate::metrics::{ORDER_BATCH_DURATION, ORDER_BATCH_SIZE, ORDERS_ACCEPTED, ORDERS_REFUSED};
 use crate::origin::Origin;
 use crate::transactions::{outcome_unknown, refused};
-use service_runtime::postgres::{self, is_absence, is_contention, no_answer};
+use service_runtime::postgres::{self, is_contention, is_unavailable, timeout_error};
 use service_runtime::problem::Problem;
 use service_runtime::{request_id, trace};
 use shared_events::limits::MAX_ORDER_LINES;
@@ -106,7 +106,7 @@ impl OrderBatcher {
         let (queue, queued) = mpsc::channel(QUEUE);
         let options = |name, lock_timeout| {
             postgres::named(database, name)
-                .options(postgres::KEY_BY_KEY)
+                .options(postgres::INDEX_SCANS_ONLY)
                 .options([lock_timeout, STATEMENT_TIMEOUT])
         };
         let task = BatchTask {
@@ -231,7 +231,7 @@ impl BatchTask {
                 }
                 None
             }
-            Err(Failure::NotCommitted(error)) if !is_absence(&error) => {
+            Err(Failure::NotCommitted(error)) if !is_unavailable(&error) => {
                 Some((batch, Failure::NotCommitted(error)))
             }
             Err(failure) => {
@@ -256,7 +256,8 @@ impl BatchTask {
             }
         }
         let connecting = PgConnection::connect_with(&self.database);
-        let connection = timeout(DEADLINE, connecting).await.map_err(|_| no_answer(DEADLINE))??;
+        let connection =
+            timeout(DEADLINE, connecting).await.map_err(|_| timeout_error(DEADLINE))??;
         // This may be another database, for example one restored from a backup.
         self.cache = ProductCache::default();
         self.transaction_on(connection, orders).await
@@ -271,7 +272,7 @@ impl BatchTask {
         let placing = transaction::place(&mut connection, orders, self.policy, &mut self.cache);
         let outcome = timeout(DEADLINE, placing)
             .await
-            .unwrap_or(Err(Failure::CommitUnknown(no_answer(DEADLINE))));
+            .unwrap_or(Err(Failure::CommitUnknown(timeout_error(DEADLINE))));
         let is_usable = match &outcome {
             Ok(_) => true,
             Err(Failure::NotCommitted(error)) => {
@@ -279,7 +280,7 @@ impl BatchTask {
                 if !is_contention(error) {
                     self.cache = ProductCache::default();
                 }
-                !is_absence(error)
+                !is_unavailable(error)
             }
             Err(Failure::CommitUnknown(_)) => false,
         };
@@ -332,7 +333,7 @@ async fn place_single(
         if placed.is_err() {
             connection.close_on_drop();
         }
-        placed.unwrap_or(Err(Failure::CommitUnknown(no_answer(DEADLINE))))
+        placed.unwrap_or(Err(Failure::CommitUnknown(timeout_error(DEADLINE))))
     };
     let placed = placing.await;
     spans.end(placed.as_ref().err().map(Failure::summary));

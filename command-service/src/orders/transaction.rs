@@ -272,14 +272,14 @@ async fn lock_products(connection: &mut PgConnection, orders: &[Arrived<'_>]) ->
 
 #[cfg(test)]
 mod database_tests {
-    use service_runtime::postgres::KEY_BY_KEY;
+    use service_runtime::postgres::INDEX_SCANS_ONLY;
     use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Row};
 
     /// Statistics can date from a time when tables were empty, and plans are cached.
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
     async fn the_plan_uses_keys_even_if_tables_were_empty_when_it_was_made(pool: PgPool) {
         sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.unwrap();
-        let options = pool.connect_options().as_ref().clone().options(KEY_BY_KEY);
+        let options = pool.connect_options().as_ref().clone().options(INDEX_SCANS_ONLY);
         let mut connection = options.connect().await.unwrap();
         let parameters = ["NULL"; 20].join(", ");
         let prepare = format!("PREPARE written AS {}", include_str!("write.sql"));

@@ -4,7 +4,7 @@
 -- end.
 --
 -- `key = ANY (ARRAY[…])` is `key = …` in a form that only the index of the key supports: see
--- KEY_BY_KEY in the service runtime.
+-- INDEX_SCANS_ONLY in the service runtime.
 --
 -- The parameters are the columns of each table, as arrays: reading records from JSON takes a
 -- tenth more time.

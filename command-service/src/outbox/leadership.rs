@@ -15,7 +15,7 @@ const LOCK: i64 = 0x6f75_7462_6f78; // "outbox"
 /// Connects, with keepalives that detect a dead peer within about 10 seconds.
 pub async fn connect(database: &PgConnectOptions) -> sqlx::Result<PgConnection> {
     let options = postgres::named(database, "command-service publisher")
-        .options(postgres::KEY_BY_KEY)
+        .options(postgres::INDEX_SCANS_ONLY)
         .options([
             ("tcp_keepalives_idle", "5"),
             ("tcp_keepalives_interval", "2"),

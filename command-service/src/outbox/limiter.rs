@@ -6,8 +6,8 @@
 //! two counts can exceed the limit.
 
 use crate::metrics::{OUTBOX_AGE, OUTBOX_LIMIT, OUTBOX_WAITING};
-use service_runtime::health::Reporter;
-use service_runtime::postgres::{self, no_answer};
+use service_runtime::health::DependencyStatus;
+use service_runtime::postgres::{self, timeout_error};
 use service_runtime::problem::Problem;
 use shared_events::Topic;
 use sqlx::PgPool;
@@ -59,16 +59,16 @@ impl OutboxLimiter {
     }
 
     /// Counts the unpublished events until shutdown, and reports to health and metrics.
-    pub async fn watch(self, pool: PgPool, health: Reporter, shutdown: CancellationToken) {
+    pub async fn watch(self, pool: PgPool, health: DependencyStatus, shutdown: CancellationToken) {
         OUTBOX_LIMIT.set(self.limit as f64);
         loop {
             let began = Instant::now();
             let counted = timeout(DEADLINE, self.count(&pool)).await;
-            match counted.unwrap_or_else(|_| Err(no_answer(DEADLINE))) {
+            match counted.unwrap_or_else(|_| Err(timeout_error(DEADLINE))) {
                 Ok(()) => self.report(&health),
                 Err(error) => {
                     postgres::report(&error);
-                    health.partly_down("unpublished events cannot be counted");
+                    health.degraded("unpublished events cannot be counted");
                 }
             }
             let interval = INTERVAL.max(began.elapsed() * COUNT_SHARE);
@@ -79,7 +79,7 @@ impl OutboxLimiter {
     }
 
     /// Reports which topics are full. The service is down only if all are.
-    fn report(&self, health: &Reporter) {
+    fn report(&self, health: &DependencyStatus) {
         let full: Vec<&str> =
             Topic::ALL.into_iter().filter(|topic| self.is_full(*topic)).map(Topic::name).collect();
         let detail = format!(
@@ -91,7 +91,7 @@ impl OutboxLimiter {
         match full.len() {
             0 => health.up(),
             all if all == Topic::ALL.len() => health.down(detail),
-            _ => health.partly_down(detail),
+            _ => health.degraded(detail),
         }
     }
 

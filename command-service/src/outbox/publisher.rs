@@ -13,9 +13,9 @@ use futures::future::join_all;
 use lapin::Connection;
 use service_runtime::amqp::{Limits, Sessions};
 use service_runtime::broker::BrokerUrl;
-use service_runtime::health::Reporter;
+use service_runtime::health::DependencyStatus;
 use service_runtime::postgres::sqlstate;
-use service_runtime::retry::Pauses;
+use service_runtime::retry::Backoff;
 use shared_events::Topic;
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
@@ -55,8 +55,8 @@ pub struct Publisher {
     database: PgConnectOptions,
     broker: BrokerUrl,
     committed: Arc<Notify>,
-    broker_health: Reporter,
-    health: Reporter,
+    broker_health: DependencyStatus,
+    health: DependencyStatus,
     shutdown: CancellationToken,
 }
 
@@ -80,8 +80,8 @@ impl Publisher {
         database: &PgConnectOptions,
         broker: BrokerUrl,
         committed: Arc<Notify>,
-        broker_health: Reporter,
-        health: Reporter,
+        broker_health: DependencyStatus,
+        health: DependencyStatus,
         shutdown: CancellationToken,
     ) -> Self {
         Self { database: database.clone(), broker, committed, broker_health, health, shutdown }
@@ -105,23 +105,23 @@ impl Publisher {
     /// Publishes until the connection to the broker breaks.
     async fn session(&self, connection: &Connection) -> anyhow::Result<()> {
         self.broker_health.up();
-        let mut pauses = Pauses::default();
+        let mut backoff = Backoff::default();
         loop {
-            match self.lead(connection, &mut pauses).await {
+            match self.lead(connection, &mut backoff).await {
                 Ok(()) => return Ok(()),
                 Err(failure @ (Failure::Database(_) | Failure::NoResponse)) => {
                     self.health.down(failure);
                 }
                 Err(broker) => return Err(broker.into()),
             }
-            if !pauses.pause(&self.shutdown).await {
+            if !backoff.wait(&self.shutdown).await {
                 return Ok(());
             }
         }
     }
 
     /// Waits to become the leader, then publishes until shutdown.
-    async fn lead(&self, connection: &Connection, pauses: &mut Pauses) -> Result<(), Failure> {
+    async fn lead(&self, connection: &Connection, backoff: &mut Backoff) -> Result<(), Failure> {
         let mut database = in_time(leadership::connect(&self.database)).await?;
         while !in_time(leadership::try_acquire(&mut database)).await? {
             self.health.up();
@@ -135,7 +135,7 @@ impl Publisher {
         }
         info!("this publisher is the leader");
         let _metric = LeaderMetric::set();
-        pauses.reset();
+        backoff.reset();
         let mut leader = Leader::new(self, database);
         while connection.status().connected() {
             if self.shutdown.is_cancelled() {

@@ -10,7 +10,7 @@ use lapin::Channel;
 use lapin::options::ConfirmSelectOptions;
 use service_runtime::amqp::{self, Limits, Session};
 use service_runtime::broker::BrokerUrl;
-use service_runtime::retry::Pauses;
+use service_runtime::retry::Backoff;
 use shared_events::{Topic, Watermark};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ pub struct TopicPublisher {
     failed_at: Option<Instant>,
     is_sending: bool,
     retry_at: Option<Instant>,
-    backoff: Pauses,
+    backoff: Backoff,
     link: Option<Link>,
 }
 
@@ -76,7 +76,7 @@ impl TopicPublisher {
             failed_at: None,
             is_sending: false,
             retry_at: None,
-            backoff: Pauses::default(),
+            backoff: Backoff::default(),
             link: None,
         }
     }
@@ -152,7 +152,7 @@ impl TopicPublisher {
     pub fn fail(&mut self, problem: String) {
         let now = Instant::now();
         self.is_sending = false;
-        self.retry_at = Some(now + self.backoff.next_pause());
+        self.retry_at = Some(now + self.backoff.next_delay());
         self.failed_at = Some(now);
         self.problem = Some(problem);
     }

@@ -16,8 +16,8 @@ pub use inbox::{Defect, Inbox, Limits};
 pub use properties::identity;
 
 use crate::broker::BrokerUrl;
-use crate::health::Reporter;
-use crate::retry::Pauses;
+use crate::health::DependencyStatus;
+use crate::retry::Backoff;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
@@ -60,9 +60,9 @@ pub struct Sessions {
     url: BrokerUrl,
     name: &'static str,
     limits: Limits,
-    reporter: Reporter,
+    reporter: DependencyStatus,
     shutdown: CancellationToken,
-    pauses: Pauses,
+    backoff: Backoff,
     began: Instant,
 }
 
@@ -73,11 +73,11 @@ impl Sessions {
         url: BrokerUrl,
         name: &'static str,
         limits: Limits,
-        reporter: Reporter,
+        reporter: DependencyStatus,
         shutdown: CancellationToken,
     ) -> Self {
-        let (pauses, began) = (Pauses::default(), Instant::now());
-        Self { url, name, limits, reporter, shutdown, pauses, began }
+        let (backoff, began) = (Backoff::default(), Instant::now());
+        Self { url, name, limits, reporter, shutdown, backoff, began }
     }
 
     /// Waits for the broker and connects; none after the shutdown. Whether the
@@ -91,7 +91,7 @@ impl Sessions {
                 }
                 Err(error) => self.reporter.down(format!("{error:#}")),
             }
-            if !self.pauses.pause(&self.shutdown).await {
+            if !self.backoff.wait(&self.shutdown).await {
                 return None;
             }
         }
@@ -108,9 +108,9 @@ impl Sessions {
         {
             self.reporter.down(format!("{error:#}"));
             if self.began.elapsed() > STABLE {
-                self.pauses.reset();
+                self.backoff.reset();
             }
-            self.pauses.pause(&self.shutdown).await;
+            self.backoff.wait(&self.shutdown).await;
         }
     }
 }

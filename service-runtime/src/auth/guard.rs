@@ -7,7 +7,7 @@ use super::refusal::Refusal;
 use super::settings::{AuthSettings, Switch};
 use super::tokens::Tokens;
 use super::watched_file::WatchedFile;
-use crate::health::{Health, Need};
+use crate::health::Health;
 use crate::tasks::Tasks;
 use crate::traffic::{self, Clients, Failures, Network, RateLimit};
 use access::Role;
@@ -142,14 +142,14 @@ impl Credentials {
                 settings.api_keys_file.display()
             );
         }
-        let reporter = health.part("api-keys", Need::Useful);
+        let reporter = health.optional("api-keys");
         let (file, shutdown) = (keys.clone(), tasks.shutdown());
         tasks.spawn("API keys", async move {
             file.watch(reporter, shutdown).await;
             Ok(())
         });
         if let Some(file) = tokens.key_set().cloned() {
-            let (reporter, shutdown) = (health.part("jwks", Need::Useful), tasks.shutdown());
+            let (reporter, shutdown) = (health.optional("jwks"), tasks.shutdown());
             tasks.spawn("JWKS", async move {
                 file.watch(reporter, shutdown).await;
                 Ok(())

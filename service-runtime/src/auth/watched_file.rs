@@ -1,6 +1,6 @@
 //! Files that are reloaded when they change.
 
-use crate::health::Reporter;
+use crate::health::DependencyStatus;
 use anyhow::{Context, ensure};
 use std::fs::File;
 use std::io::{self, Read};
@@ -62,7 +62,7 @@ impl<T: Send + Sync + 'static> WatchedFile<T> {
     }
 
     /// Reads the file every second until shutdown.
-    pub async fn watch(self: Arc<Self>, reporter: Reporter, shutdown: CancellationToken) {
+    pub async fn watch(self: Arc<Self>, reporter: DependencyStatus, shutdown: CancellationToken) {
         loop {
             let (file, reporter) = (self.clone(), reporter.clone());
             // Reading a file blocks.
@@ -74,7 +74,7 @@ impl<T: Send + Sync + 'static> WatchedFile<T> {
     }
 
     /// Reads the file once, and replaces the content if it is new and valid.
-    fn reload(&self, reporter: &Reporter) {
+    fn reload(&self, reporter: &DependencyStatus) {
         match self.changed() {
             Ok(changed) => {
                 reporter.up();
@@ -121,7 +121,7 @@ fn read(path: &PathBuf) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::{Health, Need};
+    use crate::health::Health;
     use std::fs;
 
     fn number(text: &[u8]) -> anyhow::Result<u32> {
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_invalid_or_deleted_file_keeps_the_previous_content() {
-        let (path, reporter) = (path("spoilt"), Health::default().part("file", Need::Useful));
+        let (path, reporter) = (path("spoilt"), Health::default().optional("file"));
         fs::write(&path, "1").unwrap();
         let file = WatchedFile::open("FILE", path.clone(), number, None).unwrap();
         let content = |text: &str| {

@@ -1,4 +1,4 @@
-//! What a metric is.
+//! Metrics as statics.
 
 use metrics::SharedString;
 pub use metrics::{Counter, Gauge, Histogram};
@@ -6,39 +6,38 @@ use std::marker::PhantomData;
 use std::sync::OnceLock;
 use strum::VariantArray;
 
-/// A metric: its name, what it tells, and its series.
+/// A metric: its name, its help text and its series.
 ///
-/// Metrics are statics. Those of a service are in one list, which is registered when
-/// the service starts: so each is described, and its series are there from the
-/// beginning, with 0. (The rate of a counter that appears with its first value leaves
-/// that value out.) What is recorded of a metric in no list goes nowhere.
+/// Metrics are statics. A service lists its metrics and registers the list at its start, so
+/// every series exists from then on, with the value 0. (A rate ignores the first value of a
+/// series.) Values of a metric that is not registered are discarded.
 #[derive(Debug)]
 pub struct Metric<S, L = NoLabel> {
     name: &'static str,
     help: &'static str,
     labels: Labels,
-    /// One for each value of the label, or a single one.
+    /// One per value of the label, or a single one.
     series: OnceLock<Box<[S]>>,
     label: PhantomData<fn() -> L>,
 }
 
-/// The labels of a metric's series.
+/// The labels that distinguish the series of a metric.
 #[derive(Clone, Copy, Debug)]
 enum Labels {
-    /// There is one.
+    /// None: a single series.
     None,
-    /// By the values of this label.
+    /// One label of this name with a fixed set of values.
     Fixed(&'static str),
-    /// By labels whose values are known when they are measured.
+    /// Labels whose values are known at run time.
     Open,
 }
 
-/// The values of a label: an enum whose variants have the values as names.
+/// The values of a fixed label: an enum whose variants convert to them.
 pub trait Label: Copy + PartialEq + VariantArray + Into<&'static str> {}
 
 impl<L: Copy + PartialEq + VariantArray + Into<&'static str>> Label for L {}
 
-/// Of metrics whose series do not differ by a fixed label.
+/// The label of metrics without a fixed label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoLabel {}
 
@@ -52,57 +51,57 @@ impl From<NoLabel> for &'static str {
     }
 }
 
-/// A metric in a list.
+/// A metric that can be registered.
 pub trait Registered: Sync {
-    /// Describes it, and begins its series.
+    /// Describes the metric and creates its series.
     fn register(&self);
 }
 
-/// A sort of series.
+/// A type of series: counter, gauge or histogram.
 pub trait Series: Send + Sync + Sized {
-    /// Describes a metric whose series are of this sort.
+    /// Describes a metric of this type.
     fn describe(name: &'static str, help: &'static str);
 
-    /// The series with those labels.
-    fn begin(name: &'static str, labels: Vec<metrics::Label>) -> Self;
+    /// Creates the series with these labels, or returns the existing one.
+    fn create(name: &'static str, labels: Vec<metrics::Label>) -> Self;
 }
 
 impl<S: Series> Metric<S> {
-    /// A metric of a single series.
+    /// A metric with a single series.
     pub const fn new(name: &'static str, help: &'static str) -> Self {
-        Self::of_labels(name, help, Labels::None)
+        Self::with_labels(name, help, Labels::None)
     }
 
-    /// A metric whose series are created by [`Metric::with`].
+    /// A metric whose series are created by [`with`](Metric::with).
     pub const fn open(name: &'static str, help: &'static str) -> Self {
-        Self::of_labels(name, help, Labels::Open)
+        Self::with_labels(name, help, Labels::Open)
     }
 
-    /// A series of an open metric. Keep it for repeated use: each lookup takes time and
-    /// memory.
+    /// The series of an open metric with these labels. Keep it for repeated use, because a
+    /// lookup allocates.
     pub fn with<const N: usize>(&self, labels: [(&'static str, SharedString); N]) -> S {
         let label = |(name, value)| metrics::Label::new(name, value);
-        S::begin(self.name, labels.into_iter().map(label).collect())
+        S::create(self.name, labels.into_iter().map(label).collect())
     }
 
-    pub(super) fn only(&self) -> Option<&S> {
+    fn only(&self) -> Option<&S> {
         self.series.get()?.first()
     }
 }
 
 impl<S: Series, L: Label> Metric<S, L> {
-    /// A metric with a series for each value of a label.
+    /// A metric with one series per value of a label.
     pub const fn by(name: &'static str, help: &'static str, label: &'static str) -> Self {
-        Self::of_labels(name, help, Labels::Fixed(label))
+        Self::with_labels(name, help, Labels::Fixed(label))
     }
 
-    const fn of_labels(name: &'static str, help: &'static str, labels: Labels) -> Self {
+    const fn with_labels(name: &'static str, help: &'static str, labels: Labels) -> Self {
         Self { name, help, labels, series: OnceLock::new(), label: PhantomData }
     }
 
     fn of(&self, value: L) -> Option<&S> {
-        let place = L::VARIANTS.iter().position(|known| *known == value)?;
-        self.series.get()?.get(place)
+        let index = L::VARIANTS.iter().position(|variant| *variant == value)?;
+        self.series.get()?.get(index)
     }
 }
 
@@ -110,21 +109,21 @@ impl<S: Series, L: Label> Registered for Metric<S, L> {
     fn register(&self) {
         S::describe(self.name, self.help);
         self.series.get_or_init(|| match self.labels {
-            Labels::None => [S::begin(self.name, Vec::new())].into(),
+            Labels::None => [S::create(self.name, Vec::new())].into(),
             Labels::Open => [].into(),
             Labels::Fixed(label) => {
-                let begin = |value: &L| {
+                let create = |value: &L| {
                     let label = metrics::Label::from_static_parts(label, (*value).into());
-                    S::begin(self.name, vec![label])
+                    S::create(self.name, vec![label])
                 };
-                L::VARIANTS.iter().map(begin).collect()
+                L::VARIANTS.iter().map(create).collect()
             }
         });
     }
 }
 
 impl Metric<Counter> {
-    /// Counts so many.
+    /// Increases the counter.
     pub fn add(&self, count: usize) {
         if let Some(series) = self.only() {
             series.increment(count as u64);
@@ -133,7 +132,7 @@ impl Metric<Counter> {
 }
 
 impl<L: Label> Metric<Counter, L> {
-    /// Counts so many under one of the label's values.
+    /// Increases the counter of a label value.
     pub fn add_to(&self, value: L, count: usize) {
         if let Some(series) = self.of(value) {
             series.increment(count as u64);
@@ -142,7 +141,7 @@ impl<L: Label> Metric<Counter, L> {
 }
 
 impl Metric<Gauge> {
-    /// Says how much it is now; NaN: nobody knows.
+    /// Sets the value; NaN if it is unknown.
     pub fn set(&self, value: f64) {
         if let Some(series) = self.only() {
             series.set(value);
@@ -151,16 +150,16 @@ impl Metric<Gauge> {
 }
 
 impl<L: Label> Metric<Gauge, L> {
-    /// Sets the value for one of the label's values.
-    pub fn set_of(&self, of: L, value: f64) {
-        if let Some(series) = self.of(of) {
+    /// Sets the value of a label value.
+    pub fn set_of(&self, label: L, value: f64) {
+        if let Some(series) = self.of(label) {
             series.set(value);
         }
     }
 }
 
 impl Metric<Histogram> {
-    /// Adds an observation.
+    /// Records an observation.
     pub fn record(&self, value: f64) {
         if let Some(series) = self.only() {
             series.record(value);
@@ -169,9 +168,9 @@ impl Metric<Histogram> {
 }
 
 impl<L: Label> Metric<Histogram, L> {
-    /// Adds an observation under one of the label's values.
-    pub fn record_of(&self, of: L, value: f64) {
-        if let Some(series) = self.of(of) {
+    /// Records an observation of a label value.
+    pub fn record_of(&self, label: L, value: f64) {
+        if let Some(series) = self.of(label) {
             series.record(value);
         }
     }
@@ -182,7 +181,7 @@ impl Series for Counter {
         metrics::describe_counter!(name, help);
     }
 
-    fn begin(name: &'static str, labels: Vec<metrics::Label>) -> Self {
+    fn create(name: &'static str, labels: Vec<metrics::Label>) -> Self {
         metrics::counter!(name, labels)
     }
 }
@@ -192,7 +191,7 @@ impl Series for Gauge {
         metrics::describe_gauge!(name, help);
     }
 
-    fn begin(name: &'static str, labels: Vec<metrics::Label>) -> Self {
+    fn create(name: &'static str, labels: Vec<metrics::Label>) -> Self {
         metrics::gauge!(name, labels)
     }
 }
@@ -202,7 +201,7 @@ impl Series for Histogram {
         metrics::describe_histogram!(name, help);
     }
 
-    fn begin(name: &'static str, labels: Vec<metrics::Label>) -> Self {
+    fn create(name: &'static str, labels: Vec<metrics::Label>) -> Self {
         metrics::histogram!(name, labels)
     }
 }
@@ -221,24 +220,25 @@ mod tests {
     }
 
     #[test]
-    fn series_are_described_and_there_before_anything_was_counted() {
-        static ORDERS: Metric<Counter> = Metric::new("orders_total", "Orders.");
-        static BY_KIND: Metric<Counter, Kind> = Metric::by("events_total", "Events.", "kind");
+    fn registered_metrics_have_help_and_series_before_the_first_value() {
+        static JOBS: Metric<Counter> = Metric::new("jobs_total", "Jobs.");
+        static BY_KIND: Metric<Counter, Kind> =
+            Metric::by("jobs_by_kind_total", "Jobs by kind.", "kind");
         let recorder = PrometheusBuilder::new().build_recorder();
         let text = recorder.handle();
-        ORDERS.add(5);
+        JOBS.add(5);
         metrics::with_local_recorder(&recorder, || {
-            ORDERS.register();
+            JOBS.register();
             BY_KIND.register();
         });
         BY_KIND.add_to(Kind::Second, 2);
         let text = text.render();
         for line in [
-            "# HELP orders_total Orders.",
-            "# TYPE orders_total counter",
-            "orders_total 0",
-            r#"events_total{kind="first"} 0"#,
-            r#"events_total{kind="second"} 2"#,
+            "# HELP jobs_total Jobs.",
+            "# TYPE jobs_total counter",
+            "jobs_total 0",
+            r#"jobs_by_kind_total{kind="first"} 0"#,
+            r#"jobs_by_kind_total{kind="second"} 2"#,
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

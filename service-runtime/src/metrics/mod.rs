@@ -1,12 +1,11 @@
-//! `/metrics`, in the format of Prometheus.
+//! `GET /metrics`, in the text format of Prometheus.
 //!
-//! Names begin with `shop_`, save those of the process, which are the same for all
-//! programs; they end in the unit, and in `_total` if they only ever grow.
+//! Names start with `shop_`, except those of the process, which are standard. They end in
+//! the unit; counters end in `_total`.
 
-pub(crate) mod common;
 mod metric;
 pub(crate) mod pools;
-mod process;
+pub(crate) mod service;
 
 pub use metric::{Counter, Gauge, Histogram, Metric, Registered};
 
@@ -14,12 +13,12 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Bounds of the buckets of every metric whose name ends in `_seconds`. Among them are
-/// the limits that clients were promised: 10, 100 and 200 ms.
+/// Bucket bounds of metrics whose names end in `_seconds`. They include the response times
+/// promised to clients: 10, 100 and 200 ms.
 const SECONDS: [f64; 13] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 10.0];
 
-/// Bounds of the buckets of every metric whose name ends in `_size`.
+/// Bucket bounds of metrics whose names end in `_size`.
 const SIZES: [f64; 12] =
     [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0];
 
@@ -28,14 +27,17 @@ pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 
 /// The registered metrics of this process.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
+pub struct Metrics {
+    prometheus: PrometheusHandle,
+    process: metrics_process::Collector,
+}
 
 impl Metrics {
     /// The current values, in the Prometheus text format.
     pub(crate) fn render(&self) -> String {
-        process::look();
-        pools::look();
-        self.0.render()
+        self.process.collect();
+        pools::update();
+        self.prometheus.render()
     }
 }
 
@@ -49,7 +51,7 @@ impl std::fmt::Debug for Metrics {
 /// anything is measured.
 ///
 /// # Errors
-/// If that was done already.
+/// If it was called before.
 pub fn install(
     service: &'static str,
     metrics: &[&dyn Registered],
@@ -59,18 +61,19 @@ pub fn install(
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZES)?
         .install_recorder()?;
-    for metric in common::ALL.iter().chain(metrics) {
+    for metric in service::ALL.iter().chain(metrics) {
         metric.register();
     }
     let version = env!("CARGO_PKG_VERSION");
-    common::BUILD_INFO.with([("service", service.into()), ("version", version.into())]).set(1.0);
-    process::started();
+    service::BUILD_INFO.with([("service", service.into()), ("version", version.into())]).set(1.0);
+    let process = metrics_process::Collector::default();
+    process.describe();
     let upkeep = handle.clone();
     tokio::spawn(async move {
-        let pause = || tokio::time::sleep(Duration::from_secs(5));
-        while shutdown.run_until_cancelled(pause()).await.is_some() {
+        let interval = || tokio::time::sleep(Duration::from_secs(5));
+        while shutdown.run_until_cancelled(interval()).await.is_some() {
             upkeep.run_upkeep();
         }
     });
-    Ok(Metrics(handle))
+    Ok(Metrics { prometheus: handle, process })
 }

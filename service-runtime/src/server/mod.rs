@@ -4,6 +4,7 @@
 //! Both the document and the check of credentials are made from the routes and the role
 //! given here, so they agree.
 
+mod health;
 mod metrics;
 mod page;
 
@@ -46,7 +47,7 @@ impl Api {
     pub fn openapi(&self, mut routes: OpenApi) -> OpenApi {
         openapi::operations_mut(&mut routes).for_each(self.complete);
         openapi::require(self.role, &mut routes);
-        routes.merge(Health::default().public_routes().into_openapi());
+        routes.merge(health::routes().into_openapi());
         routes.merge(page::routes().into_openapi());
         openapi::complete(&mut routes, self.title, self.description, self.tags);
         routes
@@ -66,7 +67,7 @@ impl Api {
         let text = serde_json::to_vec(&self.openapi(document))?;
         let page = page::routes().with_state(page::Document(text.into()));
         Ok(AuthorizedRoutes::api(guard)
-            .open(health.public_routes().into())
+            .open(health::routes().with_state(shown(health, false)).into())
             .open(page.into())
             .requiring(self.role, routes))
     }
@@ -79,7 +80,7 @@ impl Operations {
     /// The OpenAPI document of `/health`, `/metrics` and these routes for administrators.
     pub fn openapi(&self, mut routes: OpenApi) -> OpenApi {
         openapi::require(Self::ROLE, &mut routes);
-        routes.merge(Health::default().public_routes().into_openapi());
+        routes.merge(health::routes().into_openapi());
         routes.merge(metrics::routes().into_openapi());
         openapi::complete(
             &mut routes,
@@ -99,8 +100,12 @@ impl Operations {
         routes: OpenApiRouter,
     ) -> AuthorizedRoutes {
         AuthorizedRoutes::operations(guard)
-            .open(health.routes().into())
+            .open(health::routes().with_state(shown(health, true)).into())
             .open(metrics::routes().with_state(metrics).into())
             .requiring(Self::ROLE, routes.into())
     }
+}
+
+fn shown(health: &Health, with_details: bool) -> health::Shown {
+    health::Shown { health: health.clone(), with_details }
 }

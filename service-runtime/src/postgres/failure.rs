@@ -11,29 +11,29 @@ use tracing::warn;
 /// Limits log lines to one per SQLSTATE, or kind of failure, and interval.
 static LOGGED: LogLimit = LogLimit::new();
 
-/// The last failure that others will meet as well.
-static LASTING: LazyLock<watch::Sender<&'static str>> = LazyLock::new(|| watch::Sender::new(""));
+/// The message of the last persistent failure.
+static PERSISTENT: LazyLock<watch::Sender<&'static str>> = LazyLock::new(|| watch::Sender::new(""));
 
 /// Kinds of failures, by their remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// There is no connection, or it broke; or the server starts or stops.
+    /// The connection failed, or the server is starting or stopping.
     Unreachable,
-    /// No connection of the pool was free in time: all are in use, or none can be made.
+    /// No connection of the pool was free in time: all are in use, or connecting fails.
     PoolExhausted,
-    /// The server has as many connections as it may.
+    /// The server has reached its limit of connections.
     NoConnection,
-    /// The role or its password is wrong, or it may not connect.
-    LoginRefused,
+    /// The role or its password is wrong, or the role may not connect.
+    LoginRejected,
     /// A table, a schema or the database does not exist.
     NotMigrated,
-    /// The role lacks a right.
-    NoRight,
+    /// The role lacks a privilege.
+    NoPrivilege,
     /// The server is a standby, or was made read-only.
     ReadOnly,
     /// The disk is full.
     NoSpace,
-    /// Memory, or a limit of the server's configuration.
+    /// The server is out of memory or at a configured limit.
     OutOfResources,
     /// The server cannot read or write a file.
     SystemError,
@@ -54,8 +54,8 @@ impl Failure {
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
-            // sqlx reports a protocol error if a peer accepts the connection and closes
-            // it, as a proxy does whose server is down.
+            // sqlx reports a protocol error if a peer accepts and closes the connection, as
+            // a proxy does whose server is down.
             | sqlx::Error::Protocol(_) => Self::Unreachable,
             sqlx::Error::Database(error) => {
                 error.code().map_or(Self::Other, |code| Self::of_sqlstate(&code))
@@ -67,7 +67,7 @@ impl Failure {
     /// See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
     fn of_sqlstate(code: &str) -> Self {
         match (code, code.get(..2).unwrap_or_default()) {
-            ("42501", _) => Self::NoRight,
+            ("42501", _) => Self::NoPrivilege,
             // Undefined table, schema, database.
             ("42P01" | "3F000" | "3D000", _) => Self::NotMigrated,
             ("25006", _) => Self::ReadOnly,
@@ -78,7 +78,7 @@ impl Failure {
             // Lock not available, deadlock detected, serialization failure.
             ("55P03" | "40P01" | "40001", _) => Self::Contention,
             (_, "08" | "57") => Self::Unreachable,
-            (_, "28") => Self::LoginRefused,
+            (_, "28") => Self::LoginRejected,
             (_, "53") => Self::OutOfResources,
             (_, "58") => Self::SystemError,
             _ => Self::Other,
@@ -91,62 +91,62 @@ impl Failure {
             Self::Unreachable => "The database cannot be reached.",
             Self::PoolExhausted => "No connection to the database was free within 3 s.",
             Self::NoConnection => "The database has no free connection.",
-            Self::LoginRefused => "The database refuses the login of the service.",
+            Self::LoginRejected => "The database rejects the login of the service.",
             Self::NotMigrated => "The database is not migrated.",
-            Self::NoRight => "The database role lacks a right.",
+            Self::NoPrivilege => "The database role lacks a privilege.",
             Self::ReadOnly => "The database is read-only.",
             Self::NoSpace => "The database has no space left.",
             Self::OutOfResources => "The database is out of memory or at a configured limit.",
             Self::SystemError => "The database cannot read or write its files.",
             Self::Cancelled => "The database cancelled the statement (statement timeout).",
-            Self::Contention => "Another transaction holds what the request needs.",
-            Self::Other => "The database refuses the statement.",
+            Self::Contention => "Another transaction holds a lock that the request needs.",
+            Self::Other => "The database rejects the statement.",
         }
     }
 
     /// Whether the cause is the database and not the request.
-    pub const fn is_absence(self) -> bool {
+    pub const fn is_unavailable(self) -> bool {
         !matches!(self, Self::Contention | Self::Other)
     }
 
-    /// Whether other requests fail as well until the database is repaired, although it
-    /// can be reached.
-    const fn lasts(self) -> bool {
-        self.is_absence() && !matches!(self, Self::Unreachable | Self::Cancelled)
+    /// Whether other requests fail as well until the database is repaired, although it is
+    /// reachable.
+    const fn is_persistent(self) -> bool {
+        self.is_unavailable() && !matches!(self, Self::Unreachable | Self::Cancelled)
     }
 }
 
-/// Logs a failure that is not the client's, at most once per SQLSTATE in [10
-/// s](crate::log_limit::INTERVAL). If other requests will fail as well, a part of health
-/// goes down until a [probe](crate::recovery) succeeds. Returns the kind.
+/// [Logs](log) a failure. If other requests will fail as well, a dependency in `/health`
+/// goes down until a [probe](super::recovery) succeeds. Returns the kind.
 pub fn report(error: &sqlx::Error) -> Failure {
     let failure = log(error);
-    if failure.lasts() {
-        LASTING.send_replace(failure.message());
+    if failure.is_persistent() {
+        PERSISTENT.send_replace(failure.message());
     }
     failure
 }
 
-/// Messages of reported failures that others will meet as well.
-pub(crate) fn lasting() -> watch::Receiver<&'static str> {
-    LASTING.subscribe()
+/// Messages of reported failures that affect other requests as well.
+pub(super) fn persistent_failures() -> watch::Receiver<&'static str> {
+    PERSISTENT.subscribe()
 }
 
-/// Logs a failure only.
+/// Logs a failure that the client did not cause, at most once per SQLSTATE in [10
+/// s](crate::log_limit::INTERVAL). Returns the kind.
 pub fn log(error: &sqlx::Error) -> Failure {
     let failure = Failure::of(error);
     let sqlstate = sqlstate(error).unwrap_or_default();
     let key = if sqlstate.is_empty() { format!("{failure:?}") } else { sqlstate.clone() };
     if let Some(suppressed) = LOGGED.admit(&key) {
-        warn!(sqlstate, suppressed, "{} {}", failure.message(), for_log(error));
+        warn!(sqlstate, suppressed, "{} {}", failure.message(), log_text(error));
     }
     failure
 }
 
 /// Whether the cause is a temporary failure of the database, and neither the request nor
 /// a bug.
-pub fn is_absence(error: &sqlx::Error) -> bool {
-    Failure::of(error).is_absence()
+pub fn is_unavailable(error: &sqlx::Error) -> bool {
+    Failure::of(error).is_unavailable()
 }
 
 /// Whether a statement timed out or was cancelled. It had no effect: PostgreSQL does not
@@ -188,30 +188,30 @@ pub fn may_have_committed(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The error for a database that does not answer within `deadline`.
-pub fn no_answer(deadline: Duration) -> sqlx::Error {
-    let message = format!("no answer within {} s", deadline.as_secs());
+/// The error for a database that does not respond within `deadline`.
+pub fn timeout_error(deadline: Duration) -> sqlx::Error {
+    let message = format!("no response within {} s", deadline.as_secs());
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message))
 }
 
-/// Whether an error is one of [`no_answer`].
-pub fn is_no_answer(error: &sqlx::Error) -> bool {
+/// Whether an error comes from [`timeout_error`].
+pub fn is_timeout(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut)
 }
 
-/// An error for the log. Messages about refused data may quote personal data, so they are
-/// reduced to code and constraint.
-pub fn for_log(error: &sqlx::Error) -> String {
+/// The text of an error for the log. Messages about rejected data may quote personal data,
+/// so only code and constraint are kept.
+pub fn log_text(error: &sqlx::Error) -> String {
     match error.as_database_error() {
         // 22 data exception, 23 integrity constraint violation.
-        Some(refused)
-            if refused.code().is_some_and(|code| matches!(code.get(..2), Some("22" | "23"))) =>
+        Some(error)
+            if error.code().is_some_and(|code| matches!(code.get(..2), Some("22" | "23"))) =>
         {
-            let code = refused.code().unwrap_or_default();
-            let constraint = refused.constraint().map(|name| format!(", constraint {name}"));
-            format!("the database refuses data: {code}{}", constraint.unwrap_or_default())
+            let code = error.code().unwrap_or_default();
+            let constraint = error.constraint().map(|name| format!(", constraint {name}"));
+            format!("the database rejects data: {code}{}", constraint.unwrap_or_default())
         }
-        Some(refused) => refused.message().to_owned(),
+        Some(error) => error.message().to_owned(),
         None => error.to_string(),
     }
 }
@@ -226,14 +226,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_is_told_from_the_others() {
+    fn every_sqlstate_maps_to_its_kind() {
         for (code, failure) in [
             ("08006", Failure::Unreachable),
             ("57P01", Failure::Unreachable),
             ("57P03", Failure::Unreachable),
-            ("28P01", Failure::LoginRefused),
+            ("28P01", Failure::LoginRejected),
             ("42P01", Failure::NotMigrated),
-            ("42501", Failure::NoRight),
+            ("42501", Failure::NoPrivilege),
             ("25006", Failure::ReadOnly),
             ("53100", Failure::NoSpace),
             ("53200", Failure::OutOfResources),
@@ -248,12 +248,12 @@ mod tests {
             assert_eq!(Failure::of_sqlstate(code), failure, "{code}");
         }
         assert_eq!(Failure::of(&sqlx::Error::PoolTimedOut), Failure::PoolExhausted);
-        assert_eq!(Failure::of(&no_answer(Duration::from_secs(5))), Failure::Unreachable);
+        assert_eq!(Failure::of(&timeout_error(Duration::from_secs(5))), Failure::Unreachable);
     }
 
     #[test]
-    fn without_a_response_nobody_knows() {
-        assert!(may_have_committed(&no_answer(Duration::from_secs(5))));
+    fn without_a_response_the_outcome_is_unknown() {
+        assert!(may_have_committed(&timeout_error(Duration::from_secs(5))));
         assert!(may_have_committed(&sqlx::Error::WorkerCrashed));
         assert!(!may_have_committed(&sqlx::Error::Encode("no".into())));
     }
