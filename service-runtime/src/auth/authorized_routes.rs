@@ -84,8 +84,9 @@ impl AuthorizedRoutes {
     #[must_use]
     pub fn requiring(self, role: Role, routes: Router) -> Self {
         let authorization = self.authorization(Some(role));
-        // Every layer costs a copy of the inner service per request.
-        let routes = if authorization.is_idle() {
+        // Every layer costs a copy of the inner service per request. axum refuses a layer
+        // for no routes.
+        let routes = if authorization.is_idle() || !routes.has_routes() {
             routes
         } else {
             routes.route_layer(middleware::from_fn_with_state(authorization, authorize))
