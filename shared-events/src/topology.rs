@@ -28,6 +28,7 @@ pub const PUBLISHER: &str = "command-service";
     ToSchema,
     VariantArray,
 )]
+#[schema(examples("order-events"))]
 pub enum Topic {
     /// Events about products.
     #[serde(rename = "product-events")]

@@ -45,7 +45,6 @@ pub struct ReplayRange {
     #[schema(examples("2026-02-01T00:00:00Z"))]
     pub to: Option<DateTime<Utc>>,
     /// Only events of this topic.
-    #[schema(examples("order-events"))]
     pub topic: Option<Topic>,
 }
 
@@ -55,7 +54,6 @@ pub struct ReplayRange {
 pub struct Progress {
     #[serde(flatten)]
     pub range: ReplayRange,
-    #[schema(examples("running"))]
     pub state: State,
     /// Number of events that the broker has confirmed.
     #[schema(examples(1000))]
@@ -69,7 +67,7 @@ pub struct Progress {
 /// State of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-#[schema(as = ReplayState)]
+#[schema(as = ReplayState, examples("running"))]
 pub enum State {
     Running,
     Done,
