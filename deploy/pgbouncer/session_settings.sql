@@ -19,7 +19,7 @@ BEGIN
             ('query_service', 'lock_timeout', '5s'),
             ('query_service', 'statement_timeout', '10s'),
             ('query_service', 'default_transaction_read_only', 'on'),
-            -- Plans by key: see KEY_BY_KEY in the service runtime.
+            -- Plans by key: see INDEX_SCANS_ONLY in the service runtime.
             ('command_service', 'plan_cache_mode', 'force_generic_plan'),
             ('command_service', 'enable_seqscan', 'off'),
             ('command_service', 'enable_indexonlyscan', 'off'),

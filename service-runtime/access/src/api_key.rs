@@ -1,60 +1,58 @@
 //! API keys: `shop_<id>_<secret>`.
 
-use crate::hex;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq;
 
-/// What every key begins with, so that scanners for secrets find one that was
-/// published by mistake: `shop_[0-9a-f]{16}_[0-9a-f]{64}`.
+/// The prefix of every key, so that secret scanners find a published one:
+/// `shop_[0-9a-f]{16}_[0-9a-f]{64}`.
 pub const PREFIX: &str = "shop_";
 
 const ID_BYTES: usize = 8;
 const SECRET_BYTES: usize = 32;
 
-/// A key as its owner has it. Its secret is shown by [`ApiKey::reveal`] alone.
+/// An API key with its secret. Only [`ApiKey::reveal`] shows the secret.
 #[derive(Clone)]
 pub struct ApiKey {
     text: String,
 }
 
-/// What is kept of a key: SHA-256 of its text.
+/// The SHA-256 of a key, which is stored in place of the key.
 ///
-/// The slow, salted hashes for passwords are for texts that people choose, which can
-/// be guessed. A secret of 256 random bits cannot be, by however fast a hash, and no
-/// two keys have the same; so a request pays for one SHA-256.
+/// Slow, salted hashes protect passwords, which can be guessed. A secret of 256 random bits
+/// cannot be guessed, so a fast hash without a salt is sufficient.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyHash([u8; 32]);
 
 impl ApiKey {
-    /// A new key, of the system's randomness.
+    /// Generates a key from the system's random source.
     ///
     /// # Errors
-    /// If the system has none to give.
+    /// If the random source fails.
     pub fn generate() -> Result<Self, getrandom::Error> {
         let (mut id, mut secret) = ([0; ID_BYTES], [0; SECRET_BYTES]);
         getrandom::fill(&mut id)?;
         getrandom::fill(&mut secret)?;
-        Ok(Self { text: format!("{PREFIX}{}_{}", hex::encode(&id), hex::encode(&secret)) })
+        Ok(Self { text: format!("{PREFIX}{}_{}", hex::encode(id), hex::encode(secret)) })
     }
 
-    /// The id in the text of a key, if it is one by its form.
+    /// The id in a well-formed key.
     pub fn id_of(text: &str) -> Option<&str> {
         let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
-        (is_id(id) && secret.len() == 2 * SECRET_BYTES && hex::is_hex(secret)).then_some(id)
+        (is_id(id) && secret.len() == 2 * SECRET_BYTES && is_hex(secret)).then_some(id)
     }
 
-    /// By which it is listed and revoked. No secret.
+    /// The public id, by which the key is listed and revoked.
     pub fn id(&self) -> &str {
         Self::id_of(&self.text).unwrap_or_default()
     }
 
-    /// The whole key.
+    /// The key with its secret.
     pub fn reveal(&self) -> &str {
         &self.text
     }
 
-    /// What is kept of it.
+    /// Its hash.
     pub fn hash(&self) -> KeyHash {
         KeyHash::of(&self.text)
     }
@@ -67,34 +65,41 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// Whether a text is the id of a key.
+/// Whether a text is a well-formed id of a key.
 pub fn is_id(text: &str) -> bool {
-    text.len() == 2 * ID_BYTES && hex::is_hex(text)
+    text.len() == 2 * ID_BYTES && is_hex(text)
+}
+
+/// Whether a text is lower-case hexadecimal.
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl KeyHash {
-    /// The hash of nobody's key, to compare with where there is none: so a key that is
-    /// not known takes as long as one that is.
+    /// The hash of no key. Comparing an unknown key with it takes as long as comparing a
+    /// known one.
     pub const NOBODYS: Self = Self([0; 32]);
 
-    /// Of the text of a key.
+    /// The hash of a key.
     pub fn of(key: &str) -> Self {
         Self(Sha256::digest(key).into())
     }
 
-    /// Whether it is of that key. Takes the same time wherever they differ.
+    /// Whether it is the hash of this key, compared in constant time.
     pub fn is_of(&self, key: &str) -> bool {
         self.0.ct_eq(&Self::of(key).0).into()
     }
 
-    /// As it is kept.
+    /// The stored form.
     pub fn to_hex(self) -> String {
-        hex::encode(&self.0)
+        hex::encode(self.0)
     }
 
-    /// From what was kept.
+    /// Parses the stored form.
     pub fn from_hex(text: &str) -> Option<Self> {
-        hex::decode(text).map(Self)
+        let mut hash = [0; 32];
+        hex::decode_to_slice(text, &mut hash).ok().filter(|()| is_hex(text))?;
+        Some(Self(hash))
     }
 }
 
@@ -109,19 +114,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_recognised_by_its_hash_and_no_other_is() {
+    fn a_hash_matches_its_own_key_only() {
         let (key, other) = (ApiKey::generate().unwrap(), ApiKey::generate().unwrap());
         assert_ne!(key.reveal(), other.reveal());
         assert!(key.hash().is_of(key.reveal()));
         assert!(!key.hash().is_of(other.reveal()));
-        // The id belongs to what is hashed: a secret is of no use with another id.
+        // The hash covers the id, so a secret does not work with another id.
         assert!(!key.hash().is_of(&key.reveal().replace(key.id(), other.id())));
         assert!(!KeyHash::NOBODYS.is_of(key.reveal()));
-        assert_eq!(KeyHash::from_hex(&key.hash().to_hex()), Some(key.hash()));
+        let stored = key.hash().to_hex();
+        assert_eq!(KeyHash::from_hex(&stored), Some(key.hash()));
+        for bad in [
+            "",
+            &stored[1..],
+            &stored.to_uppercase(),
+            &stored.replacen(char::is_alphanumeric, "+", 1),
+        ] {
+            assert_eq!(KeyHash::from_hex(bad), None, "{bad}");
+        }
     }
 
     #[test]
-    fn a_key_has_its_form_and_does_not_show_its_secret() {
+    fn a_generated_key_is_well_formed_and_debug_hides_its_secret() {
         let key = ApiKey::generate().unwrap();
         assert_eq!(ApiKey::id_of(key.reveal()), Some(key.id()));
         assert!(is_id(key.id()));

@@ -1,10 +1,8 @@
-//! Who may do what: roles, and API keys as they are made, kept and recognised.
+//! Roles, and API keys and their file.
 //!
-//! Shared by the services, which check keys, and by the operator's client, which
-//! makes and revokes them. Both mean the same file; nothing else connects them.
+//! The services check keys; the operator's tool creates and revokes them.
 
 mod api_key;
-mod hex;
 mod key_file;
 mod role;
 

@@ -1,68 +1,64 @@
 //! Roles.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
+use strum::{Display, EnumCount, EnumString, IntoStaticStr};
 
-/// What a caller may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// A role of a caller.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    EnumCount,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = UnknownRole, parse_err_fn = unknown_role)]
 pub enum Role {
-    /// Read views.
+    /// May send queries.
     Reader,
-    /// Give commands. It does not imply reading.
+    /// May send commands, but not queries.
     Writer,
-    /// Operate the services, and all that the others may.
+    /// May operate the services, send commands and send queries.
     Admin,
 }
 
-/// A text that names no role.
+/// The error for a name that is not a role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there are the roles reader, writer and admin")]
+#[error("the roles are reader, writer and admin")]
 pub struct UnknownRole;
 
-/// Some roles.
+/// A set of roles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Roles(u8);
 
 impl Role {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Reader, Self::Writer, Self::Admin];
+    /// All roles.
+    pub const ALL: [Self; Self::COUNT] = [Self::Reader, Self::Writer, Self::Admin];
 
-    /// As it is written everywhere.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Reader => "reader",
-            Self::Writer => "writer",
-            Self::Admin => "admin",
-        }
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     const fn bit(self) -> u8 {
-        match self {
-            Self::Reader => 1,
-            Self::Writer => 2,
-            Self::Admin => 4,
-        }
+        1 << self as u8
     }
 }
 
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Role {
-    type Err = UnknownRole;
-
-    fn from_str(text: &str) -> Result<Self, UnknownRole> {
-        Self::ALL.into_iter().find(|role| role.name() == text).ok_or(UnknownRole)
-    }
+fn unknown_role(_: &str) -> UnknownRole {
+    UnknownRole
 }
 
 impl Roles {
-    /// Whether they let do what `role` does: an admin may do everything.
+    /// Whether they include `role`. An admin has every role.
     pub const fn allow(self, role: Role) -> bool {
         self.0 & (role.bit() | Role::Admin.bit()) != 0
     }
@@ -79,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_admin_may_do_everything_and_a_writer_does_not_read() {
+    fn an_admin_has_every_role_and_a_writer_is_no_reader() {
         let allowed = |given: &[Role]| {
             let roles: Roles = given.iter().copied().collect();
             Role::ALL.map(|role| roles.allow(role))
@@ -92,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_is_known_by_its_name() {
+    fn roles_are_parsed_by_their_names() {
         for role in Role::ALL {
             assert_eq!(role.name().parse(), Ok(role));
         }
