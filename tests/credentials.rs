@@ -53,7 +53,7 @@ async fn a_key_works_from_its_creation_until_its_revocation() {
     // An invalid or missing file is reported, and the keys of the last valid one still work.
     let text = fs::read_to_string(store.path()).unwrap();
     fs::write(store.path(), &text[..text.len() / 2]).unwrap();
-    wait_for_report(&shop.query, "down", "API_KEYS_FILE is bad").await;
+    wait_for_report(&shop.query, "down", "API_KEYS_FILE is invalid").await;
     wait_for_status(&url, &key, 200).await;
     fs::write(store.path(), text).unwrap();
     wait_for_report(&shop.query, "up", "").await;
@@ -109,7 +109,7 @@ async fn the_operators_tools_authenticate_with_a_key() {
     let replay = async |key| shop.command.admin(&format!("replay --all --api-key {key}")).await;
     assert_eq!(replay(&operators).await.code, Some(0));
     let refused = replay(&clients).await;
-    let is_explained = refused.stderr.contains("needs the role admin");
+    let is_explained = refused.stderr.contains("Requires role `admin`");
     assert!(refused.code != Some(0) && is_explained, "{}", refused.stderr);
     let listed = shop.consumer.admin(&format!("dead-letters list --api-key {operators}")).await;
     assert_eq!(listed.code, Some(0), "{}", listed.stderr);

@@ -60,7 +60,7 @@ async fn every_kind_of_invalid_event_becomes_a_dead_letter_with_advice() {
             "send it again",
         ),
         (invalid(5, "2026-01", "2226-01"), "5 minutes ahead", "clock"),
-        (invalid(6, "\"orderId\":9", &padding), "bytes are more than", "send it again"),
+        (invalid(6, "\"orderId\":9", &padding), "bytes exceed the limit", "send it again"),
         (br#"{"eventType":"OrderCreated"}"#.to_vec(), "eventId: is required", "send it again"),
     ];
     let bodies: Vec<Vec<u8>> = cases.iter().map(|(body, _, _)| body.clone()).collect();

@@ -37,7 +37,7 @@ async fn an_event_without_deduplication_record_is_never_applied_twice() {
     let third = shop.databases.query_read("SELECT max(id) FROM dead_letters").await;
     let run = async |command: &str| shop.consumer.admin(&format!("dead-letters {command}")).await;
     let refused = run(&format!("redrive {third}")).await;
-    let is_explained = refused.stdout.contains("redrive it anyway");
+    let is_explained = refused.stdout.contains("redrive it with --anyway");
     assert!(refused.code == Some(1) && is_explained, "{refused:?}");
     shop.databases.wait_for_read(ORDERS, 3).await;
     let applied = run(&format!("redrive {third} --anyway")).await;

@@ -34,7 +34,7 @@ async fn an_order_with_2000_lines_is_in_all_views_and_one_with_2001_is_refused()
     assert_eq!(placed.body["total"].as_f64(), Some(200.0));
     let refused = shop.post("/api/orders", &large(1, &products, LINES + 1)).await;
     refused.assert_refused(400, "Invalid order data");
-    assert!(refused.text.contains("must be a list of 1 to 2000 lines"), "{}", refused.text);
+    assert!(refused.text.contains("must be a list of 1 to 2000 objects"), "{}", refused.text);
 
     shop.caught_up().await;
     let id = placed.integer("orderId");

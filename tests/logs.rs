@@ -183,7 +183,7 @@ async fn json_lines_are_flat_objects_with_request_and_trace_ids() {
     let is_batch = |line: &&Value| line["message"] == "applied a batch";
     let batch = lines.iter().filter(is_batch).find(|line| line["topic"] == "user-events").unwrap();
     assert!(batch["messages"].is_u64() && batch["duration_ms"].is_number(), "{batch}");
-    assert!(lines.iter().any(|line| line["letter"].is_i64()), "no dead letter is logged");
+    assert!(lines.iter().any(|line| line["dead_letter"].is_i64()), "no dead letter is logged");
     shop.stop().await;
 }
 

@@ -15,7 +15,7 @@ mod without_servers {
         let secret = "x".repeat(32);
         let cases: [(&str, &[(&str, &str)]); 6] = [
             ("not a file of API keys", &[("API_KEYS_FILE", &store.setting())]),
-            ("JWT_SECRET must have at least 32 bytes", &[("JWT_SECRET", "x")]),
+            ("JWT_SECRET must be random and have at least 32 bytes", &[("JWT_SECRET", "x")]),
             ("cannot read JWT_SECRET_FILE", &[("JWT_SECRET_FILE", &absent)]),
             ("JWT_JWKS_FILE", &[("JWT_JWKS_FILE", &absent)]),
             (

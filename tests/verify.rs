@@ -94,7 +94,7 @@ async fn change_first_row(shop: &Shop, view: &View) {
         let value = match &*data_type {
             "bigint" | "numeric" => format!("coalesce({column}, 0) + 1"),
             "text" => format!("coalesce({column}, '') || 'x'"),
-            "timestamp with time zone" => format!("{column} + interval '1 day'"),
+            "timestamp with time zone" => format!("coalesce({column}, now()) + interval '1 day'"),
             "boolean" => format!("NOT {column}"),
             "jsonb" => "'[]'".to_owned(),
             "uuid" => "gen_random_uuid()".to_owned(),

@@ -45,7 +45,8 @@ pub trait QueryParameters: Sized {
 /// Defines a struct of query parameters. Each has a [`Format`]; a parameter of
 /// `Option<Format>` may be absent. After `=` may stand an example.
 ///
-/// - `validate function;` adds a check of the parameters against each other.
+/// - `validate function(one, other);` adds a check of parameters against each other, which
+///   runs if these are valid by themselves. Their values are `Copy`.
 /// - `alias "other_name" => "name";` accepts another name.
 #[macro_export]
 macro_rules! parameters {
@@ -58,7 +59,7 @@ macro_rules! parameters {
             ),+ $(,)?
         }
         $(alias $alias:literal => $original:literal;)?
-        $(validate $validate:path;)?
+        $(validate $validate:ident($($checked:ident),+);)?
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,9 +76,10 @@ macro_rules! parameters {
             fn read(parameters: &mut $crate::parameters::Parameters) -> Option<Self> {
                 $(parameters.alias($alias, $original);)?
                 $(let $field = parameters.read::<$format>(stringify!($field));)+
-                let read = Self { $($field: $field?),+ };
-                $($validate(&read, parameters);)?
-                Some(read)
+                $(if let ($(Some($checked),)+) = ($($checked,)+) {
+                    $validate($($checked,)+ parameters);
+                })?
+                Some(Self { $($field: $field?),+ })
             }
         }
 

@@ -63,7 +63,7 @@ pub fn every_kind(topic: &str) -> Vec<Poison> {
     poison.push(Poison { kind: "Latin-1 routing key", reason: "not JSON", message });
     let mut message = to_queue(vec![0; 2]);
     message.body.resize(5_000_000, 0);
-    poison.push(Poison { kind: "large body", reason: "5000000 bytes are more than", message });
+    poison.push(Poison { kind: "large body", reason: "5000000 bytes exceed the limit", message });
     poison
 }
 

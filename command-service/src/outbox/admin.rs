@@ -4,6 +4,7 @@ use super::replay::{Progress, ReplayRange, Replays};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
 use service_runtime::format::{Message, string_schema};
 use service_runtime::openapi::Time;
 use service_runtime::parameters::{Parameters, StrictQuery};
@@ -49,7 +50,7 @@ parameters! {
         /// Only events of this topic.
         topic: Option<TopicName>,
     }
-    validate check_order;
+    validate check_order(from, to);
 }
 
 format_of! {
@@ -58,8 +59,12 @@ format_of! {
         schema = string_schema("order-events").enum_values(Some(Topic::ALL.map(Topic::name)));
 }
 
-fn check_order(replay: &ReplayParameters, parameters: &mut Parameters) {
-    if let (Some(from), Some(to)) = (replay.from, replay.to)
+fn check_order(
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
+    parameters: &mut Parameters,
+) {
+    if let (Some(from), Some(to)) = (from, to)
         && to <= from
     {
         parameters.error("to", "must be after from");

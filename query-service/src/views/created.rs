@@ -1,5 +1,6 @@
 //! The filter of lists by creation time.
 
+use chrono::{DateTime, Utc};
 use service_runtime::openapi::Time;
 use service_runtime::parameters;
 use service_runtime::parameters::Parameters;
@@ -12,11 +13,15 @@ parameters! {
         /// Only elements created before this time, which is not before `createdFrom`.
         pub created_to: Option<Time> = "2026-12-01",
     }
-    validate check_order;
+    validate check_order(created_from, created_to);
 }
 
-fn check_order(created: &Created, parameters: &mut Parameters) {
-    if let (Some(from), Some(to)) = (created.created_from, created.created_to)
+fn check_order(
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
+    parameters: &mut Parameters,
+) {
+    if let (Some(from), Some(to)) = (from, to)
         && to < from
     {
         parameters.error("createdTo", "must not be before createdFrom");

@@ -63,7 +63,7 @@ parameters! {
         /// The `X-Next-Cursor` of the previous page.
         cursor: Option<Cursor>,
     }
-    validate check_span;
+    validate check_span(start, end);
 }
 
 format_of! {
@@ -78,8 +78,12 @@ format_of! {
             .pattern(Some(r"^(-[0-9]{1,10}|[0-9]{1,11})\.[0-9]{1,18}$"));
 }
 
-fn check_span(wanted: &WindowParameters, parameters: &mut Parameters) {
-    let (start, end) = wanted.span(Utc::now());
+fn check_span(
+    start: Option<DateTime<Utc>>,
+    end: Option<DateTime<Utc>>,
+    parameters: &mut Parameters,
+) {
+    let (start, end) = span(start, end, Utc::now());
     if end < start {
         parameters.error("end", "must not be before start");
     } else if end - start > MAX_SPAN {
@@ -87,14 +91,14 @@ fn check_span(wanted: &WindowParameters, parameters: &mut Parameters) {
     }
 }
 
-impl WindowParameters {
-    /// Start and end, with defaults.
-    fn span(&self, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
-        let end = self
-            .end
-            .unwrap_or_else(|| self.start.map_or(now, |start| now.clamp(start, start + MAX_SPAN)));
-        (self.start.unwrap_or(end - DEFAULT_SPAN), end)
-    }
+/// Start and end, with defaults.
+fn span(
+    start: Option<DateTime<Utc>>,
+    end: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> (DateTime<Utc>, DateTime<Utc>) {
+    let end = end.unwrap_or_else(|| start.map_or(now, |start| now.clamp(start, start + MAX_SPAN)));
+    (start.unwrap_or(end - DEFAULT_SPAN), end)
 }
 
 struct Row {
@@ -128,7 +132,7 @@ pub async fn list(
     State(pool): State<PgPool>,
     Query(wanted): Query<WindowParameters>,
 ) -> Result<Response, Problem> {
-    let (start, end) = wanted.span(Utc::now());
+    let (start, end) = span(wanted.start, wanted.end, Utc::now());
     let first = Position { hour: start - TimeDelta::hours(1), product_id: 0 };
     let after = wanted.cursor.unwrap_or(first);
     // Two statements with two plans: the windows of one product are found by product, all
@@ -237,7 +241,7 @@ mod tests {
         let read = |query: &str| {
             let parameters = Parameters::of(&format!("/?{query}").parse().unwrap()).unwrap();
             parameters.parse::<WindowParameters>().map(|wanted| {
-                let (start, end) = wanted.span(now);
+                let (start, end) = span(wanted.start, wanted.end, now);
                 [start, end].map(|time| time.format("%d %H:%M:%S").to_string())
             })
         };
@@ -251,5 +255,9 @@ mod tests {
         assert!(read("start=2026-11-10&end=2026-11-09").is_err());
         assert!(read("start=2026-10-01&end=2026-11-09").is_err());
         assert!(read("start=yesterday").is_err());
+        let problem = read("start=2026-11-10&end=2026-11-09&productId=tea").unwrap_err();
+        let problem = serde_json::to_value(problem).unwrap();
+        assert_eq!(problem["errors"][0]["field"], "productId");
+        assert_eq!(problem["errors"][1]["field"], "end");
     }
 }

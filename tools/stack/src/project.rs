@@ -20,7 +20,10 @@ impl Project {
         // Set by `cargo run`. The other one is for a binary that is run directly.
         let package = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let root = package.ancestors().nth(2).unwrap_or(Path::new("/"));
+        let root = package
+            .ancestors()
+            .find(|folder| folder.join("Cargo.lock").exists())
+            .unwrap_or(Path::new("/"));
         let root = root
             .canonicalize()
             .with_context(|| format!("the project folder {} does not exist", root.display()))?;
