@@ -14,7 +14,7 @@ use trace_context::TraceParent;
 #[derive(Clone, Debug)]
 pub struct External {
     /// The event. Lines of an `OrderCreated` may lack name and category, which are empty
-    /// then; see [`OrderLine::lacks_product`].
+    /// then; see [`OrderLine::lacks_product`](crate::OrderLine::lacks_product).
     pub event: Event,
     /// Whether the timestamp is that of the message, because the body has none.
     has_message_time: bool,

@@ -91,7 +91,7 @@ pub struct OrderHeader {
 pub struct OrderCreated {
     /// Order id.
     pub order_id: i64,
-    /// The header. [`Self::read`] reads it separately: serde reads numbers of flattened
+    /// The header. `Self::read` reads it separately: serde reads numbers of flattened
     /// structs through binary floats.
     #[serde(flatten, skip_deserializing)]
     pub header: OrderHeader,
@@ -111,7 +111,7 @@ pub struct OrderCreated {
 pub struct OrderStatusUpdated {
     /// Order id.
     pub order_id: i64,
-    /// The header. [`Self::read`] reads it separately: serde reads numbers of flattened
+    /// The header. `Self::read` reads it separately: serde reads numbers of flattened
     /// structs through binary floats.
     #[serde(flatten, skip_deserializing)]
     pub header: OrderHeader,
