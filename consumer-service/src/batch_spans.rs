@@ -10,7 +10,6 @@ use trace_context::TraceParent;
 #[derive(Debug)]
 pub struct BatchSpans {
     batch: Span,
-    /// End with the batch.
     _events: Vec<Span>,
     trace: Option<TraceParent>,
     failed_attempts: i64,

@@ -7,7 +7,7 @@
 //! held until it is back; after an outage of the broker, they are delivered again and
 //! recognised by their ids.
 //!
-//! AgeLimit is bounded in bytes: deliveries of a connection by its [`Limits`], decoded
+//! Memory is bounded in bytes: deliveries of a connection by its [`Limits`], decoded
 //! bodies by [`MAX_DECODED`]. If the broker sends more than a connection may hold, the
 //! topic is consumed again with a lower prefetch count.
 

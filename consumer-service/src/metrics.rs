@@ -59,7 +59,7 @@ pub enum Cause {
     Expired,
 }
 
-/// By why.
+/// By reason.
 pub static DEAD_LETTERS_STORED: Metric<Counter, Cause> = Metric::by(
     "shop_events_parked_total",
     "Messages that became dead letters: unreadable (also external events that contradict known \

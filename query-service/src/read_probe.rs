@@ -1,4 +1,4 @@
-//! Checks whether queries can be answered, after one failed for a reason that affects others.
+//! Checks the database after a query failed for a reason that may affect other queries.
 
 use shared_events::views::views;
 use sqlx::{AssertSqlSafe, PgPool};

@@ -14,7 +14,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 /// The result of a redrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// There is no such dead stored.
+    /// There is no dead letter with this id.
     NotFound,
     /// Its event is applied, and the dead letter is deleted.
     Applied,
@@ -25,7 +25,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The label of the metric; none if there was nothing to apply.
+    /// The label of the metric; none if the dead letter does not exist.
     const fn counted(&self) -> Option<Redrive> {
         match self {
             Self::NotFound => None,

@@ -159,7 +159,7 @@ async fn an_own_event_is_applied_although_an_external_event_used_its_id(pool: Pg
     apply_all(&pool, &[external(PRODUCT, &[]), external(ORDER, &[("e-1", &id)])]).await;
     apply_all(&pool, &[ours(event.clone()), ours(event)]).await;
     assert_eq!((orders_of(&pool, 9).await, orders_of(&pool, 7).await), (1, 1));
-    // In one batch our own event is applied, whatever its position.
+    // In one batch our own event is applied at any position.
     let event = own_order(6);
     let id = event.envelope.event_id.to_string();
     let taken = external(ORDER, &[("e-1", &id), ("900", "906")]);

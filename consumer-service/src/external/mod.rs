@@ -114,7 +114,7 @@ impl UsedIds {
                 used.dead_letters.insert(row.event_id, digest);
             }
         }
-        // If this batch has our own and an external copy, our own is applied, whatever its
+        // If this batch has our own and an external copy, our own is applied at any
         // position.
         for event in batch.iter().filter(|message| message.ours).filter_map(DecodedMessage::event) {
             if ids.contains(&event.envelope.event_id) {

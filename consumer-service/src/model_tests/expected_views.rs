@@ -28,7 +28,7 @@ fn compare<T: PartialEq + Debug>(view: &str, shown: &T, expected: &T) -> Result<
     }
 }
 
-/// The model does not know when stock moved.
+/// The model does not record when stock moved.
 fn measures(view: &SalesView) -> impl Iterator<Item = &(Measure, &'static str)> {
     view.measures.iter().filter(|(measure, _)| *measure != Measure::StockMovedAt)
 }

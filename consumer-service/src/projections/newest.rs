@@ -1,4 +1,4 @@
-//! Keeps the newest of several values, in whatever order they arrive.
+//! Keeps the newest of several values, independent of the order in which they arrive.
 
 use shared_events::Event;
 use uuid::Uuid;

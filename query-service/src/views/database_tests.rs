@@ -384,6 +384,6 @@ async fn an_event_that_was_applied_is_shown_and_one_that_was_not_is_not(pool: Pg
     assert!(status == 504 && why.contains("dead letter"), "{why}");
     let (status, why) = strict("0190a000-0000-7000-8000-000000000003").await;
     assert!(status == 504 && why.contains("after 10 ms"), "{why}");
-    // Older than what is remembered.
+    // Older than the deduplication records.
     assert_eq!(strict("0170a000-0000-7000-8000-000000000000").await.0, 200);
 }

@@ -7,7 +7,7 @@ use reqwest::{Client, Method};
 use serde_json::Value;
 use std::time::Duration;
 
-/// The most time to wait for a response.
+/// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A service's operations port.
@@ -41,7 +41,7 @@ impl Operations {
         Ok(Self { client, url: url.as_str().trim_end_matches('/').to_owned() })
     }
 
-    /// Sends a request and reads the response, whatever its status.
+    /// Sends a request and reads the response with any status.
     pub async fn request(
         &self,
         method: Method,

@@ -11,9 +11,9 @@ use tokio::net::TcpStream;
 
 /// Free space of the buffer before each read. An order of three lines takes about a
 /// kilobyte.
-const ROOM: usize = 4096;
+const READ_SIZE: usize = 4096;
 
-/// The most headers of a response.
+/// Maximum number of headers of a response.
 const HEADERS: usize = 64;
 
 /// A connection. It is opened by the first request, and again by the first one after a
@@ -74,7 +74,7 @@ impl Connection {
     /// A connection to a host and port, not yet opened.
     pub fn new(authority: impl Display) -> Self {
         let authority = authority.to_string();
-        Self { authority, stream: None, buffer: Vec::with_capacity(ROOM) }
+        Self { authority, stream: None, buffer: Vec::with_capacity(READ_SIZE) }
     }
 
     /// Opens the connection unless it is open.
@@ -157,7 +157,7 @@ impl Connection {
     }
 
     async fn read_more(&mut self, stream: &mut TcpStream) -> io::Result<()> {
-        self.buffer.reserve(ROOM);
+        self.buffer.reserve(READ_SIZE);
         match stream.read_buf(&mut self.buffer).await? {
             0 => Err(io::Error::other("the connection was closed")),
             _ => Ok(()),

@@ -1,4 +1,4 @@
-//! What the tools share. `stack` does not use it: it is compiled before anything else on a
+//! Code that the tools share. `stack` does not use it: it is compiled before anything else on a
 //! new machine and has few dependencies.
 
 mod http;

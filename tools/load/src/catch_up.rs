@@ -36,7 +36,7 @@ pub enum Waited {
 struct SyncStatus {
     is_caught_up: bool,
     lag_seconds: u64,
-    /// None while the query service cannot tell.
+    /// None while the query service cannot determine it.
     pending_events: Option<u64>,
     dead_letters: u64,
     events_applied: u64,

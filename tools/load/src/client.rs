@@ -101,7 +101,7 @@ impl<'a> Connection<'a> {
         self.send("GET", path, b"", Instant::now() + CONNECT_TIMEOUT).await
     }
 
-    /// Gets `path`, and fails at once if no server is there.
+    /// Gets `path`, and fails at once if the server refuses the connection.
     pub async fn get_once(&mut self, path: &str) -> Result<Response<'_>, Lost> {
         self.send("GET", path, b"", Instant::now()).await
     }

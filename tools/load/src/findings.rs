@@ -3,14 +3,14 @@
 use kit::grouped;
 use serde::Serialize;
 
-/// The most differences printed of each kind.
+/// Maximum number of differences printed of each kind.
 const PRINTED: usize = 10;
 
 /// The result of one comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Compared {
     Equal,
-    /// What differs.
+    /// The differences.
     Different(String),
     /// What differs, but may do so because of requests of unknown outcome.
     Explained(String),

@@ -6,7 +6,7 @@ use crate::words::{CATEGORIES, FIRST_NAMES, LAST_NAMES, QUALITIES, THINGS};
 use fastrand::Rng;
 use shared_events::Money;
 
-/// The most lines of an order.
+/// Maximum number of lines of an order.
 const MOST_LINES: u32 = 3;
 
 /// The highest quantity of a line.

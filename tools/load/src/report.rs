@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 const COLUMNS: [&str; 10] =
     ["requests", "accepted", "failed", "unknown", "per s", "p50", "p90", "p99", "p99.9", "max"];
 
-/// The most reasons printed of a phase.
+/// Maximum number of reasons printed of a phase.
 const MOST_REASONS: usize = 10;
 
 /// The most seconds between the time when the last request was due and its response.

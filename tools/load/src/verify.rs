@@ -303,7 +303,7 @@ async fn read<T: for<'de> Deserialize<'de>>(
     }
 }
 
-/// At most `most` places of `count`, evenly spread, the first among them.
+/// At most `most` of `count` indices, evenly spread, starting with the first.
 fn sample(count: usize, most: u32) -> Vec<usize> {
     let samples = count.min(most as usize);
     (0..samples).map(|number| number * count / samples).collect()

@@ -15,7 +15,7 @@ pub struct Project {
 }
 
 impl Project {
-    /// The workspace of this tool, whatever the current folder is.
+    /// The workspace of this tool, independent of the current folder.
     pub fn locate() -> Result<Self> {
         // Set by `cargo run`. The other one is for a binary that is run directly.
         let package = env::var_os("CARGO_MANIFEST_DIR")
