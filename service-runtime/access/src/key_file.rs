@@ -1,4 +1,4 @@
-//! The file of API keys: JSON, with hashes in place of secrets.
+//! The file of API keys: JSON with hashes instead of secrets.
 
 use crate::api_key::{ApiKey, KeyHash, is_id};
 use crate::role::{Role, Roles};
@@ -6,67 +6,67 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// Largest file that is read: some three thousand keys.
+/// Maximum size of a file, enough for about three thousand keys.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Longest name of a key, in characters.
+/// Maximum length of a key's name, in characters.
 const MAX_NAME_CHARS: usize = 100;
 
-/// All keys that there are and were.
+/// All keys, including expired and revoked ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyFile {
-    /// The oldest first.
+    /// Oldest first.
     pub keys: Vec<KeyRecord>,
 }
 
-/// A key as it is kept. Unknown members are refused: an `expires` that is misspelt
-/// would make a key that never does.
+/// A stored key. Unknown properties are refused, because a key with a misspelt `expires`
+/// would never expire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyRecord {
-    /// Names it, also in logs.
+    /// The public id, which also appears in logs.
     pub id: String,
-    /// What it is for.
+    /// The purpose of the key.
     pub name: String,
-    /// What its owner may do.
+    /// The roles of its owner.
     pub roles: Vec<Role>,
     /// Hexadecimal SHA-256 of the whole key.
     pub sha256: String,
-    /// When it was made.
+    /// When it was created.
     pub created: DateTime<Utc>,
-    /// From then on it is refused.
+    /// The key is refused from this time on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<DateTime<Utc>>,
-    /// When it was revoked; it is refused.
+    /// When it was revoked. A revoked key is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<DateTime<Utc>>,
 }
 
-/// Whether a key is accepted.
+/// The state of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It is.
+    /// The key is accepted.
     Valid,
-    /// It was, until then.
+    /// The expiry time has passed.
     Expired,
-    /// Somebody took it back.
+    /// The key was revoked.
     Revoked,
 }
 
-/// Why a file is none of keys, or a key cannot be in it.
+/// Why a file or a key is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    /// It has another shape.
+    /// The file is not valid JSON of a [`KeyFile`].
     #[error("not a file of API keys: {0}")]
     Shape(#[from] serde_json::Error),
-    /// A key in it is none.
-    #[error("key {id:?}: {wrong}")]
+    /// A key is invalid.
+    #[error("key {id:?}: {reason}")]
     Key {
-        /// Its id, as it stands there.
+        /// Its id in the file.
         id: String,
-        /// What is wrong with it.
-        wrong: &'static str,
+        /// Why the key is invalid.
+        reason: &'static str,
     },
 }
 
@@ -74,15 +74,15 @@ impl KeyFile {
     /// Reads the text of a file.
     ///
     /// # Errors
-    /// If it is not what this program writes, in any respect: of a file that was
-    /// spoilt nobody knows what it was to say.
+    /// If any part of the file is invalid. A damaged file is refused as a whole, because its
+    /// intended content is unknown.
     pub fn parse(text: &[u8]) -> Result<Self, KeyFileError> {
         let file: Self = serde_json::from_slice(text)?;
         let mut ids = HashSet::new();
         for key in &file.keys {
-            let wrong = key.wrong().or((!ids.insert(key.id.as_str())).then_some("is there twice"));
-            if let Some(wrong) = wrong {
-                return Err(KeyFileError::Key { id: key.id.clone(), wrong });
+            key.check()?;
+            if !ids.insert(key.id.as_str()) {
+                return Err(key.invalid("the id is a duplicate"));
             }
         }
         Ok(file)
@@ -91,17 +91,17 @@ impl KeyFile {
     /// The text of the file.
     ///
     /// # Errors
-    /// None in practice: it has a JSON form.
+    /// None in practice: every key file has a JSON form.
     pub fn to_text(&self) -> Result<String, KeyFileError> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 }
 
 impl KeyRecord {
-    /// What is to be kept of a new key.
+    /// The record of a new key.
     ///
     /// # Errors
-    /// If the name or the roles are none to keep.
+    /// If the name or the roles are invalid.
     pub fn new(
         key: &ApiKey,
         name: &str,
@@ -118,23 +118,21 @@ impl KeyRecord {
             expires,
             revoked: None,
         };
-        match record.wrong() {
-            None => Ok(record),
-            Some(wrong) => Err(KeyFileError::Key { id: record.id, wrong }),
-        }
+        record.check()?;
+        Ok(record)
     }
 
-    /// What its owner may do.
+    /// The roles of its owner, as a set.
     pub fn roles(&self) -> Roles {
         self.roles.iter().copied().collect()
     }
 
-    /// Its hash; none if it is spoilt, which [`KeyFile::parse`] rules out.
+    /// Its hash; none if it is malformed, which [`KeyFile::parse`] excludes.
     pub fn hash(&self) -> Option<KeyHash> {
         KeyHash::from_hex(&self.sha256)
     }
 
-    /// Whether it is accepted at that time.
+    /// Its state at a time.
     pub fn state(&self, now: DateTime<Utc>) -> State {
         if self.revoked.is_some() {
             State::Revoked
@@ -145,19 +143,23 @@ impl KeyRecord {
         }
     }
 
-    fn wrong(&self) -> Option<&'static str> {
+    fn invalid(&self, reason: &'static str) -> KeyFileError {
+        KeyFileError::Key { id: self.id.clone(), reason }
+    }
+
+    fn check(&self) -> Result<(), KeyFileError> {
         let is_name = (1..=MAX_NAME_CHARS).contains(&self.name.chars().count())
             && !self.name.chars().any(char::is_control);
         if !is_id(&self.id) {
-            Some("the id must be 16 digits of lower-case hexadecimal")
+            Err(self.invalid("the id must be 16 digits of lower-case hexadecimal"))
         } else if !is_name {
-            Some("the name must be 1 to 100 characters, without control characters")
+            Err(self.invalid("the name must be 1 to 100 characters, without control characters"))
         } else if self.roles.is_empty() {
-            Some("it must have a role")
+            Err(self.invalid("it must have a role"))
         } else if self.hash().is_none() {
-            Some("sha256 must be 64 digits of lower-case hexadecimal")
+            Err(self.invalid("sha256 must be 64 digits of lower-case hexadecimal"))
         } else {
-            None
+            Ok(())
         }
     }
 }
@@ -175,14 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_again() {
+    fn a_written_file_is_read_unchanged() {
         let file = KeyFile { keys: vec![record("till"), record("office")] };
         let text = file.to_text().unwrap();
         assert_eq!(KeyFile::parse(text.as_bytes()).unwrap(), file);
     }
 
     #[test]
-    fn a_file_that_is_wrong_anywhere_is_refused() {
+    fn an_invalid_file_is_refused() {
         let text = KeyFile { keys: vec![record("till")] }.to_text().unwrap();
         let id = KeyFile::parse(text.as_bytes()).unwrap().keys[0].id.clone();
         let twice = record("till");
