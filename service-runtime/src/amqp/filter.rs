@@ -64,11 +64,11 @@ pub struct Filter {
 enum Step {
     /// Collect the head of a frame.
     Head,
-    /// Collect a whole frame of so many bytes.
+    /// Collect a whole frame of this many bytes.
     Collect(usize),
-    /// Let so many bytes pass, then remove so many.
+    /// Pass the first number of bytes, then remove the second.
     Pass(usize, usize),
-    /// Remove so many bytes, then append the given ones.
+    /// Remove this many bytes, then append these.
     Skip(usize, &'static [u8]),
     /// Let everything pass: this is not AMQP.
     PassAll,
@@ -84,7 +84,7 @@ enum Delivery {
 
 impl Filter {
     /// A filter that adds each delivery to the inbox. `frame_max` is the largest frame that
-    /// this side asks for, in bytes; 0: no limit.
+    /// the client negotiates, in bytes; 0: no limit.
     pub const fn new(inbox: Arc<Inbox>, frame_max: usize) -> Self {
         let deliveries = BTreeMap::new();
         Self { inbox, frame: Vec::new(), step: Step::Head, deliveries, frame_max }
@@ -123,7 +123,7 @@ impl Filter {
         }
     }
 
-    /// Collects so many bytes of a frame; returns the rest of the input.
+    /// Collects this many bytes of a frame; returns the rest of the input.
     fn collect<'a>(&mut self, input: &'a [u8], bytes: usize, output: &mut Vec<u8>) -> &'a [u8] {
         let (taken, rest) = input.split_at((bytes - self.frame.len()).min(input.len()));
         self.frame.extend_from_slice(taken);
@@ -134,7 +134,7 @@ impl Filter {
         rest
     }
 
-    /// Decides by its head what to do with a frame.
+    /// Decides how to process a frame by its head.
     fn begin(&mut self, output: &mut Vec<u8>) -> Step {
         let (kind, channel) = (self.frame[0], channel(&self.frame));
         let size = u32_at(&self.frame, 3) as usize;

@@ -93,12 +93,12 @@ fn ordinary_frames_pass_untouched() {
         good("", Vec::new()).frames(2, 1),
     ];
     assert_eq!(fed(&mut filter(LIMITS), &stream.concat(), 5), stream.concat());
-    // An answer that is not AMQP, too.
+    // A response that is not AMQP also passes.
     assert_eq!(fed(&mut filter(LIMITS), b"HTTP/1.1 400", 3), b"HTTP/1.1 400");
 }
 
 #[test]
-fn what_cannot_be_read_is_replaced_and_kept() {
+fn unreadable_properties_are_replaced_and_kept() {
     let mut filter = filter(LIMITS);
     let section = b"\0\x80\x01\xff".to_vec();
     let bad = Sent { section: section.clone(), key: b"k\xe9y".to_vec(), body: b"body".to_vec() };

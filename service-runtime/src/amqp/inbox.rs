@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 pub struct Limits {
     /// Largest body that is received whole.
     pub body: u64,
-    /// How much is received of a body that is larger.
+    /// Number of bytes received of a larger body.
     pub excerpt: u64,
     /// Size of the messages held, with an estimate of the library's overhead.
     pub held: usize,
@@ -44,8 +44,8 @@ pub enum Defect {
     },
 }
 
-/// The deliveries of a connection that are held. The filter of its stream and its
-/// consumer share it. One channel consumes at a time.
+/// The unsettled deliveries of a connection. The filter of its stream and its consumer
+/// share the inbox. One channel consumes at a time.
 #[derive(Debug)]
 pub struct Inbox {
     limits: Limits,
@@ -73,7 +73,7 @@ struct Held {
 }
 
 impl Inbox {
-    /// An empty one.
+    /// An empty inbox.
     pub fn new(limits: Limits) -> Self {
         Self { limits, state: Mutex::default(), overran: Notify::new() }
     }
@@ -88,7 +88,7 @@ impl Inbox {
         *self.lock() = State { channel, ..State::default() };
     }
 
-    /// Holds a delivery of so many bytes; false if it exceeds the limit.
+    /// Adds a delivery of this size; false if it exceeds the limit.
     pub(super) fn hold(
         &self,
         channel: u16,

@@ -1,8 +1,8 @@
-//! AMQP connections that come back.
+//! AMQP connections that are re-established after a failure.
 //!
-//! One way to recover: whatever breaks, the whole session ends, and a new one
-//! begins with a new connection. What was in flight then is not known, so
-//! publishers send it again and consumers get it again; consumers deduplicate.
+//! After any failure the whole session ends, and a new one begins with a new connection.
+//! The outcome of messages in flight is then unknown, so publishers send them again and
+//! the broker delivers them again; consumers deduplicate.
 //!
 //! A filter (`filter.rs`) reads the broker's data before the AMQP library does, so
 //! that no message breaks a connection or fills the memory.
@@ -28,14 +28,15 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// How long a connection may take to be made.
+/// Time to establish or close a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A broker that has not answered by then is taken for lost. Of one whose connection
-/// was forgotten on the way, by a router say, nobody else would ever tell.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+/// A broker that does not respond in this time counts as unreachable. If a router in between
+/// drops the connection silently, there is no other error.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A session that lasted longer did not break at once, for a standing reason.
+/// The backoff is reset after a session that lasted longer. A shorter one may have failed
+/// for a reason that persists.
 const STABLE: Duration = Duration::from_secs(10);
 
 /// The exchange, and the queues with the keys that bind them to it.
@@ -47,7 +48,7 @@ pub struct Topology {
     pub queues: Vec<(&'static str, String)>,
 }
 
-/// One session with the broker after the other, until shutdown:
+/// Consecutive sessions with the broker, until shutdown:
 ///
 /// ```text
 /// while let Some(connection) = sessions.begin().await {
@@ -67,8 +68,8 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Sessions with the broker at `url`. `name` is seen in its management UI; `limits`
-    /// bound what a session receives; `reporter` reports why a session ended.
+    /// Sessions with the broker at `url`. Its management UI shows `name`; `limits` bound what
+    /// a session receives; `reporter` reports why a session ended.
     pub fn new(
         url: BrokerUrl,
         name: &'static str,
@@ -80,8 +81,8 @@ impl Sessions {
         Self { url, name, limits, reporter, shutdown, backoff, began }
     }
 
-    /// Waits for the broker and connects; none after the shutdown. Whether the
-    /// broker is of use is for the session to report.
+    /// Connects, with retries; none after the shutdown. A connection does not prove that the
+    /// broker works, so the caller reports it as up.
     pub async fn begin(&mut self) -> Option<Session> {
         while !self.shutdown.is_cancelled() {
             match connect(&self.url, self.name, self.limits).await {
@@ -98,9 +99,9 @@ impl Sessions {
         None
     }
 
-    /// Ends a session: closes its connection, and waits a little if it broke.
+    /// Ends a session: closes its connection, and waits for the backoff if it failed.
     pub async fn end(&mut self, connection: Session, ended: anyhow::Result<()>) {
-        // It may be broken already, and then there is nothing to close.
+        // Fails if the connection is already broken.
         let closing = connection.close(200, "bye".into());
         let _ = timeout(CONNECT_TIMEOUT, closing).await;
         if let Err(error) = ended
@@ -119,7 +120,7 @@ impl Sessions {
 #[derive(Debug)]
 pub struct Session {
     connection: Connection,
-    /// The deliveries that are held.
+    /// The unsettled deliveries.
     pub inbox: Arc<Inbox>,
 }
 
@@ -131,10 +132,10 @@ impl Deref for Session {
     }
 }
 
-/// Connects. `name` is seen in the broker's management UI.
+/// Connects. The broker's management UI shows `name`.
 ///
 /// # Errors
-/// If the broker does not answer in time, or refuses.
+/// If the broker refuses or does not respond in time.
 pub async fn connect(url: &BrokerUrl, name: &str, limits: Limits) -> anyhow::Result<Session> {
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     let inbox = Arc::new(Inbox::new(limits));
@@ -151,18 +152,18 @@ pub async fn connect(url: &BrokerUrl, name: &str, limits: Limits) -> anyhow::Res
 /// default queue type makes them quorum queues.
 ///
 /// # Errors
-/// If the broker refuses or is silent, or the connection breaks.
+/// If the broker refuses or does not respond in time, or the connection breaks.
 pub async fn declare(channel: &Channel, topology: &Topology) -> lapin::Result<()> {
     in_time(declare_all(channel, topology)).await
 }
 
-/// Waits for answers of the broker, but not for ever.
+/// Waits for a response of the broker, for at most 10 s.
 ///
 /// # Errors
-/// Those of the broker, or that it did not answer within 10 s.
-pub async fn in_time<T>(answers: impl Future<Output = lapin::Result<T>>) -> lapin::Result<T> {
-    let silence = || io::Error::new(io::ErrorKind::TimedOut, "no answer within 10 s");
-    timeout(ANSWER_DEADLINE, answers).await.unwrap_or_else(|_| Err(silence().into()))
+/// Those of the broker, and the timeout.
+pub async fn in_time<T>(response: impl Future<Output = lapin::Result<T>>) -> lapin::Result<T> {
+    let timed_out = || io::Error::new(io::ErrorKind::TimedOut, "no response within 10 s");
+    timeout(RESPONSE_TIMEOUT, response).await.unwrap_or_else(|_| Err(timed_out().into()))
 }
 
 async fn declare_all(channel: &Channel, topology: &Topology) -> lapin::Result<()> {

@@ -10,13 +10,13 @@
 
 use lapin::types::AMQPType;
 
-/// Tables and arrays in headers may be nested this deep.
+/// Maximum nesting of tables and arrays in headers.
 const MAX_DEPTH: usize = 16;
 
 /// Estimated memory overhead of a header in the library, in bytes.
 const VALUE_OVERHEAD: usize = 96;
 
-/// A table that is not empty takes memory for some more values.
+/// Additional memory of a non-empty table, as a number of values.
 const TABLE_VALUES: usize = 7;
 
 /// The flag of the headers, which come after two strings.
@@ -81,7 +81,7 @@ pub fn identity(section: &[u8]) -> Vec<u8> {
     [&(flags & !HEADERS).to_be_bytes()[..], before, reader.rest].concat()
 }
 
-/// What is left to be read.
+/// Reads a section or table; `rest` is not yet read.
 struct Reader<'a> {
     rest: &'a [u8],
     /// Number of values of tables and arrays so far.
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What is wrong with an entry of a table or an array.
+/// The error text for an entry of a table or an array.
 fn named(name: &str, what: &str) -> String {
     if name.is_empty() {
         format!("has an entry whose name or value {what}")
@@ -259,7 +259,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2_000, ..Default::default() })]
 
         #[test]
-        fn what_it_accepts_the_library_reads(section in sections()) {
+        fn accepts_exactly_what_the_library_reads(section in sections()) {
             prop_assert_eq!(check(&section).is_ok(), library_reads(&section));
         }
     }

@@ -18,10 +18,10 @@ use std::sync::Arc;
 use std::task::{self, Context, Poll};
 use std::time::{Duration, Instant};
 
-/// Bytes that are read at once.
+/// Size of a read, in bytes.
 const CHUNK: usize = 64 << 10;
 
-/// The stream as tokio has it, with or without TLS.
+/// Tokio's stream, with or without TLS.
 type Unfiltered = AsyncTcpStream<<Tokio as Reactor>::TcpStream>;
 
 /// Connects with a filtered stream.
