@@ -55,7 +55,7 @@ pub async fn serve(
     let (routes, authorization, clients) = routes.into_parts();
     let routes = layered(name, routes, &authorization);
     Ok(async move {
-        http_connections::serve(listener, routes, Limits::of(clients), shutdown).await;
+        http_connections::serve(listener, routes, Limits::new(clients), shutdown).await;
         Ok(())
     })
 }

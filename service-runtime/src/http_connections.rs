@@ -1,6 +1,5 @@
-//! Connections of HTTP clients, with limits: how many, in all and from one address, how
-//! long a head may take, how long a client may leave an answer unread, and how long an
-//! end may take.
+//! HTTP connections and their limits: number in total and per address, time to send a
+//! request head, time without reading a response, and time to finish at shutdown.
 
 use crate::traffic::{Clients, Connected, Place};
 use axum::Router;
@@ -24,119 +23,121 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-/// Most bytes of a request's head. Beyond that, and beyond a hundred headers, hyper
-/// answers 431.
+/// Maximum size of a request head. If it is larger or has more than a hundred headers,
+/// hyper responds 431.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
-/// How long requests under way may go on after the shutdown.
-const DRAIN: Duration = Duration::from_secs(5);
+/// Time for requests in progress to finish at shutdown.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait when the system has no room for another connection.
-const OUT_OF_FILES_PAUSE: Duration = Duration::from_millis(100);
+/// Delay after the system could not accept a connection, for example without a free file
+/// descriptor.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Limits of a server's connections.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Most connections. More wait until one is closed.
+    /// Maximum number of connections. Further ones wait until one is closed.
     connections: usize,
-    /// How long a client may take to send a request's head, and so also how long a
-    /// connection may be idle. The gateway closes its own sooner.
+    /// Time for a client to send a request head, and so also the idle time of a connection.
+    /// The gateway closes its idle connections sooner.
     head: Duration,
-    /// How long a client may take none of its answer, while the system's buffers are
-    /// full of it. Else one that never reads would hold its place for ever.
+    /// Time for which a client may read nothing of its response while the system's buffers
+    /// are full. Without this limit, a client that never reads would keep its connection
+    /// forever.
     stall: Duration,
-    /// Most connections from one address. More are closed at once.
+    /// Limits the connections from one address. Further ones are closed immediately.
     clients: Clients,
 }
 
 impl Limits {
-    /// The same for every server, but for what is set for clients.
-    pub fn of(clients: Clients) -> Self {
+    /// The limits of every server; only those of `clients` are configurable.
+    pub fn new(clients: Clients) -> Self {
         let (head, stall) = (Duration::from_secs(20), Duration::from_secs(20));
         Self { connections: 4096, head, stall, clients }
     }
 }
 
-/// A client's connection, with its places among all and among those of its address.
+/// A connection, with its permits in the total limit and in the limit of its address.
 #[derive(Debug)]
 struct Accepted {
     stream: Pin<Box<TimeoutStream<TcpStream>>>,
     peer: SocketAddr,
-    places: (OwnedSemaphorePermit, Place),
+    permits: (OwnedSemaphorePermit, Place),
 }
 
-/// Serves `routes` until shutdown. Requests under way then are finished, within a
-/// deadline; connections that wait for a request are closed.
+/// Serves `routes` until shutdown. Requests in progress are then finished, within a
+/// deadline; idle connections are closed.
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
     limits: Limits,
     shutdown: CancellationToken,
 ) {
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let free = Arc::new(Semaphore::new(limits.connections));
     let connected = Connected::default();
-    let under_way = GracefulShutdown::new();
+    let connections = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(MAX_HEAD_BYTES);
     // A client that has sent its request and shut down its write side, as `nc -N` does,
     // still waits for the response. A closed connection looks the same until the server
     // writes to it, so its request is carried out, within its deadline.
     http.half_close(true);
-    let next = || accept(&listener, &room, &connected, &limits);
+    let next = || accept(&listener, &free, &connected, &limits);
     while let Some(accepted) = shutdown.run_until_cancelled(next()).await {
-        let Some(Accepted { stream, peer, places }) = accepted else { continue };
+        let Some(Accepted { stream, peer, permits }) = accepted else { continue };
         let service = routes.clone().map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             request
         });
         let service = TowerToHyperService::new(service);
-        let connection = under_way.watch(http.serve_connection(TokioIo::new(stream), service));
+        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 debug!("a connection ended: {error}");
             }
-            drop(places);
+            drop(permits);
         });
     }
-    // Whoever comes now is to be refused, not left waiting.
+    // The system refuses new connections instead of queueing them.
     drop(listener);
-    // A client that never finishes its request must not keep us from ending.
-    if timeout(DRAIN, under_way.shutdown()).await.is_err() {
-        warn!("stopping: some requests were not finished within {} s", DRAIN.as_secs());
+    // A client that never finishes its request must not prevent the shutdown.
+    if timeout(DRAIN_TIMEOUT, connections.shutdown()).await.is_err() {
+        warn!("stopping: some requests were not finished within {} s", DRAIN_TIMEOUT.as_secs());
     }
 }
 
-/// The next connection, as soon as there is room for it.
+/// Accepts the next connection, once the number of connections is below the limit.
 async fn accept(
     listener: &TcpListener,
-    room: &Arc<Semaphore>,
+    free: &Arc<Semaphore>,
     connected: &Connected,
     limits: &Limits,
 ) -> Option<Accepted> {
-    let permit = room.clone().acquire_owned().await.ok()?;
+    let permit = free.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => {
             let place = limits.clients.enter(connected, peer.ip());
             if place.is_none() {
                 debug!("{} has too many connections", peer.ip());
             }
-            // Answers are written whole: nothing is gained by waiting for more.
+            // Responses are written whole, so delaying small packets gains nothing.
             stream.set_nodelay(true).ok()?;
             let mut stream = TimeoutStream::new(stream);
             stream.set_write_timeout(Some(limits.stall));
-            Some(Accepted { stream: Box::pin(stream), peer, places: (permit, place?) })
+            Some(Accepted { stream: Box::pin(stream), peer, permits: (permit, place?) })
         }
-        Err(error) if is_of_the_connection(&error) => None,
+        Err(error) if is_client_gone(&error) => None,
         Err(error) => {
-            warn!("cannot take another connection: {error}");
-            sleep(OUT_OF_FILES_PAUSE).await;
+            warn!("cannot accept a connection: {error}");
+            sleep(ACCEPT_RETRY_DELAY).await;
             None
         }
     }
 }
 
-/// Whether only this connection is concerned: its client has left.
-fn is_of_the_connection(error: &io::Error) -> bool {
+/// Whether the error affects only this connection because its client has disconnected.
+fn is_client_gone(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionRefused
@@ -155,10 +156,10 @@ mod tests {
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
-    /// What does not happen by then, on a busy machine, will not.
+    /// Generous, for a busy machine.
     const DEADLINE: Duration = Duration::from_secs(30);
 
-    /// Limits that no test reaches but for those that it changes.
+    /// Limits that no test reaches, unless it changes them.
     fn limits() -> Limits {
         let settings = TrafficSettings {
             rate_limit: 0,
@@ -170,7 +171,7 @@ mod tests {
         Limits { connections: 100, head, stall, clients: Clients::of(&settings) }
     }
 
-    /// A server that answers with a mebibyte, until the guard is dropped.
+    /// A server whose responses have 1 MiB, until the guard is dropped.
     async fn server(limits: Limits) -> (SocketAddr, DropGuard) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -185,13 +186,13 @@ mod tests {
         let limits = Limits { stall: Duration::from_millis(300), ..limits() };
         let (address, _guard) = server(limits).await;
         let mut client = TcpStream::connect(address).await.unwrap();
-        // It asks for more and more, so that no buffer is large enough.
-        let asking = async { while client.write_all(REQUEST).await.is_ok() {} };
-        timeout(DEADLINE, asking).await.unwrap();
+        // It sends requests until the responses fill all buffers.
+        let sending = async { while client.write_all(REQUEST).await.is_ok() {} };
+        timeout(DEADLINE, sending).await.unwrap();
     }
 
     #[tokio::test]
-    async fn a_client_that_asks_ahead_gets_all_answers() {
+    async fn pipelined_requests_all_get_a_response() {
         let (address, _guard) = server(limits()).await;
         let mut client = TcpStream::connect(address).await.unwrap();
         for _ in 0..20 {
@@ -216,20 +217,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_head_that_does_not_come_ends_the_connection() {
+    async fn a_slow_request_head_ends_the_connection() {
         let limits = Limits { head: Duration::from_millis(200), ..limits() };
         let (address, _guard) = server(limits).await;
-        for begun in [&b""[..], b"GET / HTTP/1.1\r\n"] {
+        for partial in [&b""[..], b"GET / HTTP/1.1\r\n"] {
             let mut client = TcpStream::connect(address).await.unwrap();
-            client.write_all(begun).await.unwrap();
-            let mut answer = Vec::new();
-            timeout(DEADLINE, client.read_to_end(&mut answer)).await.unwrap().unwrap();
-            assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{answer:?}");
+            client.write_all(partial).await.unwrap();
+            let mut response = Vec::new();
+            timeout(DEADLINE, client.read_to_end(&mut response)).await.unwrap().unwrap();
+            assert!(response.is_empty() || response.starts_with(b"HTTP/1.1 408"), "{response:?}");
         }
     }
 
     #[tokio::test]
-    async fn more_connections_than_there_may_be_wait() {
+    async fn a_connection_beyond_the_limit_waits() {
         let (address, _guard) = server(Limits { connections: 1, ..limits() }).await;
         let mut first = TcpStream::connect(address).await.unwrap();
         first.write_all(REQUEST).await.unwrap();
