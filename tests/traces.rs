@@ -201,7 +201,7 @@ async fn an_unavailable_collector_does_not_affect_the_services() {
             assert!(responses.iter().all(|response| response.status == 201), "{responses:?}");
         }
         shop.caught_up().await;
-        let message = "the collector does not take traces";
+        let message = "cannot send traces to the collector";
         eventually(async || {
             let log = shop.command.log();
             if log.contains(message) { Ok(()) } else { Err(log) }

@@ -12,7 +12,7 @@ pub fn current() -> Option<HeaderValue> {
     CURRENT.try_with(Clone::clone).ok().flatten()
 }
 
-/// Runs work that belongs to a request, if there is one.
+/// Runs work with this id, if any, as that of the current request.
 pub fn scope<F: Future>(
     id: Option<HeaderValue>,
     work: F,

@@ -1,4 +1,4 @@
-//! What is told of each request: its trace, its id and a log line.
+//! The trace, id and log line of each request.
 
 use crate::log_limit::LogLimit;
 use crate::problem::ErrorText;
@@ -15,23 +15,23 @@ use tracing::{debug, info};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// Longest id that a client may give to a request.
+/// Maximum length of a request id from a client.
 const MAX_ID_BYTES: usize = 128;
 
-/// Asked every few seconds, by machines: no traces are begun for these.
+/// Routes that monitoring calls every few seconds: no spans are recorded for them.
 const PROBES: [&str; 2] = ["/health", "/metrics"];
 
 /// Limits log lines about failed requests.
 static LOGGED: LogLimit = LogLimit::new();
 
-/// Where log lines of requests come from, for `RUST_LOG`.
+/// The target of the log lines of requests, for `RUST_LOG`.
 const TARGET: &str = "access";
 
-/// Gives a request its trace, which is the client's if it has one, and its id; answers
-/// name both. It is logged under the pattern of its path: a path and its parameters may
-/// name persons.
+/// Assigns a trace and an id to a request, the client's if it sent them, and returns both
+/// in response headers. The log line has the pattern of the path, because path and
+/// parameters can contain personal data.
 pub async fn trace_request(request: Request, next: Next) -> Response {
-    let id = id_of(request.headers());
+    let id = read_or_create_id(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let method = method_name(request.method());
@@ -59,7 +59,8 @@ pub async fn trace_request(request: Request, next: Next) -> Response {
     response
 }
 
-/// By the semantic conventions for HTTP servers, without the path; see there.
+/// Follows the semantic conventions for HTTP servers, but omits the path; see
+/// [`trace_request`].
 fn describe(method: &'static str, route: &str) -> Description {
     Description {
         name: format!("{method} {route}").into(),
@@ -71,10 +72,10 @@ fn describe(method: &'static str, route: &str) -> Description {
     }
 }
 
-/// A line for each request would take a twentieth of the time of an order, and hide all
-/// others: at `info` there is one for each route and kind of failure that is not the
-/// client's, at most one in [10 s](crate::log_limit::INTERVAL). A `/health` that answers
-/// 503 is no failed request.
+/// Logs server errors at `info`, at most one per route, status and error text in
+/// [10 s](crate::log_limit::INTERVAL), and other requests at `debug`. A line for each
+/// request would take a twentieth of the time of an order and hide other lines. A 503 of
+/// `/health` is not a failed request.
 fn log(
     trace: TraceParent,
     method: &str,
@@ -101,9 +102,9 @@ fn log(
     });
 }
 
-/// The client's id of the request, or a new one. Of few characters, as the gateway has
-/// it: it is logged, and sent back.
-fn id_of(headers: &HeaderMap) -> HeaderValue {
+/// The client's id of the request, or a new one. Only the characters that the gateway also
+/// allows, because the id is logged and returned.
+fn read_or_create_id(headers: &HeaderMap) -> HeaderValue {
     let is_id = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
         let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:-".contains(byte);
@@ -115,14 +116,14 @@ fn id_of(headers: &HeaderMap) -> HeaderValue {
     })
 }
 
-/// The trace that the client says the request belongs to. Of several it is none.
+/// The trace in the client's `traceparent` header; none if there are several headers.
 fn client_trace(headers: &HeaderMap) -> Option<TraceParent> {
-    let mut given = headers.get_all(TRACEPARENT).iter();
-    let first = given.next().filter(|_| given.next().is_none())?;
+    let mut values = headers.get_all(TRACEPARENT).iter();
+    let first = values.next().filter(|_| values.next().is_none())?;
     TraceParent::parse(first.to_str().ok()?)
 }
 
-/// Anybody can make up methods.
+/// The name of a standard method. Clients can send any other name, so those are one value.
 fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -146,38 +147,38 @@ mod tests {
 
     const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-    /// The id and the trace of the answer, and the trace that the handler saw.
-    async fn ask(headers: &[(&str, &str)]) -> (String, String, String) {
+    /// Sends a request. Returns the id and trace of the response, and the handler's trace.
+    async fn send(headers: &[(&str, &str)]) -> (String, String, String) {
         let handler = || async { trace::current().unwrap().to_string() };
         let routes =
             Router::new().route("/", get(handler)).layer(axum::middleware::from_fn(trace_request));
         let request = Request::get("/");
         let request =
             headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let answer = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        let header = |name: HeaderName| answer.headers()[name].to_str().unwrap().to_owned();
+        let response = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let header = |name: HeaderName| response.headers()[name].to_str().unwrap().to_owned();
         let (id, trace) = (header(REQUEST_ID), header(TRACEPARENT));
-        let seen = axum::body::to_bytes(answer.into_body(), 1_000).await.unwrap();
-        (id, trace, String::from_utf8(seen.to_vec()).unwrap())
+        let body = axum::body::to_bytes(response.into_body(), 1_000).await.unwrap();
+        (id, trace, String::from_utf8(body.to_vec()).unwrap())
     }
 
     #[tokio::test]
-    async fn a_clients_trace_goes_on_and_any_other_request_begins_one() {
-        let (_, answered, seen) = ask(&[("traceparent", TRACE)]).await;
-        assert_eq!((answered.as_str(), seen.as_str()), (TRACE, TRACE));
+    async fn a_request_continues_the_clients_trace_or_starts_one() {
+        let (_, returned, handled) = send(&[("traceparent", TRACE)]).await;
+        assert_eq!((returned.as_str(), handled.as_str()), (TRACE, TRACE));
         for headers in [&[][..], &[("traceparent", "00-x")], &[("traceparent", TRACE); 2]] {
-            let (_, answered, seen) = ask(headers).await;
-            assert_eq!(answered, seen);
-            assert!(answered != TRACE && TraceParent::parse(&answered).is_some(), "{answered}");
+            let (_, returned, handled) = send(headers).await;
+            assert_eq!(returned, handled);
+            assert!(returned != TRACE && TraceParent::parse(&returned).is_some(), "{returned}");
         }
     }
 
     #[tokio::test]
-    async fn only_ids_that_do_no_harm_are_taken_over() {
-        assert_eq!(ask(&[("x-request-id", "tour-7:a.b_c")]).await.0, "tour-7:a.b_c");
+    async fn an_unsafe_request_id_is_replaced() {
+        assert_eq!(send(&[("x-request-id", "tour-7:a.b_c")]).await.0, "tour-7:a.b_c");
         let long = "a".repeat(MAX_ID_BYTES + 1);
         for bad in ["", "a b", "ada@example.com", "a\tb", "a;b", "\u{9b}2J", &long] {
-            let (id, _, _) = ask(&[("x-request-id", bad)]).await;
+            let (id, _, _) = send(&[("x-request-id", bad)]).await;
             assert!(uuid::Uuid::parse_str(&id).is_ok(), "{bad:?} became {id:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! Supervised tasks and an orderly end.
+//! Supervised tasks and graceful shutdown.
 
 use crate::trace_export;
 use anyhow::{Context, bail};
@@ -9,13 +9,12 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-/// How long tasks have to end once they were asked to: less than the 10 seconds
-/// after which Docker kills, unless told otherwise.
-const GRACE: Duration = Duration::from_secs(8);
+/// Time for tasks to end after the shutdown token is cancelled. Docker kills the process
+/// after 10 s by default.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The tasks that a service consists of. They live and end together: one that
-/// fails or panics takes the process down, in an orderly way, for a supervisor
-/// outside to start it afresh.
+/// The tasks of a service. If one fails or panics, the others are shut down and the process
+/// exits, so that its supervisor restarts it.
 #[derive(Debug, Default)]
 pub struct Tasks {
     set: JoinSet<(&'static str, anyhow::Result<()>)>,
@@ -23,7 +22,7 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// The token that is cancelled when the service shall end.
+    /// The token that is cancelled when the service stops.
     pub fn shutdown(&self) -> CancellationToken {
         self.shutdown.clone()
     }
@@ -37,7 +36,7 @@ impl Tasks {
         self.set.spawn(async move { (name, task.await) });
     }
 
-    /// Runs until SIGTERM, SIGINT or the first failure, then has all tasks end.
+    /// Runs until SIGTERM, SIGINT or the first failure, then shuts all tasks down.
     ///
     /// # Errors
     /// If a task failed, panicked, or did not end in time.
@@ -48,24 +47,24 @@ impl Tasks {
             _ = terminate.recv() => Ok(()),
             _ = interrupt.recv() => Ok(()),
             Some(ended) = self.set.join_next() => outcome(ended).and_then(|name| {
-                bail!("task {name} ended before it was asked to")
+                bail!("task {name} ended before the shutdown")
             }),
         };
         if let Err(error) = &first {
-            error!("stopping, as a task failed: {error:#}");
+            error!("stopping because a task failed: {error:#}");
         } else {
             info!("stopping");
         }
         self.shutdown.cancel();
         let rest = async {
-            let mut worst = Ok(());
+            let mut first_error = Ok(());
             while let Some(ended) = self.set.join_next().await {
-                worst = worst.and(outcome(ended).map(|_| ()));
+                first_error = first_error.and(outcome(ended).map(|_| ()));
             }
-            worst
+            first_error
         };
-        let rest = tokio::time::timeout(GRACE, rest).await;
-        trace_export::end().await;
+        let rest = tokio::time::timeout(SHUTDOWN_TIMEOUT, rest).await;
+        trace_export::shut_down().await;
         first?;
         rest.context("tasks did not end in time")??;
         info!("stopped");
@@ -79,7 +78,7 @@ fn outcome(
 ) -> anyhow::Result<&'static str> {
     match ended {
         Ok((name, result)) => result.map(|()| name).with_context(|| format!("task {name}")),
-        // Why was logged where it did.
+        // The panic hook has logged the reason.
         Err(_) => bail!("a task panicked"),
     }
 }

@@ -9,18 +9,19 @@ use tracing::error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Directive;
 
-/// What is logged unless `RUST_LOG` says otherwise. The AMQP client is left out: what
-/// it has to say also reaches us as errors.
+/// Default of `RUST_LOG`. The AMQP client is excluded because it also returns as errors
+/// what it logs.
 const DEFAULT_FILTER: &str = "info,sqlx=warn,lapin=off";
 
-/// Never logged: each failure to send traces. Our own exporter tells of the first.
+/// Never logged, whatever `RUST_LOG` is: the OTLP client logs each failure, but
+/// [`trace_export`] already logs the first.
 const SILENCED: [&str; 1] = ["opentelemetry-otlp=off"];
 
-/// Starts logging to standard error, filtered by `RUST_LOG`, and the sending of traces
-/// of the service of that name, if there is a collector.
+/// Starts logging to standard error, filtered by `RUST_LOG`, and sending traces if a
+/// collector is configured.
 ///
 /// # Errors
-/// If a setting makes no sense.
+/// If a setting is invalid.
 pub fn start(service: &'static str, settings: &Common) -> anyhow::Result<()> {
     let mut filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
@@ -38,12 +39,12 @@ pub fn start(service: &'static str, settings: &Common) -> anyhow::Result<()> {
     trace_export::start(service, &settings.traces)
 }
 
-/// Logs where a panic was, and why if that was written in the program: a text made
-/// then may quote what a client sent.
+/// Logs the location of a panic, and the message if it is a literal. A formatted message
+/// may contain client data.
 fn log_panic(info: &panic::PanicHookInfo<'_>) {
-    let why = info.payload().downcast_ref::<&'static str>().unwrap_or(&"(not shown)");
+    let message = info.payload().downcast_ref::<&'static str>().unwrap_or(&"(not shown)");
     match info.location() {
-        Some(place) => error!("panicked at {place}: {why}"),
-        None => error!("panicked: {why}"),
+        Some(location) => error!("panicked at {location}: {message}"),
+        None => error!("panicked: {message}"),
     }
 }

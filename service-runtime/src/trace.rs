@@ -1,10 +1,9 @@
-//! Traces: to which one the work at hand belongs, and the spans of those that are
-//! recorded.
+//! The current trace, and the spans of sampled traces.
 //!
-//! Every request and every event belongs to a trace, recorded or not; its id stands in
-//! log lines, answers and events. Spans are made only while they are exported (see
-//! [`trace_export`](crate::trace_export)), and only of traces whose sampled flag is
-//! set. Any other [`Span`] is nothing, and costs nothing.
+//! Every request and every event belongs to a trace, recorded or not. Log lines, responses
+//! and events contain its id. Spans are recorded only if
+//! [`trace_export`](crate::trace_export) sends them to a collector and the sampled flag of
+//! the trace is set. Any other [`Span`] is empty and costs nothing.
 
 use crate::request_id;
 use opentelemetry::trace::{
@@ -21,29 +20,29 @@ use trace_context::TraceParent;
 pub use opentelemetry::KeyValue;
 pub use opentelemetry::trace::SpanKind;
 
-/// Makes the spans, once they are exported.
+/// Creates spans; unset if no collector is configured.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
 tokio::task_local! {
     static CURRENT: TraceParent;
 }
 
-/// Has spans made from now on.
+/// Sets the tracer that creates spans from now on.
 pub(crate) fn install(tracer: SdkTracer) {
     let _ = TRACER.set(tracer);
 }
 
-/// The trace of the work at hand; none if it belongs to none.
+/// The current trace; none outside of requests and events.
 pub fn current() -> Option<TraceParent> {
     CURRENT.try_with(|trace| *trace).ok()
 }
 
-/// Does work that belongs to a trace.
+/// Runs asynchronous work with `trace` as the current trace.
 pub fn scope<F: Future>(trace: TraceParent, work: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(trace, work)
 }
 
-/// Does something short that belongs to a trace, if there is one.
+/// Runs synchronous work with `trace`, if any, as the current trace.
 pub fn with<T>(trace: Option<TraceParent>, work: impl FnOnce() -> T) -> T {
     match trace {
         Some(trace) => CURRENT.sync_scope(trace, work),
@@ -51,7 +50,7 @@ pub fn with<T>(trace: Option<TraceParent>, work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Spawns a task that belongs to the current trace and request.
+/// Spawns a task with the current trace and request id.
 pub fn spawn<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -63,29 +62,29 @@ where
     }
 }
 
-/// A piece of work in a trace, from its start until it is dropped; nothing if the trace
-/// is not recorded.
+/// A span of a trace, from its creation until it is dropped. Empty if the trace is not
+/// recorded.
 #[derive(Debug, Default)]
 pub struct Span(Option<Box<Recording>>);
 
-/// What a span is called, and what is known of it from the start.
+/// The name of a span and its initial attributes.
 #[derive(Debug)]
 pub struct Description {
-    /// Its name. Of few values: nothing of a client's is in it.
+    /// A name without client data, so that there are few different names.
     pub name: Cow<'static, str>,
-    /// Named as the semantic conventions of OpenTelemetry have it, where they do.
+    /// Named by the semantic conventions of OpenTelemetry where these define a name.
     pub attributes: Vec<KeyValue>,
 }
 
 impl Description {
-    /// A name and nothing else.
+    /// A name without attributes.
     pub const fn named(name: &'static str) -> Self {
         Self { name: Cow::Borrowed(name), attributes: Vec::new() }
     }
 }
 
 impl Span {
-    /// Starts a span below `parent`, if that trace is recorded.
+    /// Starts a child span of `parent`; empty if that trace is not recorded.
     pub fn start(
         parent: TraceParent,
         kind: SpanKind,
@@ -98,8 +97,8 @@ impl Span {
         span
     }
 
-    /// Starts the span of a request and gives the trace that it belongs to: the
-    /// client's, or a new one. Whether that is recorded is for the sampler to say.
+    /// Starts the span of a request, and returns it with its trace: the client's or a new
+    /// one. The sampler decides whether the trace is recorded.
     pub fn of_request(
         client: Option<TraceParent>,
         describe: impl FnOnce() -> Description,
@@ -110,9 +109,9 @@ impl Span {
         (span, context.unwrap_or_else(trace))
     }
 
-    /// Starts a trace of its own for what is done for several spans at once; it is
-    /// recorded if they are. They are linked with it, and it with as many of them as
-    /// may be.
+    /// Starts a new trace for work that serves several spans at once. It is recorded if one
+    /// of them is. Each span links to it, and it links to the spans up to the SDK's limit of
+    /// links.
     pub fn of_batch(spans: &mut [Self], describe: impl FnOnce() -> Description) -> Self {
         let Some(tracer) = TRACER.get() else { return Self::default() };
         let links: Vec<Link> = spans.iter().filter_map(Self::context).map(link).collect();
@@ -126,31 +125,31 @@ impl Span {
         batch
     }
 
-    /// Whether there is one.
+    /// Whether the span is recorded.
     pub const fn is_recorded(&self) -> bool {
         self.0.is_some()
     }
 
-    /// The trace, with this span as the cause of what follows.
+    /// The trace context with this span as the parent; none if it is not recorded.
     pub fn context(&self) -> Option<TraceParent> {
         self.0.as_ref().and_then(|span| trace_parent(span.span_context()))
     }
 
-    /// Adds what has become known.
+    /// Sets an attribute.
     pub fn set(&mut self, key: &'static str, value: impl Into<Value>) {
         if let Some(span) = &mut self.0 {
             span.set_attribute(KeyValue::new(key, value));
         }
     }
 
-    /// Says that it came to nothing, by no fault of a client's.
-    pub fn fail(&mut self, why: &'static str) {
+    /// Marks the span as failed. Not for client errors.
+    pub fn fail(&mut self, reason: &'static str) {
         if let Some(span) = &mut self.0 {
-            span.set_status(Status::error(why));
+            span.set_status(Status::error(reason));
         }
     }
 
-    /// Refers to a span of another trace.
+    /// Links the span to a span of another trace.
     pub fn link(&mut self, other: TraceParent) {
         if let Some(span) = &mut self.0 {
             span.add_link(span_context(other), Vec::new());
@@ -158,8 +157,8 @@ impl Span {
     }
 }
 
-/// Starts a span if the sampler agrees; gives its context either way, if the SDK is
-/// not shut down.
+/// Starts a span, which is empty if the sampler does not record it, and returns it with its
+/// context. The context is none only after the SDK has been shut down.
 fn start(
     tracer: &SdkTracer,
     kind: SpanKind,
@@ -194,7 +193,7 @@ fn span_context(trace: TraceParent) -> SpanContext {
     )
 }
 
-/// None of one that is not valid.
+/// None if the context is invalid.
 fn trace_parent(context: &SpanContext) -> Option<TraceParent> {
     let trace = u128::from_be_bytes(context.trace_id().to_bytes());
     let span = u64::from_be_bytes(context.span_id().to_bytes());
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn contexts_are_the_same_either_way() {
+    fn a_trace_parent_survives_conversion_to_a_span_context_and_back() {
         for flags in [0, 1, 3] {
             let trace = trace(flags);
             assert_eq!(trace_parent(&span_context(trace)), Some(trace));
@@ -220,12 +219,12 @@ mod tests {
     }
 
     #[test]
-    fn without_an_exporter_nothing_is_described() {
-        let describe = || -> Description { panic!("described") };
+    fn without_a_tracer_no_span_is_recorded() {
+        let describe = || -> Description { panic!("unused") };
         let mut spans = [Span::start(trace(1), SpanKind::Internal, describe)];
         assert!(!Span::of_batch(&mut spans, describe).is_recorded());
-        let (span, of_client) = Span::of_request(Some(trace(1)), describe);
-        assert!(!span.is_recorded() && of_client == trace(1));
+        let (span, context) = Span::of_request(Some(trace(1)), describe);
+        assert!(!span.is_recorded() && context == trace(1));
         assert_ne!(Span::of_request(None, describe).1, Span::of_request(None, describe).1);
     }
 

@@ -1,8 +1,8 @@
-//! Sending traces to a collector, by OTLP over HTTP.
+//! Sends traces to a collector by OTLP over HTTP.
 //!
-//! Nothing here disturbs the service: spans wait in a queue of bounded length for a
-//! thread of their own, and those that find it full are dropped. A collector that is
-//! away, or hangs, is told of once.
+//! A slow or unreachable collector does not affect the service: a separate thread sends the
+//! spans from a bounded queue, and spans are dropped while the queue is full. A failure is
+//! logged once, not for each batch.
 
 use crate::trace;
 use crate::whole_number::whole;
@@ -25,28 +25,30 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Spans that may wait, unless `OTEL_BSP_MAX_QUEUE_SIZE` says otherwise: a batch of the
-/// consumer service ends 2,000 at once. Some 10 MB.
-const QUEUE: usize = 16_384;
+/// Default of `OTEL_BSP_MAX_QUEUE_SIZE`, in spans: about 10 MB. A batch of the consumer
+/// service ends 2,000 spans at once.
+const QUEUE_SIZE: usize = 16_384;
 
-/// The SDK reads this and allocates a queue of that size at once.
-const QUEUE_SIZES: [&str; 2] = ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"];
+/// Sizes that the SDK reads itself. It allocates a queue of that size immediately, so they
+/// are checked first.
+const QUEUE_SIZE_VARIABLES: [&str; 2] =
+    ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"];
 
-/// How long the last spans may take to be sent when the service ends.
-const FLUSH: Duration = Duration::from_secs(1);
+/// Time to send the remaining spans at shutdown.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where traces go, by the standard variables of OpenTelemetry. One that is empty is as
-/// if it were not set. Read by its SDK are also `OTEL_SERVICE_NAME`,
-/// `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TIMEOUT`,
-/// `OTEL_BSP_*` and `OTEL_SPAN_*_LIMIT`.
+/// Trace settings: the standard variables of OpenTelemetry. An empty variable counts as
+/// unset. The SDK also reads `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`,
+/// `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_TIMEOUT`, `OTEL_BSP_*` and
+/// `OTEL_SPAN_*_LIMIT`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct TraceSettings {
-    /// Where a collector takes OTLP over HTTP, for instance `http://localhost:4318`.
+    /// Base URL of a collector that accepts OTLP over HTTP, such as `http://localhost:4318`.
     /// Empty: no traces are sent.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true, default_value = "")]
     pub otlp_endpoint: String,
 
-    /// The same for traces alone, with the whole path.
+    /// Full URL for traces; overrides `OTEL_EXPORTER_OTLP_ENDPOINT`.
     #[arg(
         long,
         env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
@@ -55,34 +57,34 @@ pub struct TraceSettings {
     )]
     pub otlp_traces_endpoint: String,
 
-    /// `http/protobuf` is the only one.
+    /// Protocol of the collector. Only `http/protobuf` is supported.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_PROTOCOL", default_value = "")]
     pub otlp_protocol: String,
 
-    /// The same for traces alone.
+    /// Protocol for traces; overrides `OTEL_EXPORTER_OTLP_PROTOCOL`.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", default_value = "")]
     pub otlp_traces_protocol: String,
 
-    /// `otlp`, or `none`: no traces are sent.
+    /// `otlp` or `none`. With `none`, no traces are sent.
     #[arg(long, env = "OTEL_TRACES_EXPORTER", default_value = "")]
     pub traces_exporter: String,
 
-    /// `true`: no traces are sent.
+    /// With `true`, no traces are sent.
     #[arg(long, env = "OTEL_SDK_DISABLED", default_value = "")]
     pub otel_sdk_disabled: String,
 
     /// Which traces are recorded: `always_on`, `always_off`, `traceidratio`, or one of
-    /// these after `parentbased_`, which leaves it to the client, if that has a trace.
-    /// By default `parentbased_always_on`.
+    /// these with the prefix `parentbased_`, which follows the sampled flag of the client's
+    /// trace if the request has one. Default: `parentbased_always_on`.
     #[arg(long, env = "OTEL_TRACES_SAMPLER", default_value = "")]
     pub traces_sampler: String,
 
-    /// The part of all traces that `traceidratio` records, from 0 to 1.
+    /// The fraction of traces that `traceidratio` records, from 0 to 1.
     #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value = "")]
     pub traces_sampler_arg: String,
 }
 
-/// What is running.
+/// The running export.
 struct Export {
     provider: SdkTracerProvider,
     ending: CancellationToken,
@@ -90,15 +92,15 @@ struct Export {
 
 static EXPORT: OnceLock<Export> = OnceLock::new();
 
-/// Begins to send traces of the service of that name, if it is told where to. To be
-/// called within the runtime.
+/// Starts sending the traces of a service if a collector is configured. Must be called
+/// within the Tokio runtime.
 ///
 /// # Errors
-/// If a setting makes no sense.
+/// If a setting is invalid.
 pub fn start(service: &'static str, settings: &TraceSettings) -> anyhow::Result<()> {
     let Some(endpoint) = settings.endpoint()? else { return Ok(()) };
     let sampler = settings.sampler()?;
-    for name in QUEUE_SIZES {
+    for name in QUEUE_SIZE_VARIABLES {
         check_queue_size(name, &env::var(name).unwrap_or_default())?;
     }
     let ending = CancellationToken::new();
@@ -115,19 +117,19 @@ pub fn start(service: &'static str, settings: &TraceSettings) -> anyhow::Result<
     };
     let queue = BatchConfigBuilder::default();
     let queue = match env::var("OTEL_BSP_MAX_QUEUE_SIZE") {
-        // It has read that by itself.
+        // The builder has read the variable.
         Ok(size) if !size.is_empty() => queue,
-        _ => queue.with_max_queue_size(QUEUE),
+        _ => queue.with_max_queue_size(QUEUE_SIZE),
     };
     let processor = BatchSpanProcessor::builder(exporter).with_batch_config(queue.build()).build();
     let provider = SdkTracerProvider::builder()
-        .with_sampler(WithLinked(sampler))
+        .with_sampler(LinkSampler(sampler))
         .with_resource(resource(service))
         .with_span_processor(processor)
         .build();
     trace::install(provider.tracer(service));
     let _ = EXPORT.set(Export { provider, ending });
-    info!("traces are sent to a collector");
+    info!("sending traces to a collector");
     Ok(())
 }
 
@@ -137,18 +139,19 @@ fn check_queue_size(name: &str, size: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends what still waits, within a second, and ends.
-pub async fn end() {
+/// Sends the remaining spans, for at most a second, and stops.
+pub async fn shut_down() {
     let Some(Export { provider, ending }) = EXPORT.get() else { return };
-    let mut flushing = tokio::task::spawn_blocking(|| provider.shutdown_with_timeout(2 * FLUSH));
-    if timeout(FLUSH, &mut flushing).await.is_err() {
+    let mut flushing =
+        tokio::task::spawn_blocking(|| provider.shutdown_with_timeout(2 * FLUSH_TIMEOUT));
+    if timeout(FLUSH_TIMEOUT, &mut flushing).await.is_err() {
         ending.cancel();
         let _ = flushing.await;
     }
 }
 
 impl TraceSettings {
-    /// The address that traces are sent to; none if they are not sent.
+    /// The URL that traces are sent to; none if they are not sent.
     fn endpoint(&self) -> anyhow::Result<Option<String>> {
         let endpoint = match (self.otlp_traces_endpoint.as_str(), self.otlp_endpoint.as_str()) {
             ("", "") => return Ok(None),
@@ -165,16 +168,16 @@ impl TraceSettings {
         }
         ensure!(
             endpoint.starts_with("http://"),
-            "the endpoint for traces must begin with http://: let a collector beside the service \
-             take them, and send them on by TLS"
+            "the endpoint for traces must begin with http://; to send traces by TLS, run a \
+             collector beside the service that forwards them"
         );
         let protocol = match (self.otlp_traces_protocol.as_str(), self.otlp_protocol.as_str()) {
             ("", protocol) | (protocol, _) => protocol,
         };
         ensure!(
             matches!(protocol, "" | "http/protobuf"),
-            "OTEL_EXPORTER_OTLP_PROTOCOL is {protocol:?}, but must be http/protobuf: a collector \
-             takes that at its port 4318, as a rule"
+            "OTEL_EXPORTER_OTLP_PROTOCOL is {protocol:?}, but must be http/protobuf, which a \
+             collector usually accepts on port 4318"
         );
         Ok(Some(endpoint))
     }
@@ -192,7 +195,7 @@ impl TraceSettings {
             "traceidratio" => Sampler::TraceIdRatioBased(self.ratio()?),
             _ => bail!(
                 "OTEL_TRACES_SAMPLER is {name:?}, but must be always_on, always_off or \
-                 traceidratio, or one of these after parentbased_"
+                 traceidratio, or one of these with the prefix parentbased_"
             ),
         };
         Ok(if is_parent_based { Sampler::ParentBased(Box::new(sampler)) } else { sampler })
@@ -210,22 +213,21 @@ impl TraceSettings {
     }
 }
 
-/// The service's name, unless the environment has another one, and version.
+/// Name and version of the service. The environment can set another name.
 fn resource(service: &'static str) -> Resource {
     let key = Key::from_static_str("service.name");
-    let given = Resource::builder().build().get(&key);
-    let is_given = given.is_some_and(|name| !name.as_str().starts_with("unknown_service"));
+    let name = Resource::builder().build().get(&key);
+    let is_set = name.is_some_and(|name| !name.as_str().starts_with("unknown_service"));
     let resource = Resource::builder()
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
-    if is_given { resource.build() } else { resource.with_service_name(service).build() }
+    if is_set { resource.build() } else { resource.with_service_name(service).build() }
 }
 
-/// A sampler that also records whatever begins a trace of its own on behalf of spans
-/// that are recorded.
+/// A sampler that also records every trace that links to a recorded span.
 #[derive(Clone, Debug)]
-struct WithLinked(Sampler);
+struct LinkSampler(Sampler);
 
-impl ShouldSample for WithLinked {
+impl ShouldSample for LinkSampler {
     fn should_sample(
         &self,
         parent: Option<&opentelemetry::Context>,
@@ -250,7 +252,7 @@ impl ShouldSample for WithLinked {
 #[derive(Debug)]
 struct Exporter {
     inner: opentelemetry_otlp::SpanExporter,
-    /// Whose clock and sockets the HTTP client needs.
+    /// The HTTP client needs its timer and sockets.
     runtime: Handle,
     ending: CancellationToken,
     is_failing: AtomicBool,
@@ -263,13 +265,13 @@ impl SpanExporter for Exporter {
             let was_failing = self.is_failing.swap(outcome.is_err(), Ordering::Relaxed);
             match outcome {
                 Err(error) if !was_failing => {
-                    warn!("the collector does not take traces: {error}; they are dropped");
+                    warn!("cannot send traces to the collector: {error}; they are dropped");
                 }
-                Ok(()) if was_failing => info!("the collector takes traces again"),
+                Ok(()) if was_failing => info!("traces are sent to the collector again"),
                 Ok(()) | Err(_) => {}
             }
         }
-        // All has been told; the SDK would tell it each time.
+        // An error would make the SDK log every failure.
         std::future::ready(Ok(()))
     }
 
@@ -290,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn traces_go_where_the_variables_say() {
+    fn the_endpoint_follows_the_variables() {
         let endpoint = |settings: TraceSettings| settings.endpoint().unwrap();
         let base = Some("http://localhost:4318/v1/traces".to_owned());
         assert_eq!(endpoint(settings(|_| {})), base);
@@ -307,15 +309,15 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_done_is_refused_at_start() {
-        for (wrong, told) in [
+    fn invalid_settings_are_refused() {
+        for (settings, expected) in [
             (settings(|s| s.otlp_protocol = "grpc".to_owned()), "port 4318"),
             (settings(|s| s.otlp_traces_protocol = "http/json".to_owned()), "http/protobuf"),
             (settings(|s| s.otlp_endpoint = "https://c:4318".to_owned()), "http://"),
             (settings(|s| s.traces_exporter = "zipkin".to_owned()), "otlp or none"),
         ] {
-            let error = wrong.endpoint().unwrap_err().to_string();
-            assert!(error.contains(told), "{error}");
+            let error = settings.endpoint().unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
         let sampler = |name: &str, arg: &str| {
             settings(|s| {
