@@ -1,9 +1,7 @@
-//! How a log line is written: for people, or as a JSON object. One line for one event,
-//! whatever it says.
+//! Writes each log event as one line, as text for people or as a JSON object.
 //!
-//! Messages and fields may quote what clients sent. Characters by which that could
-//! begin a line of its own, or tell a terminal what to do, are escaped here, once for
-//! all.
+//! Messages and fields may contain client data. Characters that would start a new line or
+//! control a terminal are escaped here, so callers need not escape them.
 
 use crate::config::LogFormat;
 use crate::request_id;
@@ -17,7 +15,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Most characters of a message or field.
+/// Maximum length of a message or field, in characters.
 const MAX_CHARS: usize = 4_096;
 
 /// Writes events as lines.
@@ -27,7 +25,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// In that format.
+    /// Lines in this format.
     pub const fn new(format: LogFormat) -> Self {
         Self { format }
     }
@@ -91,7 +89,7 @@ impl fmt::Display for Coloured<'_> {
     }
 }
 
-/// What an event says, written already.
+/// The formatted message and fields of an event.
 struct Content {
     format: LogFormat,
     message: String,
@@ -106,7 +104,7 @@ impl Content {
     fn text(&mut self, name: &str, text: &str) {
         let is_quoted = self.format == LogFormat::Json || !is_plain(text);
         let escaped = Escaped { text, format: self.format, is_quoted };
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = match self.format {
             LogFormat::Text if !is_quoted => write!(self.fields, " {name}={escaped}"),
             LogFormat::Text => write!(self.fields, r#" {name}="{escaped}""#),
@@ -134,7 +132,7 @@ impl Visit for Content {
                 let escaped = Escaped { text: value, format: self.format, is_quoted };
                 let _ = write!(self.message, "{escaped}");
             }
-            // Where records of the crate `log` came from.
+            // Source locations of records of the crate `log`.
             name if name.starts_with("log.") => {}
             name => self.text(name, value),
         }
@@ -161,16 +159,16 @@ impl Visit for Content {
     }
 }
 
-/// Whether a value needs no quotation marks to be told from what follows.
+/// Whether the end of a value is clear without quotation marks.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && !text.contains([' ', '"', '=', '\\'])
 }
 
-/// A text with all that is not simply shown escaped, and of bounded length.
+/// Text of bounded length with unsafe characters escaped.
 struct Escaped<'a> {
     text: &'a str,
     format: LogFormat,
-    /// Whether it stands between quotation marks.
+    /// Whether the text is between quotation marks, which must then be escaped in it.
     is_quoted: bool,
 }
 
@@ -196,7 +194,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use tracing::info;
 
-    const NASTY: &str =
+    const UNSAFE: &str =
         "a\r\nb\tc\u{1b}[2J\u{7f}\u{85}\u{9b}31m\u{2028}\u{2029}\u{202e}\"q\" \\ é 日";
 
     #[derive(Clone, Default)]
@@ -226,14 +224,14 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    fn say_nasty_things() {
-        info!(display = %NASTY, debug = ?NASTY, text = NASTY, "said {NASTY}");
+    fn log_unsafe_text() {
+        info!(display = %UNSAFE, debug = ?UNSAFE, text = UNSAFE, "read {UNSAFE}");
     }
 
     #[test]
-    fn whatever_is_said_is_one_line_that_does_nothing() {
+    fn an_event_is_one_line_without_unsafe_characters() {
         for format in [LogFormat::Text, LogFormat::Json] {
-            let line = logged(format, say_nasty_things);
+            let line = logged(format, log_unsafe_text);
             let line = line.strip_suffix('\n').unwrap();
             assert!(!line.chars().any(is_unsafe), "{line:?}");
             assert!(line.contains("é 日"), "{line}");
@@ -241,18 +239,18 @@ mod tests {
     }
 
     #[test]
-    fn json_is_flat_and_says_exactly_what_was_said() {
+    fn json_is_flat_and_preserves_values() {
         let line = logged(LogFormat::Json, || {
             let trace = trace_context::TraceParent::new(0xabc, 1, 0);
-            trace::with(Some(trace), say_nasty_things);
+            trace::with(Some(trace), log_unsafe_text);
             info!(number = -7, big = u64::MAX, ratio = 0.5, none = f64::NAN, yes = true);
         });
         let lines: Vec<serde_json::Value> =
             line.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let (first, second) = (&lines[0], &lines[1]);
-        assert_eq!(first["message"], format!("said {NASTY}"));
-        assert_eq!(first["display"], NASTY);
-        assert_eq!(first["text"], NASTY);
+        assert_eq!(first["message"], format!("read {UNSAFE}"));
+        assert_eq!(first["display"], UNSAFE);
+        assert_eq!(first["text"], UNSAFE);
         assert_eq!(first["level"], "INFO");
         assert_eq!(first["target"], module_path!());
         assert_eq!(first["trace_id"], format!("{:032x}", 0xabc));
@@ -270,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut() {
+    fn a_long_message_is_truncated() {
         let long = "é".repeat(MAX_CHARS + 1);
         let line = logged(LogFormat::Text, || info!("{long}"));
         assert_eq!(line.matches('é').count(), MAX_CHARS);

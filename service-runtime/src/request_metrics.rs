@@ -1,8 +1,8 @@
-//! How requests fare: their number, durations and answers by route, and how many are
-//! under way.
+//! Metrics of requests: number by route and status, duration by route, and requests in
+//! flight.
 //!
-//! Series are looked up once for a route and kept: to find them again by their labels,
-//! each request would build these anew.
+//! The series of a route are looked up once and kept, so that a request does not build
+//! their labels.
 
 use crate::metrics::service::{HTTP_DURATION, HTTP_IN_FLIGHT, HTTP_REQUESTS};
 use crate::metrics::{Counter, Gauge, Histogram};
@@ -14,8 +14,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-/// The methods that are told apart. Anybody can make up more, and each would be a
-/// series that stays for ever.
+/// Methods with series of their own. Clients can send any other name, and each would be a
+/// permanent series, so all others share one.
 const METHODS: [Method; 7] = [
     Method::GET,
     Method::HEAD,
@@ -26,8 +26,8 @@ const METHODS: [Method; 7] = [
     Method::OPTIONS,
 ];
 
-/// Answers that are counted from a route's first request on, though there is none yet:
-/// a rate leaves the first value of a series out, and of these none is to be missed.
+/// Statuses whose series start at 0 with the first request of a route. `rate()` ignores the
+/// first value of a series, so a series that started at 1 would hide the first failure.
 const FAILURES: [StatusCode; 2] =
     [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE];
 
@@ -39,31 +39,31 @@ pub struct Requests(Arc<Server>);
 struct Server {
     name: &'static str,
     in_flight: Gauge,
-    /// By pattern, for each of the methods and for all others.
+    /// By method, with one entry for all other methods, and then by pattern.
     routes: RwLock<[HashMap<String, Arc<Route>>; METHODS.len() + 1]>,
 }
 
-/// One route, called by one method.
+/// The series of a route and method.
 #[derive(Debug)]
 struct Route {
     server: &'static str,
     method: String,
     pattern: String,
     duration: Histogram,
-    /// How many were answered with which status.
-    answers: RwLock<Vec<(StatusCode, Counter)>>,
+    /// Number of responses by status.
+    responses: RwLock<Vec<(StatusCode, Counter)>>,
 }
 
-/// In the extensions of an answer: how long it was held back as the client had asked
-/// for, which is no time that the service took.
+/// An extension of a response: how long the response was delayed at the client's request.
+/// The duration metric excludes this time.
 #[derive(Clone, Copy, Debug)]
 pub struct HeldBack(pub Duration);
 
-/// A request that is being answered, until it is dropped.
-struct UnderWay<'a>(&'a Gauge);
+/// Counts a request as in flight until dropped.
+struct InFlight<'a>(&'a Gauge);
 
 impl Requests {
-    /// Those of the server of that name.
+    /// The metrics of a server.
     pub fn of(server: &'static str) -> Self {
         let in_flight = HTTP_IN_FLIGHT.with([("server", server.into())]);
         Self(Arc::new(Server { name: server, in_flight, routes: RwLock::default() }))
@@ -78,7 +78,7 @@ pub async fn measure(
 ) -> Response {
     let pattern = request.extensions().get::<MatchedPath>();
     let route = server.route(request.method(), pattern.map_or("unmatched", MatchedPath::as_str));
-    let _under_way = UnderWay::begin(&server.in_flight);
+    let _in_flight = InFlight::begin(&server.in_flight);
     let start = Instant::now();
     let response = next.run(request).await;
     let held_back = response.extensions().get().map_or(Duration::ZERO, |HeldBack(time)| *time);
@@ -89,16 +89,16 @@ pub async fn measure(
 
 impl Server {
     fn route(&self, method: &Method, pattern: &str) -> Arc<Route> {
-        let place = METHODS.iter().position(|known| known == method).unwrap_or(METHODS.len());
+        let index = METHODS.iter().position(|known| known == method).unwrap_or(METHODS.len());
         let known = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(route) = known[place].get(pattern) {
+        if let Some(route) = known[index].get(pattern) {
             return route.clone();
         }
         drop(known);
         let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        let method = METHODS.get(place).map_or("other", Method::as_str);
+        let method = METHODS.get(index).map_or("other", Method::as_str);
         let begin = || Arc::new(Route::begin(self.name, method, pattern));
-        routes[place].entry(pattern.to_owned()).or_insert_with(begin).clone()
+        routes[index].entry(pattern.to_owned()).or_insert_with(begin).clone()
     }
 }
 
@@ -110,47 +110,47 @@ impl Route {
             ("method", method.clone().into()),
             ("route", pattern.clone().into()),
         ]);
-        let route = Self { server, method, pattern, duration, answers: RwLock::default() };
+        let route = Self { server, method, pattern, duration, responses: RwLock::default() };
         for status in FAILURES {
-            route.answer(status).increment(0);
+            route.add_status(status).increment(0);
         }
         route
     }
 
     fn count(&self, status: StatusCode) {
-        let known = self.answers.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, answers)) = known.iter().find(|(known, _)| *known == status) {
-            answers.increment(1);
+        let known = self.responses.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, responses)) = known.iter().find(|(known, _)| *known == status) {
+            responses.increment(1);
             return;
         }
         drop(known);
-        self.answer(status).increment(1);
+        self.add_status(status).increment(1);
     }
 
-    /// The series of a status that there was none for. Beginning it twice, as two
-    /// requests may, gives the same one.
-    fn answer(&self, status: StatusCode) -> Counter {
-        let answers = HTTP_REQUESTS.with([
+    /// Adds the series of a status. Two concurrent requests may both add it; both then
+    /// increment the same series.
+    fn add_status(&self, status: StatusCode) -> Counter {
+        let responses = HTTP_REQUESTS.with([
             ("server", self.server.into()),
             ("method", self.method.clone().into()),
             ("route", self.pattern.clone().into()),
             ("status", status.as_u16().to_string().into()),
         ]);
-        let mut known = self.answers.write().unwrap_or_else(PoisonError::into_inner);
-        known.push((status, answers.clone()));
-        answers
+        let mut known = self.responses.write().unwrap_or_else(PoisonError::into_inner);
+        known.push((status, responses.clone()));
+        responses
     }
 }
 
-impl<'a> UnderWay<'a> {
+impl<'a> InFlight<'a> {
     fn begin(in_flight: &'a Gauge) -> Self {
         in_flight.increment(1.0);
         Self(in_flight)
     }
 }
 
-impl Drop for UnderWay<'_> {
-    /// Also if the client leaves before it is answered.
+impl Drop for InFlight<'_> {
+    /// Also runs if the client disconnects before the response.
     fn drop(&mut self) {
         self.0.decrement(1.0);
     }
