@@ -1,41 +1,41 @@
-//! Where the broker is, and as whom to go there.
+//! The address of the broker, and the user and password for it.
 
 use lapin::uri::AMQPUri;
 use std::fmt;
 use std::str::FromStr;
 
-/// Seconds between signs of life that the broker expects, unless the URL has
-/// `?heartbeat=`. It gives deliveries to another consumer when it has missed two of a
-/// connection that was lost on the way; with its own default that takes minutes.
+/// Heartbeat timeout in seconds, unless the URL has `?heartbeat=`. If a connection is lost
+/// without being closed, the broker redelivers its messages to another consumer after this
+/// time. With the broker's default that takes minutes.
 const HEARTBEAT: u16 = 20;
 
-const FORM: &str = "must be like amqp://user:password@host:5672 or amqps://…";
+const URL_FORMAT: &str = "must be like amqp://user:password@host:5672 or amqps://…";
 
 /// The settings of the broker.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BrokerConfig {
-    /// The broker.
+    /// URL of the broker.
     #[arg(
         long = "broker-url",
         env = "BROKER_URL",
         hide_env_values = true,
         default_value = "amqp://localhost:5672"
     )]
-    url: GivenUrl,
+    url: UrlSetting,
 
-    /// The user, instead of the one that the URL names.
+    /// User name; overrides the one in the URL.
     #[arg(long = "broker-user", env = "BROKER_USER")]
     user: Option<String>,
 
-    /// The password of that user, not percent-encoded.
+    /// Password of `BROKER_USER`, not percent-encoded.
     #[arg(long = "broker-password", env = "BROKER_PASSWORD", hide_env_values = true)]
     password: Option<String>,
 }
 
 impl BrokerConfig {
-    /// The whole address.
+    /// The URL with the configured user.
     pub fn url(&self) -> BrokerUrl {
-        let GivenUrl(mut uri) = self.url.clone();
+        let UrlSetting(mut uri) = self.url.clone();
         if let Some(user) = self.user.clone().filter(|user| !user.is_empty()) {
             uri.authority.userinfo.username = user;
             uri.authority.userinfo.password = self.password.clone().unwrap_or_default();
@@ -47,22 +47,22 @@ impl BrokerConfig {
 /// An address with or without a user: `amqp://user:password@host:5672`. Without one, the
 /// user is `guest`. An empty virtual host means the default one, `/`.
 #[derive(Clone)]
-struct GivenUrl(AMQPUri);
+struct UrlSetting(AMQPUri);
 
-impl FromStr for GivenUrl {
+impl FromStr for UrlSetting {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if !(text.starts_with("amqp://") || text.starts_with("amqps://")) {
-            return Err(FORM.to_owned());
+            return Err(URL_FORMAT.to_owned());
         }
         if text.contains('#') {
-            return Err("has a `#`: write it as %23".to_owned());
+            return Err("contains `#`: write it as %23".to_owned());
         }
         // The library's message is not shown, because it quotes the address.
         let mut uri: AMQPUri = text.parse().map_err(|_| {
-            format!("cannot be read: it {FORM}; in user and password write : / ? # @ as %3A %2F %3F %23 %40")
+            format!("cannot be read: it {URL_FORMAT}; in user and password write : / ? # @ as %3A %2F %3F %23 %40")
         })?;
         // The library ignores an IPv6 address and connects to localhost.
         let address = text.rsplit_once('@').map_or(text, |(_, address)| address);
@@ -78,7 +78,7 @@ impl FromStr for GivenUrl {
     }
 }
 
-impl fmt::Debug for GivenUrl {
+impl fmt::Debug for UrlSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         BrokerUrl(self.0.clone()).fmt(f)
     }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_that_is_set_wins_over_the_url() {
+    fn a_configured_user_overrides_the_url() {
         let login = |user, text| {
             let userinfo = url_as(user, text).uri().authority.userinfo;
             (userinfo.username, userinfo.password)
@@ -141,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_address_is_one() {
+    fn an_ipv6_address_is_the_host() {
         for text in ["amqp://[::1]:5672", "amqp://u:p@[::1]/shop"] {
             assert_eq!(url(text).uri().authority.host, "::1", "{text}");
         }
     }
 
     #[test]
-    fn what_is_wrong_is_told_without_the_password() {
+    fn errors_do_not_contain_the_password() {
         for text in [
             "http://u:s3cret@h",
             "u:s3cret@h",
@@ -158,13 +158,13 @@ mod tests {
             "amqp://u:s3cret@h?heartbeat=s3cret",
             "",
         ] {
-            let complaint = text.parse::<GivenUrl>().unwrap_err();
-            assert!(!complaint.is_empty() && !complaint.contains("s3cret"), "{complaint}");
+            let error = text.parse::<UrlSetting>().unwrap_err();
+            assert!(!error.is_empty() && !error.contains("s3cret"), "{error}");
         }
     }
 
     #[test]
-    fn no_password_is_shown() {
+    fn debug_hides_the_password() {
         assert_eq!(format!("{:?}", url("amqp://guest:secret@h")), "h:5672 vhost /");
     }
 }

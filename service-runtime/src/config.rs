@@ -1,5 +1,5 @@
-//! Configuration that services share. Each service derives its own struct,
-//! from which every setting is read and checked once, at boot.
+//! Settings that services share. Each service derives a struct of its settings, all of
+//! which are read and checked once, at start.
 
 use crate::trace_export::TraceSettings;
 use clap::Parser;
@@ -35,38 +35,38 @@ fn variable(command: &clap::Command, argument: &str) -> Option<String> {
 /// Settings that every service has.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Common {
-    /// Address on which the operations port listens (health, metrics). Keep it
-    /// on the loopback interface, or inside a container's network.
+    /// Address on which the operations port listens (health, metrics, administration).
+    /// Use the loopback interface or a container network, not a public address.
     #[arg(long, env = "OPERATIONS_ADDRESS", default_value = "127.0.0.1")]
     pub operations_address: IpAddr,
 
-    /// `text` for people, `json` for log collectors. What is logged is chosen
-    /// by RUST_LOG, for instance `info,sqlx=warn`.
+    /// `text` for people, `json` for log collectors. `RUST_LOG` sets the level, for
+    /// example `info,sqlx=warn`.
     #[arg(long, env = "LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 
-    /// Ask the running service for its health and exit with 0 or 1: for
-    /// container health checks, in images without curl.
+    /// Check the health of the running service and exit with 0 or 1: for container
+    /// health checks in images without curl.
     #[arg(long)]
     pub health_check: bool,
 
-    /// Who may call.
+    /// Authentication.
     #[command(flatten)]
     pub auth: crate::auth::AuthSettings,
 
-    /// How much may come.
+    /// Rate and connection limits.
     #[command(flatten)]
     pub traffic: crate::traffic::TrafficSettings,
 
-    /// Where traces go.
+    /// Traces.
     #[command(flatten)]
     pub traces: TraceSettings,
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// A line for people.
+    /// A line of text.
     Text,
     /// A JSON object.
     Json,

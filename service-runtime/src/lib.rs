@@ -1,5 +1,5 @@
-//! What every service needs, whatever its business: configuration, telemetry, supervised
-//! tasks, health, PostgreSQL, AMQP and HTTP.
+//! Code that services share: configuration, telemetry, supervised tasks, health,
+//! PostgreSQL, AMQP and HTTP.
 //!
 //! Code belongs here if at least two services use it and it does not depend on the
 //! business.

@@ -1,6 +1,6 @@
 //! Numeric settings.
 
-/// A parser of whole numbers from `min` to `max`.
+/// Returns a parser of whole numbers from `min` to `max`.
 pub fn whole<T: TryFrom<u64>>(
     min: u64,
     max: u64,
