@@ -80,10 +80,11 @@ impl Request {
         .await
     }
 
-    /// The same, for a command that runs no transaction of its own.
+    /// Like the above, for a command that runs no transaction of its own, such as an order
+    /// in a batch.
     ///
     /// # Errors
-    /// The same.
+    /// Those of the above.
     pub async fn execute<B, F>(
         mut self,
         kind: CommandKind,

@@ -13,8 +13,8 @@ use tracing::warn;
 /// Limits log lines about unknown outcomes.
 static LOGGED: LogLimit = LogLimit::new();
 
-/// Begins a command's transaction. Locks are rarely held for longer, and a longer wait would
-/// only keep connections from other commands.
+/// Begins a transaction with a lock timeout. Locks are rarely held for longer, and a longer
+/// wait would only keep connections from other commands.
 const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '1s'";
 
 /// Begins a command's transaction.

@@ -2,7 +2,7 @@
 //!
 //! A body is declared once, with [`body!`](crate::body) or [`change!`](crate::change!):
 //! the declaration makes the struct, its parser and its schema in the OpenAPI document.
-//! The parser checks every field, so that a client learns of all errors at once. Unknown
+//! The parser checks every field, so that the response lists all errors. Unknown
 //! fields are ignored.
 
 use crate::format::{Field, Format, Path, camel_case};

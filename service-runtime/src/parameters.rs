@@ -2,7 +2,7 @@
 //!
 //! Parameters are declared once, with [`parameters!`](crate::parameters!): the declaration
 //! makes the struct, its parser and its description in the OpenAPI document. The parser
-//! checks every parameter, so that a client learns of all errors at once.
+//! checks every parameter, so that the response lists all errors.
 
 use crate::format::{Format, Message, camel_case};
 use crate::problem::{FieldError, Problem};
@@ -43,7 +43,7 @@ pub trait QueryParameters: Sized {
 }
 
 /// Defines a struct of query parameters. Each has a [`Format`]; a parameter of
-/// `Option<Format>` may be absent. After `=` may stand an example.
+/// `Option<Format>` may be absent. An example can follow after `=`.
 ///
 /// - `validate function(one, other);` adds a check of parameters against each other, which
 ///   runs if these are valid by themselves. Their values are `Copy`.

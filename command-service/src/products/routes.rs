@@ -44,7 +44,7 @@ pub async fn create(
 
 /// Update a product
 ///
-/// Changes any of its properties. To set the stock is to replace the number, not to add to it.
+/// Changes any of its properties. A new stock replaces the old number; it is not added to it.
 #[utoipa::path(
     put,
     path = "/api/products/{id}",

@@ -42,7 +42,7 @@ impl ApiKeys {
         let known = ApiKey::id_of(key).and_then(|id| self.0.get(id));
         let is_of = known.map_or(KeyHash::NOBODYS, |known| known.hash).is_of(key);
         match known {
-            // The holder of the whole key may learn its state.
+            // The state is revealed only to the holder of the whole key.
             Some(known) if is_of => match known.record.state(now) {
                 State::Valid => Ok(known.caller.clone()),
                 State::Expired => Err("The API key has expired."),

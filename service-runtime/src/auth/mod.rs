@@ -5,8 +5,8 @@
 //!
 //! - A route without a declared requirement cannot be served: a server accepts only
 //!   [`AuthorizedRoutes`], to which routes are added as open or with a role.
-//! - An unauthenticated caller learns nothing: without a credential, a path that does not
-//!   exist is refused like one that does.
+//! - An unauthenticated caller cannot find out which paths exist: without a credential, a
+//!   path that does not exist is refused like one that does.
 //! - No request waits for a database or the network. Keys are in memory. Files are read
 //!   again every second, so that a new or revoked key takes effect within seconds.
 //! - No secret appears in a log, a response or a panic message. Callers are identified by
