@@ -80,11 +80,11 @@ impl Request {
         .await
     }
 
-    /// Like the above, for a command that runs no transaction of its own, such as an order
+    /// Like [`Self::transact`], for a command that runs no transaction of its own, such as an order
     /// in a batch.
     ///
     /// # Errors
-    /// Those of the above.
+    /// Those of [`Self::transact`].
     pub async fn execute<B, F>(
         mut self,
         kind: CommandKind,

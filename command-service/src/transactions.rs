@@ -68,7 +68,7 @@ pub fn outcome_unknown(error: &sqlx::Error) -> Problem {
         warn!(suppressed, "the outcome of a command is unknown: {error}");
     }
     Problem::unavailable("Outcome unknown").detail(
-        "The database was lost while it committed, or did not response in time: the request took \
+        "The database was lost while it committed, or did not respond in time: the request took \
          effect wholly or not at all. If it had an Idempotency-Key, send it again with the same \
          key: it takes effect once. Otherwise check whether it did before you repeat it.",
     )
