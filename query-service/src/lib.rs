@@ -1,4 +1,4 @@
-//! The query service: answers queries from the views of the read database.
+//! The read side of CQRS: serves queries from the views of the read database.
 
 mod config;
 mod database;
@@ -16,13 +16,13 @@ mod views;
 
 pub use config::Config;
 use event_waiting::EventWaiting;
-pub use openapi::{openapi, operations_openapi};
 use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
 use service_runtime::health::Health;
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, telemetry};
 use state::AppState;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 /// Runs the service until shutdown.
@@ -90,4 +90,14 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
         Ok(())
     });
     tasks.run().await
+}
+
+/// The OpenAPI document of the API.
+pub fn openapi() -> OpenApi {
+    openapi::API.openapi(router::routes().into_openapi())
+}
+
+/// The OpenAPI document of the operations port.
+pub fn operations_openapi() -> OpenApi {
+    openapi::OPERATIONS.openapi(OpenApi::default())
 }

@@ -1,6 +1,6 @@
-//! The OpenAPI documents of this service, and what all queries share in them.
+//! What all queries share in the OpenAPI documents of this service.
 
-use crate::{read_your_writes, router};
+use crate::read_your_writes;
 use service_runtime::auth::Role;
 use service_runtime::openapi::add_refusals;
 use service_runtime::paging;
@@ -9,7 +9,7 @@ use service_runtime::server::{Api, Operations};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::{Header, OpenApi, RefOr};
+use utoipa::openapi::{Header, RefOr};
 
 /// Tags of operations.
 pub const ANALYTICS: &str = "Analytics";
@@ -35,16 +35,6 @@ pub const API: Api = Api {
 
 /// The operations port.
 pub const OPERATIONS: Operations = Operations { title: "Query service: operations" };
-
-/// The OpenAPI document of the API.
-pub fn openapi() -> OpenApi {
-    API.openapi(router::routes().into_openapi())
-}
-
-/// The OpenAPI document of the operations port.
-pub fn operations_openapi() -> OpenApi {
-    OPERATIONS.openapi(OpenApi::default())
-}
 
 fn complete(operation: &mut Operation) {
     let is_list = takes(operation, "cursor");

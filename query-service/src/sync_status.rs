@@ -44,18 +44,18 @@ pub struct SyncStatus {
     #[schema(examples(true))]
     is_caught_up: bool,
     /// Committed events that no view shows yet, by the newest watermarks; null while they
-    /// are too old to tell, as when the broker is away.
+    /// are too old, for example while the broker is unavailable.
     #[schema(required = true, minimum = 0, examples(0))]
     pending_events: Option<i64>,
     /// Events and other messages that could not be applied, of any sender.
     #[schema(minimum = 0, examples(0))]
     dead_letters: i64,
-    /// Events applied since the views began.
+    /// Events applied since the views were created.
     #[schema(examples(3))]
     events_applied: i64,
 }
 
-/// The same, by the short path: with a shorter name beside.
+/// The same, by the short path, with an additional shorter name.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ShortSyncStatus {

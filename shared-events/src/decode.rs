@@ -5,79 +5,14 @@
 //! numbers in flattened structs and tagged enums through binary floats.
 
 use crate::envelope::to_the_microsecond;
-use crate::properties::{Problem, YEARS};
-use crate::{Envelope, Event, EventType, Payload, external};
-use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use crate::limits::MAX_AGGREGATE_VERSION;
+use crate::message::{Attributes, id_from};
+use crate::properties::YEARS;
+use crate::{DecodeError, Envelope, Event, EventType, Payload, external};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
 use trace_context::TraceParent;
 use uuid::Uuid;
-
-/// How far the time of an external event may be ahead of the reader's clock.
-pub(crate) const CLOCK_TOLERANCE: Duration = Duration::minutes(5);
-
-/// Highest aggregate version. A version that no counter can reach would fix the state of its
-/// aggregate for ever.
-pub(crate) const MAX_AGGREGATE_VERSION: i64 = 1 << 53;
-
-/// Namespace of event ids derived from texts that are not UUIDs.
-const ID_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_9a52_7c41_5b0e_9d6a_3e2b_8c70_4f15);
-
-/// The queue and the AMQP properties of a message.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Attributes<'a> {
-    /// The queue of the message.
-    pub queue: &'a str,
-    /// The AMQP application id.
-    pub app_id: Option<&'a str>,
-    /// The AMQP message type.
-    pub kind: Option<&'a str>,
-    /// The AMQP content encoding.
-    pub content_encoding: Option<&'a str>,
-    /// The AMQP message id.
-    pub message_id: Option<&'a str>,
-    /// The AMQP timestamp.
-    pub timestamp: Option<DateTime<Utc>>,
-}
-
-/// Why bytes are not a valid event.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// The body is not a JSON object.
-    #[error("{0}")]
-    Body(String),
-    /// One of our own events does not match its type.
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
-    /// Neither the body nor the message has an id.
-    #[error("eventId: is required, as the message has no message_id")]
-    NoEventId,
-    /// Neither the body nor the message has a timestamp.
-    #[error("timestamp: is required, as the message has none")]
-    NoTimestamp,
-    /// A time is in the future: the property and its value.
-    #[error("{0}: {time} is more than 5 minutes ahead", time = .1.to_rfc3339_opts(SecondsFormat::AutoSi, true))]
-    InTheFuture(&'static str, DateTime<Utc>),
-    /// This version of the service does not support the event type.
-    #[error("unknown event type {0:?}")]
-    UnknownType(String),
-    /// This version of the service does not support the schema version.
-    #[error("unknown version {1} of {0}")]
-    UnknownVersion(String, u32),
-    /// A property is missing or invalid.
-    #[error("{path}: {problem}")]
-    Property {
-        /// Path of the property, as in `items[3].price`.
-        path: String,
-        /// Its constraint.
-        problem: Problem,
-    },
-}
-
-impl DecodeError {
-    pub(crate) fn property(path: impl Into<String>, problem: impl Into<Problem>) -> Self {
-        Self::Property { path: path.into(), problem: problem.into() }
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -130,7 +65,7 @@ fn decode(body: &[u8]) -> Result<Event, DecodeError> {
     let head: EnvelopeAndType = serde_json::from_slice(body)?;
     let timestamp = to_the_microsecond(head.timestamp)
         .ok_or_else(|| DecodeError::property("timestamp", YEARS))?;
-    let payload = Payload::read(body, check_version(&head.event_type, head.version)?)?;
+    let payload = Payload::read(body, EventType::of_version(&head.event_type, head.version)?)?;
     if !(1..=MAX_AGGREGATE_VERSION).contains(&head.aggregate_version) {
         return Err(DecodeError::property("aggregateVersion", "is out of range"));
     }
@@ -142,38 +77,6 @@ fn decode(body: &[u8]) -> Result<Event, DecodeError> {
         traceparent: head.traceparent,
     };
     Ok(Event { envelope, payload })
-}
-
-/// Returns the event type of that name, if this schema version is supported.
-pub(crate) fn check_version(name: &str, version: u32) -> Result<EventType, DecodeError> {
-    let event_type = name.parse().map_err(|_| DecodeError::UnknownType(name.to_owned()))?;
-    if version == 1 {
-        Ok(event_type)
-    } else {
-        Err(DecodeError::UnknownVersion(name.to_owned(), version))
-    }
-}
-
-/// Checks that a time of an external event is not in the future. Sales belong to the hour of
-/// their order, and `lastProcessedEventTimestamp` is the time of the newest event.
-pub(crate) fn not_ahead(
-    property: &'static str,
-    time: DateTime<Utc>,
-    limit: DateTime<Utc>,
-) -> Result<(), DecodeError> {
-    if time > limit { Err(DecodeError::InTheFuture(property, time)) } else { Ok(()) }
-}
-
-/// The event id from the body, else from the message. A text that is not a UUID becomes a UUID
-/// that depends on application and queue, because another application may use the same text for
-/// another event.
-pub(crate) fn id_from(in_body: Option<&str>, attributes: Attributes<'_>) -> Option<Uuid> {
-    let is_present = |text: &&str| !text.is_empty();
-    let text = in_body.filter(is_present).or(attributes.message_id.filter(is_present))?;
-    Some(Uuid::parse_str(text).unwrap_or_else(|_| {
-        let scope = [attributes.queue, attributes.app_id.unwrap_or_default(), text];
-        Uuid::new_v5(&ID_NAMESPACE, scope.join("\0").as_bytes())
-    }))
 }
 
 #[cfg(test)]

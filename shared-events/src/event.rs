@@ -50,6 +50,16 @@ impl EventType {
     /// Every event type.
     pub const ALL: &[Self] = Self::VARIANTS;
 
+    /// The event type of that name, if this schema version is supported.
+    pub(crate) fn of_version(name: &str, version: u32) -> Result<Self, DecodeError> {
+        let event_type = name.parse().map_err(|_| DecodeError::UnknownType(name.to_owned()))?;
+        if version == 1 {
+            Ok(event_type)
+        } else {
+            Err(DecodeError::UnknownVersion(name.to_owned(), version))
+        }
+    }
+
     /// The name in JSON and in routing keys.
     pub fn name(self) -> &'static str {
         self.into()
@@ -178,8 +188,8 @@ impl Event {
         serde_json::to_string(self)
     }
 
-    /// The content of the event: the same text for every copy, whatever its trace and its JSON
-    /// formatting.
+    /// The content of the event, without trace and JSON formatting: the same text for every
+    /// copy.
     pub fn content(&self) -> String {
         let mut event = self.clone();
         event.envelope.traceparent = None;

@@ -3,12 +3,16 @@
 //! Few properties are required. A missing property gets a default if only one value is possible.
 //! An ambiguous value is refused, and the reason names the property.
 
-use crate::decode::{CLOCK_TOLERANCE, MAX_AGGREGATE_VERSION, check_version, id_from, not_ahead};
 use crate::envelope::to_the_microsecond;
+use crate::limits::MAX_AGGREGATE_VERSION;
+use crate::message::{Attributes, id_from};
 use crate::properties::{Properties, YEARS, text, whole};
-use crate::{Attributes, DecodeError, Envelope, Event, Payload, body};
-use chrono::{DateTime, Utc};
+use crate::{DecodeError, Envelope, Event, EventType, Payload, body};
+use chrono::{DateTime, Duration, Utc};
 use trace_context::TraceParent;
+
+/// How far the time of an external event may be ahead of the reader's clock.
+const CLOCK_TOLERANCE: Duration = Duration::minutes(5);
 
 /// An external event.
 #[derive(Clone, Debug)]
@@ -45,7 +49,7 @@ impl External {
         let kind = kind.as_deref().or(attributes.kind);
         let kind = kind.ok_or_else(|| properties.refuse("eventType", "is required"))?;
         let version = properties.small("version", 0, i32::MAX)?.unwrap_or(1);
-        let event_type = check_version(kind, version.unsigned_abs())?;
+        let event_type = EventType::of_version(kind, version.unsigned_abs())?;
         let payload = Payload::from_properties(&properties, event_type)?;
         if let Payload::OrderStatusUpdated(update) = &payload {
             not_ahead("orderedAt", update.ordered_at, now + CLOCK_TOLERANCE)?;
@@ -86,7 +90,8 @@ pub(crate) fn problem_of_own_event(
         let version = properties.whole("version", 0, i32::MAX.into())?;
         properties.whole("aggregateVersion", 1, MAX_AGGREGATE_VERSION)?;
         properties.time("timestamp")?.ok_or(DecodeError::NoTimestamp)?;
-        Payload::from_properties(&properties, check_version(&kind, version as u32)?).map(|_| ())
+        Payload::from_properties(&properties, EventType::of_version(&kind, version as u32)?)
+            .map(|_| ())
     };
     check().err()
 }
@@ -94,6 +99,16 @@ pub(crate) fn problem_of_own_event(
 fn read(body: &[u8], strict: bool) -> Result<Properties<'_>, DecodeError> {
     let text = std::str::from_utf8(body).map_err(|_| DecodeError::Body("not UTF-8".to_owned()))?;
     Properties::read(text, String::new(), strict)
+}
+
+/// Checks that a time of an external event is not in the future. Sales belong to the hour of
+/// their order, and `lastProcessedEventTimestamp` is the time of the newest event.
+fn not_ahead(
+    property: &'static str,
+    time: DateTime<Utc>,
+    limit: DateTime<Utc>,
+) -> Result<(), DecodeError> {
+    if time > limit { Err(DecodeError::InTheFuture(property, time)) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@
 
 mod body;
 mod decode;
+mod decode_error;
 mod envelope;
 mod event;
 mod external;
 pub mod limits;
+mod message;
 mod money;
 mod order;
 mod order_status;
@@ -21,10 +23,11 @@ mod user;
 pub mod views;
 mod watermark;
 
-pub use decode::{Attributes, DecodeError};
+pub use decode_error::DecodeError;
 pub use envelope::{Envelope, lowest_event_id, now};
 pub use event::{Event, EventType, Payload};
 pub use external::External;
+pub use message::Attributes;
 pub use money::{Money, MoneyError};
 pub use order::{OrderCreated, OrderHeader, OrderLine, OrderStatusUpdated, order_total};
 pub use order_status::OrderStatus;

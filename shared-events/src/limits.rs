@@ -24,6 +24,10 @@ pub const MAX_ORDER_LINES: usize = 2_000;
 /// messages beyond 16 MiB.
 pub const MAX_EVENT_BYTES: usize = 4 << 20;
 
+/// Highest aggregate version. A version that no counter can reach would fix the state of its
+/// aggregate for ever.
+pub const MAX_AGGREGATE_VERSION: i64 = 1 << 53;
+
 /// Highest price: `NUMERIC(16,4)`.
 pub const MAX_PRICE: Money = Money::from_units(9_999_999_999_999_999);
 

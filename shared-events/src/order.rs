@@ -22,18 +22,18 @@ pub struct OrderLine {
     /// Product category at the time of the order.
     #[schema(examples("Drinks"))]
     pub category: String,
-    /// Number of pieces.
+    /// Number of units.
     #[schema(minimum = 1, examples(2))]
     pub quantity: i32,
     /// Price of one piece.
     pub price: Money,
-    /// Pieces taken from stock: the quantity, or 0 if the stock was not tracked. Absent means
+    /// Units taken from stock: the quantity, or 0 if the stock was not tracked. Absent means
     /// the quantity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0, examples(2))]
     pub stock_taken: Option<i32>,
-    /// Pieces put back into stock, in the event that cancels the order: 0 if the stock was not
-    /// tracked. Absent means the pieces that were taken.
+    /// Units put back into stock, in the event that cancels the order: 0 if the stock was not
+    /// tracked. Absent means the units that were taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0, examples(2))]
     pub stock_returned: Option<i32>,
@@ -51,12 +51,12 @@ impl OrderLine {
         self.price.checked_times(self.quantity)
     }
 
-    /// Pieces taken from stock.
+    /// Units taken from stock.
     pub fn stock_taken(&self) -> i32 {
         self.stock_taken.unwrap_or(self.quantity)
     }
 
-    /// Pieces that a cancellation puts back into stock.
+    /// Units that a cancellation puts back into stock.
     pub fn stock_returned(&self) -> i32 {
         self.stock_returned.unwrap_or_else(|| self.stock_taken())
     }

@@ -1,6 +1,7 @@
 //! The status of an order and its transitions.
 
-use crate::properties::{Problem, text};
+use crate::decode_error::Problem;
+use crate::properties::text;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
@@ -36,7 +37,7 @@ pub enum OrderStatus {
     Shipped,
     /// Received by the customer.
     Delivered,
-    /// Cancelled before it was shipped. Its pieces are back in stock.
+    /// Cancelled before it was shipped. Its units are back in stock.
     Cancelled,
     /// Refunded. Nothing is put back into stock.
     Refunded,

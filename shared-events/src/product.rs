@@ -17,7 +17,7 @@ pub struct ProductState {
     pub category: String,
     /// Catalogue price.
     pub price: Money,
-    /// Pieces in stock after the change; none if stock is not tracked. Views do not use it, they
+    /// Units in stock after the change; none if stock is not tracked. Views do not use it, they
     /// sum `stock_delta`.
     pub stock: Option<i32>,
     /// Change of the stock, with untracked stock counted as 0.

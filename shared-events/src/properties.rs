@@ -1,5 +1,6 @@
 //! Reads a JSON object property by property, so that errors name the property.
 
+use crate::decode_error::Problem;
 use crate::limits::is_name;
 use crate::{DecodeError, Money, MoneyError};
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -9,9 +10,6 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-
-/// The constraint that a property violates.
-pub(crate) type Problem = Cow<'static, str>;
 
 /// Constraint of times: ISO 8601 writes these years with four digits.
 pub(crate) const YEARS: &str = "must lie in the years 1 to 9999";

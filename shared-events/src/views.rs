@@ -50,7 +50,7 @@ pub enum Dimension {
 /// What is summed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Figure {
-    /// Pieces.
+    /// Units.
     Quantity,
     /// Quantity × price.
     Revenue,
@@ -67,7 +67,7 @@ pub enum Measure {
     Cancelled(Figure),
     /// Of refunded orders.
     Refunded(Figure),
-    /// Pieces that orders took from the stock, less those that cancellations returned.
+    /// Units that orders took from the stock, less those that cancellations returned.
     StockTaken,
     /// Time of the last event that took stock or returned it.
     StockMovedAt,

@@ -9,6 +9,7 @@ mod order_change;
 mod orders;
 mod products;
 mod sales;
+mod sales_delta;
 mod sales_statement;
 #[cfg(test)]
 pub mod sample_events;

@@ -1,6 +1,6 @@
 //! The statement that adds deltas to a sales view, generated from its [`SalesView`].
 
-use super::sales::{Delta, Figures, Key, KeyValue};
+use super::sales_delta::{Delta, Figures, Key, KeyValue};
 use shared_events::views::{Dimension, Figure, Measure, SalesView};
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
@@ -115,20 +115,6 @@ fn bind_figure<'q, 'd>(
 fn omit_zeros<T: Default + PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
     let values: Vec<T> = values.collect();
     if values.iter().all(|value| *value == T::default()) { Vec::new() } else { values }
-}
-
-impl<'a> KeyValue<'a> {
-    fn id(self) -> Option<i64> {
-        if let Self::Id(id) = self { Some(id) } else { None }
-    }
-
-    fn text(self) -> Option<&'a str> {
-        if let Self::Text(text) = self { Some(text) } else { None }
-    }
-
-    fn time(self) -> Option<chrono::DateTime<chrono::Utc>> {
-        if let Self::Time(time) = self { Some(time) } else { None }
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `category_metrics_view`: category revenue.
 
-use super::{ByKey, money};
+use super::money;
+use crate::lookup::Lookup;
 use crate::openapi;
 use axum::Json;
 use axum::extract::State;
@@ -68,14 +69,14 @@ fn not_found() -> Problem {
     responses((status = 200, description = "The revenue; zero without orders.", body = CategoryRevenue), NotFound)
 )]
 pub async fn get(
-    State(by_key): State<ByKey>,
+    State(rows): State<Lookup<String, Row>>,
     Segment(category): Segment,
 ) -> Result<Json<CategoryRevenue>, Problem> {
     if category.contains('\0') {
         // PostgreSQL does not accept NUL.
         return Err(not_found());
     }
-    let row = by_key.categories.get(category).await?.ok_or_else(not_found)?;
+    let row = rows.get(category).await?.ok_or_else(not_found)?;
     Ok(Json(CategoryRevenue {
         category: row.category,
         total_revenue: money(row.total_revenue)?,

@@ -1,6 +1,7 @@
 //! `customer_ltv_view`: customer lifetime value.
 
-use super::{ByKey, money};
+use super::money;
+use crate::lookup::Lookup;
 use crate::openapi;
 use axum::Json;
 use axum::extract::State;
@@ -80,10 +81,12 @@ refusals! {
     params(("id" = Id, Path, description = "The customer.", example = 42)),
     responses((status = 200, description = "The lifetime value; zero without orders.", body = LifetimeValue), NotFound)
 )]
-pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<LifetimeValue>, Problem> {
+pub async fn get(
+    State(rows): State<Lookup<i64, Row>>,
+    id: Segment,
+) -> Result<Json<LifetimeValue>, Problem> {
     let customer_id = id.id(INVALID_ID)?;
-    let row =
-        by_key.lifetime_values.get(customer_id).await?.ok_or_else(|| not_found(customer_id))?;
+    let row = rows.get(customer_id).await?.ok_or_else(|| not_found(customer_id))?;
     Ok(Json(LifetimeValue {
         customer_id,
         total_spent: money(row.total_spent)?,

@@ -1,8 +1,9 @@
 //! Invoices: the orders of a customer in a month, computed from the current orders and the
 //! current user.
 
-use super::{ByKey, money, users};
+use super::{money, users};
 use crate::database::Lists;
+use crate::lookup::Lookup;
 use crate::openapi;
 use axum::Json;
 use axum::extract::State;
@@ -120,7 +121,7 @@ struct Month {
 )]
 pub async fn get(
     State(Lists(pool)): State<Lists>,
-    State(by_key): State<ByKey>,
+    State(users): State<Lookup<i64, users::Row>>,
     Query(InvoiceParameters { user_id, month, year }): Query<InvoiceParameters>,
 ) -> Result<Json<Invoice>, Problem> {
     let month = Month::of(year, month)?;
@@ -145,7 +146,7 @@ pub async fn get(
             })
         })
         .collect::<Result<Vec<InvoicedOrder>, Problem>>()?;
-    let (email, address) = by_key.users.get(user_id).await?.map(users::Row::into_contact).unzip();
+    let (email, address) = users.get(user_id).await?.map(users::Row::into_contact).unzip();
     Ok(Json(Invoice {
         invoice_id: format!("INV-{}-{user_id}", month.start.format("%Y-%m")),
         user_id,

@@ -1,8 +1,9 @@
 //! `orders_read`: orders.
 
 use super::created::Created;
-use super::{ByKey, money};
+use super::money;
 use crate::database::Lists;
+use crate::lookup::Lookup;
 use crate::openapi;
 use axum::Json;
 use axum::extract::State;
@@ -109,7 +110,7 @@ format_of! {
 
 /// List orders
 ///
-/// The orders have no lines.
+/// The list omits order lines.
 #[utoipa::path(
     get,
     path = "/api/orders",
@@ -175,7 +176,7 @@ refusals! {
 
 /// Retrieve an order
 ///
-/// The order has its lines.
+/// Includes the order lines.
 #[utoipa::path(
     get,
     path = "/api/orders/{id}",
@@ -185,11 +186,11 @@ refusals! {
     responses((status = 200, description = "The order.", body = OrderWithItems), NotFound)
 )]
 pub async fn get(
-    State(by_key): State<ByKey>,
+    State(rows): State<Lookup<i64, RowWithItems>>,
     id: Segment,
 ) -> Result<Json<OrderWithItems>, Problem> {
     let order_id = id.id(INVALID_ID)?;
-    let row = by_key.orders.get(order_id).await?.ok_or_else(|| not_found(order_id))?;
+    let row = rows.get(order_id).await?.ok_or_else(|| not_found(order_id))?;
     let items = serde_json::from_str(&row.items).map_err(|error| Problem::internal(&error))?;
     let order = row.order.try_into()?;
     Ok(Json(OrderWithItems { order, items }))

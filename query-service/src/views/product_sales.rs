@@ -1,7 +1,8 @@
 //! `product_sales_view`: product sales.
 
+use super::money;
 use super::products::{INVALID_ID, NoProduct, not_found};
-use super::{ByKey, money};
+use crate::lookup::Lookup;
 use crate::openapi;
 use axum::Json;
 use axum::extract::State;
@@ -74,9 +75,12 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i
     params(("id" = Id, Path, description = "The product.", example = 1)),
     responses((status = 200, description = "The sales; zero without orders.", body = ProductSales), NoProduct)
 )]
-pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<ProductSales>, Problem> {
+pub async fn get(
+    State(rows): State<Lookup<i64, Row>>,
+    id: Segment,
+) -> Result<Json<ProductSales>, Problem> {
     let product_id = id.id(INVALID_ID)?;
-    let row = by_key.product_sales.get(product_id).await?.ok_or_else(|| not_found(product_id))?;
+    let row = rows.get(product_id).await?.ok_or_else(|| not_found(product_id))?;
     let revenue = money(row.total_revenue)?;
     Ok(Json(ProductSales {
         product_id,

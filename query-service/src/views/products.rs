@@ -1,8 +1,9 @@
 //! `products_read_view`: the catalogue.
 
+use super::money;
 use super::text::Text;
-use super::{ByKey, money};
 use crate::database::Lists;
+use crate::lookup::Lookup;
 use crate::openapi;
 use axum::Json;
 use axum::extract::State;
@@ -143,8 +144,11 @@ refusals! {
     params(("id" = Id, Path, description = "The product.", example = 1)),
     responses((status = 200, description = "The product.", body = Product), NoProduct)
 )]
-pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<Product>, Problem> {
+pub async fn get(
+    State(rows): State<Lookup<i64, Row>>,
+    id: Segment,
+) -> Result<Json<Product>, Problem> {
     let product_id = id.id(INVALID_ID)?;
-    let row = by_key.products.get(product_id).await?.ok_or_else(|| not_found(product_id))?;
+    let row = rows.get(product_id).await?.ok_or_else(|| not_found(product_id))?;
     Ok(Json(row.try_into()?))
 }

@@ -1,9 +1,9 @@
 //! `users_read`: users.
 
-use super::ByKey;
 use super::created::Created;
 use super::text::EmailText;
 use crate::database::Lists;
+use crate::lookup::Lookup;
 use crate::openapi;
 use axum::Json;
 use axum::extract::State;
@@ -174,9 +174,9 @@ refusals! {
     params(("id" = Id, Path, description = "The user.", example = 1)),
     responses((status = 200, description = "The user.", body = User), NotFound)
 )]
-pub async fn get(State(by_key): State<ByKey>, id: Segment) -> Result<Json<User>, Problem> {
+pub async fn get(State(rows): State<Lookup<i64, Row>>, id: Segment) -> Result<Json<User>, Problem> {
     let user_id = id.id(INVALID_ID)?;
-    let row = by_key.users.get(user_id).await?.ok_or_else(|| not_found(user_id))?;
+    let row = rows.get(user_id).await?.ok_or_else(|| not_found(user_id))?;
     Ok(Json(row.into()))
 }
 

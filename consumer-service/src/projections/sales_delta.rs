@@ -1,0 +1,111 @@
+//! What events add to a row of a sales view.
+
+use super::order_change::{Effect, OrderChange};
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use shared_events::OrderLine;
+use std::ops::{AddAssign, SubAssign};
+
+/// The key of a row: a value for each dimension.
+pub type Key<'a> = Vec<KeyValue<'a>>;
+
+/// The value of a key column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyValue<'a> {
+    Id(i64),
+    Text(&'a str),
+    Time(DateTime<Utc>),
+}
+
+/// Figures of orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Pieces.
+    pub quantity: i64,
+    /// An order's total is below 10^12 and a batch has at most 65,535 orders, so the sum fits
+    /// a `Decimal` with four decimals, whose limit is near 7.9 × 10^24. The database checks
+    /// whether it fits the view.
+    pub revenue: Decimal,
+    /// Number of orders.
+    pub orders: i64,
+}
+
+/// What a batch of events adds to one row of a sales view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// Of orders placed, less those cancelled, less those refunded.
+    pub total: Figures,
+    pub cancelled: Figures,
+    pub refunded: Figures,
+    /// Pieces taken from the stock, less those returned.
+    pub stock_taken: i64,
+    pub stock_moved_at: Option<DateTime<Utc>>,
+    pub last_order_date: Option<DateTime<Utc>>,
+}
+
+impl<'a> KeyValue<'a> {
+    pub fn id(self) -> Option<i64> {
+        if let Self::Id(id) = self { Some(id) } else { None }
+    }
+
+    pub fn text(self) -> Option<&'a str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    pub fn time(self) -> Option<DateTime<Utc>> {
+        if let Self::Time(time) = self { Some(time) } else { None }
+    }
+}
+
+impl Delta {
+    /// Adds the lines of an order that belong to the row, and `orders` to the number of orders.
+    pub fn add(
+        &mut self,
+        effect: Effect,
+        change: &OrderChange<'_>,
+        lines: &[OrderLine],
+        orders: i64,
+    ) {
+        let sum = |pieces: fn(&OrderLine) -> i32| -> i64 {
+            lines.iter().map(|line| i64::from(pieces(line))).sum()
+        };
+        let amount = |line: &OrderLine| line.amount().unwrap_or_default().as_decimal();
+        let revenue = lines.iter().map(amount).sum();
+        let figures = Figures { quantity: sum(|line| line.quantity), revenue, orders };
+        match effect {
+            Effect::Placed => {
+                self.total += figures;
+                self.stock_taken += sum(OrderLine::stock_taken);
+                self.last_order_date = self.last_order_date.max(Some(change.ordered_at));
+            }
+            Effect::Cancelled => {
+                self.total -= figures;
+                self.cancelled += figures;
+                self.stock_taken -= sum(OrderLine::stock_returned);
+            }
+            Effect::Refunded => {
+                self.total -= figures;
+                self.refunded += figures;
+                // A refund returns nothing to the stock.
+                return;
+            }
+        }
+        self.stock_moved_at = self.stock_moved_at.max(Some(change.changed_at));
+    }
+}
+
+impl AddAssign for Figures {
+    fn add_assign(&mut self, other: Self) {
+        self.quantity += other.quantity;
+        self.revenue += other.revenue;
+        self.orders += other.orders;
+    }
+}
+
+impl SubAssign for Figures {
+    fn sub_assign(&mut self, other: Self) {
+        self.quantity -= other.quantity;
+        self.revenue -= other.revenue;
+        self.orders -= other.orders;
+    }
+}
