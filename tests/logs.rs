@@ -1,4 +1,4 @@
-//! Whatever clients send, log lines stay well-formed and contain no control characters, no
+//! With any input of clients, log lines stay well-formed and contain no control characters, no
 //! secrets and no personal data.
 
 use crate::harness::database::DEAD_LETTERS;
@@ -128,7 +128,7 @@ fn is_complete_line(line: &str) -> bool {
 }
 
 #[tokio::test]
-async fn text_lines_stay_well_formed_whatever_clients_send() {
+async fn text_lines_stay_well_formed_with_any_input() {
     let mut shop = Shop::start().await;
     shop.restart_with(&[("RUST_LOG", DEBUG_LEVELS)]).await;
     send_personal_data(&shop).await;

@@ -41,7 +41,7 @@ async fn execute(connection: &mut PgConnection, sql: String) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
 }
 
-/// Orders two pieces, waits until the order is in the views, and returns the product's sales.
+/// Orders two units, waits until the order is in the views, and returns the product's sales.
 async fn sales_after_order(shop: &Shop, product: i64) -> Value {
     let order = shop.place_order(7, product, 2).await;
     shop.wait_until_found(&format!("/api/orders/{order}")).await;

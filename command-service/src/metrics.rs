@@ -100,7 +100,7 @@ pub static ORDERS_REFUSED: Metric<Counter, OrderRefusal> =
 pub static ORDER_BATCH_SIZE: Metric<Histogram> =
     Metric::new("shop_order_batch_size", "Orders that share a transaction.");
 
-/// Duration of the transaction of a batch, whatever its result.
+/// Duration of the transaction of a batch, successful or not.
 pub static ORDER_BATCH_DURATION: Metric<Histogram> = Metric::new(
     "shop_order_batch_duration_seconds",
     "Time from the start of a batch of orders to its commit.",

@@ -13,7 +13,7 @@ use tracing_subscriber::filter::Directive;
 /// what it logs.
 const DEFAULT_FILTER: &str = "info,sqlx=warn,lapin=off";
 
-/// Never logged, whatever `RUST_LOG` is: the OTLP client logs each failure, but
+/// Never logged, even if `RUST_LOG` selects it: the OTLP client logs each failure, but
 /// [`trace_export`] already logs the first.
 const SILENCED: [&str; 1] = ["opentelemetry-otlp=off"];
 

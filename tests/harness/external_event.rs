@@ -1,6 +1,6 @@
 //! Events of external publishers.
 
-/// A complete `OrderCreated` event with one line: two pieces of product 77 at 1.25 each.
+/// A complete `OrderCreated` event with one line: two units of product 77 at 1.25 each.
 /// The event id ends with the order id, which has at most 12 digits.
 pub fn external_order(order: usize) -> String {
     format!(

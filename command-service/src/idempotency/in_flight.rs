@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_with_the_same_key_run_one_at_a_time_whatever_their_bodies() {
+    async fn requests_with_the_same_key_and_any_bodies_run_one_at_a_time() {
         let in_flight = InFlight::default();
         let (one, other) = (key("a", 1), key("a", 2));
         let first = in_flight.enter(&one).await;

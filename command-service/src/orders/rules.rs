@@ -23,13 +23,13 @@ pub struct ProductSnapshot {
     pub name: String,
     pub category: String,
     pub price: Money,
-    /// Pieces left; none if the stock is not tracked.
+    /// Units left; none if the stock is not tracked.
     pub stock: Option<i32>,
     /// The row's version.
     pub version: i64,
     /// When the product was created.
     pub created_at: DateTime<Utc>,
-    /// Pieces taken by orders of the batch.
+    /// Units taken by orders of the batch.
     pub taken: i32,
 }
 
@@ -60,7 +60,7 @@ pub enum Refusal {
     TotalTooLarge,
 }
 
-/// Accepts an order and takes its pieces from the products, or refuses it and leaves the
+/// Accepts an order and takes its units from the products, or refuses it and leaves the
 /// products unchanged.
 ///
 /// # Errors
@@ -121,7 +121,7 @@ fn price_lines(
         .collect()
 }
 
-/// Ordered pieces by product.
+/// Ordered units by product.
 fn ordered_pieces(order: &PlaceOrder) -> BTreeMap<i64, i64> {
     let mut wanted = BTreeMap::new();
     for line in &order.lines {

@@ -155,7 +155,7 @@ async fn lines(
     Ok(lines)
 }
 
-/// Puts the pieces of an order back into stock, and stores their number on its lines.
+/// Puts the units of an order back into stock, and stores their number on its lines.
 async fn restore_stock(
     connection: &mut PgConnection,
     order_id: i64,

@@ -47,7 +47,7 @@ pub fn routes() -> OpenApiRouter<AdminState> {
 struct Summary {
     #[schema(value_type = Id)]
     id: i64,
-    /// Null if the message does not say it.
+    /// Null if the message has none.
     #[schema(required = true, examples("01a1fdec-19e5-7476-ab1e-c46314bd80d6"))]
     event_id: Option<Uuid>,
     /// The queue that delivered the message.

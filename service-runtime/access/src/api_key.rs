@@ -78,7 +78,7 @@ fn is_hex(text: &str) -> bool {
 impl KeyHash {
     /// The hash of no key. Comparing an unknown key with it takes as long as comparing a
     /// known one.
-    pub const NOBODYS: Self = Self([0; 32]);
+    pub const OF_NO_KEY: Self = Self([0; 32]);
 
     /// The hash of a key.
     pub fn of(key: &str) -> Self {
@@ -121,7 +121,7 @@ mod tests {
         assert!(!key.hash().is_of(other.reveal()));
         // The hash covers the id, so a secret does not work with another id.
         assert!(!key.hash().is_of(&key.reveal().replace(key.id(), other.id())));
-        assert!(!KeyHash::NOBODYS.is_of(key.reveal()));
+        assert!(!KeyHash::OF_NO_KEY.is_of(key.reveal()));
         let stored = key.hash().to_hex();
         assert_eq!(KeyHash::from_hex(&stored), Some(key.hash()));
         for bad in [

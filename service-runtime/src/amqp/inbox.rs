@@ -1,6 +1,6 @@
 //! The unsettled deliveries of a connection.
 //!
-//! The broker sends as many messages as the prefetch count allows, whatever their size,
+//! The broker sends as many messages of any size as the prefetch count allows,
 //! and the AMQP library keeps them all. So the inbox bounds their size: deliveries beyond
 //! the limit never reach the library. They are not acknowledged, so they stay in the
 //! queue and are delivered to the next subscription.
@@ -101,7 +101,7 @@ impl Inbox {
             return false;
         }
         let sum = state.bytes.saturating_add(bytes);
-        // A single delivery is held whatever its size, so that it can be settled.
+        // A single delivery of any size is held, so that it can be settled.
         if sum > self.limits.held && !state.held.is_empty() {
             state.overrun = Some(state.held.len());
             self.overran.notify_one();

@@ -40,7 +40,7 @@ impl ApiKeys {
     /// Why the key is not accepted.
     pub fn identify(&self, key: &str, now: DateTime<Utc>) -> Result<Caller, &'static str> {
         let known = ApiKey::id_of(key).and_then(|id| self.0.get(id));
-        let is_of = known.map_or(KeyHash::NOBODYS, |known| known.hash).is_of(key);
+        let is_of = known.map_or(KeyHash::OF_NO_KEY, |known| known.hash).is_of(key);
         match known {
             // The state is revealed only to the holder of the whole key.
             Some(known) if is_of => match known.record.state(now) {

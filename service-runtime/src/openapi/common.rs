@@ -53,8 +53,8 @@ pub(super) fn complete(operation: &mut Operation) {
     } else {
         add_refusals(operation, &of_callers());
         let by = |scheme| SecurityRequirement::new::<_, [&str; 0], _>(scheme, []);
-        let nobody = SecurityRequirement::default();
-        operation.security = Some(vec![nobody, by("apiKey"), by("bearer")]);
+        let no_credential = SecurityRequirement::default();
+        operation.security = Some(vec![no_credential, by("apiKey"), by("bearer")]);
     }
     add_refusals(operation, &of_all());
 }

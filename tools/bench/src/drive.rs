@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest run that ends by a count.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// The most concurrent requests of an open loop. Further ones wait, and the wait is part of
+/// Maximum number of concurrent requests of an open loop. Further ones wait, and the wait is part of
 /// their latency.
 const OPEN_CONNECTIONS: usize = 256;
 

@@ -13,7 +13,7 @@ use tokio::process::Command;
 /// The password of the clusters that `cargo stack` creates.
 const PASSWORD: &str = "password";
 
-/// The most threads: pgbench shares the cores with the server.
+/// Maximum number of threads: pgbench shares the cores with the server.
 const THREADS: usize = 2;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../db/write");

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// The most time without progress of the views.
+/// Timeout without progress of the views.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The seed of the next run: each run has another one, the same in every bench.

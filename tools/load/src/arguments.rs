@@ -5,7 +5,7 @@ use clap::Parser;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// The most users, products or orders: every product's stock must suffice for all orders.
+/// Maximum number of users, products or orders: every product's stock must suffice for all orders.
 const MOST: i64 = 10_000_000;
 
 /// Puts load on a running stack, then verifies what the views show.

@@ -11,7 +11,7 @@ const COLUMNS: [&str; 10] =
 /// Maximum number of reasons printed of a phase.
 const MOST_REASONS: usize = 10;
 
-/// The most seconds between the time when the last request was due and its response.
+/// Maximum number of seconds between the time when the last request was due and its response.
 const LATE: f64 = 0.5;
 
 /// The phases' counts, rates and latencies (ms), and why requests were not

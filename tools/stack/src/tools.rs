@@ -35,8 +35,8 @@ pub const REPLAY: Tool = of("admin", "the operator's client", Some("replay"));
 /// Manages API keys.
 pub const KEYS: Tool = of("admin", "the operator's client", Some("keys"));
 
-/// The variable that names the file of API keys, and its default: where services started in
-/// the project's root look for it.
+/// The variable that names the file of API keys, and its default, relative to the project's
+/// root.
 const KEYS_FILE: (&str, &str) = ("API_KEYS_FILE", "deploy/keys/api-keys.json");
 
 const fn of(program: &'static str, title: &'static str, command: Option<&'static str>) -> Tool {

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 /// Time between two reads of the counts, each of which is a single row.
 const POLL: Duration = Duration::from_millis(10);
 
-/// The most time to process the backlog.
+/// Timeout for processing the backlog.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Creates a backlog in the outbox, publishes it without a consumer, then applies it.
