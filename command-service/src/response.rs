@@ -28,27 +28,19 @@ pub struct CommandResponse {
 }
 
 impl CommandResponse {
-    /// 201: a resource was created at `location`.
+    /// 201 if a resource was created at `location`, else 200. The event is that of the change, if
+    /// there was one.
     ///
     /// # Errors
     /// None in practice: every response has a JSON form.
-    pub fn created(
-        event_id: Uuid,
-        location: String,
-        body: &impl Serialize,
+    pub fn new(
+        event_id: Option<Uuid>,
+        location: Option<String>,
+        resource: &impl Serialize,
     ) -> Result<Self, Problem> {
-        let response = Self::changed(Some(event_id), body)?;
-        Ok(Self { status: StatusCode::CREATED, location: Some(location), ..response })
-    }
-
-    /// 200: a resource is in the requested state. The event is that of the change, if there was
-    /// one.
-    ///
-    /// # Errors
-    /// None in practice: every response has a JSON form.
-    pub fn changed(event_id: Option<Uuid>, body: &impl Serialize) -> Result<Self, Problem> {
-        let body = serde_json::to_string(body).map_err(|error| Problem::internal(&error))?;
-        Ok(Self { status: StatusCode::OK, event_id, location: None, body })
+        let status = if location.is_some() { StatusCode::CREATED } else { StatusCode::OK };
+        let body = serde_json::to_string(resource).map_err(|error| Problem::internal(&error))?;
+        Ok(Self { status, event_id, location, body })
     }
 }
 

@@ -3,10 +3,12 @@
 use crate::idempotency::{Key, StoredResponse, is_duplicate};
 use crate::outbox;
 use crate::response::CommandResponse;
+use serde::Serialize;
 use service_runtime::log_limit::LogLimit;
 use service_runtime::postgres::{is_timeout, may_have_committed};
 use service_runtime::problem::Problem;
-use shared_events::Event;
+use shared_events::{Event, Money};
+use sqlx::types::Decimal;
 use sqlx::{PgPool, Postgres, Transaction};
 use tracing::warn;
 
@@ -17,7 +19,7 @@ static LOGGED: LogLimit = LogLimit::new();
 /// wait would only keep connections from other commands.
 const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '1s'";
 
-/// Begins a command's transaction.
+/// Begins a command's transaction. It is rolled back if it is dropped.
 ///
 /// BEGIN runs in a task of its own, because the deadline of a command can drop this future. A
 /// BEGIN that is dropped before its response returns its connection to the pool with an open
@@ -29,17 +31,19 @@ pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>
 }
 
 /// Appends the event of the change, stores the response if the command has an idempotency key,
-/// and commits. Returns the response.
+/// and commits. Returns the response, with the changed resource as body.
 ///
 /// # Errors
 /// 503 if COMMIT failed. If its response was lost, the outcome is unknown, and the
 /// transaction must not be run again.
-pub async fn commit_with(
+pub async fn commit(
     mut transaction: Transaction<'_, Postgres>,
     event: Event,
-    response: CommandResponse,
+    location: Option<String>,
+    resource: &impl Serialize,
     key: Option<Key>,
 ) -> Result<CommandResponse, Problem> {
+    let response = CommandResponse::new(Some(event.envelope.event_id), location, resource)?;
     let kept = key.as_ref().and_then(|key| StoredResponse::new(key, &response));
     outbox::append(&mut transaction, &event, kept).await.map_err(refused)?;
     transaction.commit().await.map_err(|error| {
@@ -72,4 +76,9 @@ pub fn outcome_unknown(error: &sqlx::Error) -> Problem {
          effect wholly or not at all. If it had an Idempotency-Key, send it again with the same \
          key: it takes effect once. Otherwise check whether it did before you repeat it.",
     )
+}
+
+/// An amount of money of a row.
+pub fn money(amount: Decimal) -> sqlx::Result<Money> {
+    Money::from_decimal(amount).map_err(|error| sqlx::Error::Decode(error.into()))
 }

@@ -22,19 +22,6 @@ pub struct Envelope {
     pub traceparent: Option<TraceParent>,
 }
 
-impl Envelope {
-    /// The envelope of a new event.
-    pub fn new(aggregate_version: i64, timestamp: DateTime<Utc>, trace: TraceParent) -> Self {
-        Self {
-            event_id: Uuid::now_v7(),
-            version: 1,
-            aggregate_version,
-            timestamp,
-            traceparent: Some(trace),
-        }
-    }
-}
-
 /// The current time, to the microsecond as in PostgreSQL, so that a time is the same in a row, in
 /// an event and in a view.
 pub fn now() -> DateTime<Utc> {

@@ -5,8 +5,11 @@ use crate::{
     AccountCreated, DecodeError, Envelope, OrderCreated, OrderStatusUpdated, PriceChanged,
     ProductState, Topic, UserState,
 };
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use strum::{EnumDiscriminants, EnumString, IntoStaticStr, VariantArray};
+use trace_context::TraceParent;
+use uuid::Uuid;
 
 /// An event as it is published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -180,6 +183,23 @@ impl Payload {
 }
 
 impl Event {
+    /// A new event.
+    pub fn new(
+        aggregate_version: i64,
+        timestamp: DateTime<Utc>,
+        trace: TraceParent,
+        payload: Payload,
+    ) -> Self {
+        let envelope = Envelope {
+            event_id: Uuid::now_v7(),
+            version: 1,
+            aggregate_version,
+            timestamp,
+            traceparent: Some(trace),
+        };
+        Self { envelope, payload }
+    }
+
     /// The event as JSON.
     ///
     /// # Errors

@@ -145,7 +145,7 @@ async fn delete_batch(pool: &PgPool) -> sqlx::Result<u64> {
 mod database_tests {
     use super::*;
     use crate::outbox;
-    use shared_events::{Envelope, Event, Payload, UserState, now};
+    use shared_events::{Event, Payload, UserState, now};
     use trace_context::TraceParent;
 
     fn key(key: &str, body: u8) -> Key {
@@ -166,10 +166,7 @@ mod database_tests {
 
     async fn store(pool: &PgPool, key: &Key, response: &CommandResponse) -> sqlx::Result<()> {
         let user = UserState { user_id: 7, name: "Ada".to_owned(), email: "a@b".to_owned() };
-        let event = Event {
-            envelope: Envelope::new(1, now(), TraceParent::generate()),
-            payload: Payload::UserCreated(user),
-        };
+        let event = Event::new(1, now(), TraceParent::generate(), Payload::UserCreated(user));
         let mut connection = pool.acquire().await?;
         outbox::append(&mut connection, &event, StoredResponse::new(key, response)).await
     }

@@ -8,7 +8,6 @@ mod order;
 mod order_batcher;
 mod place;
 mod product_cache;
-mod responses;
 pub mod routes;
 mod rules;
 mod status;

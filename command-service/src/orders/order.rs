@@ -1,16 +1,27 @@
-//! An order.
+//! An order and its rows. The statements that write and read the columns of orders are here.
 
+use super::rules::{ProductSnapshot, ProductSnapshots};
+use crate::idempotency::StoredResponse;
+use crate::outbox;
+use crate::response::CommandResponse;
+use crate::transactions::money;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use service_runtime::openapi::Id;
-use shared_events::{Money, OrderHeader, OrderLine, OrderStatus};
+use service_runtime::problem::Problem;
+use shared_events::{Event, Money, OrderHeader, OrderLine, OrderStatus};
+use sqlx::{PgConnection, query, query_file_as};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// An order.
+/// An order. `orderId` repeats `id`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
+    /// The id of the order.
+    #[schema(value_type = Id)]
+    pub order_id: i64,
     /// The id of the order.
     #[schema(value_type = Id)]
     pub id: i64,
@@ -33,4 +44,168 @@ pub struct Order {
 pub struct Placed {
     pub order: Order,
     pub event_id: Uuid,
+}
+
+impl Placed {
+    /// The response to the client.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn response(&self) -> Result<CommandResponse, Problem> {
+        let location = format!("/api/orders/{}", self.order.id);
+        CommandResponse::new(Some(self.event_id), Some(location), &self.order)
+    }
+}
+
+/// An order whose row is locked.
+pub struct Locked {
+    pub order: Order,
+    pub version: i64,
+    /// Ids of the rows of its lines, in the same order.
+    pub line_ids: Vec<i64>,
+}
+
+/// The result of [`write`].
+pub struct Written {
+    /// Whether the products were unchanged; otherwise nothing was written.
+    pub unchanged: bool,
+    /// Reserved ids for as many orders of the next batch.
+    pub next_order_ids: Vec<i64>,
+}
+
+/// Writes accepted orders with their events and stored responses, in one statement. Writes
+/// nothing if one of their products has changed.
+pub async fn write(
+    connection: &mut PgConnection,
+    orders: &[&Order],
+    products: &ProductSnapshots,
+    events: &[Event],
+    responses: &[StoredResponse<'_>],
+) -> sqlx::Result<Written> {
+    let items: Vec<(i64, &OrderLine)> =
+        orders.iter().flat_map(|order| order.items.iter().map(|line| (order.id, line))).collect();
+    let sold: BTreeSet<i64> = items.iter().map(|(_, line)| line.product_id).collect();
+    let sold: Vec<(i64, &ProductSnapshot)> =
+        sold.into_iter().filter_map(|id| Some((id, products.get(&id)?))).collect();
+    let entries = outbox::Entries::of(events)?;
+    query_file_as!(
+        Written,
+        "src/orders/write.sql",
+        &column(&sold, |(id, _)| *id),
+        &column(&sold, |(_, product)| product.version),
+        &column(&sold, |(_, product)| product.taken),
+        &column(&sold, |(_, product)| product.created_at),
+        &column(orders, |order| order.id),
+        &column(orders, |order| order.header.customer_id),
+        &column(orders, |order| order.total.as_decimal()),
+        OrderStatus::Created.as_str(),
+        &column(orders, |order| order.created_at),
+        &column(&items, |(order_id, _)| *order_id),
+        &column(&items, |(_, line)| line.product_id),
+        &column(&items, |(_, line)| line.product_name.clone()),
+        &column(&items, |(_, line)| line.category.clone()),
+        &column(&items, |(_, line)| line.quantity),
+        &column(&items, |(_, line)| line.price.as_decimal()),
+        &column(&items, |(_, line)| line.stock_taken()),
+        &entries.ids,
+        &entries.topics,
+        &entries.payloads,
+        StoredResponse::parameter(responses)?,
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// One column of rows, as the parameter of a statement.
+fn column<R, T>(rows: &[R], value: impl FnMut(&R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+/// Locks an order and reads it with its lines.
+pub async fn lock(connection: &mut PgConnection, id: i64) -> sqlx::Result<Option<Locked>> {
+    let row = query!(
+        "SELECT customer_id, total, status, version, created_at
+         FROM orders
+         WHERE id = $1
+         FOR NO KEY UPDATE",
+        id,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let unknown = |_| sqlx::Error::Decode(format!("order {id} has status {}", row.status).into());
+    let status = row.status.parse().map_err(unknown)?;
+    let (line_ids, items) = lines(connection, id).await?;
+    let order = Order {
+        order_id: id,
+        id,
+        header: OrderHeader { customer_id: row.customer_id },
+        status,
+        items,
+        total: money(row.total)?,
+        created_at: row.created_at,
+    };
+    Ok(Some(Locked { order, version: row.version, line_ids }))
+}
+
+/// The lines of an order, and the ids of their rows.
+async fn lines(
+    connection: &mut PgConnection,
+    order_id: i64,
+) -> sqlx::Result<(Vec<i64>, Vec<OrderLine>)> {
+    let rows = query!(
+        "SELECT id, product_id, product_name, category, quantity, price, stock_taken,
+                stock_returned
+         FROM order_items
+         WHERE order_id = $1
+         ORDER BY id",
+        order_id,
+    )
+    .fetch_all(connection)
+    .await?;
+    let line_ids = rows.iter().map(|row| row.id).collect();
+    let lines = rows.into_iter().map(|row| {
+        Ok(OrderLine {
+            product_id: row.product_id,
+            product_name: row.product_name,
+            category: row.category,
+            quantity: row.quantity,
+            price: money(row.price)?,
+            stock_taken: Some(row.stock_taken),
+            stock_returned: row.stock_returned,
+        })
+    });
+    Ok((line_ids, lines.collect::<sqlx::Result<_>>()?))
+}
+
+#[cfg(test)]
+mod database_tests {
+    use service_runtime::postgres::INDEX_SCANS_ONLY;
+    use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Row};
+
+    /// Statistics can date from a time when tables were empty, and plans are cached.
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn the_plan_uses_keys_even_if_tables_were_empty_when_it_was_made(pool: PgPool) {
+        sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.unwrap();
+        let options = pool.connect_options().as_ref().clone().options(INDEX_SCANS_ONLY);
+        let mut connection = options.connect().await.unwrap();
+        let statement = include_str!("write.sql");
+        let count = (1..).take_while(|n| statement.contains(&format!("${n}"))).count();
+        let parameters = vec!["NULL"; count].join(", ");
+        let prepare = format!("PREPARE written AS {statement}");
+        sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut connection).await.unwrap();
+        // By the simple protocol, because EXECUTE cannot be prepared.
+        let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE written({parameters})"));
+        let rows = sqlx::raw_sql(explain).fetch_all(&mut connection).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        let text = plan.join("\n");
+        assert!(!text.contains("Seq Scan on products"), "{text}");
+        let mut scans = 0;
+        for pair in plan.windows(2).filter(|pair| pair[0].contains("Index Scan using")) {
+            assert!(pair[1].contains("Index Cond"), "{text}");
+            scans += 1;
+        }
+        // Products are locked and updated; customers are checked.
+        assert_eq!(scans, 3, "{text}");
+    }
 }

@@ -6,6 +6,7 @@ use service_runtime::body;
 use service_runtime::format::{Field, Format, Message};
 use service_runtime::json_body::list;
 use service_runtime::openapi::Id;
+use shared_events::OrderHeader;
 use shared_events::limits::MAX_ORDER_LINES;
 use utoipa::openapi::schema::{ArrayBuilder, Schema};
 use utoipa::openapi::{Ref, RefOr};
@@ -36,6 +37,13 @@ body! {
         /// Price per unit. If absent or null, the catalogue price. Another price is a
         /// negotiated one, which the service refuses with `ORDER_PRICE_POLICY=catalogue`.
         pub price: Option<Price>,
+    }
+}
+
+impl PlaceOrder {
+    /// The properties of the order that do not change.
+    pub fn header(&self) -> OrderHeader {
+        OrderHeader { customer_id: self.customer_id }
     }
 }
 

@@ -6,8 +6,8 @@
 
 use super::place::PlaceOrder;
 use super::rules::{ProductSnapshot, ProductSnapshots};
+use crate::transactions::money;
 use chrono::{DateTime, Utc};
-use shared_events::Money;
 use sqlx::PgConnection;
 use sqlx::types::Decimal;
 use std::collections::{BTreeSet, HashMap};
@@ -18,9 +18,9 @@ const MAX_PRODUCTS: usize = 50_000;
 /// Products as the last transaction left them, and reserved order ids.
 #[derive(Debug, Default)]
 pub struct ProductCache {
-    products: HashMap<i64, ProductSnapshot>,
+    pub products: HashMap<i64, ProductSnapshot>,
     /// Ascending, not yet used.
-    order_ids: Vec<i64>,
+    pub order_ids: Vec<i64>,
 }
 
 /// A product, or an order id alone.
@@ -50,31 +50,6 @@ impl ProductCache {
         product_ids(orders).into_iter().filter_map(cached).collect()
     }
 
-    /// The reserved order ids.
-    pub fn order_ids(&self) -> &[i64] {
-        &self.order_ids
-    }
-
-    /// Removes and returns the first `count` order ids.
-    pub fn take_ids(&mut self, count: usize) -> Vec<i64> {
-        self.order_ids.drain(..count.min(self.order_ids.len())).collect()
-    }
-
-    /// Returns order ids that were not written.
-    pub fn return_ids(&mut self, order_ids: Vec<i64>) {
-        self.order_ids.splice(..0, order_ids);
-    }
-
-    /// Adds reserved order ids.
-    pub fn add_ids(&mut self, order_ids: Vec<i64>) {
-        self.order_ids.extend(order_ids);
-    }
-
-    /// Stores a product as a transaction left it.
-    pub fn insert(&mut self, product_id: i64, product: ProductSnapshot) {
-        self.products.insert(product_id, product);
-    }
-
     /// Reads the products of these orders, and reserves as many ids as are missing for all of
     /// them to be accepted.
     pub async fn read(
@@ -96,7 +71,7 @@ impl ProductCache {
         for row in rows {
             let order_id = row.order_id;
             match row.product()? {
-                Some((product_id, product)) => self.insert(product_id, product),
+                Some((product_id, product)) => drop(self.products.insert(product_id, product)),
                 None => self.order_ids.extend(order_id),
             }
         }
@@ -112,9 +87,7 @@ impl Row {
         else {
             return Ok(None);
         };
-        let price =
-            Money::from_decimal(price).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        let stock = self.stock;
+        let (price, stock) = (money(price)?, self.stock);
         let product =
             ProductSnapshot { name, category, price, stock, version, created_at, taken: 0 };
         Ok(Some((id, product)))

@@ -1,7 +1,7 @@
 //! `/api/orders`.
 
+use super::order::Order;
 use super::place::{INVALID, PlaceOrder};
-use super::responses::{self, OrderResponse};
 use super::rules::Refusal;
 use super::status::{self, Forbidden, StatusChange};
 use super::status_change::{change_status as change, not_found};
@@ -52,7 +52,7 @@ fn money(example: &str) -> Money {
     operation_id = "placeOrder",
     tag = TAG,
     request_body = PlaceOrder,
-    responses((status = 201, description = "The order.", body = OrderResponse), NotPlaced)
+    responses((status = 201, description = "The order.", body = Order), NotPlaced)
 )]
 pub async fn place(
     State(state): State<AppState>,
@@ -60,7 +60,7 @@ pub async fn place(
 ) -> Result<CommandResponse, Problem> {
     request
         .execute(CommandKind::PlaceOrder, state, INVALID, async |state: AppState, order, origin| {
-            responses::placed(&state.order_batcher.place(order, origin).await?)
+            state.order_batcher.place(order, origin).await?.response()
         })
         .await
 }
@@ -76,7 +76,7 @@ pub async fn place(
     tag = TAG,
     params(("id" = Id, Path, description = "The order.", example = 1)),
     request_body = StatusChange,
-    responses((status = 200, description = "The order.", body = OrderResponse), NotChanged)
+    responses((status = 200, description = "The order.", body = Order), NotChanged)
 )]
 pub async fn change_status(
     State(state): State<AppState>,

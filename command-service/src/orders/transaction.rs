@@ -1,20 +1,16 @@
 //! The transaction that places orders.
 
-use super::order::{Order, Placed};
+use super::order::{self, Order, Placed};
 use super::place::PlaceOrder;
 use super::product_cache::{ProductCache, product_ids};
-use super::responses;
-use super::rules::{Accepted, PricePolicy, ProductSnapshot, ProductSnapshots, Refusal, decide};
+use super::rules::{Accepted, PricePolicy, ProductSnapshots, Refusal, decide};
 use crate::idempotency::{Key, StoredResponse};
 use crate::metrics::ORDER_BATCHES_REPEATED;
 use crate::origin::Origin;
-use crate::outbox;
 use crate::response::CommandResponse;
 use chrono::{DateTime, Utc};
 use service_runtime::postgres::may_have_committed;
-use shared_events::{
-    Envelope, Event, OrderCreated, OrderHeader, OrderLine, OrderStatus, Payload, now,
-};
+use shared_events::{Event, OrderCreated, OrderStatus, Payload, now};
 use sqlx::{Connection, PgConnection};
 use std::collections::BTreeSet;
 use trace_context::TraceParent;
@@ -63,18 +59,17 @@ pub async fn place(
         Some(draft) => draft,
         None => Draft::from_database(connection, orders, policy, cache).await?,
     };
-    if draft.write(connection, cache).await.map_err(Failure::of_commit)? {
-        return Ok(draft.outcomes);
+    if let Some(outcomes) = draft.write(connection, cache).await.map_err(Failure::of_commit)? {
+        return Ok(outcomes);
     }
     ORDER_BATCHES_REPEATED.add(1);
     let mut transaction = connection.begin().await?;
     lock_products(&mut transaction, orders).await?;
     let draft = Draft::from_database(&mut transaction, orders, policy, cache).await?;
-    if !draft.write(&mut transaction, cache).await? {
-        return Err(sqlx::Error::Decode("locked products have changed".into()).into());
-    }
+    let changed = || sqlx::Error::Decode("locked products have changed".into());
+    let outcomes = draft.write(&mut transaction, cache).await?.ok_or_else(changed)?;
     transaction.commit().await.map_err(Failure::of_commit)?;
-    Ok(draft.outcomes)
+    Ok(outcomes)
 }
 
 impl Failure {
@@ -125,123 +120,73 @@ impl Draft {
             events: Vec::with_capacity(orders.len()),
             products: cache.snapshots(orders.iter().map(|(order, _)| *order)),
         };
-        let mut order_ids = cache.order_ids().iter().copied();
+        let mut order_ids = cache.order_ids.iter().copied();
         let placed_at = now();
         for (order, Origin { trace, key, .. }) in orders {
-            let outcome = match decide(order, &mut draft.products, policy) {
-                Ok(accepted) => {
-                    let id = order_ids.next().ok_or(sqlx::Error::RowNotFound)?;
-                    let (placed, event) = record(id, order, accepted, placed_at, *trace);
-                    if let Some(key) = key {
-                        let response = responses::placed(&placed).map_err(|_| {
-                            sqlx::Error::Encode("a response has no JSON form".into())
-                        })?;
-                        draft.responses.push((key.clone(), response));
-                    }
-                    draft.events.push(event);
-                    Ok(placed)
+            let accepted = match decide(order, &mut draft.products, policy) {
+                Ok(accepted) => accepted,
+                Err(refusal) => {
+                    draft.outcomes.push(Err(refusal));
+                    continue;
                 }
-                Err(refusal) => Err(refusal),
             };
-            draft.outcomes.push(outcome);
+            let id = order_ids.next().ok_or(sqlx::Error::RowNotFound)?;
+            let (placed, event) = record(id, order, accepted, placed_at, *trace);
+            if let Some(key) = key {
+                let response = placed
+                    .response()
+                    .map_err(|_| sqlx::Error::Encode("a response has no JSON form".into()))?;
+                draft.responses.push((key.clone(), response));
+            }
+            draft.events.push(event);
+            draft.outcomes.push(Ok(placed));
         }
         Ok(draft)
     }
 
-    /// Writes the accepted orders in one statement. Returns false if a product has changed:
-    /// then nothing was written.
+    /// Writes the accepted orders and returns the outcomes; none if a product has changed: then
+    /// nothing was written.
     async fn write(
-        &self,
+        self,
         connection: &mut PgConnection,
         cache: &mut ProductCache,
-    ) -> sqlx::Result<bool> {
-        if self.events.is_empty() {
-            return Ok(true);
+    ) -> sqlx::Result<Option<Outcomes>> {
+        let Self { outcomes, responses, events, products } = self;
+        if events.is_empty() {
+            return Ok(Some(outcomes));
         }
-        let orders: Vec<&Order> =
-            self.outcomes.iter().flatten().map(|placed| &placed.order).collect();
-        let items: Vec<(i64, &OrderLine)> = orders
-            .iter()
-            .flat_map(|order| order.items.iter().map(|line| (order.id, line)))
-            .collect();
-        let sold: BTreeSet<i64> = items.iter().map(|(_, line)| line.product_id).collect();
-        let sold: Vec<(i64, &ProductSnapshot)> =
-            sold.into_iter().filter_map(|id| Some((id, self.products.get(&id)?))).collect();
-        let entries = outbox::Entries::of(&self.events)?;
-        let kept: Vec<StoredResponse<'_>> = self
-            .responses
+        let orders: Vec<&Order> = outcomes.iter().flatten().map(|placed| &placed.order).collect();
+        let kept: Vec<StoredResponse<'_>> = responses
             .iter()
             .filter_map(|(key, response)| StoredResponse::new(key, response))
             .collect();
         // If the statement gets no response, these ids may have been written.
-        let used = cache.take_ids(orders.len());
-        let row = sqlx::query_file!(
-            "src/orders/write.sql",
-            &column(&sold, |(id, _)| *id),
-            &column(&sold, |(_, product)| product.version),
-            &column(&sold, |(_, product)| product.taken),
-            &column(&sold, |(_, product)| product.created_at),
-            &column(&orders, |order| order.id),
-            &column(&orders, |order| order.header.customer_id),
-            &column(&orders, |order| order.total.as_decimal()),
-            OrderStatus::Created.as_str(),
-            &column(&orders, |order| order.created_at),
-            &column(&items, |(order_id, _)| *order_id),
-            &column(&items, |(_, line)| line.product_id),
-            &column(&items, |(_, line)| line.product_name.clone()),
-            &column(&items, |(_, line)| line.category.clone()),
-            &column(&items, |(_, line)| line.quantity),
-            &column(&items, |(_, line)| line.price.as_decimal()),
-            &column(&items, |(_, line)| line.stock_taken()),
-            &entries.ids,
-            &entries.topics,
-            &entries.payloads,
-            StoredResponse::parameter(&kept)?,
-        )
-        .fetch_one(connection)
-        .await?;
-        cache.add_ids(row.next_order_ids);
-        if row.unchanged {
-            for (product_id, product) in sold {
-                cache.insert(product_id, product.clone().sold());
-            }
-        } else {
-            cache.return_ids(used);
+        let used: Vec<i64> = cache.order_ids.drain(..orders.len()).collect();
+        let written = order::write(connection, &orders, &products, &events, &kept).await?;
+        cache.order_ids.extend(written.next_order_ids);
+        if !written.unchanged {
+            cache.order_ids.splice(..0, used);
+            return Ok(None);
         }
-        Ok(row.unchanged)
+        cache.products.extend(products.into_iter().map(|(id, product)| (id, product.sold())));
+        Ok(Some(outcomes))
     }
-}
-
-/// One column of rows, as the parameter of a statement.
-fn column<R, T>(rows: &[R], value: impl FnMut(&R) -> T) -> Vec<T> {
-    rows.iter().map(value).collect()
 }
 
 /// The accepted order and its event.
 fn record(
     id: i64,
     order: &PlaceOrder,
-    accepted: Accepted,
-    placed_at: DateTime<Utc>,
+    Accepted { lines, total }: Accepted,
+    created_at: DateTime<Utc>,
     trace: TraceParent,
 ) -> (Placed, Event) {
-    let envelope = Envelope::new(1, placed_at, trace);
-    let order = Order {
-        id,
-        header: OrderHeader { customer_id: order.customer_id },
-        status: OrderStatus::Created,
-        items: accepted.lines,
-        total: accepted.total,
-        created_at: placed_at,
-    };
-    let payload = Payload::OrderCreated(OrderCreated {
-        order_id: id,
-        header: order.header.clone(),
-        status: order.status,
-        items: order.items.clone(),
-        total: order.total,
-    });
-    (Placed { order, event_id: envelope.event_id }, Event { envelope, payload })
+    let (header, status) = (order.header(), OrderStatus::Created);
+    let order = Order { order_id: id, id, header, status, items: lines, total, created_at };
+    let Order { header, items, .. } = order.clone();
+    let payload = OrderCreated { order_id: id, header, status, items, total };
+    let event = Event::new(1, created_at, trace, Payload::OrderCreated(payload));
+    (Placed { order, event_id: event.envelope.event_id }, event)
 }
 
 /// Returns those of the products that other transactions hold locked.
@@ -268,34 +213,4 @@ async fn lock_products(connection: &mut PgConnection, orders: &[Arrived<'_>]) ->
         .execute(connection)
         .await?;
     Ok(())
-}
-
-#[cfg(test)]
-mod database_tests {
-    use service_runtime::postgres::INDEX_SCANS_ONLY;
-    use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Row};
-
-    /// Statistics can date from a time when tables were empty, and plans are cached.
-    #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn the_plan_uses_keys_even_if_tables_were_empty_when_it_was_made(pool: PgPool) {
-        sqlx::raw_sql("VACUUM ANALYZE").execute(&pool).await.unwrap();
-        let options = pool.connect_options().as_ref().clone().options(INDEX_SCANS_ONLY);
-        let mut connection = options.connect().await.unwrap();
-        let parameters = ["NULL"; 20].join(", ");
-        let prepare = format!("PREPARE written AS {}", include_str!("write.sql"));
-        sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut connection).await.unwrap();
-        // By the simple protocol, because EXECUTE cannot be prepared.
-        let explain = AssertSqlSafe(format!("EXPLAIN EXECUTE written({parameters})"));
-        let rows = sqlx::raw_sql(explain).fetch_all(&mut connection).await.unwrap();
-        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-        let text = plan.join("\n");
-        assert!(!text.contains("Seq Scan on products"), "{text}");
-        let mut scans = 0;
-        for pair in plan.windows(2).filter(|pair| pair[0].contains("Index Scan using")) {
-            assert!(pair[1].contains("Index Cond"), "{text}");
-            scans += 1;
-        }
-        // Products are locked and updated; customers are checked.
-        assert_eq!(scans, 3, "{text}");
-    }
 }

@@ -1,31 +1,12 @@
 //! The transactions that change products.
 
-use super::responses;
 use super::rules::{NewProduct, Product, ProductChange};
-use crate::command_kind::CommandKind;
 use crate::origin::Origin;
 use crate::response::CommandResponse;
-use crate::transactions::{begin, commit_with};
+use crate::transactions::{begin, commit, money};
 use service_runtime::problem::Problem;
-use shared_events::{Envelope, Event, Money, Payload, PriceChanged, PriceStep, now};
+use shared_events::{Event, Payload, PriceChanged, PriceStep, ProductState, now};
 use sqlx::{PgConnection, PgPool};
-
-/// The command that changes a product. It determines the type of the event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeKind {
-    Details,
-    Price,
-}
-
-impl ChangeKind {
-    /// The kind of command.
-    pub const fn kind(self) -> CommandKind {
-        match self {
-            Self::Details => CommandKind::UpdateProduct,
-            Self::Price => CommandKind::ChangePrice,
-        }
-    }
-}
 
 /// Creates a product.
 pub async fn create(
@@ -48,16 +29,15 @@ pub async fn create(
     .fetch_one(&mut *transaction)
     .await?;
     let NewProduct { name, category, price, stock } = new;
-    let product = Product { id, name, category, price, stock, version: 1, created_at };
-    let event = Event {
-        envelope: Envelope::new(product.version, created_at, origin.trace),
-        payload: Payload::ProductCreated(product.state(None)),
-    };
-    let response = responses::created(&product, event.envelope.event_id)?;
-    commit_with(transaction, event, response, origin.key).await
+    let product =
+        Product { product_id: id, id, name, category, price, stock, version: 1, created_at };
+    let payload = Payload::ProductCreated(product.state(None));
+    let event = Event::new(1, created_at, origin.trace, payload);
+    commit(transaction, event, Some(format!("/api/products/{id}")), &product, origin.key).await
 }
 
-/// Changes a product.
+/// Changes a product. `payload` makes the payload of the event from the product before the change
+/// and its state after it.
 ///
 /// # Errors
 /// 404 if there is no such product.
@@ -65,14 +45,11 @@ pub async fn change(
     pool: PgPool,
     id: i64,
     change: ProductChange,
-    kind: ChangeKind,
+    payload: impl FnOnce(&Product, ProductState) -> Payload,
     origin: Origin,
 ) -> Result<CommandResponse, Problem> {
     let mut transaction = begin(&pool).await?;
-    let Some(before) = lock(&mut transaction, id).await? else {
-        transaction.rollback().await?;
-        return Err(not_found(id));
-    };
+    let before = lock(&mut transaction, id).await?.ok_or_else(|| not_found(id))?;
     let after = before.changed(change);
     sqlx::query!(
         "UPDATE products
@@ -87,23 +64,15 @@ pub async fn change(
     )
     .execute(&mut *transaction)
     .await?;
-    let event = Event {
-        envelope: Envelope::new(after.version, now(), origin.trace),
-        payload: payload(kind, &before, &after),
-    };
-    let response = responses::changed(&after, event.envelope.event_id)?;
-    commit_with(transaction, event, response, origin.key).await
+    let payload = payload(&before, after.state(before.stock));
+    let event = Event::new(after.version, now(), origin.trace, payload);
+    commit(transaction, event, None, &after, origin.key).await
 }
 
-fn payload(kind: ChangeKind, before: &Product, after: &Product) -> Payload {
-    let product = after.state(before.stock);
-    match kind {
-        ChangeKind::Details => Payload::ProductUpdated(product),
-        ChangeKind::Price => Payload::PriceChanged(PriceChanged {
-            product,
-            prices: PriceStep { old_price: before.price, new_price: after.price },
-        }),
-    }
+/// The payload of a command that changes only the price.
+pub fn price_changed(before: &Product, product: ProductState) -> Payload {
+    let prices = PriceStep { old_price: before.price, new_price: product.price };
+    Payload::PriceChanged(PriceChanged { product, prices })
 }
 
 /// The response if there is no such product.
@@ -111,10 +80,10 @@ pub fn not_found(id: i64) -> Problem {
     Problem::not_found("Product not found").detail(format!("There is no product {id}."))
 }
 
-async fn lock(connection: &mut PgConnection, id: i64) -> Result<Option<Product>, Problem> {
+async fn lock(connection: &mut PgConnection, id: i64) -> sqlx::Result<Option<Product>> {
     // NO KEY: foreign key checks of order lines do not wait for this lock.
     let row = sqlx::query!(
-        "SELECT id, name, category, price, stock, version, created_at
+        "SELECT name, category, price, stock, version, created_at
          FROM products
          WHERE id = $1
          FOR NO KEY UPDATE",
@@ -122,16 +91,15 @@ async fn lock(connection: &mut PgConnection, id: i64) -> Result<Option<Product>,
     )
     .fetch_optional(connection)
     .await?;
-    row.map(|row| {
-        Ok(Product {
-            id: row.id,
-            name: row.name,
-            category: row.category,
-            price: Money::from_decimal(row.price).map_err(|error| Problem::internal(&error))?,
-            stock: row.stock,
-            version: row.version,
-            created_at: row.created_at,
-        })
-    })
-    .transpose()
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Product {
+        product_id: id,
+        id,
+        name: row.name,
+        category: row.category,
+        price: money(row.price)?,
+        stock: row.stock,
+        version: row.version,
+        created_at: row.created_at,
+    }))
 }

@@ -1,7 +1,6 @@
 //! Products: name, category, price and stock.
 
 mod commands;
-mod responses;
 pub mod routes;
 mod rules;
 

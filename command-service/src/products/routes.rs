@@ -1,8 +1,7 @@
 //! `/api/products`.
 
-use super::commands::{self, ChangeKind, not_found};
-use super::responses::ProductResponse;
-use super::rules::{INVALID, NewProduct, PriceChange, ProductChange};
+use super::commands::{self, not_found, price_changed};
+use super::rules::{INVALID, NewProduct, PriceChange, Product, ProductChange};
 use crate::command_kind::CommandKind;
 use crate::request::Request;
 use crate::response::CommandResponse;
@@ -12,6 +11,7 @@ use service_runtime::openapi::{AtLeastOne, Id, invalid_body, invalid_id};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
+use shared_events::Payload;
 
 /// The tag of these operations.
 const TAG: &str = "Products";
@@ -33,7 +33,7 @@ refusals! {
     operation_id = "createProduct",
     tag = TAG,
     request_body = NewProduct,
-    responses((status = 201, description = "The product.", body = ProductResponse), NotCreated)
+    responses((status = 201, description = "The product.", body = Product), NotCreated)
 )]
 pub async fn create(
     State(state): State<AppState>,
@@ -52,17 +52,18 @@ pub async fn create(
     tag = TAG,
     params(("id" = Id, Path, description = "The product.", example = 1)),
     request_body = ProductChangeBody,
-    responses((status = 200, description = "The product.", body = ProductResponse), NotChanged)
+    responses((status = 200, description = "The product.", body = Product), NotChanged)
 )]
 pub async fn update(
     State(state): State<AppState>,
     id: Segment,
     request: Request,
 ) -> Result<CommandResponse, Problem> {
-    let (id, of) = (id.id(INVALID)?, ChangeKind::Details);
+    let id = id.id(INVALID)?;
+    let updated = |_: &Product, product| Payload::ProductUpdated(product);
     request
-        .transact(of.kind(), state, INVALID, move |pool, change, origin| {
-            commands::change(pool, id, change, of, origin)
+        .transact(CommandKind::UpdateProduct, state, INVALID, move |pool, change, origin| {
+            commands::change(pool, id, change, updated, origin)
         })
         .await
 }
@@ -77,18 +78,19 @@ pub async fn update(
     tag = TAG,
     params(("id" = Id, Path, description = "The product.", example = 1)),
     request_body = PriceChange,
-    responses((status = 200, description = "The product.", body = ProductResponse), NotChanged)
+    responses((status = 200, description = "The product.", body = Product), NotChanged)
 )]
 pub async fn change_price(
     State(state): State<AppState>,
     id: Segment,
     request: Request,
 ) -> Result<CommandResponse, Problem> {
-    let (id, of) = (id.id(INVALID)?, ChangeKind::Price);
+    let id = id.id(INVALID)?;
     request
-        .transact(of.kind(), state, INVALID, move |pool, PriceChange { price }, origin| {
+        .transact(CommandKind::ChangePrice, state, INVALID, move |pool, body, origin| {
+            let PriceChange { price } = body;
             let change = ProductChange { price: Some(price), ..ProductChange::default() };
-            commands::change(pool, id, change, of, origin)
+            commands::change(pool, id, change, price_changed, origin)
         })
         .await
 }

@@ -11,10 +11,13 @@ use utoipa::ToSchema;
 /// The text of the response to an invalid product.
 pub const INVALID: &str = "Invalid product data";
 
-/// A product.
+/// A product. `productId` repeats `id`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
+    /// The id of the product.
+    #[schema(value_type = Id)]
+    pub product_id: i64,
     /// The id of the product.
     #[schema(value_type = Id)]
     pub id: i64,
@@ -81,13 +84,12 @@ impl Product {
     /// The product after a change.
     pub fn changed(&self, change: ProductChange) -> Self {
         Self {
-            id: self.id,
             name: change.name.unwrap_or_else(|| self.name.clone()),
             category: change.category.unwrap_or_else(|| self.category.clone()),
             price: change.price.unwrap_or(self.price),
             stock: change.stock.unwrap_or(self.stock),
             version: self.version + 1,
-            created_at: self.created_at,
+            ..*self
         }
     }
 
@@ -117,6 +119,7 @@ mod tests {
 
     fn product(stock: Option<i32>) -> Product {
         Product {
+            product_id: 1,
             id: 1,
             name: "Tea".to_owned(),
             category: "Food".to_owned(),

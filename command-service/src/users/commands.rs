@@ -1,14 +1,13 @@
 //! The transactions that change users.
 
-use super::responses;
 use super::rules::{Account, NewAccount, NewUser, User, UserChange};
 use crate::origin::Origin;
 use crate::response::CommandResponse;
-use crate::transactions::{begin, commit_with};
+use crate::transactions::{begin, commit};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use service_runtime::problem::Problem;
-use shared_events::{Envelope, Event, Payload, now};
+use shared_events::{Event, Payload, now};
 use sqlx::{PgConnection, PgPool};
 
 /// Key of the advisory lock for moving the sequence of user ids.
@@ -36,13 +35,10 @@ pub async fn create(
     .execute(&mut *transaction)
     .await
     .map_err(refuse_taken_email)?;
-    let user = User { id, name: new.name, email: new.email, version: 1, created_at };
-    let event = Event {
-        envelope: Envelope::new(user.version, created_at, origin.trace),
-        payload: Payload::UserCreated(user.state()),
-    };
-    let response = responses::created(&user, event.envelope.event_id)?;
-    commit_with(transaction, event, response, origin.key).await
+    let NewUser { name, email } = new;
+    let user = User { user_id: id, id, name, email, version: 1, created_at };
+    let event = Event::new(1, created_at, origin.trace, Payload::UserCreated(user.state()));
+    commit(transaction, event, Some(format!("/api/users/{id}")), &user, origin.key).await
 }
 
 /// Changes a user.
@@ -56,10 +52,7 @@ pub async fn change(
     origin: Origin,
 ) -> Result<CommandResponse, Problem> {
     let mut transaction = begin(&pool).await?;
-    let Some(before) = lock(&mut transaction, id).await? else {
-        transaction.rollback().await?;
-        return Err(not_found(id));
-    };
+    let before = lock(&mut transaction, id).await?.ok_or_else(|| not_found(id))?;
     let after = before.changed(change);
     sqlx::query!(
         "WITH customer AS (UPDATE customers SET name = $2 WHERE id = $1 AND name <> $2)
@@ -72,12 +65,8 @@ pub async fn change(
     .execute(&mut *transaction)
     .await
     .map_err(refuse_taken_email)?;
-    let event = Event {
-        envelope: Envelope::new(after.version, now(), origin.trace),
-        payload: Payload::UserUpdated(after.state()),
-    };
-    let response = responses::changed(&after, event.envelope.event_id)?;
-    commit_with(transaction, event, response, origin.key).await
+    let event = Event::new(after.version, now(), origin.trace, Payload::UserUpdated(after.state()));
+    commit(transaction, event, None, &after, origin.key).await
 }
 
 /// Opens an account.
@@ -97,11 +86,8 @@ pub async fn open_account(
         new.user_id,
     )
     .fetch_optional(&mut *transaction)
-    .await?;
-    let Some(version) = version else {
-        transaction.rollback().await?;
-        return Err(not_found(new.user_id));
-    };
+    .await?
+    .ok_or_else(|| not_found(new.user_id))?;
     let created_at = now();
     let id = sqlx::query_scalar!(
         "INSERT INTO accounts (user_id, address1, city, state, zip, created_at)
@@ -116,13 +102,12 @@ pub async fn open_account(
     )
     .fetch_one(&mut *transaction)
     .await?;
-    let account = Account { id, details: new, status: "open", created_at };
-    let event = Event {
-        envelope: Envelope::new(version, created_at, origin.trace),
-        payload: Payload::AccountCreated(account.event()),
-    };
-    let response = responses::opened(&account, event.envelope.event_id)?;
-    commit_with(transaction, event, response, origin.key).await
+    // The user has the address.
+    let location = Some(format!("/api/users/{}", new.user_id));
+    let account = Account { account_id: id, id, details: new, status: "open", created_at };
+    let event =
+        Event::new(version, created_at, origin.trace, Payload::AccountCreated(account.event()));
+    commit(transaction, event, location, &account, origin.key).await
 }
 
 /// The response if there is no such user.
@@ -175,7 +160,10 @@ async fn lock(connection: &mut PgConnection, id: i64) -> sqlx::Result<Option<Use
     // NO KEY: foreign key checks of accounts do not wait for this lock.
     sqlx::query_as!(
         User,
-        "SELECT id, name, email, version, created_at FROM users WHERE id = $1 FOR NO KEY UPDATE",
+        "SELECT id AS user_id, id, name, email, version, created_at
+         FROM users
+         WHERE id = $1
+         FOR NO KEY UPDATE",
         id,
     )
     .fetch_optional(connection)

@@ -4,7 +4,6 @@
 //! raises the user's version, and the newest has the address.
 
 mod commands;
-mod responses;
 pub mod routes;
 mod rules;
 

@@ -1,8 +1,7 @@
 //! `/api/users` and `/api/accounts`.
 
 use super::commands::{self, email_taken, not_found};
-use super::responses::{AccountResponse, UserResponse};
-use super::rules::{INVALID_ACCOUNT, INVALID_USER, NewAccount, NewUser, UserChange};
+use super::rules::{Account, INVALID_ACCOUNT, INVALID_USER, NewAccount, NewUser, User, UserChange};
 use crate::command_kind::CommandKind;
 use crate::request::Request;
 use crate::response::CommandResponse;
@@ -39,7 +38,7 @@ refusals! {
     operation_id = "createUser",
     tag = TAG,
     request_body = NewUser,
-    responses((status = 201, description = "The user.", body = UserResponse), NotCreated)
+    responses((status = 201, description = "The user.", body = User), NotCreated)
 )]
 pub async fn create(
     State(state): State<AppState>,
@@ -58,7 +57,7 @@ pub async fn create(
     tag = TAG,
     params(("id" = Id, Path, description = "The user.", example = 1)),
     request_body = UserChangeBody,
-    responses((status = 200, description = "The user.", body = UserResponse), NotChanged)
+    responses((status = 200, description = "The user.", body = User), NotChanged)
 )]
 pub async fn update(
     State(state): State<AppState>,
@@ -83,7 +82,7 @@ pub async fn update(
     operation_id = "openAccount",
     tag = TAG,
     request_body = NewAccount,
-    responses((status = 201, description = "The account.", body = AccountResponse), NotOpened)
+    responses((status = 201, description = "The account.", body = Account), NotOpened)
 )]
 pub async fn open_account(
     State(state): State<AppState>,

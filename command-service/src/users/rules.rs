@@ -14,10 +14,13 @@ pub const INVALID_USER: &str = "Invalid user data";
 /// The text of the response to an invalid account.
 pub const INVALID_ACCOUNT: &str = "Invalid account data";
 
-/// A user.
+/// A user. `userId` repeats `id`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
+    /// The id of the user.
+    #[schema(value_type = Id)]
+    pub user_id: i64,
     /// The id of the user, which is also a customer id.
     #[schema(value_type = Id)]
     pub id: i64,
@@ -57,10 +60,13 @@ change! {
     }
 }
 
-/// An account.
+/// An account. `accountId` repeats `id`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
+    /// The id of the account.
+    #[schema(value_type = Id)]
+    pub account_id: i64,
     /// The id of the account.
     #[schema(value_type = Id)]
     pub id: i64,
@@ -98,11 +104,10 @@ impl User {
     /// The user after a change.
     pub fn changed(&self, change: UserChange) -> Self {
         Self {
-            id: self.id,
             name: change.name.unwrap_or_else(|| self.name.clone()),
             email: change.email.unwrap_or_else(|| self.email.clone()),
             version: self.version + 1,
-            created_at: self.created_at,
+            ..*self
         }
     }
 
@@ -125,7 +130,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use service_runtime::json_body::{Body, parse};
-    use shared_events::{Envelope, Event, Payload, now};
+    use shared_events::{Event, Payload, now};
     use trace_context::TraceParent;
 
     fn read<B: Body>(json: &str) -> Option<B> {
@@ -167,6 +172,7 @@ mod tests {
     #[test]
     fn a_change_keeps_other_fields_and_increments_the_version() {
         let before = User {
+            user_id: 1,
             id: 1,
             name: "Ada".to_owned(),
             email: "ada@example.com".to_owned(),
@@ -202,11 +208,9 @@ mod tests {
         ) {
             let body = serde_json::json!({ "name": name, "email": email }).to_string();
             if let Some(NewUser { name, email }) = read(&body) {
-                let user = User { id: 1, name, email, version: 1, created_at: now() };
-                let event = Event {
-                    envelope: Envelope::new(1, now(), TraceParent::generate()),
-                    payload: Payload::UserCreated(user.state()),
-                };
+                let user = UserState { user_id: 1, name, email };
+                let trace = TraceParent::generate();
+                let event = Event::new(1, now(), trace, Payload::UserCreated(user));
                 let json = event.to_json().unwrap();
                 let read = Event::decode(json.as_bytes(), None);
                 prop_assert_eq!(read.unwrap(), event);

@@ -1,7 +1,7 @@
 //! Sample events for tests.
 
 use shared_events::{
-    AccountCreated, Envelope, Event, Money, OrderCreated, OrderHeader, OrderLine, OrderStatus,
+    AccountCreated, Event, Money, OrderCreated, OrderHeader, OrderLine, OrderStatus,
     OrderStatusUpdated, Payload, ProductState, UserState, order_total,
 };
 use trace_context::TraceParent;
@@ -102,5 +102,5 @@ pub fn product(product_id: i64, version: i64, stock: Option<i32>, stock_delta: i
 pub fn event(aggregate_version: i64, second: i64, payload: Payload) -> Event {
     let timestamp = chrono::DateTime::from_timestamp(1_750_000_000 + second, 0).unwrap();
     let trace = TraceParent::generate();
-    Event { envelope: Envelope::new(aggregate_version, timestamp, trace), payload }
+    Event::new(aggregate_version, timestamp, trace, payload)
 }
