@@ -7,8 +7,9 @@
 use crate::health::{DependencyStatus, Health};
 use crate::metrics::service::CLOCK_SKEW;
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
 
@@ -25,7 +26,7 @@ static DATABASE_TIME: Mutex<Option<(DateTime<Utc>, Instant)>> = Mutex::new(None)
 /// Between comparisons it advances with the monotonic clock, so a change of this machine's
 /// clock has no effect.
 pub fn database_now() -> DateTime<Utc> {
-    let compared = *DATABASE_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let compared = *DATABASE_TIME.lock();
     compared.map_or_else(Utc::now, |(time, at)| time + at.elapsed())
 }
 
@@ -66,7 +67,7 @@ impl Clock {
     /// Compares this machine's clock, which showed `own` at the instant `at`, with the
     /// database's time at that instant.
     pub fn compare(&self, own: DateTime<Utc>, at: Instant, database: DateTime<Utc>) {
-        *DATABASE_TIME.lock().unwrap_or_else(PoisonError::into_inner) = Some((database, at));
+        *DATABASE_TIME.lock() = Some((database, at));
         self.is_known.send_replace(true);
         self.set_offset(OWN, Some(own - database));
     }
@@ -76,7 +77,7 @@ impl Clock {
         let seconds = offset.map_or(f64::NAN, |offset| offset.as_seconds_f64());
         CLOCK_SKEW.with([("of", clock.into())]).set(seconds);
         let seconds = if seconds.is_nan() { 0.0 } else { seconds };
-        let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut offsets = self.offsets.lock();
         let shown = offsets.entry(clock).or_insert(0.0);
         // Every change of the reason is logged, so it does not show small changes.
         if (seconds - *shown).abs() > 1.0 || is_wrong(seconds) != is_wrong(*shown) {

@@ -3,9 +3,10 @@
 use crate::metrics::Gauge;
 use crate::metrics::service::DEPENDENCY_UP;
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tracing::{info, warn};
 use utoipa::ToSchema;
 
@@ -14,11 +15,7 @@ const STARTING: &str = "starting";
 
 /// The dependencies of a process, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Health {
-    dependencies: Arc<Mutex<Dependencies>>,
-}
-
-type Dependencies = BTreeMap<&'static str, Dependency>;
+pub struct Health(Arc<Mutex<BTreeMap<&'static str, Dependency>>>);
 
 /// A dependency of the service.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -78,21 +75,17 @@ impl Health {
             is_degraded: false,
             is_up: DEPENDENCY_UP.with([("part", name.into())]),
         };
-        self.lock().insert(name, dependency);
+        self.0.lock().insert(name, dependency);
         DependencyStatus { health: self.clone(), name, task: "" }
     }
 
     /// Whether all critical dependencies are up or degraded; and all dependencies.
     pub(crate) fn snapshot(&self) -> (bool, BTreeMap<&'static str, Dependency>) {
-        let dependencies = self.lock().clone();
+        let dependencies = self.0.lock().clone();
         let is_available = dependencies.values().all(|dependency| {
             dependency.status == "up" || !dependency.is_critical || dependency.is_degraded
         });
         (is_available, dependencies)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Dependencies> {
-        self.dependencies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,7 +93,7 @@ impl DependencyStatus {
     /// The status as seen by one of several tasks. The dependency is up when all of them
     /// report it up.
     pub fn for_task(&self, task: &'static str) -> Self {
-        if let Some(dependency) = self.health.lock().get_mut(self.name) {
+        if let Some(dependency) = self.health.0.lock().get_mut(self.name) {
             dependency.reasons.remove(self.task);
             dependency.reasons.insert(task, STARTING.to_owned());
         }
@@ -133,7 +126,7 @@ impl DependencyStatus {
 
     /// Returns whether the status or the shown reason has changed.
     fn set(&self, reason: Option<String>, is_degraded: bool) -> bool {
-        let mut dependencies = self.health.lock();
+        let mut dependencies = self.health.0.lock();
         let Some(dependency) = dependencies.get_mut(self.name) else { return false };
         match reason {
             Some(reason) => dependency.reasons.insert(self.task, reason),
@@ -179,7 +172,7 @@ mod tests {
         let health = Health::default();
         let broker = health.critical("broker");
         let (first, second) = (broker.for_task("first"), broker.for_task("second"));
-        let shown = || health.lock()["broker"].clone();
+        let shown = || health.0.lock()["broker"].clone();
         first.up();
         assert_eq!(shown().status, "down");
         second.up();

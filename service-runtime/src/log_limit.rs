@@ -1,7 +1,7 @@
 //! Limits log lines that every request could cause.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Interval in which a key has at most one line.
@@ -10,9 +10,7 @@ pub const INTERVAL: Duration = Duration::from_secs(10);
 /// Admits one line per key and [`INTERVAL`], and counts suppressed ones. Every key is
 /// kept, so there must be few.
 #[derive(Debug, Default)]
-pub struct LogLimit {
-    lines: Mutex<BTreeMap<String, Line>>,
-}
+pub struct LogLimit(Mutex<BTreeMap<String, Line>>);
 
 #[derive(Debug)]
 struct Line {
@@ -23,7 +21,7 @@ struct Line {
 impl LogLimit {
     /// A limit without lines so far.
     pub const fn new() -> Self {
-        Self { lines: Mutex::new(BTreeMap::new()) }
+        Self(Mutex::new(BTreeMap::new()))
     }
 
     /// The number of lines of this key suppressed since the last one; none if this line
@@ -33,7 +31,7 @@ impl LogLimit {
     }
 
     fn admit_at(&self, key: &str, now: Instant) -> Option<u64> {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.0.lock();
         let Some(line) = lines.get_mut(key) else {
             lines.insert(key.to_owned(), Line { logged: now, suppressed: 0 });
             return Some(0);

@@ -5,8 +5,8 @@
 //! the limit never reach the library. They are not acknowledged, so they stay in the
 //! queue and are delivered to the next subscription.
 
+use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// Bounds of what a connection receives, in bytes.
@@ -85,7 +85,7 @@ impl Inbox {
 
     /// Clears the inbox: from now on this channel consumes.
     pub fn open(&self, channel: u16) {
-        *self.lock() = State { channel, ..State::default() };
+        *self.state.lock() = State { channel, ..State::default() };
     }
 
     /// Adds a delivery of this size; false if it exceeds the limit.
@@ -96,7 +96,7 @@ impl Inbox {
         bytes: usize,
         defect: Option<Defect>,
     ) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.channel != channel || state.overrun.is_some() {
             return false;
         }
@@ -114,7 +114,7 @@ impl Inbox {
 
     /// The defect of a delivery that is held; usually none.
     pub fn defect(&self, tag: u64) -> Option<Defect> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let index = state.held.binary_search_by_key(&tag, |held| held.tag).ok()?;
         state.held.get_mut(index)?.defect.take()
     }
@@ -122,7 +122,7 @@ impl Inbox {
     /// Removes the deliveries up to this one, which are settled. Returns their mean size
     /// in bytes.
     pub fn settle(&self, tag: u64) -> Option<usize> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let (mut count, mut bytes) = (0, 0);
         while let Some(held) = state.held.pop_front_if(|held| held.tag <= tag) {
             count += 1;
@@ -142,10 +142,6 @@ impl Inbox {
     /// How many deliveries were held when one did not fit; none if all have fitted since
     /// the channel was opened.
     pub fn overrun(&self) -> Option<usize> {
-        self.lock().overrun
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().overrun
     }
 }

@@ -6,9 +6,10 @@
 
 use super::caller::Caller;
 use super::key_set::KeySet;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Maximum number of cached tokens: about 1 MB.
 const MAX_TOKENS: usize = 8_192;
@@ -32,7 +33,7 @@ impl TokenCache {
     /// The caller of a token, if it is cached and still valid.
     pub fn find(&self, token: &str, now: u64, keys: &Arc<KeySet>) -> Option<Caller> {
         let digest = digest(token);
-        let tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let tokens = self.0.lock();
         let verified = tokens.get(&digest)?;
         (now < verified.until && Arc::ptr_eq(&verified.keys, keys)).then(|| verified.caller.clone())
     }
@@ -40,7 +41,7 @@ impl TokenCache {
     /// Adds a token.
     pub fn insert(&self, token: &str, verified: VerifiedToken, now: u64) {
         let digest = digest(token);
-        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = self.0.lock();
         if tokens.len() >= MAX_TOKENS {
             tokens.retain(|_, other| now < other.until && Arc::ptr_eq(&other.keys, &verified.keys));
         }
@@ -83,7 +84,7 @@ mod tests {
         let (cache, keys) = (TokenCache::default(), Arc::new(KeySet::default()));
         for token in 0..2 * MAX_TOKENS {
             cache.insert(&token.to_string(), verified(100, &keys), 0);
-            assert!(cache.0.lock().unwrap().len() <= MAX_TOKENS);
+            assert!(cache.0.lock().len() <= MAX_TOKENS);
         }
         assert!(cache.find(&(2 * MAX_TOKENS - 1).to_string(), 0, &keys).is_some());
     }

@@ -2,10 +2,11 @@
 
 use crate::health::DependencyStatus;
 use anyhow::{Context, ensure};
+use parking_lot::{Mutex, RwLock};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -58,7 +59,7 @@ impl<T: Send + Sync + 'static> WatchedFile<T> {
 
     /// The content.
     pub fn get(&self) -> Arc<T> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.read().clone()
     }
 
     /// Reads the file every second until shutdown.
@@ -87,7 +88,7 @@ impl<T: Send + Sync + 'static> WatchedFile<T> {
     }
 
     fn changed(&self) -> anyhow::Result<bool> {
-        let mut known = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.text.lock();
         let text = match read(&self.path) {
             // The file has never existed and is optional.
             Err(error) if error.kind() == io::ErrorKind::NotFound && known.is_none() => {
@@ -100,7 +101,7 @@ impl<T: Send + Sync + 'static> WatchedFile<T> {
         }
         let value =
             parsed(&text, self.parse).with_context(|| format!("{} is invalid", self.setting))?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
+        *self.current.write() = Arc::new(value);
         *known = Some(text);
         Ok(true)
     }

@@ -1,20 +1,20 @@
 //! Metrics of database connection pools.
 
 use super::service::{POOL_CONNECTIONS, POOL_MAX_CONNECTIONS};
+use parking_lot::Mutex;
 use sqlx::PgPool;
-use std::sync::{Mutex, PoisonError};
 
 /// The pools of this process.
 static POOLS: Mutex<Vec<PgPool>> = Mutex::new(Vec::new());
 
 /// Adds a pool. Its label is the application name of its connections.
 pub fn register(pool: PgPool) {
-    POOLS.lock().unwrap_or_else(PoisonError::into_inner).push(pool);
+    POOLS.lock().push(pool);
 }
 
 /// Updates the metrics.
 pub fn update() {
-    for pool in POOLS.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+    for pool in POOLS.lock().iter() {
         let options = pool.connect_options();
         let name = options.get_application_name().unwrap_or("unnamed").to_owned();
         let (open, idle) = (pool.size(), pool.num_idle());

@@ -3,9 +3,10 @@
 use super::addresses::{Network, TrustedProxies};
 use super::settings::TrafficSettings;
 use axum::extract::{ConnectInfo, Request};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// The header to which proxies append the address of their peer.
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -57,7 +58,7 @@ impl Clients {
             return Some(Place { connected: connected.clone(), network: None });
         }
         let network = Network::of(peer);
-        let mut counts = connected.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = connected.0.lock();
         let count = counts.entry(network).or_default();
         if *count >= self.max_connections {
             return None;
@@ -70,7 +71,7 @@ impl Clients {
 impl Drop for Place {
     fn drop(&mut self) {
         let Some(network) = self.network else { return };
-        let mut counts = self.connected.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.connected.0.lock();
         if let Some(count) = counts.get_mut(&network) {
             *count -= 1;
             if *count == 0 {
@@ -99,6 +100,6 @@ mod tests {
         drop(second);
         let of_a_proxy: Vec<_> = (0..9).map(|_| enter("10.0.0.1")).collect();
         assert!(of_a_proxy.iter().all(Option::is_some));
-        assert!(connected.0.lock().unwrap().is_empty());
+        assert!(connected.0.lock().is_empty());
     }
 }

@@ -3,9 +3,9 @@
 use super::addresses::Network;
 use super::rate_limit::{count, remove_idle};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Invalid credentials per second and address.
@@ -37,7 +37,7 @@ impl Failures {
     /// # Errors
     /// The address is blocked; for how long.
     pub fn check(&self, network: &Network) -> Result<(), Duration> {
-        let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let blocked = self.blocked.lock();
         let wait =
             blocked.get(network).map(|until| until.saturating_duration_since(Instant::now()));
         wait.filter(|wait| !wait.is_zero()).map_or(Ok(()), Err)
@@ -49,7 +49,7 @@ impl Failures {
     /// The address is now blocked; for how long.
     pub fn count(&self, network: Network) -> Result<(), Duration> {
         count(&self.counts, &network).inspect_err(|wait| {
-            let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut blocked = self.blocked.lock();
             blocked.insert(network, Instant::now() + *wait);
         })
     }
@@ -58,7 +58,7 @@ impl Failures {
     pub fn remove_idle(&self) {
         remove_idle(&self.counts);
         let now = Instant::now();
-        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut blocked = self.blocked.lock();
         blocked.retain(|_, until| *until > now);
     }
 }
