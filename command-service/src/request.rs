@@ -162,7 +162,7 @@ impl AppState {
 
 fn count_invalid(kind: CommandKind) {
     if kind == CommandKind::PlaceOrder {
-        ORDERS_REFUSED.add_to(OrderRefusal::Invalid, 1);
+        ORDERS_REFUSED.of(OrderRefusal::Invalid).increment(1);
     }
 }
 
@@ -173,7 +173,7 @@ fn count(kind: CommandKind, response: &Result<CommandResponse, Problem>) {
         Err(problem) if problem.status().is_client_error() => &COMMANDS_REFUSED,
         Err(_) => &COMMANDS_FAILED,
     };
-    counter.add_to(kind, 1);
+    counter.of(kind).increment(1);
 }
 
 async fn within(

@@ -67,8 +67,8 @@ pub struct Applied {
 impl Applied {
     /// Updates metrics. Must be called after the commit.
     pub fn count(&self, topic: Topic) {
-        APPLIED.add_to(topic, self.events);
-        DUPLICATES.add_to(topic, self.duplicates);
+        APPLIED.of(topic).increment(self.events as u64);
+        DUPLICATES.of(topic).increment(self.duplicates as u64);
         self.dead_letters.count();
     }
 }

@@ -233,7 +233,7 @@ impl Loop<'_> {
         while let Err(error) = apply_rest(&self.consumer.pool, &mut rest).await {
             spans.record_failure();
             self.health.down(&error);
-            APPLY_RETRIES.add_to(topic, 1);
+            APPLY_RETRIES.of(topic).increment(1);
             // Without the channel, the batch cannot be acknowledged.
             anyhow::ensure!(channel.status().connected(), "the channel is closed");
             if !backoff.wait(&self.consumer.shutdown).await {
@@ -246,9 +246,9 @@ impl Loop<'_> {
         });
         spans.applied();
         self.health.up();
-        DELIVERIES.add_to(topic, messages.len());
-        APPLY_BATCH_SIZE.record_of(topic, messages.len() as f64);
-        APPLY_DURATION.record_of(topic, began.elapsed().as_secs_f64());
+        DELIVERIES.of(topic).increment(messages.len() as u64);
+        APPLY_BATCH_SIZE.of(topic).record(messages.len() as f64);
+        APPLY_DURATION.of(topic).record(began.elapsed().as_secs_f64());
         self.consumer.notifier.notify();
         drop((messages, bytes));
         channel.basic_ack(last_tag, BasicAckOptions { multiple: true }).await?;

@@ -47,7 +47,7 @@ pub fn read(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Option<Watermark> 
         }
         Err(_) => InvalidWatermark::Unreadable,
     };
-    WATERMARKS_DROPPED.add_to(invalid, 1);
+    WATERMARKS_DROPPED.of(invalid).increment(1);
     let (queue, reason): (_, &str) = (topic.name(), invalid.into());
     if let Some(suppressed) = LOGGED.admit(queue) {
         warn!(

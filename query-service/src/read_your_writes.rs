@@ -85,7 +85,7 @@ pub async fn wait(State(arrivals): State<EventWaiting>, request: Request, next: 
     let arrival = arrivals.wait(consistency.event_id, began + consistency.wait).await;
     let held_back = began.elapsed();
     READ_YOUR_WRITES_WAIT.record(held_back.as_secs_f64());
-    READ_YOUR_WRITES.add_to(result(&arrival, consistency), 1);
+    READ_YOUR_WRITES.of(result(&arrival, consistency)).increment(1);
     let mut response = match arrival {
         Err(problem) => problem.into_response(),
         Ok(EventState::Applied) => next.run(request).await,

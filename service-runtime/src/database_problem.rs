@@ -15,7 +15,7 @@ impl From<sqlx::Error> for Problem {
         }
         postgres::report(&error);
         if failure == Failure::PoolExhausted || postgres::is_timeout(&error) {
-            DATABASE_TIMEOUTS.add(1);
+            DATABASE_TIMEOUTS.increment(1);
         }
         if failure == Failure::Contention {
             return Self::unavailable("Service busy")

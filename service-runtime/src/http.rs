@@ -73,7 +73,7 @@ fn layered(name: &'static str, routes: Router, authorization: &Authorization) ->
         .layer(middleware::from_fn_with_state(Requests::of(name), request_metrics::measure))
         .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, private))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            PANICS.add(1);
+            PANICS.increment(1);
             Problem::internal(&"a handler panicked").into_response()
         }))
         .layer(middleware::from_fn_with_state(limit, limit_request))

@@ -125,7 +125,7 @@ impl Problem {
         if let Some(suppressed) = LOGGED.admit(key) {
             error!(suppressed, "internal error: {cause}");
         }
-        INTERNAL_ERRORS.add(1);
+        INTERNAL_ERRORS.increment(1);
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
             .detail("The request failed because of an error in the service, which was logged.")
     }

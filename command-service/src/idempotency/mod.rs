@@ -36,10 +36,10 @@ pub async fn once(
     let _turn = in_flight.enter(key).await;
     if let Some(stored) = find(pool, key).await? {
         let keyed = if stored.is_ok() { Keyed::Replayed } else { Keyed::Mismatched };
-        KEYED_COMMANDS.add_to(keyed, 1);
+        KEYED_COMMANDS.of(keyed).increment(1);
         return stored;
     }
-    KEYED_COMMANDS.add_to(Keyed::New, 1);
+    KEYED_COMMANDS.of(Keyed::New).increment(1);
     match command.await {
         Ok(response) if response.event_id.is_some() => Ok(response),
         // Nothing changed: another process may just have run the same command.

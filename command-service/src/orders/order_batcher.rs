@@ -352,9 +352,9 @@ async fn place_single(
 /// Counts accepted and refused orders, even if their clients have disconnected.
 fn count(outcomes: &Outcomes) {
     let refusals = || outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
-    ORDERS_ACCEPTED.add(outcomes.len() - refusals().count());
+    ORDERS_ACCEPTED.increment((outcomes.len() - refusals().count()) as u64);
     for reason in refusals().map(Refusal::reason) {
-        ORDERS_REFUSED.add_to(reason, 1);
+        ORDERS_REFUSED.of(reason).increment(1);
     }
 }
 

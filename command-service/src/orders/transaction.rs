@@ -62,7 +62,7 @@ pub async fn place(
     if let Some(outcomes) = draft.write(connection, cache).await.map_err(Failure::of_commit)? {
         return Ok(outcomes);
     }
-    ORDER_BATCHES_REPEATED.add(1);
+    ORDER_BATCHES_REPEATED.increment(1);
     let mut transaction = connection.begin().await?;
     lock_products(&mut transaction, orders).await?;
     let draft = Draft::from_database(&mut transaction, orders, policy, cache).await?;

@@ -132,8 +132,8 @@ impl OutboxLimiter {
         .await?;
         for (topic, limit) in Topic::ALL.into_iter().zip(limits) {
             let Some(row) = rows.iter().find(|row| row.topic == topic.name()) else { continue };
-            OUTBOX_WAITING.set_of(topic, row.waiting as f64);
-            OUTBOX_AGE.set_of(topic, row.age.unwrap_or(0.0).max(0.0));
+            OUTBOX_WAITING.of(topic).set(row.waiting as f64);
+            OUTBOX_AGE.of(topic).set(row.age.unwrap_or(0.0).max(0.0));
             self.is_full[topic as usize].store(row.waiting >= limit, Ordering::Relaxed);
         }
         Ok(())

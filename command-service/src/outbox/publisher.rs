@@ -248,7 +248,7 @@ impl<'a> Leader<'a> {
             return Ok(());
         }
         match in_time(queue::mark_published(&mut self.database, &confirmed)).await {
-            Ok(()) => OUTBOX_PUBLISHED.add(confirmed.len()),
+            Ok(()) => OUTBOX_PUBLISHED.increment(confirmed.len() as u64),
             Err(Failure::Database(locked)) if is_locked(&locked) => {
                 let topic = self.topic(topic);
                 topic.unmarked = confirmed;

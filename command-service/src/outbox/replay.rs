@@ -179,7 +179,7 @@ impl Replays {
             after = last.id;
             let confirmed = publish(channel, &page, None).await?.confirmed.len();
             self.note(|progress| progress.published += confirmed as i64);
-            OUTBOX_REPLAYED.add(confirmed);
+            OUTBOX_REPLAYED.increment(confirmed as u64);
             ensure!(
                 confirmed == page.len(),
                 "the broker has refused {} events, or has no queue for them",

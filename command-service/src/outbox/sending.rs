@@ -106,9 +106,9 @@ pub async fn publish(
     if !pending.is_empty() {
         PUBLISH_BATCH_SIZE.record(pending.len() as f64);
         PUBLISH_DURATION.record(began.elapsed().as_secs_f64());
-        CONFIRMS.add_to(Confirm::Confirmed, sent.confirmed.len());
-        CONFIRMS.add_to(Confirm::Returned, returned);
-        CONFIRMS.add_to(Confirm::Refused, refused);
+        CONFIRMS.of(Confirm::Confirmed).increment(sent.confirmed.len() as u64);
+        CONFIRMS.of(Confirm::Returned).increment(returned as u64);
+        CONFIRMS.of(Confirm::Refused).increment(refused as u64);
     }
     Ok(sent)
 }

@@ -268,7 +268,7 @@ async fn discard(State(state): State<AdminState>, id: Segment) -> Result<Json<Do
     if deleted == 0 {
         return Err(not_found(id));
     }
-    DISCARDED.add(1);
+    DISCARDED.increment(1);
     tracing::info!("dead letter {id}: discarded");
     Ok(Json(Done { id, outcome: "discarded" }))
 }

@@ -53,7 +53,7 @@ pub async fn redrive(pool: &PgPool, id: i64, anyway: bool) -> sqlx::Result<Outco
             .await?;
     }
     if let Some(counted) = outcome.counted() {
-        REDRIVES.add_to(counted, 1);
+        REDRIVES.of(counted).increment(1);
     }
     Ok(outcome)
 }

@@ -62,7 +62,7 @@ impl Stored {
     /// Updates metrics. Must be called after the commit.
     pub fn count(&self) {
         for cause in &self.new {
-            DEAD_LETTERS_STORED.add_to(*cause, 1);
+            DEAD_LETTERS_STORED.of(*cause).increment(1);
         }
     }
 }

@@ -3,6 +3,7 @@
 use metrics::SharedString;
 pub use metrics::{Counter, Gauge, Histogram};
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::sync::OnceLock;
 use strum::VariantArray;
 
@@ -12,12 +13,14 @@ use strum::VariantArray;
 /// every series exists from then on, with the value 0. (A rate ignores the first value of a
 /// series.) Values of a metric that is not registered are discarded.
 #[derive(Debug)]
-pub struct Metric<S, L = NoLabel> {
+pub struct Metric<S, L = ()> {
     name: &'static str,
     help: &'static str,
     labels: Labels,
     /// One per value of the label, or a single one.
     series: OnceLock<Box<[S]>>,
+    /// Discards values before the metric is registered.
+    discarding: S,
     label: PhantomData<fn() -> L>,
 }
 
@@ -26,8 +29,8 @@ pub struct Metric<S, L = NoLabel> {
 enum Labels {
     /// None: a single series.
     None,
-    /// One label of this name with a fixed set of values.
-    Fixed(&'static str),
+    /// One label, by its name, with a fixed set of values.
+    Fixed(&'static str, fn() -> Vec<&'static str>),
     /// Labels whose values are known at run time.
     Open,
 }
@@ -37,20 +40,6 @@ pub trait Label: Copy + PartialEq + VariantArray + Into<&'static str> {}
 
 impl<L: Copy + PartialEq + VariantArray + Into<&'static str>> Label for L {}
 
-/// The label of metrics without a fixed label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoLabel {}
-
-impl VariantArray for NoLabel {
-    const VARIANTS: &'static [Self] = &[];
-}
-
-impl From<NoLabel> for &'static str {
-    fn from(label: NoLabel) -> Self {
-        match label {}
-    }
-}
-
 /// A metric that can be registered.
 pub trait Registered: Sync {
     /// Describes the metric and creates its series.
@@ -59,6 +48,9 @@ pub trait Registered: Sync {
 
 /// A type of series: counter, gauge or histogram.
 pub trait Series: Send + Sync + Sized {
+    /// A series that discards its values.
+    const DISCARDING: Self;
+
     /// Describes a metric of this type.
     fn describe(name: &'static str, help: &'static str);
 
@@ -83,127 +75,76 @@ impl<S: Series> Metric<S> {
         let label = |(name, value)| metrics::Label::new(name, value);
         S::create(self.name, labels.into_iter().map(label).collect())
     }
+}
 
-    fn only(&self) -> Option<&S> {
-        self.series.get()?.first()
+/// The series of a metric with a single one.
+impl<S: Series> Deref for Metric<S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        self.at(Some(0))
     }
 }
 
 impl<S: Series, L: Label> Metric<S, L> {
     /// A metric with one series per value of a label.
     pub const fn by(name: &'static str, help: &'static str, label: &'static str) -> Self {
-        Self::with_labels(name, help, Labels::Fixed(label))
+        let values = || L::VARIANTS.iter().map(|value| (*value).into()).collect();
+        Self::with_labels(name, help, Labels::Fixed(label, values))
     }
 
-    const fn with_labels(name: &'static str, help: &'static str, labels: Labels) -> Self {
-        Self { name, help, labels, series: OnceLock::new(), label: PhantomData }
-    }
-
-    fn of(&self, value: L) -> Option<&S> {
-        let index = L::VARIANTS.iter().position(|variant| *variant == value)?;
-        self.series.get()?.get(index)
+    /// The series of a label value.
+    pub fn of(&self, value: L) -> &S {
+        self.at(L::VARIANTS.iter().position(|variant| *variant == value))
     }
 }
 
-impl<S: Series, L: Label> Registered for Metric<S, L> {
+impl<S: Series, L> Metric<S, L> {
+    const fn with_labels(name: &'static str, help: &'static str, labels: Labels) -> Self {
+        let series = OnceLock::new();
+        Self { name, help, labels, series, discarding: S::DISCARDING, label: PhantomData }
+    }
+
+    fn at(&self, index: Option<usize>) -> &S {
+        let series = self.series.get().zip(index).and_then(|(series, index)| series.get(index));
+        series.unwrap_or(&self.discarding)
+    }
+}
+
+impl<S: Series, L> Registered for Metric<S, L> {
     fn register(&self) {
         S::describe(self.name, self.help);
         self.series.get_or_init(|| match self.labels {
             Labels::None => [S::create(self.name, Vec::new())].into(),
             Labels::Open => [].into(),
-            Labels::Fixed(label) => {
-                let create = |value: &L| {
-                    let label = metrics::Label::from_static_parts(label, (*value).into());
-                    S::create(self.name, vec![label])
-                };
-                L::VARIANTS.iter().map(create).collect()
+            Labels::Fixed(label, values) => {
+                let labels = |value| vec![metrics::Label::from_static_parts(label, value)];
+                values().into_iter().map(|value| S::create(self.name, labels(value))).collect()
             }
         });
     }
 }
 
-impl Metric<Counter> {
-    /// Increases the counter.
-    pub fn add(&self, count: usize) {
-        if let Some(series) = self.only() {
-            series.increment(count as u64);
+macro_rules! series {
+    ($($series:ident: $describe:ident, $create:ident;)+) => {$(
+        impl Series for $series {
+            const DISCARDING: Self = Self::noop();
+
+            fn describe(name: &'static str, help: &'static str) {
+                metrics::$describe!(name, help);
+            }
+
+            fn create(name: &'static str, labels: Vec<metrics::Label>) -> Self {
+                metrics::$create!(name, labels)
+            }
         }
-    }
+    )+};
 }
 
-impl<L: Label> Metric<Counter, L> {
-    /// Increases the counter of a label value.
-    pub fn add_to(&self, value: L, count: usize) {
-        if let Some(series) = self.of(value) {
-            series.increment(count as u64);
-        }
-    }
-}
-
-impl Metric<Gauge> {
-    /// Sets the value; NaN if it is unknown.
-    pub fn set(&self, value: f64) {
-        if let Some(series) = self.only() {
-            series.set(value);
-        }
-    }
-}
-
-impl<L: Label> Metric<Gauge, L> {
-    /// Sets the value of a label value.
-    pub fn set_of(&self, label: L, value: f64) {
-        if let Some(series) = self.of(label) {
-            series.set(value);
-        }
-    }
-}
-
-impl Metric<Histogram> {
-    /// Records an observation.
-    pub fn record(&self, value: f64) {
-        if let Some(series) = self.only() {
-            series.record(value);
-        }
-    }
-}
-
-impl<L: Label> Metric<Histogram, L> {
-    /// Records an observation of a label value.
-    pub fn record_of(&self, label: L, value: f64) {
-        if let Some(series) = self.of(label) {
-            series.record(value);
-        }
-    }
-}
-
-impl Series for Counter {
-    fn describe(name: &'static str, help: &'static str) {
-        metrics::describe_counter!(name, help);
-    }
-
-    fn create(name: &'static str, labels: Vec<metrics::Label>) -> Self {
-        metrics::counter!(name, labels)
-    }
-}
-
-impl Series for Gauge {
-    fn describe(name: &'static str, help: &'static str) {
-        metrics::describe_gauge!(name, help);
-    }
-
-    fn create(name: &'static str, labels: Vec<metrics::Label>) -> Self {
-        metrics::gauge!(name, labels)
-    }
-}
-
-impl Series for Histogram {
-    fn describe(name: &'static str, help: &'static str) {
-        metrics::describe_histogram!(name, help);
-    }
-
-    fn create(name: &'static str, labels: Vec<metrics::Label>) -> Self {
-        metrics::histogram!(name, labels)
-    }
+series! {
+    Counter: describe_counter, counter;
+    Gauge: describe_gauge, gauge;
+    Histogram: describe_histogram, histogram;
 }
 
 #[cfg(test)]
@@ -226,12 +167,12 @@ mod tests {
             Metric::by("jobs_by_kind_total", "Jobs by kind.", "kind");
         let recorder = PrometheusBuilder::new().build_recorder();
         let text = recorder.handle();
-        JOBS.add(5);
+        JOBS.increment(5);
         metrics::with_local_recorder(&recorder, || {
             JOBS.register();
             BY_KIND.register();
         });
-        BY_KIND.add_to(Kind::Second, 2);
+        BY_KIND.of(Kind::Second).increment(2);
         let text = text.render();
         for line in [
             "# HELP jobs_total Jobs.",
