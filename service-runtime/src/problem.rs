@@ -6,65 +6,52 @@ use crate::metrics::service::INTERNAL_ERRORS;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::panic::Location;
 use tracing::error;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::Schema;
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
 /// Limits log lines about bugs.
 static LOGGED: LogLimit = LogLimit::new();
 
-/// An error response.
-#[derive(Clone, Debug)]
+/// An error, as in RFC 9457. Some errors have further fields.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
     /// The fixed text that identifies the error.
-    error: &'static str,
-    status: u16,
-    retry_after: Option<u32>,
-    detail: Option<Cow<'static, str>>,
-    errors: Vec<FieldError>,
-    /// Further fields of the body.
-    extensions: BTreeMap<&'static str, Value>,
-}
-
-/// The `error` of a response, stored in its extensions.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ErrorText(pub &'static str);
-
-/// An error, as in RFC 9457. Some errors have further fields.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub(crate) struct Body<'a> {
-    /// The fixed text that identifies the error.
     #[schema(examples("Not found"))]
-    error: &'a str,
+    error: &'static str,
     /// A URI that identifies the error.
     #[serde(rename = "type")]
     #[schema(examples("urn:problem:not-found"))]
-    kind: String,
+    kind: Box<str>,
     /// The same as `error`.
     #[schema(examples("Not found"))]
-    title: &'a str,
+    title: &'static str,
     /// The status code.
     #[schema(minimum = 400, maximum = 599, examples(404))]
     status: u16,
     /// What happened and what to do next, for humans.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, examples("The path does not exist."))]
-    detail: Option<&'a str>,
+    #[schema(value_type = Option<String>, nullable = false, examples("The path does not exist."))]
+    detail: Option<Cow<'static, str>>,
     /// The invalid fields, if any.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     #[schema(value_type = Vec<FieldError>, examples(json!([{"field": "price", "message": "is required"}])))]
-    errors: &'a [FieldError],
+    errors: Box<[FieldError]>,
     #[serde(flatten)]
     #[schema(ignore)]
-    extensions: &'a BTreeMap<&'static str, Value>,
+    extensions: BTreeMap<&'static str, Value>,
+    #[serde(skip)]
+    retry_after: Option<NonZero<u32>>,
 }
+
+/// The `error` of a response, stored in its extensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ErrorText(pub &'static str);
 
 /// An invalid field of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -80,13 +67,16 @@ pub struct FieldError {
 impl Problem {
     /// An error response identified by `error`.
     pub fn new(status: StatusCode, error: &'static str) -> Self {
+        let slug = error.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
         Self {
             error,
+            kind: format!("urn:problem:{slug}").into(),
+            title: error,
             status: status.as_u16(),
-            retry_after: None,
             detail: None,
-            errors: Vec::new(),
+            errors: Box::default(),
             extensions: BTreeMap::new(),
+            retry_after: None,
         }
     }
 
@@ -103,13 +93,13 @@ impl Problem {
     /// 503, with `Retry-After: 1`.
     pub fn unavailable(error: &'static str) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, error);
-        Self { retry_after: Some(1), ..problem }
+        Self { retry_after: Some(NonZero::<u32>::MIN), ..problem }
     }
 
     /// Sets `Retry-After`, in seconds.
     #[must_use]
     pub const fn retry_after(mut self, seconds: u32) -> Self {
-        self.retry_after = Some(seconds);
+        self.retry_after = NonZero::new(seconds);
         self
     }
 
@@ -140,7 +130,7 @@ impl Problem {
     /// Sets the invalid fields.
     #[must_use]
     pub fn fields(mut self, errors: Vec<FieldError>) -> Self {
-        self.errors = errors;
+        self.errors = errors.into();
         self
     }
 
@@ -157,38 +147,6 @@ impl Problem {
     }
 }
 
-impl PartialSchema for Problem {
-    fn schema() -> RefOr<Schema> {
-        Body::schema()
-    }
-}
-
-impl ToSchema for Problem {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        Body::schemas(schemas);
-    }
-}
-
-impl Serialize for Problem {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let slug: String = self
-            .error
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-            .collect();
-        let body = Body {
-            error: self.error,
-            kind: format!("urn:problem:{slug}"),
-            title: self.error,
-            status: self.status,
-            detail: self.detail.as_deref(),
-            errors: &self.errors,
-            extensions: &self.extensions,
-        };
-        body.serialize(serializer)
-    }
-}
-
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status(), Json(&self)).into_response();
@@ -196,7 +154,7 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, seconds.into());
+            headers.insert(header::RETRY_AFTER, seconds.get().into());
         }
         response
     }

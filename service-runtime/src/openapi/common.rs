@@ -2,7 +2,7 @@
 
 use super::refusals::{add_refusals, always};
 use crate::limits::{BODY_TIMEOUT, MAX_ADDRESS_BYTES, MAX_BODY_BYTES};
-use crate::problem::{Body, Problem};
+use crate::problem::Problem;
 use axum::http::StatusCode;
 use serde_json::json;
 use utoipa::openapi::header::HeaderBuilder;
@@ -36,7 +36,7 @@ fn is_open(operation: &Operation) -> bool {
 /// Adds what every operation of every service has.
 pub(super) fn complete(operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
-    parameters.extend([request_id(), trace()].map(RefOr::T));
+    parameters.extend(header_parameters());
     let is_in_path = |parameter: &RefOr<Parameter>| match parameter {
         RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Path,
         RefOr::Ref(_) => false,
@@ -127,9 +127,9 @@ pub(super) fn complete_responses(operation: &mut Operation) {
 
 /// Adds the referenced components.
 pub(super) fn complete_components(components: &mut Components) {
-    components.schemas.insert(Problem::name().into_owned(), Body::schema());
+    components.schemas.insert(Problem::name().into_owned(), Problem::schema());
     let mut referred = Vec::new();
-    Body::schemas(&mut referred);
+    Problem::schemas(&mut referred);
     components.schemas.extend(referred);
     let key =
         ApiKeyValue::with_description("X-Api-Key", "An API key, created with `cargo stack keys`.");
@@ -170,25 +170,22 @@ fn complete_headers(components: &mut Components) {
         .extend(headers.map(|(name, header)| (name.to_owned(), header.build().into())));
 }
 
-fn request_id() -> Parameter {
-    let description = "Identifies the request in logs and responses. Generated if absent.";
-    header_parameter(REQUEST_ID, description, "7c1a6a0e")
-}
-
-fn trace() -> Parameter {
-    let description = "W3C trace context. Ignored if malformed.";
-    header_parameter(TRACE, description, TRACE_EXAMPLE)
-}
-
-fn header_parameter(name: &str, description: &str, example: &str) -> Parameter {
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Header)
-        .required(Required::False)
-        .description(Some(description))
-        .schema(Some(text()))
-        .example(Some(json!(example)))
-        .build()
+fn header_parameters() -> [RefOr<Parameter>; 2] {
+    let request_id = "Identifies the request in logs and responses. Generated if absent.";
+    let trace = "W3C trace context. Ignored if malformed.";
+    [(REQUEST_ID, request_id, "7c1a6a0e"), (TRACE, trace, TRACE_EXAMPLE)].map(
+        |(name, description, example)| {
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(ParameterIn::Header)
+                .required(Required::False)
+                .description(Some(description))
+                .schema(Some(text()))
+                .example(Some(json!(example)))
+                .build()
+                .into()
+        },
+    )
 }
 
 fn text() -> ObjectBuilder {

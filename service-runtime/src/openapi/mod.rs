@@ -11,7 +11,7 @@ mod schemas;
 mod shared;
 
 pub use common::TAG;
-pub use refusals::{add_refusals, always, invalid_body, invalid_id, noted};
+pub use refusals::{add_refusals, always, invalid_body, invalid_id, refusals_by_status};
 pub use schemas::{AtLeastOne, Id, Time};
 
 use access::Role;
@@ -49,7 +49,6 @@ pub(crate) fn complete(
     document.tags = Some(tags.iter().chain([&common::SERVICE]).map(tag).collect());
     for operation in operations_mut(document) {
         common::complete(operation);
-        refusals::render(operation);
         common::complete_responses(operation);
     }
     let responses = shared::responses(operations_mut(document));

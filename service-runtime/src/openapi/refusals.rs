@@ -2,20 +2,16 @@
 //!
 //! Each is documented by the [`Problem`] that the service returns. An operation declares
 //! its own at the handler ([`refusals!`](crate::refusals)), others are added to many
-//! operations. In the end, all errors with one status become one response.
+//! operations.
 
 use crate::problem::Problem;
-use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::{AllOf, Object, ObjectBuilder, Schema, Type};
-use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, Response};
-
-/// The extension that holds errors until they become a response.
-const NOTED: &str = "x-refusals";
+use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{Content, Ref, RefOr, Response};
 
 /// Defines a type that documents error responses of an operation:
 /// `responses(…, Refused)` in its `#[utoipa::path(…)]`.
@@ -31,7 +27,7 @@ macro_rules! refusals {
                 String,
                 utoipa::openapi::RefOr<utoipa::openapi::Response>,
             > {
-                $crate::openapi::noted(&[$($refusal),+])
+                $crate::openapi::refusals_by_status(&[$($refusal),+])
             }
         }
     };
@@ -49,71 +45,45 @@ pub fn invalid_id(error: &'static str) -> Problem {
 }
 
 /// Error responses by status.
-pub fn noted(refusals: &[Problem]) -> BTreeMap<String, RefOr<Response>> {
+pub fn refusals_by_status(refusals: &[Problem]) -> BTreeMap<String, RefOr<Response>> {
     let mut responses = BTreeMap::new();
-    for refusal in refusals {
-        note(&mut responses, refusal);
-    }
+    add_to(&mut responses, refusals);
     responses
 }
 
 /// Adds error responses to an operation.
 pub fn add_refusals(operation: &mut Operation, refusals: &[Problem]) {
+    add_to(&mut operation.responses.responses, refusals);
+}
+
+/// All errors with one status become one response.
+fn add_to(responses: &mut BTreeMap<String, RefOr<Response>>, refusals: &[Problem]) {
     for refusal in refusals {
-        note(&mut operation.responses.responses, refusal);
-    }
-}
-
-fn note(responses: &mut BTreeMap<String, RefOr<Response>>, refusal: &Problem) {
-    let status = refusal.status().as_str().to_owned();
-    let response = responses.entry(status).or_insert_with(|| Response::default().into());
-    if let RefOr::T(response) = response {
-        let noted = response.extensions.get_or_insert_default().entry(NOTED.to_owned());
-        if let (Value::Array(noted), Ok(refusal)) =
-            (noted.or_insert_with(|| json!([])), serde_json::to_value(refusal))
-        {
-            noted.push(refusal);
-        }
-    }
-}
-
-/// Turns the collected errors into responses.
-pub(super) fn render(operation: &mut Operation) {
-    for response in operation.responses.responses.values_mut() {
-        let RefOr::T(response) = response else { continue };
-        let noted = response.extensions.as_mut().and_then(|noted| noted.remove(NOTED));
-        response.extensions =
-            response.extensions.take().filter(|extensions| !extensions.is_empty());
-        if let Some(Value::Array(refusals)) = noted {
-            describe(response, &refusals);
-        }
-    }
-}
-
-fn describe(response: &mut Response, refusals: &[Value]) {
-    let text =
-        |refusal: &Value, field: &str| refusal[field].as_str().unwrap_or_default().to_owned();
-    for refusal in refusals {
+        let response = responses
+            .entry(refusal.status().as_str().to_owned())
+            .or_insert_with(|| Response::default().into());
+        let (RefOr::T(response), Ok(body)) = (response, serde_json::to_value(refusal)) else {
+            continue;
+        };
+        let [error, detail] = ["error", "detail"].map(|field| body[field].as_str().unwrap_or(""));
         let separator = if response.description.is_empty() { "" } else { "\n\n" };
-        response.description +=
-            &format!("{separator}`{}`: {}", text(refusal, "error"), text(refusal, "detail"));
+        response.description += &format!("{separator}`{error}`: {detail}");
+        let content = response.content.entry("application/problem+json".to_owned());
+        let content = content.or_insert_with(|| Content::default().into());
+        if let RefOr::T(content) = content {
+            let example = ExampleBuilder::new().value(Some(body.clone())).build();
+            content.examples.insert(error.to_owned(), example.into());
+            content.schema = Some(schema(content.examples.keys().cloned()));
+        }
     }
-    let content = content(refusals, refusals.iter().map(|refusal| text(refusal, "error")));
-    response.content.insert("application/problem+json".to_owned(), content.into());
 }
 
 /// The schema of a problem with one of these texts.
-fn content(refusals: &[Value], texts: impl Iterator<Item = String> + Clone) -> Content {
-    let distinct: BTreeSet<String> = texts.clone().collect();
-    let error = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(distinct));
+fn schema(errors: impl Iterator<Item = String>) -> RefOr<Schema> {
+    let error = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(errors));
     let one_of_these = ObjectBuilder::new().property("error", error);
-    let mut schema = AllOf::new();
-    schema.items.push(Ref::from_schema_name(Problem::name()).into());
-    schema.items.push(Object::from(one_of_these).into());
-    let examples = texts
-        .zip(refusals)
-        .map(|(text, refusal)| (text, ExampleBuilder::new().value(Some(refusal.clone())).build()));
-    ContentBuilder::new().schema(Some(Schema::AllOf(schema))).examples_from_iter(examples).build()
+    let problem = Ref::from_schema_name(Problem::name());
+    AllOfBuilder::new().item(problem).item(one_of_these).into()
 }
 
 /// The extension of a header that is always present. The library has no property for it.
