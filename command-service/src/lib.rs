@@ -95,7 +95,7 @@ async fn serve_api(
     let api = http::serve("api", address, api, tasks.shutdown()).await?;
     tasks.spawn("api", async move {
         let _ending = api_ended.drop_guard();
-        api.await
+        api.await;
     });
     tasks.spawn("orders", batch_task);
     Ok(state)
@@ -154,6 +154,5 @@ fn run_database_tasks(config: Config, state: AppState, health: &Health, tasks: &
                 idempotency::delete_old(pool, shutdown),
             );
         }
-        Ok(())
     });
 }

@@ -121,13 +121,13 @@ struct Work {
 
 impl Work {
     /// Migrates the database, registers the views, then consumes until shutdown.
-    async fn run(self, options: PgConnectOptions) -> anyhow::Result<()> {
+    async fn run(self, options: PgConnectOptions) {
         let Self { consumer, notifier, pool, record_retention, database, clock, shutdown } = self;
         let is_ready = postgres::wait_for_sessions(&options, &database, &shutdown).await
             && postgres::migrate(&options, &MIGRATIONS, &database, &shutdown).await
             && view_registration::register(&pool, &database, &shutdown).await;
         if !is_ready {
-            return Ok(());
+            return;
         }
         let probe = "SELECT FROM public.sync_status";
         tokio::join!(
@@ -143,6 +143,5 @@ impl Work {
             watermarks::watch(&clock, shutdown.clone()),
             retention::prune_old(pool, record_retention, shutdown.clone()),
         );
-        Ok(())
     }
 }

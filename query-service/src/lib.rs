@@ -47,24 +47,13 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     let (pool, lists) = database::pools(&config.database, config.connections);
 
     let (event_waiting, watching) = EventWaiting::watch(&pool, shutdown.clone());
-    tasks.spawn("event waiting", async move {
-        watching.await;
-        Ok(())
-    });
+    tasks.spawn("event waiting", watching);
 
     let able = health.critical("queries");
     let trying =
         postgres::recovery::watch(pool.clone(), read_probe::try_to_read, able, shutdown.clone());
-    tasks.spawn("queries", async move {
-        trying.await;
-        Ok(())
-    });
-
-    let lag = sync_status::watch(pool.clone(), shutdown.clone());
-    tasks.spawn("sync status", async move {
-        lag.await;
-        Ok(())
-    });
+    tasks.spawn("queries", trying);
+    tasks.spawn("sync status", sync_status::watch(pool.clone(), shutdown.clone()));
 
     let api = openapi::API.authorized(
         &guard,
@@ -87,7 +76,6 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
             let probe = "SELECT FROM public.sync_status";
             postgres::watch(config.database, probe, database, clock, shutdown).await;
         }
-        Ok(())
     });
     tasks.run().await
 }

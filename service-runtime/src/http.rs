@@ -47,17 +47,14 @@ pub async fn serve(
     address: SocketAddr,
     routes: AuthorizedRoutes,
     shutdown: CancellationToken,
-) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send> {
+) -> anyhow::Result<impl Future<Output = ()> + Send> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}: is the port taken?"))?;
     tracing::info!("{name}: listening on {}", listener.local_addr()?);
     let (routes, authorization, clients) = routes.into_parts();
     let routes = layered(name, routes, &authorization);
-    Ok(async move {
-        http_connections::serve(listener, routes, Limits::new(clients), shutdown).await;
-        Ok(())
-    })
+    Ok(http_connections::serve(listener, routes, Limits::new(clients), shutdown))
 }
 
 /// Adds the layers of every server, as one layer: each layer of a router costs a copy of the

@@ -1,11 +1,11 @@
 //! Supervised tasks and graceful shutdown.
 
 use crate::trace_export;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use std::future::Future;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -13,11 +13,14 @@ use tracing::{error, info};
 /// after 10 s by default.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The tasks of a service. If one fails or panics, the others are shut down and the process
-/// exits, so that its supervisor restarts it.
+/// The panic hook has logged the reason.
+const PANICKED: &str = "a task panicked";
+
+/// The tasks of a service. If one panics or ends early, the others are shut down and the
+/// process exits, so that its supervisor restarts it.
 #[derive(Debug, Default)]
 pub struct Tasks {
-    set: JoinSet<(&'static str, anyhow::Result<()>)>,
+    set: JoinSet<&'static str>,
     shutdown: CancellationToken,
 }
 
@@ -28,26 +31,26 @@ impl Tasks {
     }
 
     /// Adds a task. It runs until the shutdown token is cancelled.
-    pub fn spawn(
-        &mut self,
-        name: &'static str,
-        task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
-    ) {
-        self.set.spawn(async move { (name, task.await) });
+    pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.set.spawn(async move {
+            task.await;
+            name
+        });
     }
 
     /// Runs until SIGTERM, SIGINT or the first failure, then shuts all tasks down.
     ///
     /// # Errors
-    /// If a task failed, panicked, or did not end in time.
+    /// If a task panicked, ended early, or did not end in time.
     pub async fn run(mut self) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let first = tokio::select! {
             _ = terminate.recv() => Ok(()),
             _ = interrupt.recv() => Ok(()),
-            Some(ended) = self.set.join_next() => outcome(ended).and_then(|name| {
-                bail!("task {name} ended before the shutdown")
+            Some(ended) = self.set.join_next() => Err(match ended {
+                Ok(name) => anyhow!("task {name} ended before the shutdown"),
+                Err(_) => anyhow!(PANICKED),
             }),
         };
         if let Err(error) = &first {
@@ -57,28 +60,17 @@ impl Tasks {
         }
         self.shutdown.cancel();
         let rest = async {
-            let mut first_error = Ok(());
+            let mut rest = Ok(());
             while let Some(ended) = self.set.join_next().await {
-                first_error = first_error.and(outcome(ended).map(|_| ()));
+                rest = rest.and(ended.map(|_| ()));
             }
-            first_error
+            rest
         };
         let rest = tokio::time::timeout(SHUTDOWN_TIMEOUT, rest).await;
         trace_export::shut_down().await;
         first?;
-        rest.context("tasks did not end in time")??;
+        rest.context("tasks did not end in time")?.ok().context(PANICKED)?;
         info!("stopped");
         Ok(())
-    }
-}
-
-/// The name of the task that ended, or why it failed.
-fn outcome(
-    ended: Result<(&'static str, anyhow::Result<()>), JoinError>,
-) -> anyhow::Result<&'static str> {
-    match ended {
-        Ok((name, result)) => result.map(|()| name).with_context(|| format!("task {name}")),
-        // The panic hook has logged the reason.
-        Err(_) => bail!("a task panicked"),
     }
 }

@@ -102,7 +102,7 @@ impl OrderBatcher {
         policy: PricePolicy,
         committed: Arc<Notify>,
         closing: CancellationToken,
-    ) -> (Self, impl Future<Output = anyhow::Result<()>> + Send + use<>) {
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (queue, queued) = mpsc::channel(QUEUE);
         let options = |name, lock_timeout| {
             postgres::named(database, name)
@@ -138,11 +138,7 @@ impl OrderBatcher {
 }
 
 impl BatchTask {
-    async fn run(
-        mut self,
-        mut queued: mpsc::Receiver<QueuedOrder>,
-        closing: CancellationToken,
-    ) -> anyhow::Result<()> {
+    async fn run(mut self, mut queued: mpsc::Receiver<QueuedOrder>, closing: CancellationToken) {
         // Orders beyond the limits of a batch remain for the next one.
         let mut waiting = Vec::with_capacity(MAX_BATCH);
         loop {
@@ -150,7 +146,7 @@ impl BatchTask {
                 tokio::select! {
                     received = queued.recv_many(&mut waiting, MAX_BATCH) => {
                         if received == 0 {
-                            return Ok(());
+                            return;
                         }
                     }
                     () = closing.cancelled(), if !queued.is_closed() => {

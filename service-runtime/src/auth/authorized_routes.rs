@@ -1,6 +1,6 @@
 //! Routes with the role that each requires.
 
-use super::guard::{Guard, Requirement};
+use super::guard::Guard;
 use super::refusal::Refusal;
 use super::web_pages;
 use crate::problem::Problem;
@@ -125,14 +125,13 @@ impl Authorization {
     }
 
     fn check(&self, request: &mut Request) -> Result<(), Refusal> {
-        let is_operations = self.port == Port::Operations;
-        if is_operations
+        if self.port == Port::Operations
             && self.role.is_some()
             && web_pages::may_come_from_web_page(request.uri(), request.headers())
         {
             return Err(Refusal::WebPage);
         }
-        self.guard.check(request, Requirement { role: self.role, counted: !is_operations })
+        self.guard.check(request, self.role, self.port == Port::Api)
     }
 }
 

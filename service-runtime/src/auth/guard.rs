@@ -38,15 +38,6 @@ struct Credentials {
     failures: Failures,
 }
 
-/// What a route requires.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Requirement {
-    /// None: any valid credential.
-    pub role: Option<Role>,
-    /// Whether the request counts towards the rate limit.
-    pub counted: bool,
-}
-
 impl Guard {
     /// Reads the keys, and watches their files until shutdown.
     ///
@@ -65,10 +56,7 @@ impl Guard {
         let (rate_limit, clients) = (RateLimit::of(traffic), Clients::of(traffic));
         let inner = Arc::new(Inner { credentials, rate_limit, clients });
         let (limits, shutdown) = (inner.clone(), tasks.shutdown());
-        tasks.spawn("rate limits", async move {
-            traffic::run_cleanup(shutdown, || limits.remove_idle()).await;
-            Ok(())
-        });
+        tasks.spawn("rate limits", traffic::run_cleanup(shutdown, move || limits.remove_idle()));
         Ok(Self(inner))
     }
 
@@ -82,11 +70,13 @@ impl Guard {
         &self.0.clients
     }
 
-    /// Checks a request, and adds its caller to its extensions.
+    /// Checks a request, and adds its caller to its extensions. Without a role, any valid
+    /// credential is accepted. `is_counted`: the request counts towards the rate limit.
     pub(super) fn check(
         &self,
         request: &mut Request,
-        requirement: Requirement,
+        role: Option<Role>,
+        is_counted: bool,
     ) -> Result<(), Refusal> {
         let Inner { credentials, rate_limit, clients } = &*self.0;
         let network = || clients.network_of(request);
@@ -94,7 +84,7 @@ impl Guard {
             Some(credentials) => credentials.identify(request, network)?,
             None => None,
         };
-        if let Some(rate_limit) = rate_limit.as_ref().filter(|_| requirement.counted) {
+        if let Some(rate_limit) = rate_limit.as_ref().filter(|_| is_counted) {
             match &caller {
                 Some(caller) => rate_limit.count_caller(caller.id()),
                 None => rate_limit.count_network(network()),
@@ -103,7 +93,7 @@ impl Guard {
         }
         if credentials.is_some() {
             let caller = caller.ok_or(Refusal::Missing)?;
-            if let Some(role) = requirement.role.filter(|role| !caller.may(*role)) {
+            if let Some(role) = role.filter(|role| !caller.may(*role)) {
                 return Err(Refusal::Forbidden(role));
             }
             request.extensions_mut().insert(caller);
@@ -143,17 +133,9 @@ impl Credentials {
             );
         }
         let reporter = health.optional("api-keys");
-        let (file, shutdown) = (keys.clone(), tasks.shutdown());
-        tasks.spawn("API keys", async move {
-            file.watch(reporter, shutdown).await;
-            Ok(())
-        });
+        tasks.spawn("API keys", keys.clone().watch(reporter, tasks.shutdown()));
         if let Some(file) = tokens.key_set().cloned() {
-            let (reporter, shutdown) = (health.optional("jwks"), tasks.shutdown());
-            tasks.spawn("JWKS", async move {
-                file.watch(reporter, shutdown).await;
-                Ok(())
-            });
+            tasks.spawn("JWKS", file.watch(health.optional("jwks"), tasks.shutdown()));
         }
         Ok(Self { keys, tokens, failures: Failures::default() })
     }
