@@ -1,6 +1,7 @@
 //! Registers the views and their topics in the read database, from which
 //! `GET /api/analytics/topology` draws the flow of events.
 
+use anyhow::Context;
 use service_runtime::health::DependencyStatus;
 use service_runtime::retry::Backoff;
 use shared_events::views::views;
@@ -13,14 +14,8 @@ pub async fn register(
     status: &DependencyStatus,
     shutdown: &CancellationToken,
 ) -> bool {
-    let mut backoff = Backoff::default();
-    while let Err(error) = write(pool).await {
-        status.down(format!("cannot register the views: {error}"));
-        if !backoff.wait(shutdown).await {
-            return false;
-        }
-    }
-    true
+    let register = || async { write(pool).await.context("cannot register the views") };
+    Backoff::default().until_success(status, shutdown, register).await.is_some()
 }
 
 /// Replaces the registered views by those of this version of the service.

@@ -1,5 +1,6 @@
 //! Retry backoff.
 
+use crate::health::DependencyStatus;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,24 @@ impl Backoff {
     /// The next delay, for a caller that waits itself.
     pub fn next_delay(&mut self) -> Duration {
         self.delays.next().unwrap_or(MAX_DELAY)
+    }
+
+    /// Repeats `attempt` until it succeeds, and reports each failure. None after the shutdown.
+    pub async fn until_success<T, F: Future<Output = anyhow::Result<T>>>(
+        &mut self,
+        status: &DependencyStatus,
+        shutdown: &CancellationToken,
+        attempt: impl Fn() -> F,
+    ) -> Option<T> {
+        loop {
+            match attempt().await {
+                Ok(value) => return Some(value),
+                Err(error) => status.down(format!("{error:#}")),
+            }
+            if !self.wait(shutdown).await {
+                return None;
+            }
+        }
     }
 
     /// Waits for the next delay. Returns false after the shutdown.

@@ -84,19 +84,13 @@ impl Sessions {
     /// Connects, with retries; none after the shutdown. A connection does not prove that the
     /// broker works, so the caller reports it as up.
     pub async fn begin(&mut self) -> Option<Session> {
-        while !self.shutdown.is_cancelled() {
-            match connect(&self.url, self.name, self.limits).await {
-                Ok(connection) => {
-                    self.began = Instant::now();
-                    return Some(connection);
-                }
-                Err(error) => self.reporter.down(format!("{error:#}")),
-            }
-            if !self.backoff.wait(&self.shutdown).await {
-                return None;
-            }
+        if self.shutdown.is_cancelled() {
+            return None;
         }
-        None
+        let connect = || connect(&self.url, self.name, self.limits);
+        let session = self.backoff.until_success(&self.reporter, &self.shutdown, connect).await;
+        self.began = Instant::now();
+        session
     }
 
     /// Ends a session: closes its connection, and waits for the backoff if it failed.

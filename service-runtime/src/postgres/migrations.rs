@@ -28,16 +28,8 @@ pub async fn migrate(
     status: &DependencyStatus,
     shutdown: &CancellationToken,
 ) -> bool {
-    let mut backoff = Backoff::default();
-    loop {
-        match migrate_once(options, migrator).await {
-            Ok(()) => return true,
-            Err(error) => status.down(format!("{error:#}")),
-        }
-        if !backoff.wait(shutdown).await {
-            return false;
-        }
-    }
+    let migrate = || migrate_once(options, migrator);
+    Backoff::default().until_success(status, shutdown, migrate).await.is_some()
 }
 
 async fn migrate_once(options: &PgConnectOptions, migrator: &Migrator) -> anyhow::Result<()> {

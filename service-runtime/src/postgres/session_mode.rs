@@ -25,17 +25,11 @@ pub async fn wait_for_sessions(
     shutdown: &CancellationToken,
 ) -> bool {
     let options = named(options, "sessions");
-    let mut backoff = Backoff::default();
-    loop {
+    let check = || async {
         let check = tokio::time::timeout(DEADLINE, check(&options));
-        match check.await.unwrap_or_else(|_| bail!("no response within 3 s")) {
-            Ok(()) => return true,
-            Err(error) => status.down(format!("{error:#}")),
-        }
-        if !backoff.wait(shutdown).await {
-            return false;
-        }
-    }
+        check.await.unwrap_or_else(|_| bail!("no response within 3 s"))
+    };
+    Backoff::default().until_success(status, shutdown, check).await.is_some()
 }
 
 /// With two idle connections, a pooler in transaction mode gives the second one the server
