@@ -5,6 +5,7 @@
 //! ([`parameters!`](crate::parameters!)) name a format for each of their fields.
 
 use crate::problem::FieldError;
+use heck::ToLowerCamelCase;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -169,17 +170,7 @@ pub fn camel_case(field: &'static str) -> Cow<'static, str> {
     if !field.contains('_') {
         return Cow::Borrowed(field);
     }
-    let mut name = String::with_capacity(field.len());
-    for word in field.split('_') {
-        match word.split_at_checked(1) {
-            Some((first, rest)) if !name.is_empty() => {
-                name.push_str(&first.to_ascii_uppercase());
-                name.push_str(rest);
-            }
-            _ => name.push_str(word),
-        }
-    }
-    Cow::Owned(name)
+    Cow::Owned(field.to_lower_camel_case())
 }
 
 /// Parses an integer in `min..=max`, written as an integer: neither `1.0` nor `"1"`.

@@ -187,27 +187,18 @@ pub fn list<B: Body>(
         Field { path, errors }.error(message);
         return None;
     };
-    let mut list = Some(Vec::with_capacity(elements.len()));
-    for (index, element) in elements.into_iter().enumerate() {
+    let read = |(index, element): (usize, &RawValue)| {
         let path = Path::Element(&path, index);
-        let object = match serde_json::from_str::<Fields<'_>>(element.get()) {
-            Ok(fields) => B::read(&mut Reader {
-                fields: &fields,
-                path,
-                errors: &mut *errors,
-                is_empty_change: &mut None,
-            }),
-            Err(_) => {
-                Field { path, errors: &mut *errors }.error("must be an object");
-                None
-            }
+        let Ok(fields) = serde_json::from_str(element.get()) else {
+            Field { path, errors: &mut *errors }.error("must be an object");
+            return None;
         };
-        match (&mut list, object) {
-            (Some(list), Some(object)) => list.push(object),
-            _ => list = None,
-        }
-    }
-    list
+        let is_empty_change = &mut None;
+        B::read(&mut Reader { fields: &fields, path, errors: &mut *errors, is_empty_change })
+    };
+    // All of them are read, so that the response lists all errors.
+    let objects: Vec<Option<B>> = elements.into_iter().enumerate().map(read).collect();
+    objects.into_iter().collect()
 }
 
 impl<S: Send + Sync> FromRequest<S> for JsonBody {

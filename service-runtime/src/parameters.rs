@@ -223,16 +223,6 @@ impl<A: QueryParameters, B: QueryParameters> QueryParameters for (A, B) {
     }
 }
 
-impl<A: QueryParameters, B: QueryParameters, C: QueryParameters> QueryParameters for (A, B, C) {
-    const FIELDS: &'static [&'static str] = &[];
-
-    fn read(parameters: &mut Parameters) -> Option<Self> {
-        let read = (A::read(parameters), <(B, C)>::read(parameters));
-        let (b, c) = read.1?;
-        Some((read.0?, b, c))
-    }
-}
-
 /// Parses a text without NUL, which PostgreSQL does not accept.
 ///
 /// # Errors

@@ -10,13 +10,14 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use parking_lot::RwLock;
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Methods with series of their own. Clients can send any other name, and each would be a
-/// permanent series, so all others share one.
-const METHODS: [Method; 7] = [
+/// The standard methods. Clients can send any other name, and each would be a permanent series
+/// of the metrics, so all others share one name.
+static METHODS: [Method; 7] = [
     Method::GET,
     Method::HEAD,
     Method::POST,
@@ -25,6 +26,11 @@ const METHODS: [Method; 7] = [
     Method::DELETE,
     Method::OPTIONS,
 ];
+
+/// The name of a standard method, or `other`.
+pub(crate) fn method_name(method: &Method, other: &'static str) -> &'static str {
+    METHODS.iter().find(|known| *known == method).map_or(other, Method::as_str)
+}
 
 /// Statuses whose series start at 0 with the first request of a route. `rate()` ignores the
 /// first value of a series, so a series that started at 1 would hide the first failure.
@@ -39,15 +45,15 @@ pub struct Requests(Arc<Server>);
 struct Server {
     name: &'static str,
     in_flight: Gauge,
-    /// By method, with one entry for all other methods, and then by pattern.
-    routes: RwLock<[HashMap<String, Arc<Route>>; METHODS.len() + 1]>,
+    /// By method and then by pattern.
+    routes: RwLock<HashMap<&'static str, HashMap<String, Arc<Route>>>>,
 }
 
 /// The series of a route and method.
 #[derive(Debug)]
 struct Route {
     server: &'static str,
-    method: String,
+    method: &'static str,
     pattern: String,
     duration: Histogram,
     /// Number of responses by status.
@@ -58,9 +64,6 @@ struct Route {
 /// The duration metric excludes this time.
 #[derive(Clone, Copy, Debug)]
 pub struct HeldBack(pub Duration);
-
-/// Counts a request as in flight until dropped.
-struct InFlight<'a>(&'a Gauge);
 
 impl Requests {
     /// The metrics of a server.
@@ -78,7 +81,9 @@ pub async fn measure(
 ) -> Response {
     let pattern = request.extensions().get::<MatchedPath>();
     let route = server.route(request.method(), pattern.map_or("unmatched", MatchedPath::as_str));
-    let _in_flight = InFlight::begin(&server.in_flight);
+    server.in_flight.increment(1.0);
+    // Also runs if the client disconnects before the response.
+    let _in_flight = scopeguard::guard(&server.in_flight, |in_flight| in_flight.decrement(1.0));
     let start = Instant::now();
     let response = next.run(request).await;
     let held_back = response.extensions().get().map_or(Duration::ZERO, |HeldBack(time)| *time);
@@ -89,25 +94,23 @@ pub async fn measure(
 
 impl Server {
     fn route(&self, method: &Method, pattern: &str) -> Arc<Route> {
-        let index = METHODS.iter().position(|known| known == method).unwrap_or(METHODS.len());
-        let known = self.routes.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(route) = known[index].get(pattern) {
+        let method = method_name(method, "other");
+        let known = self.routes.read();
+        if let Some(route) = known.get(method).and_then(|routes| routes.get(pattern)) {
             return route.clone();
         }
         drop(known);
-        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
-        let method = METHODS.get(index).map_or("other", Method::as_str);
-        let begin = || Arc::new(Route::begin(self.name, method, pattern));
-        routes[index].entry(pattern.to_owned()).or_insert_with(begin).clone()
+        let mut routes = self.routes.write();
+        let begin = || Arc::new(Route::begin(self.name, method, pattern.to_owned()));
+        routes.entry(method).or_default().entry(pattern.to_owned()).or_insert_with(begin).clone()
     }
 }
 
 impl Route {
-    fn begin(server: &'static str, method: &str, pattern: &str) -> Self {
-        let (method, pattern) = (method.to_owned(), pattern.to_owned());
+    fn begin(server: &'static str, method: &'static str, pattern: String) -> Self {
         let duration = HTTP_DURATION.with([
             ("server", server.into()),
-            ("method", method.clone().into()),
+            ("method", method.into()),
             ("route", pattern.clone().into()),
         ]);
         let route = Self { server, method, pattern, duration, responses: RwLock::default() };
@@ -118,7 +121,7 @@ impl Route {
     }
 
     fn count(&self, status: StatusCode) {
-        let known = self.responses.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.responses.read();
         if let Some((_, responses)) = known.iter().find(|(known, _)| *known == status) {
             responses.increment(1);
             return;
@@ -132,26 +135,12 @@ impl Route {
     fn add_status(&self, status: StatusCode) -> Counter {
         let responses = HTTP_REQUESTS.with([
             ("server", self.server.into()),
-            ("method", self.method.clone().into()),
+            ("method", self.method.into()),
             ("route", self.pattern.clone().into()),
             ("status", status.as_u16().to_string().into()),
         ]);
-        let mut known = self.responses.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.responses.write();
         known.push((status, responses.clone()));
         responses
-    }
-}
-
-impl<'a> InFlight<'a> {
-    fn begin(in_flight: &'a Gauge) -> Self {
-        in_flight.increment(1.0);
-        Self(in_flight)
-    }
-}
-
-impl Drop for InFlight<'_> {
-    /// Also runs if the client disconnects before the response.
-    fn drop(&mut self) {
-        self.0.decrement(1.0);
     }
 }

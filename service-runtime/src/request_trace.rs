@@ -3,9 +3,10 @@
 use crate::log_limit::LogLimit;
 use crate::problem::ErrorText;
 use crate::request_id;
+use crate::request_metrics::method_name;
 use crate::trace::{self, Description, KeyValue, Span};
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use std::time::Instant;
@@ -34,7 +35,7 @@ pub async fn trace_request(request: Request, next: Next) -> Response {
     let id = read_or_create_id(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    let method = method_name(request.method());
+    let method = method_name(request.method(), "_OTHER");
     let client = client_trace(request.headers());
     let (mut span, trace) = if PROBES.contains(&route) {
         (Span::default(), client.unwrap_or_else(TraceParent::generate))
@@ -121,20 +122,6 @@ fn client_trace(headers: &HeaderMap) -> Option<TraceParent> {
     let mut values = headers.get_all(TRACEPARENT).iter();
     let first = values.next().filter(|_| values.next().is_none())?;
     TraceParent::parse(first.to_str().ok()?)
-}
-
-/// The name of a standard method. Clients can send any other name, so those are one value.
-fn method_name(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "_OTHER",
-    }
 }
 
 #[cfg(test)]

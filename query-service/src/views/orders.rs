@@ -121,7 +121,7 @@ format_of! {
 )]
 pub async fn list(
     State(Lists(pool)): State<Lists>,
-    Query((page, filter, created)): Query<(Page, OrderFilter, Created)>,
+    Query((page, (filter, created))): Query<(Page, (OrderFilter, Created))>,
 ) -> Result<Response, Problem> {
     let OrderFilter { status, customer_id } = filter;
     let status = status.map(OrderStatus::as_str);

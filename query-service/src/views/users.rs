@@ -133,7 +133,7 @@ parameters! {
 )]
 pub async fn list(
     State(Lists(pool)): State<Lists>,
-    Query((page, filter, created)): Query<(Page, UserFilter, Created)>,
+    Query((page, (filter, created))): Query<(Page, (UserFilter, Created))>,
 ) -> Result<Response, Problem> {
     let rows = sqlx::query_file_as!(
         Row,

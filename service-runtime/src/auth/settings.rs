@@ -19,7 +19,7 @@ pub struct AuthSettings {
 
     /// Secret of HS256 tokens, at least 32 bytes.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true, default_value = "")]
-    pub jwt_secret: Secret,
+    pub jwt_secret: Optional,
 
     /// File with the secret. Surrounding whitespace is ignored.
     #[arg(long, env = "JWT_SECRET_FILE", default_value = "")]
@@ -47,13 +47,9 @@ pub enum Switch {
     Off,
 }
 
-/// An optional text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An optional text, which is never shown because it may be secret.
+#[derive(Clone)]
 pub struct Optional(pub Option<String>);
-
-/// An optional text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub Option<String>);
 
 impl FromStr for Optional {
     type Err = Infallible;
@@ -63,15 +59,7 @@ impl FromStr for Optional {
     }
 }
 
-impl FromStr for Secret {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.parse::<Optional>()?.0))
-    }
-}
-
-impl fmt::Debug for Secret {
+impl fmt::Debug for Optional {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "set" } else { "not set" })
     }

@@ -5,6 +5,7 @@ use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use std::io;
 use std::sync::LazyLock;
 use std::time::Duration;
+use strum::IntoStaticStr;
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -14,34 +15,47 @@ static LOGGED: LogLimit = LogLimit::new();
 /// The message of the last persistent failure.
 static PERSISTENT: LazyLock<watch::Sender<&'static str>> = LazyLock::new(|| watch::Sender::new(""));
 
-/// Kinds of failures, by their remedy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Kinds of failures, by their remedy, with the message for clients and operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 pub enum Failure {
     /// The connection failed, or the server is starting or stopping.
+    #[strum(to_string = "The database cannot be reached.")]
     Unreachable,
     /// No connection of the pool was free in time: all are in use, or connecting fails.
+    #[strum(to_string = "No connection to the database was free within 3 s.")]
     PoolExhausted,
     /// The server has reached its limit of connections.
+    #[strum(to_string = "The database has no free connection.")]
     NoConnection,
     /// The role or its password is wrong, or the role may not connect.
+    #[strum(to_string = "The database rejects the login of the service.")]
     LoginRejected,
     /// A table, a schema or the database does not exist.
+    #[strum(to_string = "The database is not migrated.")]
     NotMigrated,
     /// The role lacks a privilege.
+    #[strum(to_string = "The database role lacks a privilege.")]
     NoPrivilege,
     /// The server is a standby, or was made read-only.
+    #[strum(to_string = "The database is read-only.")]
     ReadOnly,
     /// The disk is full.
+    #[strum(to_string = "The database has no space left.")]
     NoSpace,
     /// The server is out of memory or at a configured limit.
+    #[strum(to_string = "The database is out of memory or at a configured limit.")]
     OutOfResources,
     /// The server cannot read or write a file.
+    #[strum(to_string = "The database cannot read or write its files.")]
     SystemError,
     /// The statement timed out or was cancelled.
+    #[strum(to_string = "The database cancelled the statement (statement timeout).")]
     Cancelled,
     /// Lock timeout, deadlock, or serialization failure.
+    #[strum(to_string = "Another transaction holds a lock that the request needs.")]
     Contention,
     /// Anything else: refused data, or a bug.
+    #[strum(to_string = "The database rejects the statement.")]
     Other,
 }
 
@@ -86,22 +100,8 @@ impl Failure {
     }
 
     /// The message for clients and operators.
-    pub const fn message(self) -> &'static str {
-        match self {
-            Self::Unreachable => "The database cannot be reached.",
-            Self::PoolExhausted => "No connection to the database was free within 3 s.",
-            Self::NoConnection => "The database has no free connection.",
-            Self::LoginRejected => "The database rejects the login of the service.",
-            Self::NotMigrated => "The database is not migrated.",
-            Self::NoPrivilege => "The database role lacks a privilege.",
-            Self::ReadOnly => "The database is read-only.",
-            Self::NoSpace => "The database has no space left.",
-            Self::OutOfResources => "The database is out of memory or at a configured limit.",
-            Self::SystemError => "The database cannot read or write its files.",
-            Self::Cancelled => "The database cancelled the statement (statement timeout).",
-            Self::Contention => "Another transaction holds a lock that the request needs.",
-            Self::Other => "The database rejects the statement.",
-        }
+    pub fn message(self) -> &'static str {
+        self.into()
     }
 
     /// Whether the cause is the database and not the request.
