@@ -3,26 +3,19 @@
 use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader, Read},
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
-};
-use serde::Deserialize;
+use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use crate::{
-    interrupt, process_groups,
+    interrupt,
+    process_groups::ProcessGroup,
     terminal::{self, Step},
 };
 
@@ -65,14 +58,6 @@ impl Programs {
     }
 }
 
-/// The state of a running build.
-#[derive(Debug, Default)]
-struct Build {
-    programs: Mutex<Vec<Program>>,
-    crates: Mutex<BTreeSet<String>>,
-    messages: Mutex<Vec<String>>,
-}
-
 /// Runs a build while `start` runs, and returns both results. If `start` fails, the build is
 /// cancelled.
 pub fn build_during<T>(
@@ -106,134 +91,83 @@ pub fn cancellable_build(
     cancelled: &AtomicBool,
 ) -> Result<Programs> {
     let step = Step::begin(&format!("build {what}"));
-    cargo.args(["--workspace", "--message-format=json-render-diagnostics", "--color=never"]);
-    let build = Build::default();
-    if !run(cargo, &build, &step, cancelled)? {
+    cargo
+        .args(["--workspace", "--message-format=json-render-diagnostics", "--color=never"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut cargo = ProcessGroup::spawn(cargo).context("cannot run cargo")?;
+    let (stdout, stderr) = cargo.output();
+    let is_unwanted = || interrupt::requested() || cancelled.load(Ordering::Relaxed);
+    let (status, programs, log) = thread::scope(|scope| {
+        let programs = scope.spawn(|| lines(stdout).filter_map(|line| program(&line)).collect());
+        let log = scope.spawn(|| follow(stderr, &step));
+        // cargo does not forward signals to the compilers that it has started.
+        let status = cargo.wait(is_unwanted, Signal::SIGTERM);
+        (status, programs.join().unwrap_or_default(), log.join().unwrap_or_default())
+    });
+    if !status?.success() {
         interrupt::check()?;
         if cancelled.load(Ordering::Relaxed) {
             bail!("the build was cancelled");
         }
         drop(step);
-        for message in build.messages.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            terminal::note(&message);
-        }
+        log.messages.iter().for_each(|message| terminal::note(message));
         bail!("building {what} failed: see the compiler's messages above");
     }
-    let crates = lock(&build.crates).len();
-    step.done(&if crates == 0 { "up to date".to_owned() } else { format!("{crates} crates") });
-    Ok(Programs(build.programs.into_inner().unwrap_or_else(PoisonError::into_inner)))
-}
-
-/// Returns whether cargo succeeded.
-fn run(command: &mut Command, build: &Build, step: &Step, cancelled: &AtomicBool) -> Result<bool> {
-    let mut cargo = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .context("cannot run cargo")?;
-    let group = i32::try_from(cargo.id())?;
-    process_groups::register(group);
-    let (stdout, stderr) = (cargo.stdout.take(), cargo.stderr.take());
-    let succeeded = thread::scope(|scope| {
-        scope.spawn(|| for_each_line(stdout, |line| build.artifact(line)));
-        scope.spawn(|| for_each_line(stderr, |line| build.message(line, step)));
-        wait(&mut cargo, group, cancelled)
-    });
-    process_groups::forget(group);
-    succeeded
-}
-
-fn wait(cargo: &mut Child, group: i32, cancelled: &AtomicBool) -> Result<bool> {
-    loop {
-        if let Some(status) = cargo.try_wait()? {
-            return Ok(status.success());
-        }
-        if interrupt::requested() || cancelled.load(Ordering::Relaxed) {
-            // cargo does not forward signals to the compilers that it has started.
-            let _ = killpg(Pid::from_raw(group), Signal::SIGTERM);
-            cargo.wait()?;
-            return Ok(false);
-        }
-        thread::sleep(Duration::from_millis(50));
+    match log.crates.len() {
+        0 => step.done("up to date"),
+        crates => step.done(&format!("{crates} crates")),
     }
+    Ok(Programs(programs))
 }
 
-impl Build {
-    fn artifact(&self, line: &str) {
-        if let Some(program) = Artifact::parse(line).and_then(Artifact::program) {
-            lock(&self.programs).push(program);
-        }
-    }
+/// What cargo has reported on standard error.
+#[derive(Debug, Default)]
+struct Log {
+    crates: BTreeSet<String>,
+    /// Warnings and errors.
+    messages: Vec<String>,
+}
 
-    fn message(&self, line: &str, step: &Step) {
+/// Reads cargo's reports to their end and shows the progress.
+fn follow(stderr: Option<impl Read>, step: &Step) -> Log {
+    const UNIMPORTANT: [&str; 5] =
+        ["Downloaded ", "Updating ", "Locking ", "Adding ", "Executable "];
+    let mut log = Log::default();
+    for line in lines(stderr) {
         let words = line.trim_start();
         if let Some(name) = words.strip_prefix("Compiling ") {
             let name = name.split(' ').next().unwrap_or(name);
-            let mut crates = lock(&self.crates);
-            crates.insert(name.to_owned());
-            step.detail(&format!("crate {}: {name}", crates.len()));
+            log.crates.insert(name.to_owned());
+            step.detail(&format!("crate {}: {name}", log.crates.len()));
         } else if words.starts_with("Blocking waiting") {
             step.detail("waiting for another cargo to finish");
         } else if let Some(what) = words.strip_prefix("Downloading ") {
             step.detail(&format!("downloading {what}"));
-        } else if !["Downloaded ", "Updating ", "Locking ", "Adding ", "Executable "]
-            .iter()
-            .any(|word| words.starts_with(word))
-        {
-            lock(&self.messages).push(line.to_owned());
+        } else if !UNIMPORTANT.iter().any(|word| words.starts_with(word)) {
+            log.messages.push(line);
         }
     }
+    log
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn for_each_line(output: Option<impl Read>, mut take: impl FnMut(&str)) {
+fn lines(output: Option<impl Read>) -> impl Iterator<Item = String> {
     let lines = output.into_iter().flat_map(|output| BufReader::new(output).split(b'\n'));
-    for line in lines.map_while(Result::ok) {
-        take(&String::from_utf8_lossy(&line));
-    }
+    lines.map_while(Result::ok).map(|line| String::from_utf8_lossy(&line).into_owned())
 }
 
-/// The fields that are used of a message with the reason `compiler-artifact`:
-/// <https://doc.rust-lang.org/cargo/reference/external-tools.html#artifact-messages>.
-#[derive(Debug, Deserialize)]
-struct Artifact {
-    package_id: String,
-    manifest_path: PathBuf,
-    target: Target,
-    profile: Profile,
-    executable: Option<PathBuf>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Target {
-    name: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Profile {
-    test: bool,
-}
-
-impl Artifact {
-    /// None for other messages, which lack some of these fields.
-    fn parse(line: &str) -> Option<Self> {
-        serde_json::from_str(line).ok()
-    }
-
-    fn program(self) -> Option<Program> {
-        Some(Program {
-            name: self.target.name,
-            package: package_name(&self.package_id)?.to_owned(),
-            folder: self.manifest_path.parent()?.to_owned(),
-            is_test: self.profile.test,
-            path: self.executable?,
-        })
-    }
+/// The program that a message of cargo is about, if it is one with the reason
+/// `compiler-artifact`: other messages lack some of these fields.
+/// <https://doc.rust-lang.org/cargo/reference/external-tools.html#artifact-messages>
+fn program(message: &str) -> Option<Program> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    Some(Program {
+        name: message["target"]["name"].as_str()?.to_owned(),
+        package: package_name(message["package_id"].as_str()?)?.to_owned(),
+        folder: Path::new(message["manifest_path"].as_str()?).parent()?.to_owned(),
+        is_test: message["profile"]["test"].as_bool()?,
+        path: message["executable"].as_str()?.into(),
+    })
 }
 
 /// The name in a package id: `path+file:///shop/tests#system-tests@0.1.0`, or
@@ -257,13 +191,14 @@ mod tests {
 
     #[test]
     fn programs_and_test_programs_are_distinguished() -> Result<()> {
-        let build = Build::default();
         let id = "path+file:///s/query-service#0.1.0";
-        build.artifact(&artifact(id, "query-service", false, r#""/t/a \"b\"/query-service""#));
-        build.artifact(&artifact(id, "query-service", true, r#""/t/deps/query_service-1""#));
-        build.artifact(&artifact(id, "lib", false, "null"));
-        build.artifact(r#"{"reason":"build-finished","success":true}"#);
-        let programs = Programs(build.programs.into_inner()?);
+        let messages = [
+            artifact(id, "query-service", false, r#""/t/a \"b\"/query-service""#),
+            artifact(id, "query-service", true, r#""/t/deps/query_service-1""#),
+            artifact(id, "lib", false, "null"),
+            r#"{"reason":"build-finished","success":true}"#.to_owned(),
+        ];
+        let programs = Programs(messages.iter().filter_map(|message| program(message)).collect());
         assert_eq!(programs.0.len(), 2);
         assert_eq!(programs.path("query-service")?, Path::new("/t/a \"b\"/query-service"));
         assert!(programs.path("lib").is_err());

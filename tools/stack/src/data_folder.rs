@@ -1,27 +1,27 @@
 //! The folder of an instance's data.
 
 use std::{
-    fs,
+    io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use anyhow::{Context, Result, bail};
+use fs_err as fs;
 use nix::unistd::geteuid;
 
 use crate::{system_user::SystemUser, terminal};
 
 /// Creates the folder and returns it, or one below `/var/tmp` if the servers' users cannot use
 /// it, as in `/root` or on a file system without owners.
-pub fn prepare(wanted: &Path, users: &[Option<SystemUser>]) -> Result<PathBuf> {
-    fs::create_dir_all(wanted).with_context(|| format!("cannot create {}", wanted.display()))?;
-    let users: Vec<SystemUser> = users.iter().flatten().copied().collect();
-    if users.iter().all(|user| can_use(wanted, *user)) {
+pub fn prepare(wanted: &Path, users: &[SystemUser]) -> Result<PathBuf> {
+    fs::create_dir_all(wanted)?;
+    if users.iter().all(|user| *user == SystemUser::CURRENT || can_use(wanted, *user)) {
         return Ok(wanted.to_owned());
     }
     let instead = substitute(wanted);
-    fs::create_dir_all(&instead).with_context(|| format!("cannot create {}", instead.display()))?;
+    fs::create_dir_all(&instead)?;
     refuse_foreign(instead.parent().unwrap_or(&instead))?;
     terminal::note(&format!(
         "  the servers' users cannot use {}: the data is in {}",
@@ -44,12 +44,9 @@ fn can_use(folder: &Path, user: SystemUser) -> bool {
     command
         .args(["-c", "cd \"$1\" && chmod 700 . && : > file && rm file", "sh"])
         .arg(&trial)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .current_dir("/");
     user.apply(&mut command);
-    let works = command.status().is_ok_and(|status| status.success());
+    let works = command.output().is_ok_and(|output| output.status.success());
     let _ = fs::remove_dir_all(&trial);
     works
 }
@@ -66,8 +63,7 @@ fn substitute(wanted: &Path) -> PathBuf {
 /// Fails if the folder belongs to another user, who could read the data: everyone can create
 /// folders in `/var/tmp`.
 fn refuse_foreign(folder: &Path) -> Result<()> {
-    let owner = fs::symlink_metadata(folder)
-        .with_context(|| format!("cannot read {}", folder.display()))?;
+    let owner = fs::symlink_metadata(folder)?;
     if owner.uid() != geteuid().as_raw() || !owner.is_dir() {
         bail!("{} belongs to another user: remove it and start again", folder.display());
     }
@@ -83,15 +79,20 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 }
 
 /// Creates a folder that belongs to a server's user.
-pub fn create_for(path: &Path, user: Option<SystemUser>) -> Result<()> {
-    fs::create_dir_all(path).with_context(|| {
-        format!(
-            "cannot create {}: if another user has created the folder above it, run as that \
-             user or delete it",
-            path.display()
-        )
-    })?;
-    user.map_or(Ok(()), |user| user.own(path))
+pub fn create_for(path: &Path, user: SystemUser) -> Result<()> {
+    fs::create_dir_all(path).context(
+        "if another user has created the folder above it, run as that user or delete it",
+    )?;
+    Ok(user.own(path)?)
+}
+
+/// Removes a file, or a folder with everything in it, unless there is none.
+pub fn remove_if_exists(path: &Path) -> io::Result<()> {
+    match path {
+        folder if folder.is_dir() => fs::remove_dir_all(folder),
+        file if file.exists() => fs::remove_file(file),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! if this tool dies meanwhile.
 
 use std::{
-    fs::{self, File},
+    ffi::OsStr,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
@@ -13,26 +13,20 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use fs_err::{self as fs, File};
 
 use crate::{
     interrupt,
     logs::last_lines,
     server_binaries::{
-        NginxBinary, POSTGRES_MAJOR, PostgresBinaries, RabbitmqBinaries, Version, find_nginx,
-        find_pgbouncer, find_postgres, find_rabbitmq,
+        NginxBinary, PostgresBinaries, RabbitmqBinaries, Version, find_nginx, find_pgbouncer,
+        find_postgres, find_rabbitmq,
     },
     system_user::running_as_root,
     terminal::{self, Step},
 };
 
 const SCRIPT: &str = include_str!("install_debian.sh");
-
-/// The programs of the servers that every stack uses.
-#[derive(Debug, Clone)]
-pub struct Servers {
-    pub postgres: PostgresBinaries,
-    pub rabbitmq: RabbitmqBinaries,
-}
 
 /// A server that can be installed.
 #[derive(Debug)]
@@ -41,135 +35,134 @@ struct Server {
     /// What to install without this tool.
     requirement: &'static str,
     homebrew_formula: &'static str,
-    is_missing: fn() -> bool,
-    /// Chooses the package by the output of `apt-cache policy`.
-    choose: fn(&str) -> Result<String>,
+    /// Debian's packages, the preferred one first.
+    packages: &'static [&'static str],
+    is_usable: fn(Version) -> bool,
+    /// What to do if no package is usable.
+    advice: &'static str,
 }
+
+const INSTALL_IT_YOURSELF: &str = "install it yourself";
 
 static POSTGRES: Server = Server {
     name: "PostgreSQL",
     requirement: "PostgreSQL 15 to 17 (server and psql)",
     homebrew_formula: "postgresql@17",
-    is_missing: || find_postgres().is_none(),
-    choose: choose_postgres,
+    packages: &["postgresql-17", "postgresql-16", "postgresql-15"],
+    is_usable: |_| true,
+    advice: "add the repository of https://apt.postgresql.org",
 };
 static RABBITMQ: Server = Server {
     name: "RabbitMQ",
     requirement: "RabbitMQ 3.10 or newer up to 4.x with its management plugin",
     homebrew_formula: "rabbitmq",
-    is_missing: || find_rabbitmq().is_none(),
-    choose: choose_rabbitmq,
+    packages: &["rabbitmq-server"],
+    is_usable: Version::is_usable_rabbitmq,
+    advice: "add the repository of https://www.rabbitmq.com/docs/install-debian",
 };
 static NGINX: Server = Server {
     name: "nginx",
     requirement: "nginx",
     homebrew_formula: "nginx",
-    is_missing: || find_nginx().is_none(),
-    choose: |policy| choose_any_version(policy, "nginx"),
+    packages: &["nginx"],
+    is_usable: |_| true,
+    advice: INSTALL_IT_YOURSELF,
 };
 static FAKETIME: Server = Server {
     name: "libfaketime",
     requirement: "libfaketime",
     homebrew_formula: "libfaketime",
-    is_missing: || !has_faketime(),
-    choose: |policy| choose_any_version(policy, "faketime"),
+    packages: &["faketime"],
+    is_usable: |_| true,
+    advice: INSTALL_IT_YOURSELF,
 };
 static PGBOUNCER: Server = Server {
     name: "PgBouncer",
     requirement: "PgBouncer",
     homebrew_formula: "pgbouncer",
-    is_missing: || find_pgbouncer().is_none(),
-    choose: |policy| choose_any_version(policy, "pgbouncer"),
+    packages: &["pgbouncer"],
+    is_usable: |_| true,
+    advice: INSTALL_IT_YOURSELF,
 };
 
 /// Finds PostgreSQL and RabbitMQ, after installing what is missing.
-pub fn ensure_servers(private_folder: &Path) -> Result<Servers> {
-    install_missing(private_folder, &[&POSTGRES, &RABBITMQ])?;
-    Ok(Servers {
-        postgres: found(&POSTGRES, find_postgres())?,
-        rabbitmq: found(&RABBITMQ, find_rabbitmq())?,
-    })
+pub fn ensure_servers(private_folder: &Path) -> Result<(PostgresBinaries, RabbitmqBinaries)> {
+    // Both are installed at once.
+    if find_postgres().is_none() && find_rabbitmq().is_none() {
+        install(private_folder, &[&POSTGRES, &RABBITMQ])?;
+    }
+    Ok((ensure_postgres(private_folder)?, ensure(private_folder, &RABBITMQ, find_rabbitmq)?))
 }
 
 /// Finds PostgreSQL, after installing it if it is missing.
 pub fn ensure_postgres(private_folder: &Path) -> Result<PostgresBinaries> {
-    install_missing(private_folder, &[&POSTGRES])?;
-    found(&POSTGRES, find_postgres())
+    ensure(private_folder, &POSTGRES, find_postgres)
 }
 
 /// Finds nginx, after installing it if it is missing.
 pub fn ensure_nginx(private_folder: &Path) -> Result<NginxBinary> {
-    install_missing(private_folder, &[&NGINX])?;
-    found(&NGINX, find_nginx())
+    ensure(private_folder, &NGINX, find_nginx)
 }
 
 /// Finds PgBouncer, after installing it if it is missing.
 pub fn ensure_pgbouncer(private_folder: &Path) -> Result<PathBuf> {
-    install_missing(private_folder, &[&PGBOUNCER])?;
-    found(&PGBOUNCER, find_pgbouncer())
+    ensure(private_folder, &PGBOUNCER, find_pgbouncer)
 }
 
 /// Installs libfaketime if it is missing. Tests use it to give services a wrong clock; all other
 /// tests work without it.
 pub fn prepare_faketime(private_folder: &Path) {
-    if let Err(error) = install_missing(private_folder, &[&FAKETIME]) {
+    if let Err(error) = ensure(private_folder, &FAKETIME, find_faketime) {
         terminal::note(&format!("tests of wrong clocks will fail: {error:#}"));
     }
 }
 
-fn found<T>(server: &Server, programs: Option<T>) -> Result<T> {
+fn ensure<T>(private_folder: &Path, server: &Server, find: fn() -> Option<T>) -> Result<T> {
+    if let Some(programs) = find() {
+        return Ok(programs);
+    }
+    install(private_folder, &[server])?;
     let name = server.name;
-    programs.with_context(|| format!("{name} was installed but its programs were not found"))
+    find().with_context(|| format!("{name} was installed but its programs were not found"))
 }
 
-fn install_missing(private_folder: &Path, wanted: &[&'static Server]) -> Result<()> {
-    let missing: Vec<&Server> =
-        wanted.iter().copied().filter(|server| (server.is_missing)()).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
+fn install(private_folder: &Path, missing: &[&Server]) -> Result<()> {
     if !Path::new("/usr/bin/apt-get").exists() {
-        bail!("{}", advice_without_apt(&missing));
+        bail!("{}", advice_without_apt(missing));
     }
-    Installation::new(private_folder)?.install(&missing)
+    let tools = PackageTools { log: private_folder.join("install.log"), sudo: !running_as_root() };
+    if tools.sudo && !sudo_works() {
+        bail!(
+            "{}, and the installation requires root: `sudo` requires a password here. \
+             Run `sudo -v` and then this command again, or install {} yourself",
+            lack(missing),
+            names(missing),
+        );
+    }
+    tools.step("apt-get update", &["apt-get", "update"].map(OsStr::new))?;
+    let policy = candidates()?;
+    let packages =
+        missing.iter().map(|server| choose(server, &policy)).collect::<Result<Vec<_>>>()?;
+    let script = private_folder.join("install_debian.sh");
+    fs::write(&script, SCRIPT)?;
+    let mut command = vec![OsStr::new("sh"), script.as_os_str()];
+    command.extend(packages.iter().map(OsStr::new));
+    tools.step(&format!("apt-get install {}", packages.join(" ")), &command)
 }
 
-/// A run of the package tools, as root or with sudo, with a log.
+/// The system's package tools, as root or with sudo, with a log.
 #[derive(Debug)]
-struct Installation {
+struct PackageTools {
     log: PathBuf,
-    script: PathBuf,
     sudo: bool,
 }
 
-impl Installation {
-    fn new(private_folder: &Path) -> Result<Self> {
-        let script = private_folder.join("install_debian.sh");
-        fs::write(&script, SCRIPT).with_context(|| format!("cannot write {}", script.display()))?;
-        Ok(Self { log: private_folder.join("install.log"), script, sudo: !running_as_root() })
-    }
-
-    fn install(&self, missing: &[&Server]) -> Result<()> {
-        if self.sudo && !sudo_works() {
-            bail!(
-                "{}, and the installation requires root: `sudo` requires a password here. \
-                 Run `sudo -v` and then this command again, or install {} yourself",
-                lack(missing),
-                names(missing),
-            );
-        }
-        self.step("apt-get update", &["apt-get".as_ref(), "update".as_ref()])?;
-        let packages = choose(missing, &candidates()?)?;
-        let mut command: Vec<&Path> = vec!["sh".as_ref(), &self.script];
-        command.extend(packages.iter().map(Path::new));
-        self.step(&format!("apt-get install {}", packages.join(" ")), &command)
-    }
-
+impl PackageTools {
     /// Runs a command to its end, even if a stop is requested meanwhile, so that no package is
     /// left half-installed.
-    fn step(&self, name: &str, words: &[&Path]) -> Result<()> {
+    fn step(&self, name: &str, command: &[&OsStr]) -> Result<()> {
         let step = Step::begin(&if self.sudo { format!("sudo {name}") } else { name.to_owned() });
-        let status = self.run(&step, words)?;
+        let status = self.run(&step, command).with_context(|| format!("cannot run `{name}`"))?;
         if !status.success() {
             drop(step);
             for line in last_lines(&self.log, 15) {
@@ -182,24 +175,19 @@ impl Installation {
         Ok(())
     }
 
-    fn run(&self, step: &Step, words: &[&Path]) -> Result<ExitStatus> {
-        let log = File::create(&self.log)
-            .with_context(|| format!("cannot write {}", self.log.display()))?;
-        let words = if self.sudo {
-            [&["sudo".as_ref(), "-n".as_ref()], words].concat()
-        } else {
-            words.to_vec()
-        };
-        let [program, arguments @ ..] = words.as_slice() else { bail!("no command") };
-        let mut child = Command::new(program)
-            .args(arguments)
+    fn run(&self, step: &Step, command: &[&OsStr]) -> Result<ExitStatus> {
+        let log = File::create(&self.log)?.into_file();
+        let sudo = if self.sudo { &["sudo", "-n"][..] } else { &[] };
+        // `env` is there to have a program without sudo, too.
+        let mut child = Command::new("env")
+            .args(sudo)
+            .args(command)
             .env("DEBIAN_FRONTEND", "noninteractive")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)
-            .spawn()
-            .with_context(|| format!("cannot run {}", program.display()))?;
+            .spawn()?;
         loop {
             if let Some(status) = child.try_wait()? {
                 return Ok(status);
@@ -213,10 +201,11 @@ impl Installation {
     }
 }
 
-/// Whether libfaketime is in Debian's folder of any architecture.
-fn has_faketime() -> bool {
+/// libfaketime in Debian's folder of any architecture.
+fn find_faketime() -> Option<PathBuf> {
     let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
-    folders.into_iter().any(|entry| entry.path().join("faketime/libfaketime.so.1").exists())
+    let mut libraries = folders.map(|entry| entry.path().join("faketime/libfaketime.so.1"));
+    libraries.find(|library| library.exists())
 }
 
 /// `PostgreSQL`, `PostgreSQL and RabbitMQ`.
@@ -242,56 +231,37 @@ fn advice_without_apt(missing: &[&Server]) -> String {
 }
 
 fn sudo_works() -> bool {
-    Command::new("sudo")
-        .args(["-n", "true"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    let output = Command::new("sudo").args(["-n", "true"]).output();
+    output.is_ok_and(|output| output.status.success())
 }
 
 /// The output of `apt-cache policy` for all packages that may be installed.
 fn candidates() -> Result<String> {
+    let servers = [&POSTGRES, &RABBITMQ, &NGINX, &FAKETIME, &PGBOUNCER];
     let mut command = Command::new("apt-cache");
-    let packages = ["policy", "rabbitmq-server", "nginx", "pgbouncer", "faketime"];
-    command.env("LC_ALL", "C").args(packages);
-    command.args(POSTGRES_MAJOR.map(|major| format!("postgresql-{major}")));
+    command.env("LC_ALL", "C").arg("policy");
+    command.args(servers.iter().flat_map(|server| server.packages));
     let output = command.output().context("cannot run apt-cache")?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The packages to install. Fails if the system has no suitable ones.
-fn choose(missing: &[&Server], policy: &str) -> Result<Vec<String>> {
-    missing.iter().map(|server| (server.choose)(policy)).collect()
-}
-
-fn choose_postgres(policy: &str) -> Result<String> {
-    let mut packages = POSTGRES_MAJOR.rev().map(|major| format!("postgresql-{major}"));
-    packages.find(|package| candidate(policy, package).is_some()).with_context(|| {
+/// The package to install, by the output of `apt-cache policy`. Fails if the system has no
+/// suitable one.
+fn choose(server: &Server, policy: &str) -> Result<&'static str> {
+    let Server { name, requirement, packages, advice, .. } = server;
+    let offered: Vec<(&str, Version)> = packages
+        .iter()
+        .filter_map(|package| Some((*package, candidate(policy, package)?)))
+        .collect();
+    let usable = offered.iter().find(|(_, version)| (server.is_usable)(*version));
+    usable.map(|(package, _)| *package).with_context(|| {
+        let found = offered
+            .first()
+            .map_or_else(|| format!("no {name}"), |(_, version)| format!("{name} {version}"));
         format!(
-            "this system's packages have no PostgreSQL {} to {}: add the repository of \
-             https://apt.postgresql.org and run this again",
-            POSTGRES_MAJOR.start(),
-            POSTGRES_MAJOR.end()
+            "this system's packages have {found}, but {requirement} is required: {advice} and \
+             run this again"
         )
-    })
-}
-
-fn choose_rabbitmq(policy: &str) -> Result<String> {
-    match candidate(policy, "rabbitmq-server") {
-        Some(version) if version.is_usable_rabbitmq() => Ok("rabbitmq-server".to_owned()),
-        offered => bail!(
-            "this system's packages have {}, but 3.10 to 4.x is required: add the repository of \
-             https://www.rabbitmq.com/docs/install-debian and run this again",
-            offered.map_or("no RabbitMQ".to_owned(), |version| format!("RabbitMQ {version}"))
-        ),
-    }
-}
-
-fn choose_any_version(policy: &str, package: &str) -> Result<String> {
-    candidate(policy, package).map(|_| package.to_owned()).with_context(|| {
-        format!("this system's packages have no {package}: install it yourself and run this again")
     })
 }
 
@@ -308,6 +278,7 @@ fn candidate(policy: &str, package: &str) -> Option<Version> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server_binaries::POSTGRES_MAJOR;
 
     const BOTH: [&Server; 2] = [&POSTGRES, &RABBITMQ];
     const BOOKWORM: &str = "rabbitmq-server:\n  Installed: (none)\n  Candidate: 3.10.8-1.1+deb12u1\n  Version table:\n\
@@ -317,24 +288,31 @@ mod tests {
 
     #[test]
     fn the_newest_usable_packages_are_chosen() -> Result<()> {
-        assert_eq!(choose(&BOTH, BOOKWORM)?, ["postgresql-15", "rabbitmq-server"]);
         let with_16 =
             format!("{BOOKWORM}postgresql-16:\n  Installed: (none)\n  Candidate: 16.4-1\n");
-        assert_eq!(choose(&BOTH, &with_16)?, ["postgresql-16", "rabbitmq-server"]);
-        assert_eq!(choose(&[&RABBITMQ], BOOKWORM)?, ["rabbitmq-server"]);
-        assert_eq!(choose(&[&NGINX], BOOKWORM)?, ["nginx"]);
-        assert_eq!(choose(&[&PGBOUNCER], BOOKWORM)?, ["pgbouncer"]);
+        for (server, policy, package) in [
+            (&POSTGRES, BOOKWORM, "postgresql-15"),
+            (&POSTGRES, &with_16, "postgresql-16"),
+            (&RABBITMQ, &with_16, "rabbitmq-server"),
+            (&RABBITMQ, BOOKWORM, "rabbitmq-server"),
+            (&NGINX, BOOKWORM, "nginx"),
+            (&PGBOUNCER, BOOKWORM, "pgbouncer"),
+        ] {
+            assert_eq!(choose(server, policy)?, package);
+        }
         Ok(())
     }
 
     #[test]
     fn too_old_systems_get_advice() {
-        let jammy = BOOKWORM.replace("3.10.8-1.1+deb12u1", "3.9.13-1");
-        let refusal =
-            choose(&BOTH, &jammy).err().map(|error| error.to_string()).unwrap_or_default();
-        assert!(refusal.contains("have RabbitMQ 3.9"), "{refusal}");
-        let refusal = choose(&BOTH, &BOOKWORM.replace("15.13-0+deb12u1", "(none)"));
-        assert!(refusal.is_err_and(|error| error.to_string().contains("apt.postgresql.org")));
+        for (server, candidate, offered, advice) in [
+            (&RABBITMQ, "3.10.8-1.1+deb12u1", "3.9.13-1", "have RabbitMQ 3.9"),
+            (&POSTGRES, "15.13-0+deb12u1", "(none)", "apt.postgresql.org"),
+        ] {
+            let refusal = choose(server, &BOOKWORM.replace(candidate, offered)).err();
+            let refusal = refusal.map(|error| error.to_string()).unwrap_or_default();
+            assert!(refusal.contains(advice), "{refusal}");
+        }
     }
 
     #[test]
@@ -345,6 +323,6 @@ mod tests {
         let advice = advice_without_apt(&BOTH);
         assert!(advice.starts_with("PostgreSQL and RabbitMQ are missing"), "{advice}");
         assert!(advice.contains("Install PostgreSQL 15 to 17 (server and psql) and RabbitMQ 3.10"));
-        assert_eq!((*POSTGRES_MAJOR.start(), *POSTGRES_MAJOR.end()), (15, 17));
+        assert_eq!(POSTGRES_MAJOR, 15..=17);
     }
 }

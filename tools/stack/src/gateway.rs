@@ -6,17 +6,17 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
+use fs_err::{self as fs, File};
+use minreq::Method;
 use nix::sys::signal::Signal;
 
 use crate::{
-    data_folder,
-    http::Request,
+    data_folder, http,
     infrastructure::Plan,
     ports::{Ports, Use},
     process::{Output, ProcessSpec},
@@ -28,27 +28,29 @@ use crate::{
 
 const START_DEADLINE: Duration = Duration::from_secs(20);
 
-#[derive(Debug)]
-struct Gateway {
-    port: u16,
-    nginx: NginxBinary,
-    folder: PathBuf,
-    user: Option<SystemUser>,
-}
-
 /// Starts the gateway in the folder of the instance's data, and waits until it responds.
-pub fn start(plan: &Plan<'_>, nginx: NginxBinary, folder: &Path) -> Result<Supervised> {
+pub fn start(plan: &Plan<'_>, nginx: &NginxBinary, folder: &Path) -> Result<Supervised> {
     let step = Step::begin("gateway");
-    let gateway = Gateway {
-        port: plan.ports.of(Use::Gateway),
-        nginx,
-        folder: folder.to_owned(),
-        user: system_user()?,
-    };
-    gateway.configure(&plan.instance.project.root.join("deploy/gateway/nginx.conf"), plan.ports)?;
-    let mut process = Supervised::start(gateway.process(), &plan.instance.record)?;
-    gateway.wait_until_ready(|| process.ended().is_some())?;
-    step.done(&format!("nginx {} on port {}", gateway.nginx.version, gateway.port));
+    let port = plan.ports.of(Use::Gateway);
+    // The user of Debian's and Ubuntu's packages, or that of most other packages.
+    let user = SystemUser::for_server("www-data").or_else(|_| SystemUser::for_server("nginx"))?;
+    let (home, log) = (folder.join("gateway"), folder.join("gateway.log"));
+    data_folder::create_for(&home, user)?;
+    let for_compose = plan.instance.project.root.join("deploy/gateway/nginx.conf");
+    let here = for_this_machine(&fs::read_to_string(&for_compose)?, plan.ports)
+        .with_context(|| format!("cannot use {}", for_compose.display()))?;
+    fs::write(home.join("nginx.conf"), here)?;
+    // nginx opens the log itself (`/dev/stdout`) and so has to own it.
+    File::options().create(true).append(true).open(&log)?;
+    user.own(&log)?;
+
+    let mut process =
+        Supervised::start(process(nginx, home, user, log.clone()), &plan.instance.record)?;
+    let check = http::request(Method::Get, port, "/gateway/health");
+    if !http::succeeds_within(START_DEADLINE, &check, || process.ended().is_some())? {
+        bail!("the gateway does not start; its log: {}", log.display());
+    }
+    step.done(&format!("nginx {} on port {port}", nginx.version));
     Ok(process)
 }
 
@@ -59,70 +61,27 @@ pub fn stop(process: &mut Supervised) {
     step.done("");
 }
 
-/// The user of Debian's and Ubuntu's packages, or that of most other packages.
-fn system_user() -> Result<Option<SystemUser>> {
-    SystemUser::for_server("www-data").or_else(|_| SystemUser::for_server("nginx"))
-}
-
-impl Gateway {
-    fn home(&self) -> PathBuf {
-        self.folder.join("gateway")
+fn process(nginx: &NginxBinary, home: PathBuf, user: SystemUser, log: PathBuf) -> ProcessSpec {
+    let mut arguments =
+        ["-c", "nginx.conf", "-g", "daemon off;", "-p"].map(OsString::from).to_vec();
+    arguments.push(home.clone().into());
+    // Messages before the configuration is read; otherwise they go to a file of the system's
+    // nginx. The option exists since 1.19.5.
+    if nginx.version >= Version(1, 20) {
+        arguments.extend(["-e".into(), "stderr".into()]);
     }
-
-    fn log(&self) -> PathBuf {
-        self.folder.join("gateway.log")
-    }
-
-    /// Writes the configuration and creates the log. nginx opens the log itself (`/dev/stdout`)
-    /// and so has to own it.
-    fn configure(&self, compose_configuration: &Path, ports: &Ports) -> Result<()> {
-        let home = self.home();
-        data_folder::create_for(&home, self.user)?;
-        let text = fs::read_to_string(compose_configuration)
-            .with_context(|| format!("cannot read {}", compose_configuration.display()))?;
-        let text = for_this_machine(&text, ports)
-            .with_context(|| format!("cannot use {}", compose_configuration.display()))?;
-        let path = home.join("nginx.conf");
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        let log = self.log();
-        File::options()
-            .create(true)
-            .append(true)
-            .open(&log)
-            .with_context(|| format!("cannot write {}", log.display()))?;
-        self.user.map_or(Ok(()), |user| user.own(&log))
-    }
-
-    fn process(&self) -> ProcessSpec {
-        let mut arguments: Vec<OsString> =
-            ["-c", "nginx.conf", "-g", "daemon off;", "-p"].map(OsString::from).to_vec();
-        arguments.push(self.home().into());
-        // Messages before the configuration is read; otherwise they go to a file of the
-        // system's nginx. The option exists since 1.19.5.
-        if self.nginx.version >= Version(1, 20) {
-            arguments.extend(["-e".into(), "stderr".into()]);
-        }
-        ProcessSpec {
-            name: "gateway".to_owned(),
-            program: self.nginx.program.clone(),
-            arguments,
-            environment: Vec::new(),
-            directory: self.home(),
-            user: self.user,
-            output: Output::File(self.log()),
-            // A graceful shutdown: requests in progress are completed, within the configured
-            // worker_shutdown_timeout.
-            stop_signal: Signal::SIGQUIT,
-            grace: Duration::from_secs(10),
-        }
-    }
-
-    fn wait_until_ready(&self, died: impl FnMut() -> bool) -> Result<()> {
-        let check = Request::get(self.port, "/gateway/health");
-        if !check.succeeds_within(START_DEADLINE, died)? {
-            bail!("the gateway does not start; its log: {}", self.log().display());
-        }
-        Ok(())
+    ProcessSpec {
+        name: "gateway".to_owned(),
+        program: nginx.program.clone(),
+        arguments,
+        environment: Vec::new(),
+        directory: home,
+        user,
+        output: Output::File(log),
+        // A graceful shutdown: requests in progress are completed, within the configured
+        // worker_shutdown_timeout.
+        stop_signal: Signal::SIGQUIT,
+        grace: Duration::from_secs(10),
     }
 }
 

@@ -1,14 +1,15 @@
 //! `cargo stack infra`: starts only the databases and the broker.
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use fs_err as fs;
 
 use crate::{
     cli::InfraArgs,
+    data_folder::remove_if_exists,
     infrastructure::{Infrastructure, MAX_CONNECTIONS_OF_TESTS, Plan},
-    instance::Instance,
-    instance_lock,
+    instance::{self, Instance},
     leftovers::Record,
     ports::Ports,
     project::Project,
@@ -56,7 +57,7 @@ pub fn run(args: &InfraArgs) -> Result<ExitCode> {
 /// `--throw-away`, as environment variables.
 pub fn running(project: &Project) -> Option<Vec<(String, String)>> {
     let folder = project.private_folder().join(FOLDER);
-    if !instance_lock::is_held(&folder) {
+    if !instance::is_running(&folder) {
         return None;
     }
     let text = fs::read_to_string(folder.join(ADDRESSES)).ok()?;
@@ -66,21 +67,12 @@ pub fn running(project: &Project) -> Option<Vec<(String, String)>> {
 
 /// Lets [`running`] find the servers.
 fn write_addresses(path: &Path, infrastructure: &Infrastructure) -> Result<()> {
-    let lines = infrastructure.environment().map(|(name, value)| format!("{name}={value}\n"));
+    let variables = infrastructure.environment().into_iter();
+    let lines: String = variables.map(|(name, value)| format!("{name}={value}\n")).collect();
     // Renamed when complete, so that it is never read in part.
     let unfinished = path.with_extension("unfinished");
-    fs::write(&unfinished, lines.concat())
-        .and_then(|()| fs::rename(&unfinished, path))
-        .with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn remove_if_exists(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
+    fs::write(&unfinished, lines)?;
+    Ok(fs::rename(&unfinished, path)?)
 }
 
 /// The folder of the instance; throw-away servers have one per name.

@@ -1,22 +1,16 @@
 //! The databases and the broker of an instance, started and stopped together.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    thread,
-};
+use std::{path::PathBuf, thread};
 
-use anyhow::{Context, Result, anyhow};
-use nix::sys::signal::Signal;
+use anyhow::{Result, anyhow};
 
 use crate::{
     data_folder,
-    debian_packages::{Servers, ensure_servers},
+    debian_packages::{ensure_postgres, ensure_servers},
     instance::Instance,
     ports::{Ports, Use},
     postgres::Cluster,
     rabbitmq::Broker,
-    rabbitmq_setup,
     supervisor::Supervised,
     system_user::SystemUser,
     terminal::Step,
@@ -53,12 +47,18 @@ pub struct Plan<'a> {
 impl Infrastructure {
     /// Installs missing servers, creates missing data, and starts all three servers at once.
     pub fn start(plan: &Plan<'_>) -> Result<Self> {
-        let servers = ensure_servers(&plan.instance.project.private_folder())?;
-        let mut infrastructure = Self::lay_out(plan, servers)?;
+        let mut infrastructure = Self::lay_out(plan)?;
+        let Self { write, read, broker, .. } = &infrastructure;
+        let Instance { project, record, .. } = plan.instance;
+        let start_cluster = |cluster: &Cluster| {
+            let process = cluster.start(record)?;
+            cluster.grant(&project.root.join("db/roles"))?;
+            Ok(vec![process])
+        };
         let started = thread::scope(|scope| {
-            let write = scope.spawn(|| start_cluster(&infrastructure.write, plan));
-            let read = scope.spawn(|| start_cluster(&infrastructure.read, plan));
-            let broker = scope.spawn(|| start_broker(&infrastructure.broker, plan));
+            let write = scope.spawn(|| start_cluster(write));
+            let read = scope.spawn(|| start_cluster(read));
+            let broker = scope.spawn(|| broker.start(&project.root.join("deploy/broker"), record));
             [write.join(), read.join(), broker.join()]
         });
         // All started programs are recorded before an error is returned, so that they are
@@ -73,51 +73,55 @@ impl Infrastructure {
         failure.map_or(Ok(infrastructure), Err)
     }
 
-    fn lay_out(plan: &Plan<'_>, servers: Servers) -> Result<Self> {
+    fn lay_out(plan: &Plan<'_>) -> Result<Self> {
+        let (postgres_binaries, rabbitmq_binaries) =
+            ensure_servers(&plan.instance.project.private_folder())?;
         let postgres = SystemUser::for_server("postgres")?;
         let rabbitmq = SystemUser::for_server("rabbitmq")?;
         let folder = data_folder::prepare(&plan.instance.folder, &[postgres, rabbitmq])?;
         if plan.throw_away {
-            remove_data(&folder)?;
+            for name in ["db", "read_db", "broker", "db.log", "read_db.log", "broker.log"] {
+                data_folder::remove_if_exists(&folder.join(name))?;
+            }
         }
-        let cluster = |name, database, roles, use_| Cluster {
-            name,
-            database,
-            roles,
-            port: plan.ports.of(use_),
+        let write = Cluster {
+            name: "db",
+            database: "write_db",
+            roles: &["command_service", "monitoring"],
+            port: plan.ports.of(Use::WriteDatabase),
             max_connections: plan.max_connections,
             folder: folder.clone(),
-            binaries: servers.postgres.clone(),
+            binaries: postgres_binaries,
             user: postgres,
-        };
-        Ok(Self {
-            write: cluster(
-                "db",
-                "write_db",
-                &["command_service", "monitoring"],
-                Use::WriteDatabase,
-            ),
-            read: cluster(
-                "read_db",
-                "read_db",
-                &["consumer_service", "query_service", "monitoring"],
-                Use::ReadDatabase,
-            ),
-            broker: Broker::new(&folder, plan.ports, servers.rabbitmq, rabbitmq),
-            processes: Vec::new(),
-            folder,
             throw_away: plan.throw_away,
-        })
+        };
+        let read = Cluster {
+            name: "read_db",
+            database: "read_db",
+            roles: &["consumer_service", "query_service", "monitoring"],
+            port: plan.ports.of(Use::ReadDatabase),
+            ..write.clone()
+        };
+        let broker = Broker {
+            ports: plan.ports.clone(),
+            folder: folder.clone(),
+            binaries: rabbitmq_binaries,
+            user: rabbitmq,
+            throw_away: plan.throw_away,
+        };
+        let processes = Vec::new();
+        Ok(Self { write, read, broker, processes, folder, throw_away: plan.throw_away })
     }
 
     /// The addresses for people and tests, as environment variables.
-    pub fn environment(&self) -> [(&'static str, String); 4] {
-        [
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let variables = [
             ("DATABASE_URL", self.write.url()),
             ("READ_DATABASE_URL", self.read.url()),
             ("BROKER_URL", self.broker.url()),
             ("BROKER_MANAGEMENT_URL", self.broker.management_url()),
-        ]
+        ];
+        variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
 
     /// Stops the broker, then the clusters.
@@ -147,54 +151,24 @@ impl Drop for Infrastructure {
     }
 }
 
-fn start_cluster(cluster: &Cluster, plan: &Plan<'_>) -> Result<Vec<Supervised>> {
-    let step = Step::begin(&format!("database `{}`", cluster.name));
-    step.detail("creating the cluster");
-    cluster.create()?;
-    cluster.remove_stale_lock();
-    step.detail("starting");
-    let spec = cluster.process();
-    // An immediate shutdown: the data is not used again.
-    let spec = if plan.throw_away { spec.stopped_by(Signal::SIGQUIT) } else { spec };
-    let mut process = Supervised::start(spec, &plan.instance.record)?;
-    cluster.wait_until_ready(|| process.ended().is_some())?;
-    cluster.grant(&plan.instance.project.root.join("db/roles"))?;
-    step.done(&format!("PostgreSQL {} on port {}", cluster.binaries.version, cluster.port));
-    Ok(vec![process])
-}
-
-fn start_broker(broker: &Broker, plan: &Plan<'_>) -> Result<Vec<Supervised>> {
-    let step = Step::begin("broker");
-    let configuration = plan.instance.project.root.join("deploy/broker");
-    broker.configure(&configuration.join("rabbitmq.conf"))?;
-    let port_mapper = Supervised::start(broker.port_mapper_process(), &plan.instance.record)?;
-    let spec = broker.process();
-    let spec = if plan.throw_away { spec.stopped_by(Signal::SIGKILL) } else { spec };
-    let mut node = Supervised::start(spec, &plan.instance.record)?;
-    step.detail("starting");
-    broker.wait_until_ready(|| node.ended().is_some())?;
-    step.detail("virtual host, users and policies");
-    let definitions = configuration.join("definitions.json");
-    let definitions = fs::read_to_string(&definitions)
-        .with_context(|| format!("cannot read {}", definitions.display()))?;
-    rabbitmq_setup::make_queues_quorum(broker.management_port)?;
-    let loaded = broker.home().join("definitions.json");
-    rabbitmq_setup::load_definitions(broker.management_port, &definitions, &loaded)?;
-    step.done(&format!("RabbitMQ {} on port {}", broker.version(), broker.amqp_port));
-    Ok(vec![port_mapper, node])
-}
-
-fn remove_data(folder: &Path) -> Result<()> {
-    for name in ["db", "read_db", "broker", "db.log", "read_db.log", "broker.log"] {
-        let path = folder.join(name);
-        let removed =
-            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        match removed {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot remove {}", path.display()));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+/// Starts one PostgreSQL on a free port, with its data in the instance's folder and an empty
+/// database `write_db`, for commands that use no other server. The cluster stays, which makes
+/// the next start quick.
+pub fn start_single_database(instance: &Instance) -> Result<(Cluster, Supervised)> {
+    let binaries = ensure_postgres(&instance.project.private_folder())?;
+    let user = SystemUser::for_server("postgres")?;
+    let cluster = Cluster {
+        name: "single_db",
+        database: "write_db",
+        roles: &[],
+        port: Ports::free_for_infrastructure()?.of(Use::WriteDatabase),
+        // Each test has a pool, and one test per core runs at a time.
+        max_connections: 200,
+        folder: data_folder::prepare(&instance.folder, &[user])?,
+        binaries,
+        user,
+        throw_away: false,
+    };
+    let server = cluster.start(&instance.record)?;
+    Ok((cluster, server))
 }

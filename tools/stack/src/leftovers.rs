@@ -30,7 +30,7 @@ pub struct Record(PathBuf);
 /// One line of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
-    process: i32,
+    process: Pid,
     stop_signal: Signal,
     started: String,
     name: String,
@@ -50,7 +50,7 @@ impl Record {
 
     /// Adds a started program. An error is ignored: the record is used only if the tool is
     /// killed.
-    pub fn add(&self, name: &str, process: i32, stop_signal: Signal) {
+    pub fn add(&self, name: &str, process: Pid, stop_signal: Signal) {
         let Some(started) = start_time(process) else { return };
         let entry = Entry { process, stop_signal, started, name: name.to_owned() };
         let file = File::options().create(true).append(true).open(&self.0);
@@ -93,7 +93,7 @@ impl Entry {
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.split('\t');
         Some(Self {
-            process: fields.next()?.parse().ok()?,
+            process: Pid::from_raw(fields.next()?.parse().ok()?),
             stop_signal: fields.next()?.parse().ok()?,
             started: fields.next()?.to_owned(),
             name: fields.next()?.to_owned(),
@@ -105,8 +105,7 @@ impl Entry {
     }
 
     fn stop(&self) -> Result<()> {
-        let process = Pid::from_raw(self.process);
-        kill(process, self.stop_signal).with_context(|| {
+        kill(self.process, self.stop_signal).with_context(|| {
             format!(
                 "{} (process {}) of an earlier run is still running and cannot be stopped: \
                  stop it as the user who started it",
@@ -114,7 +113,7 @@ impl Entry {
             )
         })?;
         if !self.ends_within(GRACE) {
-            let _ = killpg(process, Signal::SIGKILL);
+            let _ = killpg(self.process, Signal::SIGKILL);
             if !self.ends_within(GRACE) {
                 bail!("{} (process {}) of an earlier run does not end", self.name, self.process);
             }
@@ -136,7 +135,7 @@ impl Entry {
 
 /// When the process started, as a text to compare; none if there is no such process or it is a
 /// zombie.
-fn start_time(process: i32) -> Option<String> {
+fn start_time(process: Pid) -> Option<String> {
     if !Path::new("/proc/self/stat").exists() {
         return start_time_from_ps(process);
     }
@@ -154,7 +153,7 @@ fn start_ticks(stat: &str) -> Option<&str> {
     fields.nth(18)
 }
 
-fn start_time_from_ps(process: i32) -> Option<String> {
+fn start_time_from_ps(process: Pid) -> Option<String> {
     let ps =
         Command::new("ps").args(["-o", "lstart=", "-p", &process.to_string()]).output().ok()?;
     let started = String::from_utf8_lossy(&ps.stdout).trim().to_owned();
@@ -168,7 +167,7 @@ mod tests {
     #[test]
     fn an_entry_is_read_as_it_was_written() {
         let entry = Entry {
-            process: 4711,
+            process: Pid::from_raw(4711),
             stop_signal: Signal::SIGINT,
             started: "abc 123".to_owned(),
             name: "read_db".to_owned(),
@@ -186,7 +185,7 @@ mod tests {
 
     #[test]
     fn another_process_with_the_same_id_is_not_stopped() {
-        let process = i32::try_from(std::process::id()).unwrap_or(0);
+        let process = Pid::this();
         let mut entry = Entry {
             process,
             stop_signal: Signal::SIGTERM,

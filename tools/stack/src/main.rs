@@ -5,10 +5,8 @@
 //! it, and prepares the query data that the services are compiled with. It changes databases
 //! and brokers that it has not started itself only by explicit commands.
 
-mod api_docs;
 mod bench;
 mod cargo_build;
-mod chaos;
 mod cli;
 mod data_folder;
 mod debian_packages;
@@ -18,11 +16,9 @@ mod http;
 mod infra;
 mod infrastructure;
 mod instance;
-mod instance_lock;
 mod interrupt;
 mod leftovers;
 mod logs;
-mod migrations;
 mod ports;
 mod postgres;
 mod prepare;
@@ -34,7 +30,6 @@ mod rabbitmq;
 mod rabbitmq_setup;
 mod server_binaries;
 mod services;
-mod single_database;
 mod supervisor;
 mod system_user;
 mod terminal;
@@ -73,16 +68,16 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Up(args) => up::run(&args),
         Command::Infra(args) => infra::run(&args),
         Command::Test(args) => test_run::run(&args),
-        Command::Load(args) => tools::run(tools::LOAD, &args.arguments),
-        Command::Verify(args) => tools::run(tools::VERIFY, &args.arguments),
-        Command::DeadLetters(args) => tools::run(tools::DEAD_LETTERS, &args.arguments),
-        Command::Replay(args) => tools::run(tools::REPLAY, &args.arguments),
-        Command::Keys(args) => tools::run(tools::KEYS, &args.arguments),
+        Command::Load(args) => tools::run("load", None, &args.arguments),
+        Command::Verify(args) => tools::run("verify", None, &args.arguments),
+        Command::DeadLetters(args) => tools::run("admin", Some("dead-letters"), &args.arguments),
+        Command::Replay(args) => tools::run("admin", Some("replay"), &args.arguments),
+        Command::Keys(args) => tools::run("admin", Some("keys"), &args.arguments),
         Command::Bench(args) => bench::run(&args.arguments),
-        Command::Chaos(args) => chaos::run(&args.arguments),
+        Command::Chaos(args) => tools::run_chaos(&args.arguments),
         Command::Prepare(args) => {
             prepare::run(&args)?;
-            api_docs::run(args.check)
+            tools::run_api_docs(args.check)
         }
     }
 }

@@ -2,20 +2,23 @@
 
 use std::{
     ffi::OsString,
-    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
+use fs_err as fs;
 use nix::sys::signal::Signal;
 
 use crate::{
     data_folder, interrupt,
+    leftovers::Record,
     process::{Output, ProcessSpec, without_foreign_settings},
     server_binaries::PostgresBinaries,
+    supervisor::Supervised,
     system_user::SystemUser,
+    terminal::Step,
 };
 
 /// The role for people. It is a superuser, so that tests can create databases.
@@ -58,14 +61,15 @@ pub struct Cluster {
     /// The instance's folder. The cluster has its own folder in it.
     pub folder: PathBuf,
     pub binaries: PostgresBinaries,
-    /// The user that it runs as; none for the current user.
-    pub user: Option<SystemUser>,
+    pub user: SystemUser,
+    /// Whether the data is not used again. Then it is stopped without an orderly shutdown.
+    pub throw_away: bool,
 }
 
 impl Cluster {
     /// The address for people, with all rights.
     pub fn url(&self) -> String {
-        self.url_as(ROLE)
+        self.url_of(self.database)
     }
 
     pub fn url_as(&self, role: &str) -> String {
@@ -89,9 +93,23 @@ impl Cluster {
         self.folder.join(self.name).join(format!("postgres-{}", self.binaries.version.0))
     }
 
+    /// Creates the cluster unless it exists, starts the server, waits until it responds, and
+    /// creates the database unless it exists.
+    pub fn start(&self, record: &Record) -> Result<Supervised> {
+        let step = Step::begin(&format!("database `{}`", self.name));
+        step.detail("creating the cluster");
+        self.create()?;
+        self.remove_stale_lock();
+        step.detail("starting");
+        let mut process = Supervised::start(self.process(), record)?;
+        self.wait_until_ready(|| process.ended().is_some())?;
+        step.done(&format!("PostgreSQL {} on port {}", self.binaries.version, self.port));
+        Ok(process)
+    }
+
     /// Creates the cluster unless it exists. It is created in another folder and moved when it is
     /// complete, so that no incomplete cluster is ever started.
-    pub fn create(&self) -> Result<()> {
+    fn create(&self) -> Result<()> {
         let data = self.data();
         let home = self.folder.join(self.name);
         data_folder::create_for(&home, self.user)?;
@@ -100,9 +118,9 @@ impl Cluster {
         }
         let unfinished = home.join("unfinished");
         let password = home.join("password");
-        remove_if_exists(&unfinished)?;
+        data_folder::remove_if_exists(&unfinished)?;
         fs::write(&password, PASSWORD)?;
-        self.user.map_or(Ok(()), |user| user.own(&password))?;
+        self.user.own(&password)?;
         let mut initdb = self.tool("initdb");
         initdb.arg("--pgdata").arg(&unfinished).arg("--pwfile").arg(&password).args([
             &format!("--username={ROLE}"),
@@ -114,10 +132,10 @@ impl Cluster {
             run(&mut initdb).with_context(|| format!("cannot create the cluster `{}`", self.name));
         fs::remove_file(&password)?;
         made?;
-        fs::rename(&unfinished, &data).with_context(|| format!("cannot create {}", data.display()))
+        Ok(fs::rename(&unfinished, &data)?)
     }
 
-    pub fn process(&self) -> ProcessSpec {
+    fn process(&self) -> ProcessSpec {
         let mut arguments: Vec<OsString> = vec!["-D".into(), self.data().into()];
         let own = [
             ("port", self.port.to_string()),
@@ -136,8 +154,8 @@ impl Cluster {
             directory: self.folder.join(self.name),
             user: self.user,
             output: Output::File(self.log()),
-            // A fast shutdown: clients are disconnected, nothing is lost.
-            stop_signal: Signal::SIGINT,
+            // An immediate shutdown, or a fast one: clients are disconnected, nothing is lost.
+            stop_signal: if self.throw_away { Signal::SIGQUIT } else { Signal::SIGINT },
             grace: Duration::from_secs(30),
         }
     }
@@ -145,7 +163,7 @@ impl Cluster {
     /// Removes the lock file of a dead server if another program has its process id by now: the
     /// server would take that program for a running server and not start. Leftover servers were
     /// stopped before.
-    pub fn remove_stale_lock(&self) {
+    fn remove_stale_lock(&self) {
         let lock = self.data().join("postmaster.pid");
         let process = fs::read_to_string(&lock)
             .ok()
@@ -159,33 +177,25 @@ impl Cluster {
 
     /// Waits until the server responds, then creates the database unless it exists. `died`
     /// returns whether the server has ended.
-    pub fn wait_until_ready(&self, mut died: impl FnMut() -> bool) -> Result<()> {
+    fn wait_until_ready(&self, mut died: impl FnMut() -> bool) -> Result<()> {
         let deadline = Instant::now() + START_DEADLINE;
-        loop {
-            interrupt::check()?;
+        let databases = loop {
             match self.query("postgres", "SELECT datname FROM pg_database") {
-                Ok(databases) if databases.lines().any(|name| name == self.database) => {
-                    return Ok(());
-                }
-                Ok(_) => {
-                    self.query("postgres", &format!("CREATE DATABASE {}", self.database))?;
-                    return Ok(());
-                }
-                Err(_) if died() => bail!(
-                    "the cluster `{}` has ended; its log: {}",
-                    self.name,
-                    self.log().display()
-                ),
-                Err(error) if Instant::now() >= deadline => {
+                Ok(databases) => break databases,
+                Err(error) if died() || Instant::now() >= deadline => {
+                    let (name, log) = (self.name, self.log());
                     return Err(error.context(format!(
-                        "the cluster `{}` does not respond; its log: {}",
-                        self.name,
-                        self.log().display()
+                        "the cluster `{name}` does not start; its log: {}",
+                        log.display()
                     )));
                 }
                 Err(_) => interrupt::sleep(Duration::from_millis(100))?,
             }
+        };
+        if !databases.lines().any(|name| name == self.database) {
+            self.query("postgres", &format!("CREATE DATABASE {}", self.database))?;
         }
+        Ok(())
     }
 
     /// Grants the services' roles their rights, by the database's file in this folder, and sets
@@ -215,9 +225,7 @@ impl Cluster {
         let mut command = Command::new(self.binaries.folder.join(name));
         without_foreign_settings(&mut command);
         command.current_dir(self.folder.join(self.name));
-        if let Some(user) = self.user {
-            user.apply(&mut command);
-        }
+        self.user.apply(&mut command);
         command
     }
 }
@@ -251,14 +259,6 @@ fn runs_in(process: u32, data: &Path) -> bool {
     fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|words| {
         words.split(|byte| *byte == 0).any(|word| word == data.as_os_str().as_encoded_bytes())
     })
-}
-
-fn remove_if_exists(folder: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)
-            .with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
-    Ok(())
 }
 
 /// Runs a command to its end and returns its output, or its error output as the error.

@@ -10,7 +10,7 @@
 use std::{
     collections::BTreeSet,
     ffi::OsString,
-    fs,
+    fs::Permissions,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -18,15 +18,17 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use fs_err as fs;
 
 use crate::{
     cargo_build::cargo_build,
     cli::PrepareArgs,
+    data_folder::remove_if_exists,
+    infrastructure::start_single_database,
     instance::Instance,
-    migrations,
+    postgres::Cluster,
     project::Project,
-    query_crates::{DATABASES, QueryCrate},
-    single_database::SingleDatabase,
+    query_crates::{DATABASES, QueryCrate, files},
     terminal::{self, Step},
     test_programs,
 };
@@ -40,9 +42,9 @@ pub fn run(args: &PrepareArgs) -> Result<ExitCode> {
         terminal::print("No query and no migration has changed since the last run.");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut database = SingleDatabase::start(&instance)?;
-    create_databases(&database, &project.root)?;
-    let queries = describe(&due, project, folder, &database)?;
+    let (cluster, server) = start_single_database(&instance)?;
+    create_databases(&cluster, &project.root)?;
+    let queries = describe(&due, project, folder, &cluster)?;
     let mut stale = Vec::new();
     for (query_crate, inputs) in &due {
         let described = queries.join(&query_crate.name);
@@ -54,7 +56,7 @@ pub fn run(args: &PrepareArgs) -> Result<ExitCode> {
         write(query_crate, &described, &changed)?;
         fs::write(fingerprint_file(query_crate, folder), fingerprint(query_crate, *inputs)?)?;
     }
-    database.stop();
+    drop(server);
     record.clear();
     if !stale.is_empty() {
         let paths: Vec<_> = stale.iter().map(|path| path.display().to_string()).collect();
@@ -89,16 +91,24 @@ fn fingerprint_file(query_crate: &QueryCrate, folder: &Path) -> PathBuf {
     folder.join(format!("{}.fingerprint", query_crate.name))
 }
 
-/// One server is enough for both databases.
-fn create_databases(server: &SingleDatabase, root: &Path) -> Result<()> {
+/// Creates both databases, empty, and applies the migrations: all `.sql` files of a database's
+/// folder in the order of their names, each in its own transaction.
+fn create_databases(cluster: &Cluster, root: &Path) -> Result<()> {
     let step = Step::begin("apply the migrations");
-    let cluster = &server.cluster;
     let mut count = 0;
     for database in DATABASES {
-        let name = database.name;
+        let (name, folder) = (database.name, root.join(database.migrations));
         cluster.query("postgres", &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
         cluster.query("postgres", &format!("CREATE DATABASE {name}"))?;
-        count += migrations::apply(cluster, name, &root.join(database.migrations))?;
+        let mut migrations = files(&folder)?;
+        migrations.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
+        if migrations.is_empty() {
+            bail!("there are no migrations in {}", folder.display());
+        }
+        for file in &migrations {
+            cluster.run_file(name, file)?;
+        }
+        count += migrations.len();
     }
     step.done(&format!("{count} migrations"));
     Ok(())
@@ -118,12 +128,10 @@ fn describe(
     due: &[(QueryCrate, u64)],
     project: &Project,
     folder: &Path,
-    server: &SingleDatabase,
+    cluster: &Cluster,
 ) -> Result<PathBuf> {
     let queries = folder.join("queries");
-    if queries.exists() {
-        fs::remove_dir_all(&queries)?;
-    }
+    remove_if_exists(&queries)?;
     for (query_crate, _) in due {
         fs::create_dir_all(queries.join(&query_crate.name))?;
         // cargo does not rebuild a crate when a database changes.
@@ -131,7 +139,7 @@ fn describe(
     }
     let wrapper = folder.join("rustc.sh");
     fs::write(&wrapper, RUSTC_WRAPPER)?;
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
+    fs::set_permissions(&wrapper, Permissions::from_mode(0o755))?;
     let names: Vec<String> = due.iter().map(|(query_crate, _)| query_crate.name.clone()).collect();
     let targets = test_programs::unit_test_targets(project, &names)?
         .with_context(|| format!("not all of {} have unit tests only", names.join(", ")))?;
@@ -143,7 +151,7 @@ fn describe(
         .env("QUERIES", &queries)
         .env("SQLX_OFFLINE", "false")
         .env_remove("SQLX_OFFLINE_DIR")
-        .envs(DATABASES.map(|database| (database.variable, server.cluster.url_of(database.name))));
+        .envs(DATABASES.map(|database| (database.variable, cluster.url_of(database.name))));
     let what = format!("{} with the databases", names.join(", "));
     cargo_build(&mut cargo, &what)?;
     Ok(queries)
@@ -164,8 +172,7 @@ fn write(query_crate: &QueryCrate, described: &Path, changed: &[PathBuf]) -> Res
     fs::create_dir_all(&data)?;
     for path in changed {
         let new = described.join(path.file_name().unwrap_or_default());
-        if new.exists() { fs::copy(&new, path).map(drop) } else { fs::remove_file(path) }
-            .with_context(|| format!("cannot change {}", path.display()))?;
+        if new.exists() { fs::copy(&new, path).map(drop) } else { fs::remove_file(path) }?;
     }
     terminal::print(&format!(
         "{}/.sqlx: {} queries, {} files changed",
@@ -186,16 +193,12 @@ fn differences(new: &Path, old: &Path) -> Result<Vec<PathBuf>> {
 
 /// The names of the query files in a folder; none if the folder does not exist.
 fn entries(folder: &Path) -> Result<BTreeSet<OsString>> {
-    if !folder.exists() {
-        return Ok(BTreeSet::new());
-    }
-    let names = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name()));
-    let names = names.collect::<Result<BTreeSet<_>>>()?;
+    let names = files(folder)?.into_iter().filter_map(|file| Some(file.file_name()?.to_owned()));
     let is_query = |name: &OsString| {
         let name = name.to_string_lossy();
         name.starts_with("query-") && name.ends_with(".json")
     };
-    Ok(names.into_iter().filter(is_query).collect())
+    Ok(names.filter(is_query).collect())
 }
 
 #[cfg(test)]
@@ -204,11 +207,11 @@ mod tests {
 
     #[test]
     fn stale_queries_are_removed_and_other_files_stay() -> Result<()> {
-        let folder = std::env::temp_dir().join(format!("stack-prepare-{}", std::process::id()));
-        let new = folder.join("new");
+        let folder = tempfile::tempdir()?;
+        let new = folder.path().join("new");
         let query_crate = QueryCrate {
             name: "shop".to_owned(),
-            folder: folder.join("shop"),
+            folder: folder.path().join("shop"),
             database: DATABASES[0],
         };
         let data = query_crate.data();
@@ -225,7 +228,6 @@ mod tests {
         assert_eq!(entries(&data)?, entries(&new)?);
         assert!(data.join("README").exists());
         assert!(differences(&new, &data)?.is_empty());
-        fs::remove_dir_all(&folder)?;
         Ok(())
     }
 }

@@ -1,34 +1,127 @@
-//! The process groups of all programs that run, to kill them at once.
+//! Programs that run in process groups of their own, each with everything that it starts.
+//!
+//! So a Ctrl-C in the terminal reaches only this tool, which then stops the programs in the
+//! right order. The ids of all groups are kept, to kill them at once.
 
 use std::{
     collections::BTreeSet,
+    io,
+    os::unix::process::CommandExt,
+    process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use nix::{
-    sys::signal::{Signal, killpg},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 
-static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+/// Time between two checks whether a program has ended.
+const POLL: Duration = Duration::from_millis(50);
 
-pub fn register(group: i32) {
-    groups().insert(group);
+/// How long a program in the foreground may take to end after it was interrupted.
+const GRACE: Duration = Duration::from_secs(10);
+
+static GROUPS: Mutex<BTreeSet<Pid>> = Mutex::new(BTreeSet::new());
+
+/// A program in a process group of its own.
+#[derive(Debug)]
+pub struct ProcessGroup {
+    child: Child,
+    id: Pid,
 }
 
-/// Removes a process group and returns whether it was there.
-pub fn forget(group: i32) -> bool {
-    groups().remove(&group)
+impl ProcessGroup {
+    /// Starts the program. It reads nothing from the terminal.
+    pub fn spawn(command: &mut Command) -> io::Result<Self> {
+        let child = command.stdin(Stdio::null()).process_group(0).spawn()?;
+        let id = Pid::from_raw(child.id().cast_signed());
+        groups().insert(id);
+        Ok(Self { child, id })
+    }
+
+    /// The program's process id, which is also the id of its group.
+    pub const fn id(&self) -> Pid {
+        self.id
+    }
+
+    /// The program's output, if it is piped.
+    pub fn output(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+        (self.child.stdout.take(), self.child.stderr.take())
+    }
+
+    /// The program's exit status, if it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Waits for the program's end. When `is_unwanted` becomes true, everything in the group
+    /// gets the signal, and is killed if it does not end.
+    pub fn wait(
+        &mut self,
+        is_unwanted: impl Fn() -> bool,
+        signal: Signal,
+    ) -> io::Result<ExitStatus> {
+        let mut signalled: Option<Instant> = None;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            match signalled {
+                None if is_unwanted() => {
+                    signalled = Some(Instant::now());
+                    let _ = killpg(self.id, signal);
+                }
+                Some(since) if since.elapsed() > GRACE => {
+                    let _ = killpg(self.id, Signal::SIGKILL);
+                }
+                _ => {}
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Requests the program's end by the signal, waits for the grace period, then kills it.
+    /// Returns whether it ended by itself.
+    pub fn stop(&mut self, signal: Signal, grace: Duration) -> bool {
+        let deadline = Instant::now() + grace;
+        if self.ended().is_none() {
+            let _ = kill(self.id, signal);
+        }
+        while self.ended().is_none() && Instant::now() < deadline {
+            thread::sleep(POLL);
+        }
+        let ended = self.ended().is_some();
+        self.kill();
+        let _ = self.child.wait();
+        ended
+    }
+
+    /// Kills, once, everything in the group. What a program leaves behind there can prevent its
+    /// next start: the workers of a killed nginx keep its port.
+    pub fn kill(&self) {
+        if groups().remove(&self.id) {
+            let _ = killpg(self.id, Signal::SIGKILL);
+        }
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        groups().remove(&self.id);
+    }
 }
 
 /// Kills everything that runs. The processes of a PostgreSQL server have left its group, but
 /// end by themselves when the server is gone.
 pub fn kill_all() {
     for group in groups().iter() {
-        let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
+        let _ = killpg(*group, Signal::SIGKILL);
     }
 }
 
-fn groups() -> MutexGuard<'static, BTreeSet<i32>> {
+fn groups() -> MutexGuard<'static, BTreeSet<Pid>> {
     GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }

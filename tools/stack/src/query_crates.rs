@@ -1,12 +1,12 @@
 //! The crates whose queries are checked when they are compiled.
 
 use std::{
-    fs,
     hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
+use fs_err as fs;
 
 pub const DATABASES: [Database; 2] = [
     Database { variable: "DATABASE_URL", name: "write_db", migrations: "db/write" },
@@ -92,13 +92,13 @@ fn hash_files(folder: &Path, hasher: &mut DefaultHasher) -> Result<()> {
 
 /// The version of sqlx in the lock file: another version may describe queries differently.
 fn sqlx_version(root: &Path) -> Result<String> {
-    let lock = fs::read_to_string(root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
+    let lock = fs::read_to_string(root.join("Cargo.lock"))?;
     let (_, rest) = lock.split_once("name = \"sqlx\"\n").context("sqlx is not in Cargo.lock")?;
     Ok(rest.lines().next().unwrap_or_default().to_owned())
 }
 
 /// All files in a folder and below, sorted by path; none if the folder does not exist.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop().filter(|folder| folder.exists()) {
@@ -132,20 +132,21 @@ mod tests {
 
     #[test]
     fn the_hashes_change_with_the_queries_and_everything_they_depend_on() -> Result<()> {
-        let root = std::env::temp_dir().join(format!("stack-queries-{}", std::process::id()));
+        let folder = tempfile::tempdir()?;
+        let root = folder.path();
         let write = |path: &str, text: &str| -> Result<()> {
             let path = root.join(path);
-            fs::create_dir_all(path.parent().unwrap_or(&root))?;
+            fs::create_dir_all(path.parent().unwrap_or(root))?;
             Ok(fs::write(path, text)?)
         };
         write("Cargo.lock", "[[package]]\nname = \"sqlx\"\nversion = \"1\"\n")?;
         write("shop/sqlx.toml", "database-url-var = \"READ_DATABASE_URL\"\n")?;
         write("shop/src/a.rs", "query!(\"SELECT 1\"); f()")?;
-        let crates = QueryCrate::all(&root)?;
+        let crates = QueryCrate::all(root)?;
         let [shop] = crates.as_slice() else { bail!("{crates:?}") };
         assert_eq!((&*shop.name, shop.database.name), ("shop", "read_db"));
 
-        let hashes = || -> Result<_> { Ok((shop.hash_of_inputs(&root)?, shop.hash_of_data()?)) };
+        let hashes = || -> Result<_> { Ok((shop.hash_of_inputs(root)?, shop.hash_of_data()?)) };
         let before = hashes()?;
         let mut seen = vec![before];
         write("shop/src/rules.rs", "fn f() {}")?;
@@ -164,6 +165,6 @@ mod tests {
             assert!(!seen.contains(&now), "{path}");
             seen.push(now);
         }
-        Ok(fs::remove_dir_all(&root)?)
+        Ok(())
     }
 }

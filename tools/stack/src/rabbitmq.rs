@@ -5,22 +5,25 @@
 
 use std::{
     ffi::OsString,
-    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use fs_err as fs;
+use minreq::Method;
 use nix::sys::signal::Signal;
 
 use crate::{
-    data_folder,
-    http::Request,
+    data_folder, http,
+    leftovers::Record,
     ports::{Ports, Use},
     process::{Output, ProcessSpec},
-    rabbitmq_setup::{AUTHORIZATION, SERVICE_PASSWORD},
-    server_binaries::{RabbitmqBinaries, Version},
+    rabbitmq_setup::{self, AUTHORIZATION, SERVICE_PASSWORD},
+    server_binaries::RabbitmqBinaries,
+    supervisor::Supervised,
     system_user::SystemUser,
+    terminal::Step,
 };
 
 const START_DEADLINE: Duration = Duration::from_secs(120);
@@ -31,69 +34,72 @@ const NODE: &str = "shop@localhost";
 
 #[derive(Debug, Clone)]
 pub struct Broker {
-    pub amqp_port: u16,
-    pub management_port: u16,
-    distribution_port: u16,
-    port_mapper_port: u16,
-    folder: PathBuf,
-    binaries: RabbitmqBinaries,
-    user: Option<SystemUser>,
+    pub ports: Ports,
+    /// The instance's folder. The node has its own folder in it.
+    pub folder: PathBuf,
+    pub binaries: RabbitmqBinaries,
+    pub user: SystemUser,
+    /// Whether the data is not used again. Then it is stopped without an orderly shutdown.
+    pub throw_away: bool,
 }
 
 impl Broker {
-    pub fn new(
-        folder: &Path,
-        ports: &Ports,
-        binaries: RabbitmqBinaries,
-        user: Option<SystemUser>,
-    ) -> Self {
-        Self {
-            amqp_port: ports.of(Use::Amqp),
-            management_port: ports.of(Use::Management),
-            distribution_port: ports.of(Use::Distribution),
-            port_mapper_port: ports.of(Use::PortMapper),
-            folder: folder.to_owned(),
-            binaries,
-            user,
-        }
-    }
-
     /// The address for people, with all permissions, and virtual host `/`.
     pub fn url(&self) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.amqp_port)
+        self.address("guest", "guest")
     }
 
     pub fn url_as(&self, service: &str) -> String {
-        format!("amqp://{service}:{SERVICE_PASSWORD}@127.0.0.1:{}/%2f", self.amqp_port)
+        self.address(service, SERVICE_PASSWORD)
+    }
+
+    fn address(&self, user: &str, password: &str) -> String {
+        format!("amqp://{user}:{password}@127.0.0.1:{}/%2f", self.ports.of(Use::Amqp))
     }
 
     pub fn management_url(&self) -> String {
-        format!("http://guest:guest@127.0.0.1:{}", self.management_port)
+        format!("http://guest:guest@127.0.0.1:{}", self.ports.of(Use::Management))
     }
 
-    pub fn version(&self) -> Version {
-        self.binaries.version
-    }
-
-    pub fn log(&self) -> PathBuf {
+    fn log(&self) -> PathBuf {
         self.folder.join("broker.log")
     }
 
-    pub fn home(&self) -> PathBuf {
+    fn home(&self) -> PathBuf {
         self.folder.join("broker")
+    }
+
+    /// Starts the port mapper and the node, which it returns in this order, and sets up a fresh
+    /// node. `configuration` is the project's folder with the configuration.
+    pub fn start(&self, configuration: &Path, record: &Record) -> Result<Vec<Supervised>> {
+        let step = Step::begin("broker");
+        self.configure(&configuration.join("rabbitmq.conf"))?;
+        let port_mapper = Supervised::start(self.port_mapper_process(), record)?;
+        let mut node = Supervised::start(self.process(), record)?;
+        step.detail("starting");
+        self.wait_until_ready(|| node.ended().is_some())?;
+        step.detail("virtual host, users and policies");
+        let definitions = fs::read_to_string(configuration.join("definitions.json"))?;
+        let management_port = self.ports.of(Use::Management);
+        rabbitmq_setup::make_queues_quorum(management_port)?;
+        let loaded = self.home().join("definitions.json");
+        rabbitmq_setup::load_definitions(management_port, &definitions, &loaded)?;
+        let (version, port) = (self.binaries.version, self.ports.of(Use::Amqp));
+        step.done(&format!("RabbitMQ {version} on port {port}"));
+        Ok(vec![port_mapper, node])
     }
 
     /// Writes the node's configuration: that of the project, which Docker Compose also uses, and
     /// this instance's addresses.
-    pub fn configure(&self, project_configuration: &Path) -> Result<()> {
+    fn configure(&self, project_configuration: &Path) -> Result<()> {
         let home = self.home();
         data_folder::create_for(&home, self.user)?;
-        let shared = fs::read_to_string(project_configuration)
-            .with_context(|| format!("cannot read {}", project_configuration.display()))?;
+        let shared = fs::read_to_string(project_configuration)?;
         let addresses = format!(
             "\nlisteners.tcp.1 = 127.0.0.1:{}\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {}\n\
              log.console = true\nlog.console.use_colors = off\nlog.file = false\n",
-            self.amqp_port, self.management_port
+            self.ports.of(Use::Amqp),
+            self.ports.of(Use::Management),
         );
         let files = [
             ("rabbitmq.conf", shared + &addresses),
@@ -102,27 +108,24 @@ impl Broker {
             ("enabled_plugins", "[rabbitmq_management].\n".to_owned()),
         ];
         for (name, text) in files {
-            let path = home.join(name);
-            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            fs::write(home.join(name), text)?;
         }
         Ok(())
     }
 
-    pub fn port_mapper_process(&self) -> ProcessSpec {
+    fn port_mapper_process(&self) -> ProcessSpec {
+        let port = self.ports.of(Use::PortMapper).to_string();
         ProcessSpec {
             name: "epmd".to_owned(),
             program: self.binaries.port_mapper.clone(),
-            arguments: ["-port".into(), self.port_mapper_port.to_string().into()].to_vec(),
-            environment: self.environment(),
-            directory: self.home(),
-            user: self.user,
-            output: Output::File(self.log()),
+            arguments: ["-port".into(), port.into()].to_vec(),
             stop_signal: Signal::SIGTERM,
             grace: Duration::from_secs(5),
+            ..self.process()
         }
     }
 
-    pub fn process(&self) -> ProcessSpec {
+    fn process(&self) -> ProcessSpec {
         ProcessSpec {
             name: "broker".to_owned(),
             program: self.binaries.server.clone(),
@@ -131,7 +134,7 @@ impl Broker {
             directory: self.home(),
             user: self.user,
             output: Output::File(self.log()),
-            stop_signal: Signal::SIGTERM,
+            stop_signal: if self.throw_away { Signal::SIGKILL } else { Signal::SIGTERM },
             grace: Duration::from_secs(60),
         }
     }
@@ -140,46 +143,42 @@ impl Broker {
     /// installation.
     fn environment(&self) -> Vec<(String, OsString)> {
         let home = self.home();
-        let paths = [
-            ("HOME", home.clone()),
-            ("RABBITMQ_CONF_ENV_FILE", home.join("rabbitmq-env.conf")),
-            ("RABBITMQ_CONFIG_FILE", home.join("rabbitmq.conf")),
-            ("RABBITMQ_ADVANCED_CONFIG_FILE", home.join("advanced.config")),
-            ("RABBITMQ_ENABLED_PLUGINS_FILE", home.join("enabled_plugins")),
-            ("RABBITMQ_GENERATED_CONFIG_DIR", home.join("generated")),
-            ("RABBITMQ_MNESIA_BASE", home.join("data")),
-            ("RABBITMQ_LOG_BASE", home.join("log")),
-            ("RABBITMQ_PID_FILE", home.join("node.pid")),
-        ];
-        let values = [
-            ("RABBITMQ_NODENAME", NODE.to_owned()),
+        let variables: [(&str, OsString); 17] = [
+            ("HOME", home.clone().into()),
+            ("RABBITMQ_CONF_ENV_FILE", home.join("rabbitmq-env.conf").into()),
+            ("RABBITMQ_CONFIG_FILE", home.join("rabbitmq.conf").into()),
+            ("RABBITMQ_ADVANCED_CONFIG_FILE", home.join("advanced.config").into()),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", home.join("enabled_plugins").into()),
+            ("RABBITMQ_GENERATED_CONFIG_DIR", home.join("generated").into()),
+            ("RABBITMQ_MNESIA_BASE", home.join("data").into()),
+            ("RABBITMQ_LOG_BASE", home.join("log").into()),
+            ("RABBITMQ_PID_FILE", home.join("node.pid").into()),
+            ("RABBITMQ_NODENAME", NODE.into()),
             // Erlang's schedulers may run on any core. Bound to one core each, as is usual on
             // a dedicated machine, they would wait while a database uses that core and
             // another is free.
-            ("RABBITMQ_SCHEDULER_BIND_TYPE", "u".to_owned()),
-            ("RABBITMQ_DIST_PORT", self.distribution_port.to_string()),
-            ("ERL_EPMD_PORT", self.port_mapper_port.to_string()),
-            ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
+            ("RABBITMQ_SCHEDULER_BIND_TYPE", "u".into()),
+            ("RABBITMQ_DIST_PORT", self.ports.of(Use::Distribution).to_string().into()),
+            ("ERL_EPMD_PORT", self.ports.of(Use::PortMapper).to_string().into()),
+            ("ERL_EPMD_ADDRESS", "127.0.0.1".into()),
             // Also for the processes that the node starts: otherwise Erlang's distribution
             // listens on every interface.
-            ("ERL_AFLAGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
+            ("ERL_AFLAGS", "-kernel inet_dist_use_interface {127,0,0,1}".into()),
             // The start script becomes the node instead of waiting for it, so that signals
             // reach the node. The two flags (no shell, no break handler) are those that the
             // script adds otherwise.
-            ("RABBITMQ_ALLOW_INPUT", "true".to_owned()),
-            ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-noinput +B i".to_owned()),
+            ("RABBITMQ_ALLOW_INPUT", "true".into()),
+            ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-noinput +B i".into()),
         ];
-        let paths = paths.map(|(name, path)| (name.to_owned(), path.into_os_string()));
-        let values = values.map(|(name, value)| (name.to_owned(), OsString::from(value)));
-        paths.into_iter().chain(values).collect()
+        variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
 
     /// Waits until clients can connect. `died` returns whether the node has ended.
-    pub fn wait_until_ready(&self, died: impl FnMut() -> bool) -> Result<()> {
-        let path = format!("/api/health/checks/port-listener/{}", self.amqp_port);
-        let mut check = Request::get(self.management_port, &path);
-        check.authorization = Some(AUTHORIZATION);
-        if !check.succeeds_within(START_DEADLINE, died)? {
+    fn wait_until_ready(&self, died: impl FnMut() -> bool) -> Result<()> {
+        let path = format!("/api/health/checks/port-listener/{}", self.ports.of(Use::Amqp));
+        let check = http::request(Method::Get, self.ports.of(Use::Management), &path)
+            .with_header("Authorization", AUTHORIZATION);
+        if !http::succeeds_within(START_DEADLINE, &check, died)? {
             bail!("the broker does not start; its log: {}", self.log().display());
         }
         Ok(())

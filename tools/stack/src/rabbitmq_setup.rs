@@ -5,11 +5,13 @@
 //! configuration file, 3.10 only when a virtual host is created. Creating `/` again with the
 //! right type works in all versions.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use fs_err as fs;
+use minreq::Method;
 
-use crate::http::{Request, Response};
+use crate::http;
 
 /// `guest:guest`, as HTTP basic authentication.
 pub const AUTHORIZATION: &str = "Basic Z3Vlc3Q6Z3Vlc3Q=";
@@ -35,10 +37,9 @@ const TRIAL_QUEUE: &str = "/api/queues/%2F/cargo-stack-trial";
 
 /// Makes `quorum` the default queue type of `/`, if it is not.
 pub fn make_queues_quorum(management_port: u16) -> Result<()> {
-    let management = Management { port: management_port };
-    if !management.queues_are_quorum()? {
-        management.replace_root()?;
-        if !management.queues_are_quorum()? {
+    if !queues_are_quorum(management_port)? {
+        replace_root(management_port)?;
+        if !queues_are_quorum(management_port)? {
             bail!("the broker does not create quorum queues by default: is its version supported?");
         }
     }
@@ -54,52 +55,48 @@ pub fn load_definitions(management_port: u16, definitions: &str, loaded: &Path) 
     let complete = PLACEHOLDERS
         .iter()
         .fold(definitions.to_owned(), |text, (name, value)| text.replace(name, value));
-    Management { port: management_port }.expect("POST", "/api/definitions", &complete)?;
-    fs::write(loaded, definitions).with_context(|| format!("cannot write {}", loaded.display()))
+    manage(management_port, Method::Post, "/api/definitions", &complete)?;
+    Ok(fs::write(loaded, definitions)?)
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Management {
-    port: u16,
+/// Whether a queue declared without arguments becomes a quorum queue. Declares one to find out.
+fn queues_are_quorum(port: u16) -> Result<bool> {
+    manage(port, Method::Put, TRIAL_QUEUE, r#"{"durable":true}"#)?;
+    let queue = manage(port, Method::Get, TRIAL_QUEUE, "")?;
+    manage(port, Method::Delete, TRIAL_QUEUE, "")?;
+    Ok(queue.contains(r#""type":"quorum""#))
 }
 
-impl Management {
-    /// Whether a queue declared without arguments becomes a quorum queue. Declares one to find
-    /// out.
-    fn queues_are_quorum(self) -> Result<bool> {
-        self.expect("PUT", TRIAL_QUEUE, r#"{"durable":true}"#)?;
-        let queue = self.expect("GET", TRIAL_QUEUE, "")?;
-        self.expect("DELETE", TRIAL_QUEUE, "")?;
-        Ok(queue.body.contains(r#""type":"quorum""#))
+/// Deletes `/` and creates it with the right type, unless it has queues.
+fn replace_root(port: u16) -> Result<()> {
+    let queues = manage(port, Method::Get, "/api/queues/%2F?columns=name", "")?;
+    let queues = queues.trim();
+    if queues != "[]" {
+        bail!(
+            "the broker's virtual host already has queues, but not of type quorum by default: \
+             {queues}. This tool has not created its data: delete the folder `broker` in the data \
+             folder"
+        );
     }
+    manage(port, Method::Delete, ROOT, "")?;
+    manage(port, Method::Put, ROOT, QUORUM_BY_DEFAULT)?;
+    manage(port, Method::Put, "/api/permissions/%2F/guest", ALL_PERMISSIONS)?;
+    Ok(())
+}
 
-    /// Deletes `/` and creates it with the right type, unless it has queues.
-    fn replace_root(self) -> Result<()> {
-        let queues = self.expect("GET", "/api/queues/%2F?columns=name", "")?;
-        if queues.body.trim() != "[]" {
-            bail!(
-                "the broker's virtual host already has queues, but not of type quorum by default: {}. \
-                 This tool has not created its data: delete the folder `broker` in the data folder",
-                queues.body.trim()
-            );
-        }
-        self.expect("DELETE", ROOT, "")?;
-        self.expect("PUT", ROOT, QUORUM_BY_DEFAULT)?;
-        self.expect("PUT", "/api/permissions/%2F/guest", ALL_PERMISSIONS)?;
-        Ok(())
+/// Sends a request to the management interface and returns the body of the response. Fails if
+/// the broker refuses it.
+pub fn manage(port: u16, method: Method, path: &str, body: &str) -> Result<String> {
+    let response = http::request(method.clone(), port, path)
+        .with_header("Authorization", AUTHORIZATION)
+        .with_header("Content-Type", "application/json")
+        .with_body(body)
+        .send()
+        .with_context(|| format!("no response to {method} {path} from the broker"))?;
+    let status = response.status_code;
+    let text = response.as_str()?.to_owned();
+    if !http::is_success(&response) {
+        bail!("the broker refused {method} {path}: {status} {}", text.trim());
     }
-
-    fn expect(self, method: &str, path: &str, body: &str) -> Result<Response> {
-        let request =
-            Request { method, port: self.port, path, authorization: Some(AUTHORIZATION), body };
-        let response = request.send()?;
-        if !response.is_success() {
-            bail!(
-                "the broker refused {method} {path}: {} {}",
-                response.status,
-                response.body.trim()
-            );
-        }
-        Ok(response)
-    }
+    Ok(text)
 }

@@ -64,17 +64,6 @@ pub struct NginxBinary {
 
 /// The newest supported PostgreSQL.
 pub fn find_postgres() -> Option<PostgresBinaries> {
-    postgres_folders()
-        .into_iter()
-        .filter(|folder| {
-            ["postgres", "initdb", "psql"].iter().all(|name| folder.join(name).is_file())
-        })
-        .filter_map(|folder| Some(PostgresBinaries { version: postgres_version(&folder)?, folder }))
-        .filter(|found| POSTGRES_MAJOR.contains(&found.version.0))
-        .max_by_key(|found| found.version)
-}
-
-fn postgres_folders() -> Vec<PathBuf> {
     let mut folders = path_folders();
     for major in POSTGRES_MAJOR {
         folders.extend([
@@ -84,14 +73,15 @@ fn postgres_folders() -> Vec<PathBuf> {
             format!("/usr/local/opt/postgresql@{major}/bin").into(),
         ]);
     }
-    folders
-}
-
-/// From `postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)`.
-fn postgres_version(folder: &Path) -> Option<Version> {
-    let output = Command::new(folder.join("postgres")).arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Version::parse(text.split(' ').nth(2)?)
+    let usable = |folder: PathBuf| {
+        let is_there = |name: &&str| folder.join(name).is_file();
+        ["postgres", "initdb", "psql"].iter().all(is_there).then_some(())?;
+        // `postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)`
+        let output = Command::new(folder.join("postgres")).arg("--version").output().ok()?;
+        let version = Version::parse(String::from_utf8_lossy(&output.stdout).split(' ').nth(2)?)?;
+        POSTGRES_MAJOR.contains(&version.0).then_some(PostgresBinaries { folder, version })
+    };
+    folders.into_iter().filter_map(usable).max_by_key(|found| found.version)
 }
 
 /// A supported RabbitMQ with its management plugin, and Erlang.
@@ -100,19 +90,17 @@ pub fn find_rabbitmq() -> Option<RabbitmqBinaries> {
     rabbitmq_folders().into_iter().find_map(|folder| {
         let server = folder.join("rabbitmq-server").canonicalize().ok()?;
         let version = rabbitmq_version(&folder).or_else(|| rabbitmq_version(server.parent()?))?;
-        version.is_usable_rabbitmq().then(|| RabbitmqBinaries {
-            server,
-            port_mapper: port_mapper.clone(),
-            version,
-        })
+        let port_mapper = port_mapper.clone();
+        version.is_usable_rabbitmq().then_some(RabbitmqBinaries { server, port_mapper, version })
     })
 }
 
 /// In packages of Debian and in RPMs, `/usr/sbin` has a wrapper that changes the user, and
 /// `/usr/lib/rabbitmq/bin` the script itself.
 fn rabbitmq_folders() -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = vec!["/usr/lib/rabbitmq/bin".into()];
-    folders.extend(path_folders().into_iter().filter(|folder| folder != Path::new("/usr/sbin")));
+    let mut folders = path_folders();
+    folders.retain(|folder| folder != Path::new("/usr/sbin"));
+    folders.insert(0, "/usr/lib/rabbitmq/bin".into());
     folders
         .extend(["/opt/homebrew/opt/rabbitmq/sbin".into(), "/usr/local/opt/rabbitmq/sbin".into()]);
     folders
@@ -146,26 +134,24 @@ fn find_port_mapper() -> Option<PathBuf> {
     folders.into_iter().map(|folder| folder.join("epmd")).find(|epmd| epmd.is_file())
 }
 
-/// nginx of any version. On Debian it is not in an ordinary user's `PATH`.
+/// nginx of any version.
 pub fn find_nginx() -> Option<NginxBinary> {
-    let mut folders = path_folders();
-    folders.extend([
-        "/usr/sbin".into(),
-        "/opt/homebrew/opt/nginx/bin".into(),
-        "/usr/local/opt/nginx/bin".into(),
-    ]);
-    folders.into_iter().map(|folder| folder.join("nginx")).find_map(|program| {
+    let homebrew = ["/opt/homebrew/opt/nginx/bin", "/usr/local/opt/nginx/bin"].map(PathBuf::from);
+    path_and_sbin().chain(homebrew).map(|folder| folder.join("nginx")).find_map(|program| {
         let output = Command::new(&program).arg("-v").output().ok()?;
         let version = nginx_version(&String::from_utf8_lossy(&output.stderr))?;
         Some(NginxBinary { program, version })
     })
 }
 
-/// PgBouncer of any version. On Debian it is not in an ordinary user's `PATH`.
+/// PgBouncer of any version.
 pub fn find_pgbouncer() -> Option<PathBuf> {
-    let mut folders = path_folders();
-    folders.push("/usr/sbin".into());
-    folders.into_iter().map(|folder| folder.join("pgbouncer")).find(|program| program.is_file())
+    path_and_sbin().map(|folder| folder.join("pgbouncer")).find(|program| program.is_file())
+}
+
+/// Debian's folder of servers is not in an ordinary user's `PATH`.
+fn path_and_sbin() -> impl Iterator<Item = PathBuf> {
+    path_folders().into_iter().chain([PathBuf::from("/usr/sbin")])
 }
 
 /// From `nginx version: nginx/1.22.1`.
@@ -190,12 +176,16 @@ mod tests {
 
     #[test]
     fn versions_are_read_as_programs_and_packages_write_them() {
-        assert_eq!(Version::parse("15.13"), Some(Version(15, 13)));
-        assert_eq!(Version::parse("3.10.8-1.1+deb12u1"), Some(Version(3, 10)));
-        assert_eq!(Version::parse("1:4.0.5-3"), Some(Version(4, 0)));
-        assert_eq!(Version::parse("18beta1"), Some(Version(18, 0)));
-        assert_eq!(Version::parse("17"), Some(Version(17, 0)));
-        assert_eq!(Version::parse("(none)"), None);
+        for (text, version) in [
+            ("15.13", Some(Version(15, 13))),
+            ("3.10.8-1.1+deb12u1", Some(Version(3, 10))),
+            ("1:4.0.5-3", Some(Version(4, 0))),
+            ("18beta1", Some(Version(18, 0))),
+            ("17", Some(Version(17, 0))),
+            ("(none)", None),
+        ] {
+            assert_eq!(Version::parse(text), version, "{text}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 
 use crate::{
     cargo_build::Programs,
-    http::Request,
+    http,
     infrastructure::Infrastructure,
     interrupt,
     leftovers::Record,
@@ -21,6 +21,7 @@ use crate::{
     process::{Output, ProcessSpec},
     project::Project,
     supervisor::Supervised,
+    system_user::SystemUser,
     terminal::{self, Colour, Step},
 };
 
@@ -91,7 +92,7 @@ impl Services {
                 arguments: Vec::new(),
                 environment: service.environment(infrastructure, ports),
                 directory: project.root.clone(),
-                user: None,
+                user: SystemUser::CURRENT,
                 output: Output::Stream(LogStream::new(service.label, service.colour)),
                 stop_signal: Signal::SIGTERM,
                 grace: Duration::from_secs(20),
@@ -110,8 +111,8 @@ impl Services {
             loop {
                 interrupt::check()?;
                 self.fail_if_ended()?;
-                let response = Request::get(ports.of(service.health), "/health").send();
-                if response.as_ref().is_ok_and(|response| response.status == 200) {
+                let response = http::get(ports.of(service.health), "/health");
+                if response.as_ref().is_ok_and(|response| response.status_code == 200) {
                     break;
                 }
                 self.fail_if_other_data(service, ports)?;
@@ -119,7 +120,7 @@ impl Services {
                     self.print_last_lines(service.name);
                     let response =
                         response.with_context(|| format!("{} does not respond", service.name))?;
-                    let (status, body) = (response.status, response.body.trim());
+                    let (status, body) = (response.status_code, response.as_str()?.trim());
                     bail!("{} is not healthy: {status} {body}", service.name);
                 }
                 interrupt::sleep(Duration::from_millis(250))?;
@@ -130,12 +131,12 @@ impl Services {
 
     /// Fails if the data is of another version, which does not change by waiting.
     fn fail_if_other_data(&self, service: Service, ports: &Ports) -> Result<()> {
-        let Ok(health) = Request::get(ports.of(service.operations), "/health").send() else {
+        let Ok(health) = http::get(ports.of(service.operations), "/health") else {
             return Ok(());
         };
         // The message of `service-runtime/src/postgres.rs`.
         let reasons = ["its data cannot be migrated", "a newer version has migrated"];
-        if reasons.iter().any(|reason| health.body.contains(reason)) {
+        if reasons.iter().any(|reason| health.as_str().is_ok_and(|text| text.contains(reason))) {
             self.print_last_lines(service.name);
             bail!(
                 "the data is of another version: delete {} to start with empty databases",

@@ -9,12 +9,14 @@ use std::{
 };
 
 use anyhow::{Result, bail};
+use nix::unistd::Pid;
 
 use crate::{
     interrupt,
     leftovers::Record,
     logs::{self, last_lines},
-    process::{Output, ProcessSpec, RunningProcess},
+    process::{Output, ProcessSpec},
+    process_groups::ProcessGroup,
     terminal::{self, RED, paint},
 };
 
@@ -26,29 +28,25 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(16);
 const DEATHS: u32 = 6;
 const LAST_LINES: usize = 20;
 
-/// A program that is kept running.
+/// A program that is kept running. However the tool ends, it does not outlive it: dropping it
+/// stops the program.
 #[derive(Debug)]
 pub struct Supervised {
     spec: ProcessSpec,
-    state: State,
+    /// None after it was stopped, and while it waits for its restart.
+    process: Option<ProcessGroup>,
+    restart_at: Option<Instant>,
     started: Instant,
     deaths: u32,
     deaths_expected: bool,
 }
 
-#[derive(Debug)]
-enum State {
-    Running(RunningProcess),
-    BackingOff { until: Instant },
-    Stopped,
-}
-
 impl Supervised {
     pub fn start(spec: ProcessSpec, record: &Record) -> Result<Self> {
-        let process = spec.spawn(record)?;
         Ok(Self {
+            process: Some(spec.spawn(record)?),
             spec,
-            state: State::Running(process),
+            restart_at: None,
             started: Instant::now(),
             deaths: 0,
             deaths_expected: false,
@@ -66,19 +64,13 @@ impl Supervised {
     }
 
     /// Its process id, while it runs.
-    pub fn process_id(&self) -> Option<i32> {
-        match &self.state {
-            State::Running(process) => Some(process.id()),
-            State::BackingOff { .. } | State::Stopped => None,
-        }
+    pub fn process_id(&self) -> Option<Pid> {
+        self.process.as_ref().map(ProcessGroup::id)
     }
 
-    /// Its exit status, if it has ended. For use during the start, when nothing is restarted.
+    /// Its exit status, if it has ended and is not yet restarted.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        match &mut self.state {
-            State::Running(process) => process.ended(),
-            State::BackingOff { .. } | State::Stopped => None,
-        }
+        self.process.as_mut()?.ended()
     }
 
     /// The last lines of its output.
@@ -91,18 +83,13 @@ impl Supervised {
 
     /// Checks the program once: detects its death, and restarts it after its backoff.
     pub fn check(&mut self, record: &Record) -> Result<()> {
-        match &mut self.state {
-            State::Running(process) => {
-                if let Some(status) = process.ended() {
-                    self.died(status)?;
-                }
-            }
-            State::BackingOff { until } if Instant::now() >= *until => {
-                self.state = State::Running(self.spec.spawn(record)?);
-                self.started = Instant::now();
-                terminal::note(&format!("{} restarted", self.spec.name));
-            }
-            State::BackingOff { .. } | State::Stopped => {}
+        if let Some(status) = self.ended() {
+            self.died(status)?;
+        } else if self.restart_at.is_some_and(|at| Instant::now() >= at) {
+            self.process = Some(self.spec.spawn(record)?);
+            self.restart_at = None;
+            self.started = Instant::now();
+            terminal::note(&format!("{} restarted", self.spec.name));
         }
         Ok(())
     }
@@ -120,19 +107,27 @@ impl Supervised {
         }
         let backoff = backoff_after(self.deaths);
         terminal::note(&format!("{name} is restarted in {} s", backoff.as_secs()));
-        self.state = State::BackingOff { until: Instant::now() + backoff };
+        self.restart_at = Some(Instant::now() + backoff);
+        if let Some(process) = self.process.take() {
+            process.kill();
+        }
         Ok(())
     }
 
     /// Stops the program, by killing it if it does not end in time.
     pub fn stop(&mut self) {
-        if let State::Running(process) = &mut self.state
-            && process.ended().is_none()
-            && !process.stop()
+        self.restart_at = None;
+        if let Some(mut process) = self.process.take()
+            && !process.stop(self.spec.stop_signal, self.spec.grace)
         {
             terminal::note(&format!("{} did not stop in time and was killed", self.spec.name));
         }
-        self.state = State::Stopped;
+    }
+}
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

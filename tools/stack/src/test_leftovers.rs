@@ -4,12 +4,10 @@
 //! a failed test stay on the servers of `cargo stack infra` until the next run, for inspection.
 
 use anyhow::{Context, Result};
+use minreq::Method;
 use serde::Deserialize;
 
-use crate::{
-    debian_packages::ensure_postgres, http::Request, postgres, project::Project,
-    rabbitmq_setup::AUTHORIZATION,
-};
+use crate::{debian_packages::ensure_postgres, postgres, project::Project, rabbitmq_setup::manage};
 
 /// Names as `tests/harness/database.rs` makes them.
 const DATABASES: &str = "SELECT datname FROM pg_database WHERE datname ~ '^test_[0-9a-f]{32}$'";
@@ -42,14 +40,12 @@ struct VirtualHost {
 fn remove_virtual_hosts(management_url: &str) -> Result<()> {
     let port = management_url.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
     let port = port.with_context(|| format!("{management_url} has no port"))?;
-    let send = |method, path: &str| {
-        Request { method, port, path, authorization: Some(AUTHORIZATION), body: "" }.send()
-    };
-    let hosts = send("GET", "/api/vhosts?columns=name")?.body;
+    let hosts = manage(port, Method::Get, "/api/vhosts?columns=name", "")?;
     let hosts: Vec<VirtualHost> = serde_json::from_str(&hosts).context("unexpected vhosts")?;
     for VirtualHost { name } in hosts.iter().filter(|host| host.name.starts_with(VIRTUAL_HOST)) {
-        if send("GET", &format!("/api/vhosts/{name}/connections"))?.body == "[]" {
-            send("DELETE", &format!("/api/vhosts/{name}"))?;
+        let path = format!("/api/vhosts/{name}");
+        if manage(port, Method::Get, &format!("{path}/connections"), "")? == "[]" {
+            manage(port, Method::Delete, &path, "")?;
         }
     }
     Ok(())

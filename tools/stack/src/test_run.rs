@@ -33,11 +33,11 @@ pub fn run(args: &TestArgs) -> Result<ExitCode> {
         max_connections: MAX_CONNECTIONS_OF_TESTS,
         throw_away: true,
     };
-    let (programs, chosen, mut servers) =
+    let (programs, chosen, servers) =
         if args.selects() { build_then_start(&plan, args)? } else { build_and_start(&plan, args)? };
     let outcome = pgbouncer(&instance.project, &chosen)
         .and_then(|pgbouncer| run_all(&programs, &chosen, &servers, pgbouncer.as_deref(), args));
-    servers.stop();
+    drop(servers);
     instance.record.clear();
     let failed = outcome?;
     interrupt::check()?;
@@ -101,7 +101,7 @@ fn run_all(
     for Chosen { program, .. } in chosen {
         terminal::note(&format!("\n{}", program.title()));
         let mut test = test_programs::command(program, args);
-        test.envs(servers.environment()).envs(pgbouncer.map(|path| ("PGBOUNCER", path)));
+        test.envs(servers.environment.clone()).envs(pgbouncer.map(|path| ("PGBOUNCER", path)));
         // A system test runs the documented client programs.
         if let Some(postgres) = find_postgres() {
             test.env("POSTGRES_PROGRAMS", postgres.folder);

@@ -40,7 +40,7 @@ pub fn run(args: &UpArgs) -> Result<ExitCode> {
     logs::hold();
     let mut services = Services::start(project, &programs, &infrastructure, &ports, record)?;
     let mut gateway =
-        nginx.map(|nginx| gateway::start(&plan, nginx, &infrastructure.folder)).transpose()?;
+        nginx.map(|nginx| gateway::start(&plan, &nginx, &infrastructure.folder)).transpose()?;
     print_addresses(&ports, &infrastructure.folder, args.throw_away);
     logs::release();
 
