@@ -46,17 +46,17 @@ pub struct DeadLetters {
     )]
     pub url: String,
 
+    #[command(flatten)]
+    pub access: Access,
+}
+
+/// How the operations port at the URL is reached.
+#[derive(Debug, Args)]
+pub struct Access {
     /// Added to the port of the default URL, as for `cargo stack up`.
     #[arg(long, global = true, value_name = "N", default_value_t = 0, conflicts_with = "url")]
     pub port_offset: u16,
 
-    #[command(flatten)]
-    pub credential: Credential,
-}
-
-/// The credential of requests.
-#[derive(Debug, Args)]
-pub struct Credential {
     /// An API key with the role admin, if the services have AUTH=on.
     #[arg(long, global = true, value_name = "KEY", env = "SHOP_API_KEY", hide_env_values = true)]
     pub api_key: Option<String>,
@@ -128,12 +128,8 @@ pub struct Replay {
     )]
     pub url: String,
 
-    /// Added to the port of the default URL, as for `cargo stack up`.
-    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "url")]
-    pub port_offset: u16,
-
     #[command(flatten)]
-    pub credential: Credential,
+    pub access: Access,
 }
 
 /// Arguments of `keys`.

@@ -1,7 +1,7 @@
 //! `cargo stack dead-letters`.
 
 use crate::arguments::{Action, DeadLetters, Which};
-use crate::operations::{Operations, Response};
+use crate::operations::Operations;
 use anyhow::Result;
 use kit::{note, print};
 use reqwest::Method;
@@ -13,24 +13,15 @@ const PATH: &str = "/admin/dead-letters";
 
 /// Runs the command. Exit code 1 if a dead letter was not processed.
 pub async fn run(arguments: &DeadLetters) -> Result<ExitCode> {
-    let service = Operations::at(&arguments.url, arguments.port_offset, &arguments.credential)?;
+    let service = Operations::at(&arguments.url, &arguments.access)?;
     match &arguments.action {
         Action::List => list(&service).await,
         Action::Show { id } => show(&service, *id).await,
         Action::Redrive { which, anyway } => {
-            let anyway = if *anyway { "true" } else { "false" };
-            each(&service, which, async |id| {
-                let path = format!("{PATH}/{id}/redrive");
-                service.request(Method::POST, &path, &[("anyway", anyway)]).await
-            })
-            .await
+            let query = [("anyway", if *anyway { "true" } else { "false" })];
+            each(&service, which, Method::POST, "/redrive", &query).await
         }
-        Action::Discard { which } => {
-            each(&service, which, async |id| {
-                service.request(Method::DELETE, &format!("{PATH}/{id}"), &[]).await
-            })
-            .await
-        }
+        Action::Discard { which } => each(&service, which, Method::DELETE, "", &[]).await,
     }
 }
 
@@ -73,12 +64,18 @@ async fn show(service: &Operations, id: u64) -> Result<ExitCode> {
 async fn each(
     service: &Operations,
     which: &Which,
-    request: impl AsyncFn(u64) -> Result<Response>,
+    method: Method,
+    subpath: &str,
+    query: &[(&str, &str)],
 ) -> Result<ExitCode> {
-    let ids = if which.all { all(service).await? } else { which.ids.clone() };
+    let mut ids = which.ids.clone();
+    if which.all {
+        for_each(service, |letter| ids.extend(letter["id"].as_u64())).await?;
+    }
     let mut undone = 0;
     for id in &ids {
-        let response = request(*id).await?;
+        let path = format!("{PATH}/{id}{subpath}");
+        let response = service.request(method.clone(), &path, query).await?;
         if response.status < 300 {
             print(&format!("{id}: {}", response.body["outcome"].as_str().unwrap_or("done")));
         } else {
@@ -91,12 +88,6 @@ async fn each(
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn all(service: &Operations) -> Result<Vec<u64>> {
-    let mut ids = Vec::new();
-    for_each(service, |letter| ids.extend(letter["id"].as_u64())).await?;
-    Ok(ids)
 }
 
 /// Reads all dead letters, page by page.

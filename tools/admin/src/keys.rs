@@ -1,11 +1,12 @@
 //! `cargo stack keys`: manages the file of API keys that the services read.
 
 use crate::arguments::{Keys, KeysAction, NewKey};
-use crate::key_store::KeyStore;
+use crate::key_store;
 use access::{ApiKey, KeyFile, KeyRecord, MAX_FILE_BYTES, Role, State};
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
 use kit::{note, print};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The largest file, in bytes, after a key is added. It is below the services' limit, because
@@ -14,27 +15,27 @@ const FULL: u64 = MAX_FILE_BYTES / 4 * 3;
 
 /// Creates, lists or revokes keys.
 pub fn run(arguments: &Keys) -> Result<ExitCode> {
-    let store = KeyStore::at(&arguments.file);
+    let file = &arguments.file;
     match &arguments.action {
-        KeysAction::Create(new) => create(&store, new)?,
-        KeysAction::List => list(&store)?,
-        KeysAction::Revoke { id } => revoke(&store, id)?,
+        KeysAction::Create(new) => create(file, new)?,
+        KeysAction::List => list(file)?,
+        KeysAction::Revoke { id } => revoke(file, id)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn create(store: &KeyStore, new: &NewKey) -> Result<()> {
+fn create(file: &Path, new: &NewKey) -> Result<()> {
     let (key, now) = (ApiKey::generate()?, Utc::now());
     let expires = new.expires_in.map(|lifetime| now + lifetime);
     let record = KeyRecord::new(&key, &new.name, new.roles.clone(), now, expires)?;
-    store.change(|file| add(file, record))?;
+    key_store::change(file, |keys| add(keys, record))?;
     print(key.reveal());
     note(&format!(
         "This is key {}, for {}. It cannot be shown again: {} has only its hash.\nRunning \
          services accept it within seconds.",
         key.id(),
         names(&new.roles),
-        store.path().display(),
+        file.display(),
     ));
     Ok(())
 }
@@ -49,8 +50,8 @@ fn add(file: &mut KeyFile, record: KeyRecord) -> Result<()> {
     Ok(())
 }
 
-fn list(store: &KeyStore) -> Result<()> {
-    let (keys, now) = (store.read()?.keys, Utc::now());
+fn list(file: &Path) -> Result<()> {
+    let (keys, now) = (key_store::read(file)?.keys, Utc::now());
     if keys.is_empty() {
         note("There are no keys.");
     }
@@ -76,11 +77,11 @@ fn line(key: &KeyRecord, now: DateTime<Utc>) -> String {
     )
 }
 
-fn revoke(store: &KeyStore, id: &str) -> Result<()> {
+fn revoke(file: &Path, id: &str) -> Result<()> {
     // Accept the whole key, too: a leaked key is known only as a whole.
     let id = ApiKey::id_of(id).unwrap_or(id);
-    store.change(|file| {
-        let key = file.keys.iter_mut().find(|key| key.id == id);
+    key_store::change(file, |keys| {
+        let key = keys.keys.iter_mut().find(|key| key.id == id);
         let key = key.with_context(|| format!("there is no key {id}: see `keys list`"))?;
         // Keep the time of the first revocation.
         key.revoked.get_or_insert_with(Utc::now);

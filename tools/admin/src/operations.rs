@@ -1,6 +1,6 @@
 //! A service's operations port.
 
-use crate::arguments::Credential;
+use crate::arguments::Access;
 use anyhow::{Context, Result, bail};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method};
@@ -26,18 +26,21 @@ pub struct Response {
 }
 
 impl Operations {
-    /// The service at `url`, with `port_offset` added to its port.
-    pub fn at(url: &str, port_offset: u16, credential: &Credential) -> Result<Self> {
+    /// The service at `url`, with the offset added to its port.
+    pub fn at(url: &str, Access { port_offset, api_key }: &Access) -> Result<Self> {
         let mut url: reqwest::Url = url.parse().with_context(|| format!("{url} is not a URL"))?;
         if let Some(port) = url.port() {
-            let port = port.checked_add(port_offset).context("--port-offset is too large")?;
+            let port = port.checked_add(*port_offset).context("--port-offset is too large")?;
             url.set_port(Some(port)).ok().context("the URL cannot have a port")?;
         }
-        let client = Client::builder()
-            .no_proxy()
-            .timeout(TIMEOUT)
-            .default_headers(credential.headers()?)
-            .build()?;
+        let mut headers = HeaderMap::new();
+        if let Some(key) = api_key {
+            let mut key = HeaderValue::try_from(key).context("--api-key is not an API key")?;
+            key.set_sensitive(true);
+            headers.insert("x-api-key", key);
+        }
+        let client =
+            Client::builder().no_proxy().timeout(TIMEOUT).default_headers(headers).build()?;
         Ok(Self { client, url: url.as_str().trim_end_matches('/').to_owned() })
     }
 
@@ -59,19 +62,6 @@ impl Operations {
         let body = serde_json::from_str(&text)
             .with_context(|| format!("{} responds {status}, and not with JSON", self.url))?;
         Ok(Response { status, next_cursor, body })
-    }
-}
-
-impl Credential {
-    /// The headers of every request.
-    fn headers(&self) -> Result<HeaderMap> {
-        let mut headers = HeaderMap::new();
-        if let Some(key) = &self.api_key {
-            let mut key = HeaderValue::try_from(key).context("--api-key is not an API key")?;
-            key.set_sensitive(true);
-            headers.insert("x-api-key", key);
-        }
-        Ok(headers)
     }
 }
 

@@ -19,11 +19,11 @@ const LINE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Starts a replay and waits for its end.
 pub async fn run(arguments: &Replay) -> Result<ExitCode> {
-    let service = Operations::at(&arguments.url, arguments.port_offset, &arguments.credential)?;
-    let mut query = Vec::new();
-    query.extend(arguments.from.as_deref().map(|from| ("from", from)));
-    query.extend(arguments.to.as_deref().map(|to| ("to", to)));
-    query.extend(arguments.topic.as_deref().map(|topic| ("topic", topic)));
+    let Replay { from, to, topic, url, access, .. } = arguments;
+    let service = Operations::at(url, access)?;
+    let query = [("from", from), ("to", to), ("topic", topic)];
+    let query: Vec<_> =
+        query.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
     service.request(Method::POST, PATH, &query).await?.success()?;
     let mut last_line = Instant::now();
     loop {

@@ -6,10 +6,10 @@ mod postman;
 mod reference;
 mod schema;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Parser;
+use fs_err as fs;
 use openapi::{Documents, Port};
-use std::fs;
 use std::path::Path;
 
 /// Writes the files that are generated from the services' OpenAPI documents.
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
             continue;
         }
         if !arguments.check {
-            fs::write(&path, content).with_context(|| format!("cannot write {file}"))?;
+            fs::write(&path, content)?;
         }
         stale.push(file);
     }

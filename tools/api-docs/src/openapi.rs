@@ -26,14 +26,21 @@ pub struct Port {
 }
 
 /// An operation of a document.
-#[derive(Clone, Copy)]
 pub struct Operation<'a> {
     /// The document, for references.
     pub port: &'a Port,
-    /// In lower case.
-    method: &'a str,
+    /// In capitals.
+    pub method: String,
     /// Pattern of the path.
     pub path: &'a str,
+    /// Unique in its document.
+    pub id: &'a str,
+    /// A short title.
+    pub summary: &'a str,
+    /// The group of operations.
+    pub tag: &'a str,
+    /// The required role; none if everyone may call it.
+    pub role: Option<&'a str>,
     /// The operation.
     pub value: &'a Value,
 }
@@ -46,7 +53,7 @@ impl Documents {
         // HEAD is documented as GET.
         let method = if method == "HEAD" { "GET" } else { method };
         port.operations()
-            .find(|operation| operation.method() == method && matches(operation.path, path))
+            .find(|operation| operation.method == method && matches(operation.path, path))
     }
 
     /// Whether a URL of the Postman collection is at one of the APIs.
@@ -58,7 +65,7 @@ impl Documents {
     /// The ids of all operations of both APIs, with the port.
     pub fn api_operations(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let apis = self.0.iter().filter(|port| port.is_api);
-        apis.flat_map(|port| port.operations().map(|operation| (port.variable, operation.id())))
+        apis.flat_map(|port| port.operations().map(|operation| (port.variable, operation.id)))
     }
 }
 
@@ -99,8 +106,12 @@ impl Port {
         properties(&self.document["paths"]).flat_map(move |(path, item)| {
             properties(item).map(move |(method, value)| Operation {
                 port: self,
-                method,
+                method: method.to_uppercase(),
                 path,
+                id: text(&value["operationId"]),
+                summary: text(&value["summary"]),
+                tag: text(&value["tags"][0]),
+                role: value[REQUIRED_ROLE].as_str(),
                 value,
             })
         })
@@ -114,31 +125,6 @@ impl Port {
 }
 
 impl<'a> Operation<'a> {
-    /// In capitals.
-    pub fn method(&self) -> String {
-        self.method.to_uppercase()
-    }
-
-    /// Unique in its document.
-    pub fn id(&self) -> &'a str {
-        text(&self.value["operationId"])
-    }
-
-    /// A short title.
-    pub fn summary(&self) -> &'a str {
-        text(&self.value["summary"])
-    }
-
-    /// The group of operations.
-    pub fn tag(&self) -> &'a str {
-        text(&self.value["tags"][0])
-    }
-
-    /// The required role; none if everyone may call it.
-    pub fn role(&self) -> Option<&'a str> {
-        self.value[REQUIRED_ROLE].as_str()
-    }
-
     /// Its parameters, resolved.
     pub fn parameters(&self) -> impl Iterator<Item = &'a Value> {
         let parameters = self.value["parameters"].as_array().into_iter().flatten();

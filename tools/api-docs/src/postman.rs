@@ -4,10 +4,10 @@
 
 use crate::openapi::Documents;
 use anyhow::{Context, Result, bail, ensure};
+use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -98,7 +98,7 @@ pub fn collection(folder: &Path, documents: &Documents) -> Result<String> {
         items.push(builder.folder(read(&file)?, "")?);
     }
     builder.require_every_operation()?;
-    let script = |name| fs::read_to_string(folder.join(name)).with_context(|| format!("no {name}"));
+    let script = |name| fs::read_to_string(folder.join(name));
     let collection = json!({
         "info": {
             "_postman_id": information.id,
@@ -127,8 +127,8 @@ fn folder_files(folder: &Path) -> Result<BTreeSet<PathBuf>> {
 }
 
 fn read<T: for<'de> Deserialize<'de>>(file: &Path) -> Result<T> {
-    let text = fs::read_to_string(file).with_context(|| format!("no {}", file.display()))?;
-    serde_saphyr::from_str(&text).with_context(|| format!("{} is invalid", file.display()))
+    serde_saphyr::from_str(&fs::read_to_string(file)?)
+        .with_context(|| format!("{} is invalid", file.display()))
 }
 
 struct Builder<'a> {
@@ -173,12 +173,12 @@ impl<'a> Builder<'a> {
         let operation = documents.operation_of(method, url);
         let refused = request.expect.refused.as_deref();
         let is_unknown = matches!(refused, Some("404 Not found" | "405 Method not allowed"));
-        if let Some(operation) = operation {
-            self.requested.insert((operation.port.variable, operation.id()));
+        if let Some(operation) = &operation {
+            self.requested.insert((operation.port.variable, operation.id));
         } else if self.documents.covers(url) && !is_unknown {
             bail!("{method} {url} is not documented");
         }
-        let summary = operation.map(|operation| format!("{}.", operation.summary()));
+        let summary = operation.map(|operation| format!("{}.", operation.summary));
         let description = request.description.or(summary).context("no description")?;
         let mut headers = request.headers;
         if request.body.is_some() {

@@ -1,7 +1,7 @@
 //! `docs/api-reference.md`: every operation of every port.
 
 use crate::openapi::{Documents, Operation, Port, properties, text};
-use crate::schema::{example, fields, kind, plain};
+use crate::schema::{Field, example, fields, kind, plain};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -16,105 +16,104 @@ type Refusal<'a> = (&'a str, &'a str);
 
 /// The reference in Markdown.
 pub fn reference(documents: &Documents) -> String {
-    let mut page = String::from(
+    let mut page = Page::default();
+    page.anchor("Endpoints");
+    for port in &documents.0 {
+        page.port_section(port);
+    }
+    page.open_section(documents);
+    format!(
         "# API reference\n\n\
          Every operation of every port. Concepts such as errors, idempotency keys, \
          read-your-writes and paging: [api.md](api.md). `cargo stack prepare` generates this \
-         page from the OpenAPI documents; do not edit it.\n",
-    );
-    let mut anchors = Anchors::default();
-    anchors.next("Endpoints");
-    let mut body = String::new();
-    let mut index = String::from("\n## Endpoints\n");
-    for port in &documents.0 {
-        port_section(port, &mut anchors, &mut index, &mut body);
-    }
-    open_section(documents, &mut anchors, &mut index, &mut body);
-    page += &index;
-    page += &body;
-    page
+         page from the OpenAPI documents; do not edit it.\n\n## Endpoints\n{}{}",
+        page.index, page.body
+    )
 }
 
-/// The anchors that GitHub gives to headings: one that is there already gets a number.
+/// The page, while it is written.
 #[derive(Default)]
-struct Anchors(BTreeMap<String, usize>);
+struct Page {
+    /// How many headings have each anchor.
+    anchors: BTreeMap<String, usize>,
+    index: String,
+    body: String,
+}
 
-impl Anchors {
-    fn next(&mut self, heading: &str) -> String {
+impl Page {
+    /// The anchor that GitHub gives to a heading: one that is there already gets a number.
+    fn anchor(&mut self, heading: &str) -> String {
         let is_kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
         let anchor: String = heading.to_lowercase().chars().filter(is_kept).collect();
         let anchor = anchor.replace(' ', "-");
-        let count = self.0.entry(anchor.clone()).or_default();
+        let count = self.anchors.entry(anchor.clone()).or_default();
         *count += 1;
         if *count == 1 { anchor } else { format!("{anchor}-{}", *count - 1) }
     }
-}
 
-/// The operations of a port that require a role.
-fn port_section(port: &Port, anchors: &mut Anchors, index: &mut String, body: &mut String) {
-    let title = port.title();
-    let anchor = anchors.next(title);
-    let _ = write!(body, "\n## {title}\n\n{}\n\n", line(&port.document["info"]["description"]));
-    let file = port.file;
-    let _ = writeln!(body, "Port {}. OpenAPI document: [{file}](../{file}).", port.number);
-    let guarded: Vec<_> = port.operations().filter(|one| one.role().is_some()).collect();
-    if guarded.is_empty() {
-        *body += "\nIt has only [health and metrics](#health-metrics-and-documents).\n";
-        return;
-    }
-    let _ = write!(index, "\n[{title}](#{anchor}), port {}:\n\n{INDEX_HEADER}", port.number);
-    let shared = Shared::of(port);
-    shared.write(port, body);
-    for tag in port.document["tags"].as_array().into_iter().flatten() {
-        let name = text(&tag["name"]);
-        let operations: Vec<_> = guarded.iter().filter(|one| one.tag() == name).collect();
-        if operations.is_empty() {
-            continue;
+    /// The operations of a port that require a role.
+    fn port_section(&mut self, port: &Port) {
+        let (title, file, number) = (port.title(), port.file, port.number);
+        let anchor = self.anchor(title);
+        let description = line(&port.document["info"]["description"]);
+        let _ = write!(
+            self.body,
+            "\n## {title}\n\n{description}\n\nPort {number}. OpenAPI document: [{file}](../{file}).\n"
+        );
+        let guarded: Vec<_> = port.operations().filter(|one| one.role.is_some()).collect();
+        if guarded.is_empty() {
+            self.body += "\nIt has only [health and metrics](#health-metrics-and-documents).\n";
+            return;
         }
-        anchors.next(name);
-        let _ = write!(body, "\n### {name}\n\n{}\n", line(&tag["description"]));
-        for operation in operations {
-            let role = format!("`{}`", operation.role().unwrap_or_default());
-            index_line(*operation, &role, anchors, index);
-            operation_section(*operation, &shared, body);
-        }
-    }
-}
-
-/// The operations that require no role. Several ports have the same.
-fn open_section(
-    documents: &Documents,
-    anchors: &mut Anchors,
-    index: &mut String,
-    body: &mut String,
-) {
-    let mut operations: Vec<(Operation<'_>, Vec<String>)> = Vec::new();
-    let all = documents.0.iter().flat_map(Port::operations);
-    for operation in all.filter(|operation| operation.role().is_none()) {
-        let number = operation.port.number.to_string();
-        let is_same = |other: &Operation<'_>| {
-            (other.path, other.method()) == (operation.path, operation.method())
-        };
-        match operations.iter_mut().find(|(other, _)| is_same(other)) {
-            Some((_, ports)) => ports.push(number),
-            None => operations.push((operation, vec![number])),
+        let _ = write!(self.index, "\n[{title}](#{anchor}), port {number}:\n\n{INDEX_HEADER}");
+        let shared = Shared::of(port);
+        shared.write(port, &mut self.body);
+        for tag in port.document["tags"].as_array().into_iter().flatten() {
+            let name = text(&tag["name"]);
+            let mut operations = guarded.iter().filter(|one| one.tag == name).peekable();
+            if operations.peek().is_none() {
+                continue;
+            }
+            self.anchor(name);
+            let _ = write!(self.body, "\n### {name}\n\n{}\n", line(&tag["description"]));
+            for operation in operations {
+                let role = format!("`{}`", operation.role.unwrap_or_default());
+                self.operation(operation, &role, &shared);
+            }
         }
     }
-    let title = "Health, metrics and documents";
-    let anchor = anchors.next(title);
-    let _ = write!(index, "\n[{title}](#{anchor}), open to everyone:\n\n{INDEX_HEADER}");
-    let _ = write!(body, "\n## {title}\n\nThese operations require no role.\n");
-    for (operation, ports) in operations {
-        index_line(operation, "–", anchors, index);
-        operation_section(operation, &Shared::default(), body);
-        let _ = write!(body, "\nPorts: {}.\n", ports.join(", "));
-    }
-}
 
-fn index_line(operation: Operation<'_>, role: &str, anchors: &mut Anchors, index: &mut String) {
-    let (method, path, summary) = (operation.method(), operation.path, operation.summary());
-    let anchor = anchors.next(summary);
-    let _ = writeln!(index, "| {method} | `{path}` | [{summary}](#{anchor}) | {role} |");
+    /// The operations that require no role. Several ports have the same.
+    fn open_section(&mut self, documents: &Documents) {
+        let mut operations: Vec<(Operation<'_>, Vec<String>)> = Vec::new();
+        let all = documents.0.iter().flat_map(Port::operations);
+        for operation in all.filter(|operation| operation.role.is_none()) {
+            let number = operation.port.number.to_string();
+            let is_same = |other: &Operation<'_>| {
+                (other.path, &other.method) == (operation.path, &operation.method)
+            };
+            match operations.iter_mut().find(|(other, _)| is_same(other)) {
+                Some((_, ports)) => ports.push(number),
+                None => operations.push((operation, vec![number])),
+            }
+        }
+        let title = "Health, metrics and documents";
+        let anchor = self.anchor(title);
+        let _ = write!(self.index, "\n[{title}](#{anchor}), open to everyone:\n\n{INDEX_HEADER}");
+        let _ = write!(self.body, "\n## {title}\n\nThese operations require no role.\n");
+        for (operation, ports) in operations {
+            self.operation(&operation, "–", &Shared::default());
+            let _ = write!(self.body, "\nPorts: {}.\n", ports.join(", "));
+        }
+    }
+
+    /// An operation in the index and its section.
+    fn operation(&mut self, operation: &Operation<'_>, role: &str, shared: &Shared<'_>) {
+        let Operation { method, path, summary, .. } = operation;
+        let anchor = self.anchor(summary);
+        let _ = writeln!(self.index, "| {method} | `{path}` | [{summary}](#{anchor}) | {role} |");
+        operation_section(operation, shared, &mut self.body);
+    }
 }
 
 /// What all operations of a port that require a role share.
@@ -126,16 +125,14 @@ struct Shared<'a> {
 
 impl<'a> Shared<'a> {
     fn of(port: &'a Port) -> Self {
-        let mut operations = port.operations().filter(|operation| operation.role().is_some());
-        let Some(first) = operations.next() else {
-            return Self::default();
-        };
+        let mut operations = port.operations().filter(|operation| operation.role.is_some());
+        let Some(first) = operations.next() else { return Self::default() };
         let mut parameters: Vec<_> = first.parameters().collect();
-        let mut refusals = refusals(first);
+        let mut refusals = refusals(&first);
         for operation in operations {
             let others: Vec<_> = operation.parameters().collect();
             parameters.retain(|parameter| others.contains(parameter));
-            let others = self::refusals(operation);
+            let others = self::refusals(&operation);
             refusals.retain(|refusal, _| others.contains_key(refusal));
         }
         Self { parameters, refusals }
@@ -147,15 +144,15 @@ impl<'a> Shared<'a> {
         }
         *body += "\nAll operations below have these parameters and errors:\n";
         parameter_table(port, &self.parameters, body);
-        refusal_table(self.refusals.iter(), body);
+        refusal_table(&self.refusals, body);
     }
 }
 
-fn operation_section(operation: Operation<'_>, shared: &Shared<'_>, body: &mut String) {
+fn operation_section(operation: &Operation<'_>, shared: &Shared<'_>, body: &mut String) {
     let port = operation.port;
-    let (method, path) = (operation.method(), operation.path);
-    let _ = write!(body, "\n#### {}\n\n`{method} {path}`", operation.summary());
-    if let Some(role) = operation.role() {
+    let Operation { method, path, summary, .. } = operation;
+    let _ = write!(body, "\n#### {summary}\n\n`{method} {path}`");
+    if let Some(role) = operation.role {
         let _ = write!(body, " · role `{role}`");
     }
     *body += "\n";
@@ -165,7 +162,7 @@ fn operation_section(operation: Operation<'_>, shared: &Shared<'_>, body: &mut S
     }
     let mut parameters: Vec<_> = operation.parameters().collect();
     parameters.retain(|parameter| !shared.parameters.contains(parameter));
-    if operation.role().is_none() {
+    if operation.role.is_none() {
         parameters.retain(|parameter| parameter["in"] != "header");
     }
     parameter_table(port, &parameters, body);
@@ -177,11 +174,10 @@ fn operation_section(operation: Operation<'_>, shared: &Shared<'_>, body: &mut S
     for (status, response) in operation.responses().filter(|(status, _)| status.starts_with('2')) {
         success(port, status, response, body);
     }
-    let refusals = refusals(operation);
-    let is_own = |(refusal, _): &(&Refusal<'_>, &&str)| !shared.refusals.contains_key(*refusal);
-    let own: Vec<_> = refusals.iter().filter(is_own).collect();
-    if operation.role().is_some() && !own.is_empty() {
-        refusal_table(own.into_iter(), body);
+    if operation.role.is_some() {
+        let mut own = refusals(operation);
+        own.retain(|refusal, _| !shared.refusals.contains_key(refusal));
+        refusal_table(&own, body);
     }
 }
 
@@ -208,39 +204,27 @@ fn success(port: &Port, status: &str, response: &Value, body: &mut String) {
 }
 
 fn parameter_table(port: &Port, parameters: &[&Value], body: &mut String) {
-    if parameters.is_empty() {
-        return;
-    }
-    *body += "\n| Parameter | In | Type | |\n|---|---|---|---|\n";
-    for parameter in parameters {
+    let rows = parameters.iter().map(|parameter| {
+        let (name, place) = (text(&parameter["name"]), text(&parameter["in"]));
+        let kind = kind(port, &parameter["schema"]);
         let required = if parameter["required"] == true { "Required. " } else { "" };
-        let schema = &parameter["schema"];
-        let default = match &schema["default"] {
+        let description = cell(text(&parameter["description"]));
+        let default = match &parameter["schema"]["default"] {
             Value::Null => String::new(),
             default => format!(" Default: `{}`.", plain(default)),
         };
-        let _ = writeln!(
-            body,
-            "| `{}` | {} | {} | {required}{}{default} |",
-            text(&parameter["name"]),
-            text(&parameter["in"]),
-            kind(port, schema),
-            cell(text(&parameter["description"])),
-        );
-    }
+        format!("| `{name}` | {place} | {kind} | {required}{description}{default} |")
+    });
+    table("| Parameter | In | Type | |\n|---|---|---|---|", rows, body);
 }
 
 fn field_table(title: &str, port: &Port, schema: &Value, body: &mut String) {
-    let fields = fields(port, schema);
-    if fields.is_empty() {
-        return;
-    }
-    let _ = write!(body, "\n| {title} | Type | |\n|---|---|---|\n");
-    for field in fields {
-        let optional = if field.is_required { "" } else { "Optional. " };
-        let description = cell(&field.description);
-        let _ = writeln!(body, "| `{}` | {} | {optional}{description} |", field.path, field.kind);
-    }
+    let rows =
+        fields(port, schema).into_iter().map(|Field { path, kind, is_required, description }| {
+            let optional = if is_required { "" } else { "Optional. " };
+            format!("| `{path}` | {kind} | {optional}{} |", cell(&description))
+        });
+    table(&format!("| {title} | Type | |\n|---|---|---|"), rows, body);
 }
 
 fn example_block(port: &Port, schema: &Value, body: &mut String) {
@@ -249,19 +233,24 @@ fn example_block(port: &Port, schema: &Value, body: &mut String) {
     }
 }
 
-fn refusal_table<'a>(
-    refusals: impl Iterator<Item = (&'a Refusal<'a>, &'a &'a str)>,
-    body: &mut String,
-) {
-    *body += "\n| Status | `error` | When |\n|---|---|---|\n";
-    for ((status, error), detail) in refusals {
-        let _ = writeln!(body, "| {status} | `{error}` | {} |", cell(detail));
+fn refusal_table(refusals: &BTreeMap<Refusal<'_>, &str>, body: &mut String) {
+    let rows = refusals
+        .iter()
+        .map(|((status, error), detail)| format!("| {status} | `{error}` | {} |", cell(detail)));
+    table("| Status | `error` | When |\n|---|---|---|", rows, body);
+}
+
+/// Writes a table, unless it has no rows.
+fn table(head: &str, rows: impl Iterator<Item = String>, body: &mut String) {
+    let rows: Vec<String> = rows.collect();
+    if !rows.is_empty() {
+        let _ = write!(body, "\n{head}\n{}\n", rows.join("\n"));
     }
 }
 
 /// The refusals of an operation. A response describes each in a paragraph of its own:
 /// the text of `error` in backquotes, a colon, and when.
-fn refusals<'a>(operation: Operation<'a>) -> BTreeMap<Refusal<'a>, &'a str> {
+fn refusals<'a>(operation: &Operation<'a>) -> BTreeMap<Refusal<'a>, &'a str> {
     let refusals = operation.responses().flat_map(|(status, response)| {
         text(&response["description"]).split("\n\n").filter_map(move |paragraph| {
             let (error, detail) = paragraph.strip_prefix('`')?.split_once("`: ")?;

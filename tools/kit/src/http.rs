@@ -4,8 +4,9 @@
 //! The load generators share two cores with what they measure. A general client takes
 //! several times as much processor time per request.
 
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io::{self, Write};
+use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -35,23 +36,14 @@ pub struct Response<'a> {
 }
 
 /// Why there is no response.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
 pub enum Lost {
     /// The request was not sent, so it had no effect.
     NotSent(String),
     /// The request was sent, at least in part, so it may have had an effect.
     Unanswered(String),
 }
-
-impl Display for Lost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotSent(why) | Self::Unanswered(why) => f.write_str(why),
-        }
-    }
-}
-
-impl std::error::Error for Lost {}
 
 /// The head of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

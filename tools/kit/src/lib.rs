@@ -3,7 +3,6 @@
 
 mod http;
 mod latencies;
-mod numbers;
 mod output;
 mod pacing;
 mod progress;
@@ -11,8 +10,7 @@ mod table;
 
 pub use http::{Connection, Lost, Response, write_request};
 pub use latencies::Latencies;
-pub use numbers::grouped;
 pub use output::{note, print};
 pub use pacing::{Pace, Schedule};
-pub use progress::{Progress, shown};
+pub use progress::{Progress, grouped, shown};
 pub use table::aligned;

@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -47,12 +46,12 @@ impl Schedule {
         u32::try_from(before + 1).unwrap_or(u32::MAX).min(self.count)
     }
 
-    /// Adds a permit for each request when it is due, until all are due or `unwanted` is
-    /// set. Runs in a thread, because timers of tokio are off by up to a millisecond, which
+    /// Adds a permit for each request when it is due, until all are due or the semaphore is
+    /// closed. Runs in a thread, because timers of tokio are off by up to a millisecond, which
     /// would show in the latencies.
-    fn release(self, start: Instant, permits: &Semaphore, unwanted: &AtomicBool) {
+    fn release(self, start: Instant, permits: &Semaphore) {
         let mut released = 0;
-        while released < self.count && !unwanted.load(Ordering::Relaxed) {
+        while released < self.count && !permits.is_closed() {
             let due = self.due_by(start.elapsed());
             permits.add_permits((due - released) as usize);
             released = due;
@@ -77,7 +76,6 @@ struct Arrivals {
     schedule: Schedule,
     start: Instant,
     permits: Arc<Semaphore>,
-    unwanted: Arc<AtomicBool>,
 }
 
 impl Pace {
@@ -88,15 +86,9 @@ impl Pace {
 
     /// Open loop: releases each request when it is due. The schedule starts now.
     pub fn open(schedule: Schedule) -> Self {
-        let arrivals = Arrivals {
-            schedule,
-            start: Instant::now(),
-            permits: Arc::new(Semaphore::new(0)),
-            unwanted: Arc::default(),
-        };
-        let (start, permits) = (arrivals.start, arrivals.permits.clone());
-        let unwanted = arrivals.unwanted.clone();
-        thread::spawn(move || schedule.release(start, &permits, &unwanted));
+        let (start, permits) = (Instant::now(), Arc::new(Semaphore::new(0)));
+        let arrivals = Arrivals { schedule, start, permits: permits.clone() };
+        thread::spawn(move || schedule.release(start, &permits));
         Self { count: schedule.count, next: Cell::new(0), arrivals: Some(arrivals) }
     }
 
@@ -124,7 +116,7 @@ impl Pace {
 
 impl Drop for Arrivals {
     fn drop(&mut self) {
-        self.unwanted.store(true, Ordering::Relaxed);
+        self.permits.close();
     }
 }
 

@@ -1,8 +1,8 @@
 //! The progress of a step: a bar on a terminal, otherwise a line from time to time.
 
-use crate::{grouped, note};
+use crate::note;
 use futures::future::{Either, select};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -95,6 +95,11 @@ impl Progress {
     }
 }
 
+/// A number with commas between thousands.
+pub fn grouped(number: u64) -> String {
+    HumanCount(number).to_string()
+}
+
 /// Runs a step of unknown length and shows its progress.
 pub async fn shown<T>(name: &str, work: impl Future<Output = T>) -> T {
     Progress::begin(name, 0).during(work).await
@@ -114,17 +119,15 @@ fn bar(total: u64) -> ProgressBar {
 /// `orders: 12,000 of 30,000, 1,500/s, 12 s left`; only the time if the total is unknown.
 fn line(name: &str, done: u64, total: u64, elapsed: Duration, remark: &str) -> String {
     let seconds = elapsed.as_secs_f64();
-    let mut line = format!("  {name}: ");
     let per_second = done as f64 / seconds.max(0.001);
     let left = total.saturating_sub(done) as f64 / per_second;
-    let _ = match total {
-        0 => write!(line, "{seconds:.1} s"),
-        _ => write!(
-            line,
-            "{} of {}, {}/s",
-            grouped(done),
-            grouped(total),
-            grouped(per_second.round() as u64)
+    let mut line = match total {
+        0 => format!("  {name}: {seconds:.1} s"),
+        _ => format!(
+            "  {name}: {} of {}, {}/s",
+            HumanCount(done),
+            HumanCount(total),
+            HumanCount(per_second.round() as u64)
         ),
     };
     if total > 0 && done == total {
@@ -141,6 +144,14 @@ fn line(name: &str, done: u64, total: u64, elapsed: Duration, remark: &str) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (30_000_000, "30,000,000")]
+        {
+            assert_eq!(grouped(number), text);
+        }
+    }
 
     #[test]
     fn a_line_shows_the_rate_and_the_time_left() {

@@ -2,20 +2,19 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, ExitCode, ExitStatus},
+    process::{Command, ExitCode},
 };
 
 use anyhow::Result;
 
 use crate::{
-    cargo_build::{build_during, cancellable_build, cargo_build},
+    cargo_build::{build_during, cancellable_build},
     foreground::{exit_code, run_to_end},
     infrastructure::{Infrastructure, Plan},
     instance::Instance,
     interrupt,
     ports::Ports,
-    project::Project,
-    services,
+    services, tools,
 };
 
 const BENCH: &str = "bench";
@@ -26,7 +25,8 @@ const MAX_CONNECTIONS: u16 = 200;
 /// Starts fresh servers, runs the bench with these arguments, and returns its exit code.
 pub fn run(arguments: &[String]) -> Result<ExitCode> {
     if arguments.iter().any(|argument| ["--help", "-h", "--version"].contains(&argument.as_str())) {
-        return help(arguments);
+        // These need no servers.
+        return tools::run(BENCH, None, arguments);
     }
     let instance = Instance::open("bench", "bench")?;
     let ports = Ports::free_for_infrastructure()?;
@@ -43,18 +43,6 @@ pub fn run(arguments: &[String]) -> Result<ExitCode> {
     let status = run_to_end(&mut bench);
     infrastructure.stop();
     instance.record.clear();
-    code_of(status)
-}
-
-/// Runs the bench without servers, which its help and version do not need.
-fn help(arguments: &[String]) -> Result<ExitCode> {
-    let mut cargo = Project::locate()?.cargo();
-    let programs = cargo_build(cargo.args(["build", "--release", "--bin", BENCH]), "the bench")?;
-    code_of(run_to_end(Command::new(programs.path(BENCH)?).args(arguments)))
-}
-
-/// The exit code of the bench; an error if it was stopped.
-fn code_of(status: Result<ExitStatus>) -> Result<ExitCode> {
     let code = exit_code(status?);
     interrupt::check()?;
     Ok(code)

@@ -42,8 +42,6 @@ struct Server {
     advice: &'static str,
 }
 
-const INSTALL_IT_YOURSELF: &str = "install it yourself";
-
 static POSTGRES: Server = Server {
     name: "PostgreSQL",
     requirement: "PostgreSQL 15 to 17 (server and psql)",
@@ -60,30 +58,18 @@ static RABBITMQ: Server = Server {
     is_usable: Version::is_usable_rabbitmq,
     advice: "add the repository of https://www.rabbitmq.com/docs/install-debian",
 };
-static NGINX: Server = Server {
-    name: "nginx",
-    requirement: "nginx",
-    homebrew_formula: "nginx",
-    packages: &["nginx"],
-    is_usable: |_| true,
-    advice: INSTALL_IT_YOURSELF,
-};
-static FAKETIME: Server = Server {
-    name: "libfaketime",
-    requirement: "libfaketime",
-    homebrew_formula: "libfaketime",
-    packages: &["faketime"],
-    is_usable: |_| true,
-    advice: INSTALL_IT_YOURSELF,
-};
-static PGBOUNCER: Server = Server {
-    name: "PgBouncer",
-    requirement: "PgBouncer",
-    homebrew_formula: "pgbouncer",
-    packages: &["pgbouncer"],
-    is_usable: |_| true,
-    advice: INSTALL_IT_YOURSELF,
-};
+static NGINX: Server = of_any_version("nginx", "nginx", &["nginx"]);
+static FAKETIME: Server = of_any_version("libfaketime", "libfaketime", &["faketime"]);
+static PGBOUNCER: Server = of_any_version("PgBouncer", "pgbouncer", &["pgbouncer"]);
+
+const fn of_any_version(
+    name: &'static str,
+    homebrew_formula: &'static str,
+    packages: &'static [&'static str],
+) -> Server {
+    let advice = "install it yourself";
+    Server { name, requirement: name, homebrew_formula, packages, is_usable: |_| true, advice }
+}
 
 /// Finds PostgreSQL and RabbitMQ, after installing what is missing.
 pub fn ensure_servers(private_folder: &Path) -> Result<(PostgresBinaries, RabbitmqBinaries)> {

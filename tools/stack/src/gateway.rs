@@ -44,12 +44,10 @@ pub fn start(plan: &Plan<'_>, nginx: &NginxBinary, folder: &Path) -> Result<Supe
     File::options().create(true).append(true).open(&log)?;
     user.own(&log)?;
 
-    let mut process =
-        Supervised::start(process(nginx, home, user, log.clone()), &plan.instance.record)?;
-    let check = http::request(Method::Get, port, "/gateway/health");
-    if !http::succeeds_within(START_DEADLINE, &check, || process.ended().is_some())? {
-        bail!("the gateway does not start; its log: {}", log.display());
-    }
+    let mut process = Supervised::start(process(nginx, home, user, log), &plan.instance.record)?;
+    process.wait_until_ready(START_DEADLINE, || {
+        http::send(http::request(Method::Get, port, "/gateway/health"))
+    })?;
     step.done(&format!("nginx {} on port {port}", nginx.version));
     Ok(process)
 }

@@ -10,7 +10,6 @@ use crate::{
     data_folder::remove_if_exists,
     infrastructure::{Infrastructure, MAX_CONNECTIONS_OF_TESTS, Plan},
     instance::{self, Instance},
-    leftovers::Record,
     ports::Ports,
     project::Project,
     supervisor::{self, Supervised},
@@ -24,9 +23,16 @@ const ADDRESSES: &str = "addresses.env";
 /// Starts the servers, prints their addresses as shell exports, and runs until a stop is
 /// requested.
 pub fn run(args: &InfraArgs) -> Result<ExitCode> {
-    let instance = Instance::open(&folder_name(args), "infra")?;
+    // Throw-away servers have a folder per name.
+    let (folder, ports) = match &args.throw_away {
+        Some(name) => (format!("throw-away-{name}"), Ports::free_for_infrastructure()?),
+        None => (FOLDER.to_owned(), Ports::of_infrastructure(args.instance.port_offset)?),
+    };
+    let instance = Instance::open(&folder, "infra")?;
+    if args.throw_away.is_none() {
+        ports.check_free()?;
+    }
     let record = &instance.record;
-    let ports = ports(args)?;
     let plan = Plan {
         instance: &instance,
         ports: &ports,
@@ -36,7 +42,11 @@ pub fn run(args: &InfraArgs) -> Result<ExitCode> {
     let addresses = instance.folder.join(ADDRESSES);
     remove_if_exists(&addresses)?;
     let mut infrastructure = Infrastructure::start(&plan)?;
-    print_exports(&infrastructure, record);
+    // The servers' addresses, and the file that lists their processes.
+    for (name, value) in infrastructure.environment() {
+        terminal::print(&format!("export {name}='{value}'"));
+    }
+    terminal::print(&format!("export STACK_PROCESSES='{}'", record.path().display()));
     write_addresses(&addresses, &infrastructure)?;
     terminal::note(&format!(
         "Logs and data are in {}; Ctrl-C stops.",
@@ -73,26 +83,4 @@ fn write_addresses(path: &Path, infrastructure: &Infrastructure) -> Result<()> {
     let unfinished = path.with_extension("unfinished");
     fs::write(&unfinished, lines)?;
     Ok(fs::rename(&unfinished, path)?)
-}
-
-/// The folder of the instance; throw-away servers have one per name.
-fn folder_name(args: &InfraArgs) -> String {
-    args.throw_away.as_ref().map_or_else(|| FOLDER.to_owned(), |name| format!("throw-away-{name}"))
-}
-
-fn ports(args: &InfraArgs) -> Result<Ports> {
-    if args.throw_away.is_some() {
-        return Ports::free_for_infrastructure();
-    }
-    let ports = Ports::of_infrastructure(args.instance.port_offset)?;
-    ports.check_free()?;
-    Ok(ports)
-}
-
-/// Prints the servers' addresses, and the file that lists their processes.
-fn print_exports(infrastructure: &Infrastructure, record: &Record) {
-    for (name, value) in infrastructure.environment() {
-        terminal::print(&format!("export {name}='{value}'"));
-    }
-    terminal::print(&format!("export STACK_PROCESSES='{}'", record.path().display()));
 }

@@ -1,18 +1,17 @@
 //! Ctrl-C, SIGTERM and SIGHUP.
 //!
 //! The first signal requests an orderly stop: all waits call [`check`] or [`sleep`], which
-//! then fail with [`Interrupted`]. The second signal kills what is running. Signals are
+//! then fail with [`STOPPED`]. The second signal kills what is running. Signals are
 //! caught, not blocked: a blocked signal would stay blocked in every program that is started.
 
 use std::{
-    fmt,
     process::exit,
     sync::atomic::{AtomicI32, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -24,16 +23,7 @@ use crate::{process_groups, terminal};
 static REQUESTED_BY: AtomicI32 = AtomicI32::new(0);
 
 /// The error of a wait that ends because a stop was requested.
-#[derive(Debug)]
-pub struct Interrupted;
-
-impl fmt::Display for Interrupted {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("stopped on request")
-    }
-}
-
-impl std::error::Error for Interrupted {}
+pub const STOPPED: &str = "stopped on request";
 
 /// Starts the thread that handles SIGINT, SIGTERM and SIGHUP.
 pub fn watch_signals() -> Result<()> {
@@ -56,13 +46,14 @@ pub fn requested() -> bool {
     REQUESTED_BY.load(Ordering::SeqCst) != 0
 }
 
-/// Fails with [`Interrupted`] if a stop was requested.
-pub fn check() -> std::result::Result<(), Interrupted> {
-    if requested() { Err(Interrupted) } else { Ok(()) }
+/// Fails if a stop was requested.
+pub fn check() -> Result<()> {
+    ensure!(!requested(), STOPPED);
+    Ok(())
 }
 
-/// Sleeps; fails with [`Interrupted`] if a stop is requested meanwhile.
-pub fn sleep(duration: Duration) -> std::result::Result<(), Interrupted> {
+/// Sleeps; fails if a stop is requested meanwhile.
+pub fn sleep(duration: Duration) -> Result<()> {
     let until = Instant::now() + duration;
     loop {
         check()?;

@@ -53,8 +53,7 @@ impl Record {
     pub fn add(&self, name: &str, process: Pid, stop_signal: Signal) {
         let Some(started) = start_time(process) else { return };
         let entry = Entry { process, stop_signal, started, name: name.to_owned() };
-        let file = File::options().create(true).append(true).open(&self.0);
-        if let Ok(mut file) = file {
+        if let Ok(mut file) = File::options().create(true).append(true).open(&self.0) {
             let _ = writeln!(file, "{}", entry.text());
         }
     }
@@ -72,8 +71,7 @@ impl Record {
             text.lines().filter_map(Entry::parse).filter(Entry::is_alive).collect();
         alive.reverse();
         if !alive.is_empty() {
-            let names: Vec<&str> = alive.iter().map(|entry| entry.name.as_str()).collect();
-            let names = names.join(", ");
+            let names = alive.iter().map(|entry| &*entry.name).collect::<Vec<_>>().join(", ");
             let step = Step::begin(&format!("stop leftovers of a killed run ({names})"));
             for entry in &alive {
                 entry.stop()?;

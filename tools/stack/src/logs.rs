@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     fs,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::terminal::{self, Colour, paint};
@@ -15,6 +15,10 @@ const KEPT_LINES: usize = 20;
 /// Lines that are printed when the start is complete, so that they do not mix with the steps
 /// and the addresses.
 static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
+
+fn held() -> MutexGuard<'static, Option<Vec<String>>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Prints a service's lines with its name before them, and keeps the last of them.
 #[derive(Debug, Clone)]
@@ -38,7 +42,7 @@ impl LogStream {
         last.push_back(line.to_owned());
         drop(last);
         let labelled = format!("{} {line}", self.label);
-        match HELD.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        match held().as_mut() {
             Some(held) => held.push(labelled),
             None => terminal::print(&labelled),
         }
@@ -57,13 +61,12 @@ pub fn sanitize(line: &str) -> String {
 
 /// Holds back all lines from now on.
 pub fn hold() {
-    *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    *held() = Some(Vec::new());
 }
 
 /// Prints the lines that were held back, and from now on each line at once.
 pub fn release() {
-    let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
-    for line in held.take().unwrap_or_default() {
+    for line in held().take().unwrap_or_default() {
         terminal::print(&line);
     }
 }

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // After a request to stop, errors are consequences of it.
             if interrupt::requested() {
-                terminal::note(&interrupt::Interrupted.to_string());
+                terminal::note(interrupt::STOPPED);
             } else {
                 terminal::print_error(&error);
             }

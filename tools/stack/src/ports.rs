@@ -78,16 +78,14 @@ impl Ports {
     /// Free ports for the databases and the broker, chosen by the operating system.
     pub fn free_for_infrastructure() -> Result<Self> {
         // All are bound until all are known, otherwise a port could be chosen twice.
-        let listeners = STANDARD[..INFRASTRUCTURE]
-            .iter()
-            .map(|(use_, ..)| Ok((*use_, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?)))
-            .collect::<Result<Vec<_>>>()
-            .context("cannot find free ports")?;
-        listeners
-            .iter()
-            .map(|(use_, listener)| Ok((*use_, listener.local_addr()?.port())))
-            .collect::<Result<Vec<_>>>()
-            .map(Self)
+        let mut listeners = Vec::new();
+        let mut ports = Vec::new();
+        for (use_, ..) in &STANDARD[..INFRASTRUCTURE] {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            ports.push((*use_, listener.local_addr()?.port()));
+            listeners.push(listener);
+        }
+        Ok(Self(ports))
     }
 
     fn moved(standard: &[(Use, u16, &str)], offset: u16) -> Result<Self> {
@@ -113,21 +111,16 @@ impl Ports {
 
     /// Fails if one of the ports is in use.
     pub fn check_free(&self) -> Result<()> {
-        let taken: Vec<String> = self
-            .0
-            .iter()
-            .filter(|(_, port)| !is_free(*port))
-            .map(|(use_, port)| format!("{port} ({use_})"))
-            .collect();
+        let taken = self.0.iter().filter(|(_, port)| !is_free(*port));
+        let taken: Vec<_> = taken.map(|(use_, port)| format!("{port} ({use_})")).collect();
         if taken.is_empty() {
             return Ok(());
         }
         let advice = SUGGESTED_OFFSETS
             .iter()
             .find(|offset| self.moved_to(**offset).is_ok_and(|ports| ports.all_free()))
-            .map_or_else(String::new, |offset| {
-                format!(", for example `--port-offset {offset}` (all of these are free)")
-            });
+            .map(|offset| format!(", for example `--port-offset {offset}` (all of these are free)"))
+            .unwrap_or_default();
         bail!(
             "another program uses port {}: stop it, or choose other ports by --port-offset{advice}",
             taken.join(", "),

@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +12,7 @@ use fs_err as fs;
 use nix::sys::signal::Signal;
 
 use crate::{
-    data_folder, interrupt,
+    data_folder,
     leftovers::Record,
     process::{Output, ProcessSpec, without_foreign_settings},
     server_binaries::PostgresBinaries,
@@ -46,6 +46,11 @@ const SETTINGS: [(&str, &str); 9] = [
     ("log_checkpoints", "off"),
     ("timezone", "UTC"),
 ];
+
+/// UTF-8 with character classes, so that names of all alphabets compare case-insensitively, and
+/// with an order that does not change with updates of the system.
+const LOCALE: &str =
+    if cfg!(target_os = "linux") { "--locale=C.UTF-8" } else { "--locale=en_US.UTF-8" };
 
 #[derive(Debug, Clone)]
 pub struct Cluster {
@@ -85,10 +90,6 @@ impl Cluster {
         format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{database}", self.port)
     }
 
-    pub fn log(&self) -> PathBuf {
-        self.folder.join(format!("{}.log", self.name))
-    }
-
     fn data(&self) -> PathBuf {
         self.folder.join(self.name).join(format!("postgres-{}", self.binaries.version.0))
     }
@@ -102,7 +103,7 @@ impl Cluster {
         self.remove_stale_lock();
         step.detail("starting");
         let mut process = Supervised::start(self.process(), record)?;
-        self.wait_until_ready(|| process.ended().is_some())?;
+        self.wait_until_ready(&mut process)?;
         step.done(&format!("PostgreSQL {} on port {}", self.binaries.version, self.port));
         Ok(process)
     }
@@ -121,12 +122,15 @@ impl Cluster {
         data_folder::remove_if_exists(&unfinished)?;
         fs::write(&password, PASSWORD)?;
         self.user.own(&password)?;
-        let mut initdb = self.tool("initdb");
-        initdb.arg("--pgdata").arg(&unfinished).arg("--pwfile").arg(&password).args([
+        let mut initdb = Command::new(self.binaries.folder.join("initdb"));
+        without_foreign_settings(&mut initdb);
+        self.user.apply(&mut initdb);
+        initdb.current_dir(&home).arg("--pgdata").arg(&unfinished).arg("--pwfile").arg(&password);
+        initdb.args([
             &format!("--username={ROLE}"),
             "--auth=scram-sha-256",
             "--encoding=UTF8",
-            locale(),
+            LOCALE,
         ]);
         let made =
             run(&mut initdb).with_context(|| format!("cannot create the cluster `{}`", self.name));
@@ -153,7 +157,7 @@ impl Cluster {
             environment: Vec::new(),
             directory: self.folder.join(self.name),
             user: self.user,
-            output: Output::File(self.log()),
+            output: Output::File(self.folder.join(format!("{}.log", self.name))),
             // An immediate shutdown, or a fast one: clients are disconnected, nothing is lost.
             stop_signal: if self.throw_away { Signal::SIGQUIT } else { Signal::SIGINT },
             grace: Duration::from_secs(30),
@@ -175,23 +179,11 @@ impl Cluster {
         }
     }
 
-    /// Waits until the server responds, then creates the database unless it exists. `died`
-    /// returns whether the server has ended.
-    fn wait_until_ready(&self, mut died: impl FnMut() -> bool) -> Result<()> {
-        let deadline = Instant::now() + START_DEADLINE;
-        let databases = loop {
-            match self.query("postgres", "SELECT datname FROM pg_database") {
-                Ok(databases) => break databases,
-                Err(error) if died() || Instant::now() >= deadline => {
-                    let (name, log) = (self.name, self.log());
-                    return Err(error.context(format!(
-                        "the cluster `{name}` does not start; its log: {}",
-                        log.display()
-                    )));
-                }
-                Err(_) => interrupt::sleep(Duration::from_millis(100))?,
-            }
-        };
+    /// Waits until the server responds, then creates the database unless it exists.
+    fn wait_until_ready(&self, server: &mut Supervised) -> Result<()> {
+        let databases = server.wait_until_ready(START_DEADLINE, || {
+            self.query("postgres", "SELECT datname FROM pg_database")
+        })?;
         if !databases.lines().any(|name| name == self.database) {
             self.query("postgres", &format!("CREATE DATABASE {}", self.database))?;
         }
@@ -220,14 +212,6 @@ impl Cluster {
             .with_context(|| format!("cannot apply {}", path.display()))
             .map(drop)
     }
-
-    fn tool(&self, name: &str) -> Command {
-        let mut command = Command::new(self.binaries.folder.join(name));
-        without_foreign_settings(&mut command);
-        command.current_dir(self.folder.join(self.name));
-        self.user.apply(&mut command);
-        command
-    }
 }
 
 /// Runs a statement on a running server and returns its rows as unaligned text.
@@ -243,12 +227,6 @@ fn psql(binaries: &PostgresBinaries, url: &str) -> Command {
         .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
         .args(["--dbname", url]);
     command
-}
-
-/// UTF-8 with character classes, so that names of all alphabets compare case-insensitively, and
-/// with an order that does not change with updates of the system.
-fn locale() -> &'static str {
-    if cfg!(target_os = "linux") { "--locale=C.UTF-8" } else { "--locale=en_US.UTF-8" }
 }
 
 /// Whether the process is a server on this data; true if that is unknown.

@@ -13,7 +13,6 @@ use std::{
     fs::Permissions,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::ExitCode,
     time::SystemTime,
 };
 
@@ -34,13 +33,13 @@ use crate::{
 };
 
 /// Writes the query data of the crates that need it, or checks it.
-pub fn run(args: &PrepareArgs) -> Result<ExitCode> {
+pub fn run(args: &PrepareArgs) -> Result<()> {
     let instance = Instance::open("prepare", "prepare")?;
     let Instance { project, folder, record, .. } = &instance;
     let due = due(args, project, folder)?;
     if due.is_empty() {
         terminal::print("No query and no migration has changed since the last run.");
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let (cluster, server) = start_single_database(&instance)?;
     create_databases(&cluster, &project.root)?;
@@ -65,7 +64,7 @@ pub fn run(args: &PrepareArgs) -> Result<ExitCode> {
             paths.join("\n  ")
         );
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// The crates to prepare. Each has the hash of its inputs from before the build, so that

@@ -83,7 +83,7 @@ fn hash_files(folder: &Path, hasher: &mut DefaultHasher) -> Result<()> {
         let bytes = fs::read(&path)?;
         let is_rust = path.extension().is_some_and(|extension| extension == "rs");
         if !is_rust || has_queries(&String::from_utf8_lossy(&bytes)) {
-            path.strip_prefix(folder).unwrap_or(&path).hash(hasher);
+            path.strip_prefix(folder)?.hash(hasher);
             bytes.hash(hasher);
         }
     }

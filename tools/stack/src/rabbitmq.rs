@@ -9,17 +9,17 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use fs_err as fs;
 use minreq::Method;
 use nix::sys::signal::Signal;
 
 use crate::{
-    data_folder, http,
+    data_folder,
     leftovers::Record,
     ports::{Ports, Use},
     process::{Output, ProcessSpec},
-    rabbitmq_setup::{self, AUTHORIZATION, SERVICE_PASSWORD},
+    rabbitmq_setup::{self, SERVICE_PASSWORD},
     server_binaries::RabbitmqBinaries,
     supervisor::Supervised,
     system_user::SystemUser,
@@ -77,7 +77,7 @@ impl Broker {
         let port_mapper = Supervised::start(self.port_mapper_process(), record)?;
         let mut node = Supervised::start(self.process(), record)?;
         step.detail("starting");
-        self.wait_until_ready(|| node.ended().is_some())?;
+        node.wait_until_ready(START_DEADLINE, || self.check())?;
         step.detail("virtual host, users and policies");
         let definitions = fs::read_to_string(configuration.join("definitions.json"))?;
         let management_port = self.ports.of(Use::Management);
@@ -173,14 +173,9 @@ impl Broker {
         variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
     }
 
-    /// Waits until clients can connect. `died` returns whether the node has ended.
-    fn wait_until_ready(&self, died: impl FnMut() -> bool) -> Result<()> {
+    /// Whether clients can connect.
+    fn check(&self) -> Result<String> {
         let path = format!("/api/health/checks/port-listener/{}", self.ports.of(Use::Amqp));
-        let check = http::request(Method::Get, self.ports.of(Use::Management), &path)
-            .with_header("Authorization", AUTHORIZATION);
-        if !http::succeeds_within(START_DEADLINE, &check, died)? {
-            bail!("the broker does not start; its log: {}", self.log().display());
-        }
-        Ok(())
+        rabbitmq_setup::manage(self.ports.of(Use::Management), Method::Get, &path, "")
     }
 }

@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use minreq::Method;
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     project::Project,
     supervisor::Supervised,
     system_user::SystemUser,
-    terminal::{self, Colour, Step},
+    terminal::{Colour, Step},
 };
 
 const START_DEADLINE: Duration = Duration::from_secs(120);
@@ -90,7 +91,7 @@ impl Services {
                 name: service.name.to_owned(),
                 program: programs.path(service.name)?.to_owned(),
                 arguments: Vec::new(),
-                environment: service.environment(infrastructure, ports),
+                environment: environment(service.name, infrastructure, ports),
                 directory: project.root.clone(),
                 user: SystemUser::CURRENT,
                 output: Output::Stream(LogStream::new(service.label, service.colour)),
@@ -106,22 +107,24 @@ impl Services {
 
     fn wait_until_healthy(&mut self, ports: &Ports, step: &Step) -> Result<()> {
         let deadline = Instant::now() + START_DEADLINE;
-        for service in SERVICES {
-            step.detail(&format!("waiting for {}", service.name));
-            loop {
-                interrupt::check()?;
+        for (index, service) in SERVICES.iter().enumerate() {
+            let name = service.name;
+            step.detail(&format!("waiting for {name}"));
+            let is_healthy =
+                || http::send(http::request(Method::Get, ports.of(service.health), "/health"));
+            while let Err(error) = is_healthy() {
                 self.fail_if_ended()?;
-                let response = http::get(ports.of(service.health), "/health");
-                if response.as_ref().is_ok_and(|response| response.status_code == 200) {
-                    break;
+                let process = &self.processes[index];
+                if has_other_data(service, ports) {
+                    process.print_last_lines();
+                    bail!(
+                        "the data is of another version: delete {} to start with empty databases",
+                        self.folder.display()
+                    );
                 }
-                self.fail_if_other_data(service, ports)?;
                 if Instant::now() >= deadline {
-                    self.print_last_lines(service.name);
-                    let response =
-                        response.with_context(|| format!("{} does not respond", service.name))?;
-                    let (status, body) = (response.status_code, response.as_str()?.trim());
-                    bail!("{} is not healthy: {status} {body}", service.name);
+                    process.print_last_lines();
+                    return Err(error.context(format!("{name} is not healthy")));
                 }
                 interrupt::sleep(Duration::from_millis(250))?;
             }
@@ -129,44 +132,18 @@ impl Services {
         Ok(())
     }
 
-    /// Fails if the data is of another version, which does not change by waiting.
-    fn fail_if_other_data(&self, service: Service, ports: &Ports) -> Result<()> {
-        let Ok(health) = http::get(ports.of(service.operations), "/health") else {
-            return Ok(());
-        };
-        // The message of `service-runtime/src/postgres.rs`.
-        let reasons = ["its data cannot be migrated", "a newer version has migrated"];
-        if reasons.iter().any(|reason| health.as_str().is_ok_and(|text| text.contains(reason))) {
-            self.print_last_lines(service.name);
-            bail!(
-                "the data is of another version: delete {} to start with empty databases",
-                self.folder.display()
-            );
-        }
-        Ok(())
-    }
-
     /// Fails if a service has ended: it is not restarted during the start.
     fn fail_if_ended(&mut self) -> Result<()> {
-        let ended = self
-            .processes
-            .iter_mut()
-            .find_map(|process| Some((process.ended()?, process.name().to_owned())));
-        if let Some((status, name)) = ended {
-            // Its last lines may still be in the pipe.
-            thread::sleep(Duration::from_millis(200));
-            self.print_last_lines(&name);
-            bail!("{name} ended during the start ({status}): see its last lines above");
-        }
-        Ok(())
-    }
-
-    fn print_last_lines(&self, name: &str) {
-        for process in self.processes.iter().filter(|process| process.name() == name) {
-            for line in process.last_lines() {
-                terminal::note(&format!("    {line}"));
+        for process in &mut self.processes {
+            if let Some(status) = process.ended() {
+                // Its last lines may still be in the pipe.
+                thread::sleep(Duration::from_millis(200));
+                process.print_last_lines();
+                let name = process.name();
+                bail!("{name} ended during the start ({status}): see its last lines above");
             }
         }
+        Ok(())
     }
 
     pub fn stop(&mut self) {
@@ -184,37 +161,47 @@ impl Services {
     }
 }
 
+/// Whether the service reports that the data is of another version, which does not change by
+/// waiting.
+fn has_other_data(service: &Service, ports: &Ports) -> bool {
+    // The message of `service-runtime/src/postgres.rs`.
+    let reasons = ["its data cannot be migrated", "a newer version has migrated"];
+    let health = http::request(Method::Get, ports.of(service.operations), "/health").send();
+    health.is_ok_and(|health| {
+        let text = health.as_str().unwrap_or_default();
+        reasons.iter().any(|reason| text.contains(reason))
+    })
+}
+
 impl Drop for Services {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-impl Service {
-    /// Its configuration. The caller's other variables remain: `RUST_LOG=debug cargo stack up`
-    /// works.
-    fn environment(
-        self,
-        infrastructure: &Infrastructure,
-        ports: &Ports,
-    ) -> Vec<(String, OsString)> {
-        let Infrastructure { write, read, broker, .. } = infrastructure;
-        // Each service has its own role and user, with the rights that it uses.
-        let addresses = match self.name {
-            "command-service" => vec![
-                ("DATABASE_URL", write.url_as("command_service")),
-                ("BROKER_URL", broker.url_as(self.name)),
-            ],
-            "consumer-service" => vec![
-                ("READ_DATABASE_URL", read.url_as("consumer_service")),
-                ("BROKER_URL", broker.url_as(self.name)),
-            ],
-            _ => vec![("READ_DATABASE_URL", read.url_as("query_service"))],
-        };
-        let listeners = LISTENERS.map(|(name, use_)| (name, ports.of(use_).to_string()));
-        let settings = addresses.into_iter().chain(listeners);
-        settings.map(|(name, value)| (name.to_owned(), value.into())).collect()
-    }
+/// A service's configuration. The caller's other variables remain: `RUST_LOG=debug cargo stack
+/// up` works.
+fn environment(
+    service: &str,
+    infrastructure: &Infrastructure,
+    ports: &Ports,
+) -> Vec<(String, OsString)> {
+    let Infrastructure { write, read, broker, .. } = infrastructure;
+    // Each service has its own role and user, with the rights that it uses.
+    let addresses = match service {
+        "command-service" => vec![
+            ("DATABASE_URL", write.url_as("command_service")),
+            ("BROKER_URL", broker.url_as(service)),
+        ],
+        "consumer-service" => vec![
+            ("READ_DATABASE_URL", read.url_as("consumer_service")),
+            ("BROKER_URL", broker.url_as(service)),
+        ],
+        _ => vec![("READ_DATABASE_URL", read.url_as("query_service"))],
+    };
+    let listeners = LISTENERS.map(|(name, use_)| (name, ports.of(use_).to_string()));
+    let settings = addresses.into_iter().chain(listeners);
+    settings.map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
 const LISTENERS: [(&str, Use); 5] = [

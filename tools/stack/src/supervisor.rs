@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use nix::unistd::Pid;
 
 use crate::{
@@ -73,11 +73,40 @@ impl Supervised {
         self.process.as_mut()?.ended()
     }
 
-    /// The last lines of its output.
-    pub fn last_lines(&self) -> Vec<String> {
+    /// Repeats an attempt to use the program until it succeeds. Fails with the attempt's error
+    /// after this time, or when the program has ended.
+    pub fn wait_until_ready<T>(
+        &mut self,
+        time: Duration,
+        attempt: impl Fn() -> Result<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + time;
+        loop {
+            match attempt() {
+                Err(_) if self.ended().is_none() && Instant::now() < deadline => {
+                    interrupt::sleep(Duration::from_millis(100))?;
+                }
+                outcome => return outcome.with_context(|| self.start_failure()),
+            }
+        }
+    }
+
+    fn start_failure(&self) -> String {
+        let name = &self.spec.name;
         match &self.spec.output {
+            Output::File(log) => format!("{name} does not start; its log: {}", log.display()),
+            Output::Stream(_) => format!("{name} does not start"),
+        }
+    }
+
+    /// Prints the last lines of its output.
+    pub fn print_last_lines(&self) {
+        let lines = match &self.spec.output {
             Output::File(path) => last_lines(path, LAST_LINES),
             Output::Stream(stream) => stream.last_lines(),
+        };
+        for line in lines {
+            terminal::note(&format!("    {}", logs::sanitize(&line)));
         }
     }
 
@@ -99,9 +128,7 @@ impl Supervised {
         let is_first = self.deaths_expected || self.started.elapsed() >= HEALTHY_AFTER;
         self.deaths = if is_first { 1 } else { self.deaths + 1 };
         terminal::note(&paint(RED, &format!("{name} has died ({status}); its last lines:")));
-        for line in self.last_lines() {
-            terminal::note(&format!("    {}", logs::sanitize(&line)));
-        }
+        self.print_last_lines();
         if self.deaths >= DEATHS {
             bail!("{name} keeps dying ({} consecutive times)", self.deaths);
         }

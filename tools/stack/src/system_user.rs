@@ -6,8 +6,8 @@
 use std::{io, os::unix::process::CommandExt, path::Path, process::Command};
 
 use anyhow::{Context, Result};
-use fs_err::{self as fs, os::unix::fs::chown};
-use nix::unistd::geteuid;
+use fs_err::os::unix::fs::chown;
+use nix::unistd::{User, geteuid};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SystemUser {
@@ -24,12 +24,13 @@ impl SystemUser {
         if !running_as_root() {
             return Ok(Self::CURRENT);
         }
-        find(&fs::read_to_string("/etc/passwd")?, name).with_context(|| {
+        let user = User::from_name(name)?.with_context(|| {
             format!(
                 "there is no system user `{name}`, which the server's package creates: add it, or \
                  run `cargo stack` as an ordinary user"
             )
-        })
+        })?;
+        Ok(Self { ids: Some((user.uid.as_raw(), user.gid.as_raw())) })
     }
 
     /// Makes the command run as this user and in its group alone: with the user id, the standard
@@ -48,28 +49,4 @@ impl SystemUser {
 
 pub fn running_as_root() -> bool {
     geteuid().is_root()
-}
-
-/// Finds a user in the text of `/etc/passwd` (passwd(5)).
-fn find(accounts: &str, name: &str) -> Option<SystemUser> {
-    accounts.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next()? == name).then_some(())?;
-        let (uid, gid) = (fields.nth(1)?, fields.next()?);
-        Some(SystemUser { ids: Some((uid.parse().ok()?, gid.parse().ok()?)) })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn users_are_found_by_their_full_name() {
-        let accounts = "root:x:0:0:root:/root:/bin/bash\n\
-                        postgres2:x:7:8::/:/bin/sh\n\
-                        postgres:x:101:104:PostgreSQL administrator,,,:/var/lib/postgresql:/bin/bash\n";
-        assert_eq!(find(accounts, "postgres"), Some(SystemUser { ids: Some((101, 104)) }));
-        assert_eq!(find(accounts, "rabbitmq"), None);
-    }
 }

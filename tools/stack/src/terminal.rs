@@ -86,9 +86,6 @@ fn erase_live_line(_lines_are_whole: &MutexGuard<'_, Vec<RunningStep>>) {
 #[derive(Debug)]
 pub struct Step {
     id: u64,
-    name: String,
-    since: Instant,
-    finished: bool,
 }
 
 impl Step {
@@ -96,9 +93,9 @@ impl Step {
         start_reporting();
         note(&format!("  {} {name}", paint(GREY, "…")));
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let since = Instant::now();
-        running().push(RunningStep { id, name: name.to_owned(), detail: String::new(), since });
-        Self { id, name: name.to_owned(), since, finished: false }
+        let (name, since) = (name.to_owned(), Instant::now());
+        running().push(RunningStep { id, name, detail: String::new(), since });
+        Self { id }
     }
 
     /// Sets what the step is doing.
@@ -109,28 +106,25 @@ impl Step {
     }
 
     /// Ends the step as a success.
-    pub fn done(mut self, remark: &str) {
-        self.finished = true;
-        self.leave(&paint(GREEN, "✓"), remark);
+    pub fn done(self, remark: &str) {
+        self.end(&paint(GREEN, "✓"), remark);
     }
 
-    fn leave(&self, mark: &str, remark: &str) {
-        running().retain(|step| step.id != self.id);
-        let remark = if remark.is_empty() { String::new() } else { format!(": {remark}") };
-        note(&format!(
-            "  {mark} {}{remark} {}",
-            self.name,
-            paint(GREY, &format!("({})", duration(self.since.elapsed()))),
-        ));
+    /// Prints the end of the step, once.
+    fn end(&self, mark: &str, remark: &str) {
+        let step = running().extract_if(.., |step| step.id == self.id).next();
+        if let Some(RunningStep { name, since, .. }) = step {
+            let remark = if remark.is_empty() { String::new() } else { format!(": {remark}") };
+            let took = paint(GREY, &format!("({})", duration(since.elapsed())));
+            note(&format!("  {mark} {name}{remark} {took}"));
+        }
     }
 }
 
 impl Drop for Step {
-    /// A dropped step has failed.
+    /// A step that is dropped before it is done has failed.
     fn drop(&mut self) {
-        if !self.finished {
-            self.leave(&paint(RED, "✗"), "");
-        }
+        self.end(&paint(RED, "✗"), "");
     }
 }
 

@@ -198,6 +198,8 @@ impl Metadata {
 mod tests {
     use std::path::PathBuf;
 
+    use serde_json::json;
+
     use super::*;
 
     fn program(package: &str, name: &str) -> Program {
@@ -225,25 +227,16 @@ mod tests {
 
     #[test]
     fn unit_tests_of_one_package_are_built_without_the_rest() -> Result<()> {
-        let target = |kind: &str, name: &str, test| Target {
-            kind: vec![kind.to_owned()],
-            name: name.to_owned(),
-            test,
-        };
-        let package = |name: &str, targets| Package { name: name.to_owned(), targets };
-        let metadata = Metadata {
-            packages: vec![
-                package(
-                    "command-service",
-                    vec![
-                        target("bin", "command-service", true),
-                        target("custom-build", "b", false),
-                    ],
-                ),
-                package("access", vec![target("lib", "access", true)]),
-                package("system-tests", vec![target("test", "system", true)]),
-            ],
-        };
+        let metadata: Metadata = serde_json::from_value(json!({ "packages": [
+            { "name": "command-service", "targets": [
+                { "kind": ["bin"], "name": "command-service", "test": true },
+                { "kind": ["custom-build"], "name": "b", "test": false },
+            ] },
+            { "name": "access", "targets": [{ "kind": ["lib"], "name": "access", "test": true }] },
+            { "name": "system-tests", "targets": [
+                { "kind": ["test"], "name": "system", "test": true },
+            ] },
+        ] }))?;
         let options = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
             metadata.unit_test_targets(&names)

@@ -1,9 +1,6 @@
 //! `cargo stack test`: runs the tests and the servers that they use.
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
@@ -35,21 +32,24 @@ pub fn run(args: &TestArgs) -> Result<ExitCode> {
     };
     let (programs, chosen, servers) =
         if args.selects() { build_then_start(&plan, args)? } else { build_and_start(&plan, args)? };
-    let outcome = pgbouncer(&instance.project, &chosen)
-        .and_then(|pgbouncer| run_all(&programs, &chosen, &servers, pgbouncer.as_deref(), args));
+    let outcome = run_all(&instance.project, &programs, &chosen, &servers, args);
     drop(servers);
     instance.record.clear();
     let failed = outcome?;
     interrupt::check()?;
-    report(&chosen, &failed);
-    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(101) })
+    if failed.is_empty() {
+        let tests: usize = chosen.iter().map(|chosen| chosen.tests).sum();
+        terminal::print(&format!("{tests} passed, 0 failed"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    terminal::note(&format!("Failed, see above: {}", failed.join(", ")));
+    Ok(ExitCode::from(101))
 }
 
+type Prepared = (Programs, Vec<Chosen>, TestServers);
+
 /// Builds the services and all tests while the servers start.
-fn build_and_start(
-    plan: &Plan<'_>,
-    args: &TestArgs,
-) -> Result<(Programs, Vec<Chosen>, TestServers)> {
+fn build_and_start(plan: &Plan<'_>, args: &TestArgs) -> Result<Prepared> {
     let project = &plan.instance.project;
     let (programs, servers) = build_during(
         |cancelled| test_programs::build_all(project, cancelled),
@@ -63,10 +63,7 @@ fn build_and_start(
 }
 
 /// Builds the chosen tests, then starts the servers that they use.
-fn build_then_start(
-    plan: &Plan<'_>,
-    args: &TestArgs,
-) -> Result<(Programs, Vec<Chosen>, TestServers)> {
+fn build_then_start(plan: &Plan<'_>, args: &TestArgs) -> Result<Prepared> {
     let programs = test_programs::build_chosen(&plan.instance.project, args)?;
     let chosen = test_programs::choose(&programs, args)?;
     if chosen.is_empty() {
@@ -82,26 +79,24 @@ fn build_then_start(
     Ok((programs, chosen, servers))
 }
 
-/// The program PgBouncer, if a chosen test uses it.
-fn pgbouncer(project: &Project, chosen: &[Chosen]) -> Result<Option<PathBuf>> {
-    let is_used = chosen.iter().any(|chosen| chosen.pgbouncer);
-    is_used.then(|| ensure_pgbouncer(&project.private_folder())).transpose()
-}
-
 /// Runs one program after the other and returns the names of those that failed. Without
 /// `--no-fail-fast` it stops after the first.
 fn run_all(
+    project: &Project,
     programs: &Programs,
     chosen: &[Chosen],
     servers: &TestServers,
-    pgbouncer: Option<&Path>,
     args: &TestArgs,
 ) -> Result<Vec<String>> {
+    let uses_pgbouncer = chosen.iter().any(|chosen| chosen.pgbouncer);
+    let pgbouncer =
+        uses_pgbouncer.then(|| ensure_pgbouncer(&project.private_folder())).transpose()?;
     let mut failed = Vec::new();
     for Chosen { program, .. } in chosen {
         terminal::note(&format!("\n{}", program.title()));
         let mut test = test_programs::command(program, args);
-        test.envs(servers.environment.clone()).envs(pgbouncer.map(|path| ("PGBOUNCER", path)));
+        test.envs(servers.environment.clone())
+            .envs(pgbouncer.as_ref().map(|path| ("PGBOUNCER", path)));
         // A system test runs the documented client programs.
         if let Some(postgres) = find_postgres() {
             test.env("POSTGRES_PROGRAMS", postgres.folder);
@@ -118,13 +113,4 @@ fn run_all(
         }
     }
     Ok(failed)
-}
-
-fn report(chosen: &[Chosen], failed: &[String]) {
-    let tests: usize = chosen.iter().map(|chosen| chosen.tests).sum();
-    if failed.is_empty() {
-        terminal::print(&format!("{tests} passed, 0 failed"));
-    } else {
-        terminal::note(&format!("Failed, see above: {}", failed.join(", ")));
-    }
 }

@@ -75,14 +75,12 @@ fn build_and_start(plan: &Plan<'_>, args: &UpArgs) -> Result<(Programs, Servers)
     cargo.args(services::programs().map(|program| ["--bin", program]).as_flattened());
     build_during(
         |cancelled| cancellable_build(&mut cargo, "the services", cancelled),
-        || start_servers(plan, args.gateway),
+        || {
+            let folder = plan.instance.project.private_folder();
+            let nginx = args.gateway.then(|| ensure_nginx(&folder)).transpose()?;
+            Ok((nginx, Infrastructure::start(plan)?))
+        },
     )
-}
-
-fn start_servers(plan: &Plan<'_>, gateway: bool) -> Result<Servers> {
-    let nginx =
-        gateway.then(|| ensure_nginx(&plan.instance.project.private_folder())).transpose()?;
-    Ok((nginx, Infrastructure::start(plan)?))
 }
 
 fn print_addresses(ports: &Ports, folder: &Path, throw_away: bool) {
