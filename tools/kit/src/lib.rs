@@ -6,6 +6,7 @@ mod latencies;
 mod output;
 mod pacing;
 mod progress;
+mod signals;
 mod table;
 
 pub use http::{Connection, Lost, Response, write_request};
@@ -13,4 +14,5 @@ pub use latencies::Latencies;
 pub use output::{note, print};
 pub use pacing::{Pace, Schedule};
 pub use progress::{Progress, grouped, shown};
+pub use signals::signals;
 pub use table::aligned;

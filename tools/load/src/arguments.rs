@@ -1,7 +1,8 @@
 //! The command line.
 
-use crate::client::{ApiKey, Server};
+use crate::client::{Server, parse_api_key};
 use clap::Parser;
+use http::HeaderValue;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -61,8 +62,8 @@ pub struct Arguments {
     pub query_url: Option<Server>,
 
     /// An API key with the roles reader and writer, if the services have AUTH=on.
-    #[arg(long, value_name = "KEY", env = "SHOP_API_KEY", hide_env_values = true, value_parser = ApiKey::parse)]
-    pub api_key: Option<ApiKey>,
+    #[arg(long, value_name = "KEY", env = "SHOP_API_KEY", hide_env_values = true, value_parser = parse_api_key)]
+    pub api_key: Option<HeaderValue>,
 
     /// Added to the ports of both defaults, as in `cargo stack up`.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=50_000))]
@@ -72,18 +73,18 @@ pub struct Arguments {
 impl Arguments {
     /// The command API.
     pub fn command_server(&self) -> Server {
-        let server = self.command_url.clone();
-        self.with_key(server.unwrap_or_else(|| Server::local(8080 + self.port_offset)))
+        self.server(self.command_url.clone(), 8080)
     }
 
     /// The query API.
     pub fn query_server(&self) -> Server {
-        let server = self.query_url.clone();
-        self.with_key(server.unwrap_or_else(|| Server::local(8081 + self.port_offset)))
+        self.server(self.query_url.clone(), 8081)
     }
 
-    fn with_key(&self, server: Server) -> Server {
-        server.with_key(self.api_key.clone())
+    fn server(&self, given: Option<Server>, port: u16) -> Server {
+        let mut server = given.unwrap_or_else(|| Server::local(port + self.port_offset));
+        server.api_key = self.api_key.clone();
+        server
     }
 
     /// How long the run may make no progress.

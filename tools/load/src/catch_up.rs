@@ -1,9 +1,10 @@
 //! Waiting until the views show everything that was sent.
 
-use crate::client::{Connection, Server};
+use crate::client::Connection;
 use crate::outcome::judge;
-use crate::stop::Stop;
-use kit::{Progress, grouped};
+use crate::phase::Drive;
+use anyhow::{Result, ensure};
+use kit::{Progress, grouped, print};
 use serde::Deserialize;
 use std::time::{Duration, Instant};
 
@@ -12,23 +13,7 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// Only after this time since the last command does "caught up" count that command: the
 /// counts behind it are up to 3 s old (docs/operations.md, "Lag").
-pub const AGE_OF_COUNTS: Duration = Duration::from_millis(3_200);
-
-/// How the wait ended.
-#[derive(Clone, Debug)]
-pub enum Waited {
-    /// The views show everything.
-    CaughtUp {
-        /// The time from `since` until the last order was readable, if there is one.
-        visible_after: Option<Duration>,
-        /// The time from `since` until the views were known to be complete.
-        complete_after: Duration,
-    },
-    /// The views made no progress for too long. The last known status.
-    TimedOut(String),
-    /// A stop was requested.
-    Stopped,
-}
+const AGE_OF_COUNTS: Duration = Duration::from_millis(3_200);
 
 /// The response of `GET /api/analytics/sync-status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -67,26 +52,32 @@ impl SyncStatus {
 }
 
 /// Waits until the views show everything that was sent before `since`, and the order
-/// `last_order`. Ends after `patience` without progress.
-pub async fn wait(
-    server: &Server,
-    last_order: Option<i64>,
-    since: Instant,
-    patience: Duration,
-    stop: &Stop,
-) -> Waited {
+/// `last_order`, and prints how long it took; false if a stop was requested. Fails if the views
+/// make no progress for too long.
+pub async fn wait(drive: Drive<'_>, last_order: Option<i64>, since: Instant) -> Result<bool> {
     let progress = Progress::begin("views catching up", 0);
-    let waiting = poll(server, last_order, since, patience, &progress);
-    progress.during(stop.or(waiting)).await.unwrap_or(Waited::Stopped)
+    let waiting = poll(drive, last_order, since, &progress);
+    let waited = progress.during(drive.stop.or(waiting)).await.transpose()?;
+    let Some(visible_after) = waited else { return Ok(false) };
+    let visible = visible_after.map_or_else(String::new, |visible| {
+        let seconds = visible.as_secs_f64();
+        format!("The last order was readable {seconds:.1} s after its response. ")
+    });
+    print(&format!(
+        "\n{visible}The views were known to be complete after {:.1} s (at least {:.1} s).",
+        since.elapsed().as_secs_f64(),
+        AGE_OF_COUNTS.as_secs_f64()
+    ));
+    Ok(true)
 }
 
+/// Returns the time from `since` until the last order was readable, if there is one.
 async fn poll(
-    server: &Server,
+    Drive { arguments, server, .. }: Drive<'_>,
     last_order: Option<i64>,
     since: Instant,
-    patience: Duration,
     progress: &Progress,
-) -> Waited {
+) -> Result<Option<Duration>> {
     let mut connection = Connection::new(server);
     let mut visible_after = None;
     let (mut applied, mut moved, mut most_pending) = (0, Instant::now(), 0);
@@ -96,31 +87,34 @@ async fn poll(
         {
             visible_after = Some(since.elapsed());
         }
-        let known = match read(&mut connection).await {
-            Ok(status) => {
-                let is_counted = since.elapsed() > AGE_OF_COUNTS;
-                let is_visible = visible_after.is_some() || last_order.is_none();
-                if status.is_complete() && is_visible && is_counted {
-                    progress.set(most_pending, most_pending);
-                    return Waited::CaughtUp { visible_after, complete_after: since.elapsed() };
-                }
-                if status.lacks_dead_letters() && is_counted {
-                    return Waited::TimedOut(status.text());
-                }
-                if status.events_applied != applied {
-                    (applied, moved) = (status.events_applied, Instant::now());
-                }
-                if let Some(pending) = status.pending_events {
-                    most_pending = most_pending.max(pending);
-                    progress.set(most_pending - pending, most_pending);
-                }
-                status.text()
+        let is_counted = since.elapsed() > AGE_OF_COUNTS;
+        let status = read(&mut connection).await;
+        if let Ok(status) = &status {
+            let is_visible = visible_after.is_some() || last_order.is_none();
+            if status.is_complete() && is_visible && is_counted {
+                progress.set(most_pending, most_pending);
+                return Ok(visible_after);
             }
-            Err(why) => format!("the query service does not respond: {why}"),
-        };
-        if moved.elapsed() > patience {
-            return Waited::TimedOut(known);
+            if status.events_applied != applied {
+                (applied, moved) = (status.events_applied, Instant::now());
+            }
+            if let Some(pending) = status.pending_events {
+                most_pending = most_pending.max(pending);
+                progress.set(most_pending - pending, most_pending);
+            }
         }
+        let lacks_dead_letters = status.as_ref().is_ok_and(|status| status.lacks_dead_letters());
+        let known = status.map_or_else(
+            |why| format!("the query service does not respond: {why}"),
+            SyncStatus::text,
+        );
+        ensure!(
+            moved.elapsed() <= arguments.patience() && !(lacks_dead_letters && is_counted),
+            "the views did not catch up, no event was applied for {} s ({known}): see \
+             http://localhost:{}/health of the consumer service; verification was skipped",
+            arguments.patience,
+            9082 + arguments.port_offset
+        );
         progress.remark(known);
         tokio::time::sleep(POLL).await;
     }
@@ -128,7 +122,7 @@ async fn poll(
 
 async fn read(connection: &mut Connection<'_>) -> Result<SyncStatus, String> {
     let body = judge(connection.get("/api/analytics/sync-status").await);
-    let body = body.map_err(|outcome| outcome.reason().to_owned())?;
+    let body = body.map_err(|why| why.to_string())?;
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 

@@ -1,5 +1,6 @@
 //! The connection of a worker to one server.
 
+use http::{HeaderValue, Uri};
 use kit::{Lost, Response, write_request};
 use std::fmt;
 use std::time::Duration;
@@ -21,12 +22,9 @@ pub struct Server {
     authority: String,
     /// The prefix, without a slash at its end.
     base: String,
-    api_key: Option<ApiKey>,
+    /// Sent with every request.
+    pub api_key: Option<HeaderValue>,
 }
-
-/// An API key, which is a valid value of a header.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey(String);
 
 /// A connection, opened by the first request and again after a failure.
 #[derive(Debug)]
@@ -46,7 +44,7 @@ impl Server {
 
     /// Reads a URL.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let uri: http::Uri = url.parse().map_err(|error| format!("not a URL: {error}"))?;
+        let uri: Uri = url.parse().map_err(|error| format!("not a URL: {error}"))?;
         match (uri.scheme_str(), uri.host(), uri.query()) {
             (Some("http"), Some(host), None) => Ok(Self {
                 authority: format!("{host}:{}", uri.port_u16().unwrap_or(80)),
@@ -56,11 +54,6 @@ impl Server {
             _ => Err("must be like http://localhost:8080".to_owned()),
         }
     }
-
-    /// The same server, called with an API key.
-    pub fn with_key(self, api_key: Option<ApiKey>) -> Self {
-        Self { api_key, ..self }
-    }
 }
 
 impl fmt::Display for Server {
@@ -69,27 +62,20 @@ impl fmt::Display for Server {
     }
 }
 
-impl ApiKey {
-    /// Reads an API key.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        match http::HeaderValue::try_from(text) {
-            Ok(_) if !text.is_empty() => Ok(Self(text.to_owned())),
-            _ => Err("must be an API key".to_owned()),
-        }
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("API key")
-    }
+/// Reads an API key, which is never shown.
+pub fn parse_api_key(text: &str) -> Result<HeaderValue, &'static str> {
+    let key = HeaderValue::try_from(text).ok();
+    let key = key.filter(|key| !key.is_empty() && key.to_str().is_ok());
+    let mut key = key.ok_or("must be an API key")?;
+    key.set_sensitive(true);
+    Ok(key)
 }
 
 impl<'a> Connection<'a> {
     /// A connection that the first request opens.
     pub fn new(server: &'a Server) -> Self {
         let mut headers = format!("Host: {}\r\n", server.authority);
-        if let Some(ApiKey(key)) = &server.api_key {
+        if let Some(key) = server.api_key.as_ref().and_then(|key| key.to_str().ok()) {
             headers += &format!("X-Api-Key: {key}\r\n");
         }
         let http = kit::Connection::new(&server.authority);
@@ -154,7 +140,7 @@ mod tests {
 
     #[test]
     fn an_api_key_is_one_line_and_is_not_shown() {
-        assert!(ApiKey::parse("a\r\nx: y").is_err());
-        assert_eq!(format!("{:?}", ApiKey::parse("shop_1").unwrap()), "API key");
+        assert!(parse_api_key("a\r\nx: y").is_err());
+        assert_eq!(format!("{:?}", parse_api_key("shop_1").unwrap()), "Sensitive");
     }
 }

@@ -1,62 +1,9 @@
 //! The sums that the views must show, computed from the orders.
 
-use crate::created::{Created, Placement};
-use crate::plan::{Order, Plan};
+use crate::creation::{Created, Placement};
+use crate::plan::{Order, Plan, plus};
 use serde::{Deserialize, Serialize};
 use shared_events::Money;
-
-/// An order with its prices.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PricedOrder {
-    /// The customer's place among the run's customers.
-    pub customer: usize,
-    /// In the order in which they are sent.
-    pub lines: Vec<PricedLine>,
-    pub total: Money,
-}
-
-/// An order line with its price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PricedLine {
-    /// The product's place among the run's products.
-    pub product: usize,
-    pub product_id: i64,
-    /// The number of its category.
-    pub category: usize,
-    pub quantity: i32,
-    /// Of one piece.
-    pub price: Money,
-}
-
-/// Adds prices to an order: the negotiated ones, or those of the catalogue.
-pub fn priced(order: &Order, plan: &Plan, created: &Created) -> PricedOrder {
-    let lines = order.lines.iter().map(|line| {
-        let product = created.products.get(line.product as usize);
-        let terms = plan.terms(product.map_or(0, |product| product.index));
-        PricedLine {
-            product: line.product as usize,
-            product_id: product.map_or(0, |product| product.id),
-            category: terms.category,
-            quantity: line.quantity,
-            price: line.negotiated.unwrap_or(terms.price),
-        }
-    });
-    let lines: Vec<PricedLine> = lines.collect();
-    let total = lines.iter().fold(Money::ZERO, |total, line| plus(total, line.revenue()));
-    PricedOrder { customer: order.customer as usize, lines, total }
-}
-
-impl PricedLine {
-    fn revenue(&self) -> Money {
-        self.price.checked_times(self.quantity).unwrap_or(self.price)
-    }
-}
-
-/// The sum. It cannot overflow: all amounts of a run, 10^7 orders of 9,000 each, are far
-/// below the limit of [`Money`].
-fn plus(sum: Money, amount: Money) -> Money {
-    sum.checked_add(amount).unwrap_or(sum)
-}
 
 /// What a view shows of a product, a category or a customer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +54,7 @@ impl Expected {
                 Placement::Unknown => &mut unknown,
                 Placement::NotPlaced => continue,
             };
-            sums.add(&priced(&created.order(plan, index), plan, created));
+            sums.add(&plan.order(index, &created.customers, &created.products));
         }
         (accepted, unknown)
     }
@@ -120,44 +67,39 @@ impl Expected {
         }
     }
 
-    fn add(&mut self, order: &PricedOrder) {
+    fn add(&mut self, order: &Order) {
         for (place, line) in order.lines.iter().enumerate() {
             // An order counts once per product and category, however many lines name them.
-            let before = order.lines.get(..place).unwrap_or_default();
+            let before = &order.lines[..place];
             let is_first_of_product = before.iter().all(|other| other.product != line.product);
             let is_first_of_category = before.iter().all(|other| other.category != line.category);
-            if let Some(sums) = self.products.get_mut(line.product) {
-                sums.add(is_first_of_product.into(), line.quantity, line.revenue());
-            }
-            if let Some(sums) = self.categories.get_mut(line.category) {
-                sums.add(is_first_of_category.into(), 0, line.revenue());
-            }
+            let revenue = line.revenue();
+            self.products[line.product].add(is_first_of_product.into(), line.quantity, revenue);
+            self.categories[line.category].add(is_first_of_category.into(), 0, revenue);
         }
-        if let Some(sums) = self.customers.get_mut(order.customer) {
-            sums.add(1, 0, order.total);
-        }
+        self.customers[order.customer].add(1, 0, order.total());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Line;
 
     fn money(text: &str) -> Money {
         Money::parse(text).unwrap()
     }
 
-    fn order(customer: usize, lines: &[(usize, usize, i32, &str)]) -> PricedOrder {
-        let line = |&(product, category, quantity, price): &(usize, usize, i32, &str)| PricedLine {
+    fn order(customer: usize, lines: &[(usize, usize, i32, &str)]) -> Order {
+        let line = |&(product, category, quantity, price): &(usize, usize, i32, &str)| Line {
             product,
             product_id: 0,
             category,
             quantity,
             price: money(price),
+            is_negotiated: false,
         };
-        let lines: Vec<PricedLine> = lines.iter().map(line).collect();
-        let total = lines.iter().fold(Money::ZERO, |total, line| plus(total, line.revenue()));
-        PricedOrder { customer, lines, total }
+        Order { customer, customer_id: 0, lines: lines.iter().map(line).collect() }
     }
 
     fn sums(quantity: i64, revenue: &str, orders: i64) -> Sums {

@@ -1,4 +1,4 @@
-//! The result of comparisons.
+//! The results of comparisons.
 
 use kit::grouped;
 use serde::Serialize;
@@ -93,6 +93,28 @@ impl Finding {
     }
 }
 
+/// One line with the result, and whether everything agrees.
+pub fn summary(findings: &[Finding]) -> (String, bool) {
+    let different: u64 = findings.iter().map(|finding| finding.different).sum();
+    let explained: u64 = findings.iter().map(|finding| finding.explained).sum();
+    let compared: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.compared > 0)
+        .map(|finding| format!("{} {}", grouped(finding.compared), finding.what))
+        .collect();
+    let compared = compared.join(", ");
+    if different == 0 {
+        return (format!("verified: no difference in {compared}"), true);
+    }
+    let explained = match explained {
+        0 => String::new(),
+        _ => format!("{} of which unknown outcomes can explain, ", grouped(explained)),
+    };
+    let noun = if different == 1 { "difference" } else { "differences" };
+    let different = grouped(different);
+    (format!("NOT verified: {different} {noun}, {explained}in {compared}"), false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +139,21 @@ mod tests {
         );
         assert_eq!((lines.len(), lines[11]), (12, "  and 5 more"));
         assert_eq!(Finding::new("customers").differences(), None);
+    }
+
+    #[test]
+    fn one_line_shows_the_result() {
+        let mut users = Finding::new("sampled users");
+        users.add(Compared::Equal);
+        let none = Finding::new("sampled orders");
+        let line = "verified: no difference in 1 sampled users".to_owned();
+        assert_eq!(summary(&[users.clone(), none]), (line, true));
+        users.add(Compared::Different("user 2 does not exist".to_owned()));
+        let line = "NOT verified: 1 difference, in 2 sampled users".to_owned();
+        assert_eq!(summary(&[users.clone()]), (line, false));
+        users.add(Compared::Explained("user 3 does not exist".to_owned()));
+        let line = "NOT verified: 2 differences, 1 of which unknown outcomes can explain, in 3 \
+                    sampled users";
+        assert_eq!(summary(&[users]), (line.to_owned(), false));
     }
 }

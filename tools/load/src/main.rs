@@ -4,9 +4,9 @@
 //! It runs in one thread, because it shares the machine with the system under test.
 
 mod arguments;
+mod bodies;
 mod catch_up;
 mod client;
-mod created;
 mod creation;
 mod expected;
 mod findings;
@@ -14,11 +14,9 @@ mod outcome;
 mod phase;
 mod plan;
 mod report;
-mod run_id;
 mod session;
 mod stop;
 mod tally;
-mod verdict;
 mod verify;
 mod words;
 

@@ -2,25 +2,21 @@
 
 use kit::{Lost, Response};
 use serde::Deserialize;
+use std::fmt;
 
-/// The outcome of a request, as it is counted.
+/// Why a request was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It took effect, or its response is as expected.
-    Accepted,
+pub enum NotAccepted {
     /// It had no effect: it was refused or not sent.
     Failed(String),
     /// It may have taken effect.
     Unknown(String),
 }
 
-impl Outcome {
-    /// Why the request was not accepted.
-    pub fn reason(&self) -> &str {
-        match self {
-            Self::Accepted => "",
-            Self::Failed(why) | Self::Unknown(why) => why,
-        }
+impl fmt::Display for NotAccepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Failed(why) | Self::Unknown(why)) = self;
+        f.write_str(why)
     }
 }
 
@@ -33,13 +29,13 @@ struct Problem {
     detail: String,
 }
 
-/// Returns the body of a 2xx response, or the outcome of the request. After a 5xx the outcome
+/// Returns the body of a 2xx response, or why the request was not accepted. After a 5xx the outcome
 /// is unknown, unless the response says that the request had no effect: it may come from a
 /// proxy, or from a commit whose result was lost.
-pub fn judge(response: Result<Response<'_>, Lost>) -> Result<&[u8], Outcome> {
+pub fn judge(response: Result<Response<'_>, Lost>) -> Result<&[u8], NotAccepted> {
     let response = response.map_err(|lost| match lost {
-        Lost::NotSent(why) => Outcome::Failed(why),
-        Lost::Unanswered(why) => Outcome::Unknown(why),
+        Lost::NotSent(why) => NotAccepted::Failed(why),
+        Lost::Unanswered(why) => NotAccepted::Unknown(why),
     })?;
     let Response { status, body } = response;
     if (200..300).contains(&status) {
@@ -48,9 +44,9 @@ pub fn judge(response: Result<Response<'_>, Lost>) -> Result<&[u8], Outcome> {
     let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
     let why = format!("{status} {}", problem.error).trim_end().to_owned();
     if status < 500 || problem.detail.contains("no effect") {
-        Err(Outcome::Failed(why))
+        Err(NotAccepted::Failed(why))
     } else {
-        Err(Outcome::Unknown(why))
+        Err(NotAccepted::Unknown(why))
     }
 }
 
@@ -58,7 +54,7 @@ pub fn judge(response: Result<Response<'_>, Lost>) -> Result<&[u8], Outcome> {
 mod tests {
     use super::*;
 
-    fn judged(status: u16, body: &str) -> Result<&[u8], Outcome> {
+    fn judged(status: u16, body: &str) -> Result<&[u8], NotAccepted> {
         judge(Ok(Response { status, body: body.as_bytes() }))
     }
 
@@ -67,20 +63,20 @@ mod tests {
         assert_eq!(judged(201, "{}"), Ok(b"{}".as_slice()));
         assert_eq!(
             judged(400, r#"{"error":"Insufficient stock","detail":"Nothing was ordered."}"#),
-            Err(Outcome::Failed("400 Insufficient stock".to_owned()))
+            Err(NotAccepted::Failed("400 Insufficient stock".to_owned()))
         );
         let body = r#"{"error":"Service busy","detail":"It had no effect; try again."}"#;
-        assert_eq!(judged(503, body), Err(Outcome::Failed("503 Service busy".to_owned())));
+        assert_eq!(judged(503, body), Err(NotAccepted::Failed("503 Service busy".to_owned())));
         let not_sent = Err(Lost::NotSent("refused".to_owned()));
-        assert_eq!(judge(not_sent).err(), Some(Outcome::Failed("refused".to_owned())));
+        assert_eq!(judge(not_sent).err(), Some(NotAccepted::Failed("refused".to_owned())));
     }
 
     #[test]
     fn the_outcome_is_unknown_if_no_response_tells_it() {
         let body = r#"{"error":"Outcome unknown","detail":"wholly or not at all"}"#;
-        assert_eq!(judged(503, body), Err(Outcome::Unknown("503 Outcome unknown".to_owned())));
-        assert_eq!(judged(502, "<html>"), Err(Outcome::Unknown("502".to_owned())));
+        assert_eq!(judged(503, body), Err(NotAccepted::Unknown("503 Outcome unknown".to_owned())));
+        assert_eq!(judged(502, "<html>"), Err(NotAccepted::Unknown("502".to_owned())));
         let unanswered = Err(Lost::Unanswered("closed".to_owned()));
-        assert_eq!(judge(unanswered).err(), Some(Outcome::Unknown("closed".to_owned())));
+        assert_eq!(judge(unanswered).err(), Some(NotAccepted::Unknown("closed".to_owned())));
     }
 }

@@ -1,7 +1,7 @@
 //! What a run sends: a pure function of seed, kind and number. Nothing is stored; the same
 //! order is computed again to be compared.
 
-use crate::run_id::RunId;
+use crate::bodies::{self, Item, Product, User};
 use crate::words::{CATEGORIES, FIRST_NAMES, LAST_NAMES, QUALITIES, THINGS};
 use fastrand::Rng;
 use shared_events::Money;
@@ -15,22 +15,23 @@ const MOST_QUANTITY: u32 = 3;
 /// The highest price, in ten-thousandths: 999.9999.
 const HIGHEST_PRICE: u32 = 9_999_999;
 
+/// Customer ids per millisecond. All ids are below 2^53, so that 64-bit floats represent
+/// them exactly.
+const CUSTOMERS_PER_MILLISECOND: u32 = 5_000;
+
+/// The status of an order that was placed and not changed.
+const CREATED: &str = "CREATED";
+
 /// Everything that a run sends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     seed: u64,
-    run: RunId,
+    /// The start of the run, in milliseconds since 1970.
+    started: u64,
+    /// The id that distinguishes this run's data from all other data in the stack.
+    pub run: String,
     /// The lowest initial stock: enough for all orders to take the most of one product.
     least_stock: i32,
-}
-
-/// A user to be created.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
-    /// Contains the run's id.
-    pub name: String,
-    /// Contains the run's id.
-    pub email: String,
 }
 
 /// The terms on which a product is sold.
@@ -41,14 +42,24 @@ pub struct Terms {
     /// Of the catalogue.
     pub price: Money,
     /// The initial stock; none if stock is not tracked.
-    pub stock: Option<i32>,
+    pub stock: Option<i64>,
 }
 
-/// An order to be placed.
+/// A created user or product, or a customer id without a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entity {
+    /// Its number in the plan.
+    pub index: u32,
+    /// The id that the command service returned.
+    pub id: i64,
+}
+
+/// An order to be placed, with its prices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// The customer's place among the run's customers.
-    pub customer: u32,
+    pub customer: usize,
+    pub customer_id: i64,
     /// One to three.
     pub lines: Vec<Line>,
 }
@@ -57,10 +68,15 @@ pub struct Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The product's place among the run's products.
-    pub product: u32,
+    pub product: usize,
+    pub product_id: i64,
+    /// The number of the product's category.
+    pub category: usize,
     pub quantity: i32,
-    /// A price that replaces that of the catalogue.
-    pub negotiated: Option<Money>,
+    /// Of one piece.
+    pub price: Money,
+    /// Whether the price replaces that of the catalogue.
+    pub is_negotiated: bool,
 }
 
 /// Independent random streams.
@@ -76,20 +92,31 @@ impl Plan {
     /// How many categories a run has.
     pub const CATEGORIES: usize = CATEGORIES.len();
 
-    /// The plan of a run that places `orders` orders.
-    pub fn new(seed: u64, run: RunId, orders: u32) -> Self {
+    /// The plan of a run that starts at this number of milliseconds since 1970 and places `orders`
+    /// orders.
+    pub fn new(seed: u64, started: u64, orders: u32) -> Self {
         let most_taken = u64::from(orders) * u64::from(MOST_LINES * MOST_QUANTITY);
-        Self { seed, run, least_stock: i32::try_from(most_taken).unwrap_or(i32::MAX / 2) }
+        let least_stock = i32::try_from(most_taken).unwrap_or(i32::MAX / 2);
+        Self { seed, started, run: format!("{started:x}"), least_stock }
     }
 
-    /// User number `index`.
+    /// User number `index`. Name and email contain the run's id.
     pub fn user(&self, index: u32) -> User {
         let mut rng = self.rng(Stream::User, index);
         let (first, last) = (pick(&mut rng, &FIRST_NAMES), pick(&mut rng, &LAST_NAMES));
         User {
+            id: None,
             name: format!("{first} {last} {}-{index}", self.run),
             email: format!("user-{index}@{}.load.example", self.run),
         }
+    }
+
+    /// Customers without users for at most `most` orders. No other run has their ids, which are
+    /// far above those that a database has assigned.
+    pub fn customers_without_users(&self, most: u32) -> Vec<Entity> {
+        let first = self.started * u64::from(CUSTOMERS_PER_MILLISECOND);
+        let count = most.min(CUSTOMERS_PER_MILLISECOND);
+        (0..count).map(|index| Entity { index, id: first as i64 + i64::from(index) }).collect()
     }
 
     /// The terms of product number `index`.
@@ -102,15 +129,22 @@ impl Plan {
             _ => rng.u32(1..=HIGHEST_PRICE),
         };
         let is_tracked = rng.u8(..8) > 0;
-        let stock = is_tracked.then(|| self.least_stock.saturating_add(rng.i32(0..1_000)));
+        let stock = is_tracked.then(|| self.least_stock.saturating_add(rng.i32(0..1_000)).into());
         Terms { category, price: Money::from_units(price.into()), stock }
     }
 
-    /// The name of product number `index`, with the run's id.
-    pub fn product_name(&self, index: u32) -> String {
+    /// Product number `index`. The names of product and category contain the run's id.
+    pub fn product(&self, index: u32) -> Product {
         let mut rng = self.rng(Stream::ProductName, index);
         let (quality, thing) = (pick(&mut rng, &QUALITIES), pick(&mut rng, &THINGS));
-        format!("{quality} {thing} {}-{index}", self.run)
+        let Terms { category, price, stock } = self.terms(index);
+        Product {
+            id: None,
+            name: format!("{quality} {thing} {}-{index}", self.run),
+            category: self.category_name(category),
+            price,
+            stock,
+        }
     }
 
     /// The name of category number `index`, with the run's id.
@@ -118,32 +152,81 @@ impl Plan {
         format!("{} {}", CATEGORIES.get(index).unwrap_or(&"?"), self.run)
     }
 
-    /// Order number `index` of a run with this many customers and products, of each at least
-    /// one. Low numbers are chosen more often, like best sellers.
-    pub fn order(&self, index: u32, customers: u32, products: u32) -> Order {
+    /// Order number `index` of a run with these customers and products, of each at least one.
+    /// The first are chosen more often, like best sellers.
+    pub fn order(&self, index: u32, customers: &[Entity], products: &[Entity]) -> Order {
         let mut rng = self.rng(Stream::Order, index);
-        let customer = favour_low(&mut rng, customers);
-        let count = rng.u32(1..=MOST_LINES);
-        let mut lines: Vec<Line> = Vec::with_capacity(count as usize);
-        for _ in 0..count {
+        let customer = favour_low(&mut rng, customers.len());
+        let mut lines: Vec<Line> = Vec::new();
+        for _ in 0..rng.u32(1..=MOST_LINES) {
             // Some orders name a product twice.
             let product = match lines.first() {
                 Some(first) if rng.u8(..10) == 0 => first.product,
-                _ => favour_low(&mut rng, products),
+                _ => favour_low(&mut rng, products.len()),
             };
             let quantity = rng.i32(1..=MOST_QUANTITY as i32);
+            let Terms { category, price, .. } = self.terms(products[product].index);
             let is_negotiated = rng.u8(..5) == 0;
-            let negotiated =
-                is_negotiated.then(|| Money::from_units(rng.u32(0..=HIGHEST_PRICE).into()));
-            lines.push(Line { product, quantity, negotiated });
+            let price = match is_negotiated {
+                true => Money::from_units(rng.u32(0..=HIGHEST_PRICE).into()),
+                false => price,
+            };
+            let product_id = products[product].id;
+            lines.push(Line { product, product_id, category, quantity, price, is_negotiated });
         }
-        Order { customer, lines }
+        Order { customer, customer_id: customers[customer].id, lines }
     }
 
     fn rng(&self, stream: Stream, index: u32) -> Rng {
         let place = (stream as u64) << 32 | u64::from(index);
         Rng::with_seed(scatter(self.seed ^ scatter(place)))
     }
+}
+
+impl Order {
+    /// The sum of the lines.
+    pub fn total(&self) -> Money {
+        self.lines.iter().map(Line::revenue).fold(Money::ZERO, plus)
+    }
+
+    /// The request that places it.
+    pub fn request(&self) -> bodies::Order {
+        let items = self.items(|line| line.is_negotiated);
+        bodies::Order { id: None, customer_id: self.customer_id, total: None, status: None, items }
+    }
+
+    /// What the services show of it while it is not changed.
+    pub fn shown(&self, id: i64) -> bodies::Order {
+        bodies::Order {
+            id: Some(id),
+            customer_id: self.customer_id,
+            total: Some(self.total()),
+            status: Some(CREATED.to_owned()),
+            items: self.items(|_| true),
+        }
+    }
+
+    fn items(&self, shows_price: fn(&Line) -> bool) -> Vec<Item> {
+        let item = |line: &Line| Item {
+            product_id: line.product_id,
+            quantity: line.quantity,
+            price: shows_price(line).then_some(line.price),
+        };
+        self.lines.iter().map(item).collect()
+    }
+}
+
+impl Line {
+    /// The price of all pieces.
+    pub fn revenue(&self) -> Money {
+        self.price.checked_times(self.quantity).unwrap_or(self.price)
+    }
+}
+
+/// The sum. It cannot overflow: all amounts of a run, 10^7 orders of 9,000 each, are far
+/// below the limit of [`Money`].
+pub fn plus(sum: Money, amount: Money) -> Money {
+    sum.checked_add(amount).unwrap_or(sum)
 }
 
 /// The finalizer of Splitmix64 (<https://prng.di.unimi.it/splitmix64.c>), which makes seeds that
@@ -160,9 +243,9 @@ fn pick(rng: &mut Rng, words: &[&'static str]) -> &'static str {
 }
 
 /// A number below `end`. Low numbers are more frequent.
-fn favour_low(rng: &mut Rng, end: u32) -> u32 {
-    let bound = rng.u32(..end);
-    rng.u32(..=bound)
+fn favour_low(rng: &mut Rng, end: usize) -> usize {
+    let bound = rng.u32(..end as u32);
+    rng.u32(..=bound) as usize
 }
 
 #[cfg(test)]
@@ -170,19 +253,38 @@ mod tests {
     use super::*;
 
     fn plan(seed: u64) -> Plan {
-        Plan::new(seed, RunId::now(), 1_000)
+        Plan::new(seed, 1_800_000_000_000, 1_000)
+    }
+
+    /// The first users or products of a plan, with ids above their numbers.
+    fn entities(count: u32) -> Vec<Entity> {
+        (0..count).map(|index| Entity { index, id: 100 + i64::from(index) }).collect()
+    }
+
+    #[test]
+    fn two_runs_have_different_ids_and_customers() {
+        let (first, second) = (plan(1), Plan::new(1, 1_800_000_000_001, 1_000));
+        assert_eq!((first.run.as_str(), second.run.as_str()), ("1a3185c5000", "1a3185c5001"));
+        let ids = |plan: &Plan| -> Vec<i64> {
+            plan.customers_without_users(u32::MAX).iter().map(|customer| customer.id).collect()
+        };
+        assert!(ids(&first).last() < ids(&second).first());
+        assert!(ids(&second).iter().all(|id| *id < 1 << 53));
+        assert_eq!(first.customers_without_users(3).len(), 3);
     }
 
     #[test]
     fn the_same_seed_gives_the_same_run() {
         let (one, other) = (plan(7), plan(7));
+        let (customers, products) = (entities(50), entities(90));
         for index in 0..500 {
             assert_eq!(one.terms(index), other.terms(index));
-            assert_eq!(one.order(index, 50, 90), other.order(index, 50, 90));
+            let order = one.order(index, &customers, &products);
+            assert_eq!(order, other.order(index, &customers, &products));
             // Without the run's id.
             let word = |name: String| name.split(' ').next().map(str::to_owned);
             assert_eq!(word(one.user(index).name), word(other.user(index).name));
-            assert_eq!(word(one.product_name(index)), word(other.product_name(index)));
+            assert_eq!(word(one.product(index).name), word(other.product(index).name));
         }
         let differing = (0..500).filter(|index| one.terms(*index) != plan(8).terms(*index));
         assert!(differing.count() > 490);
@@ -190,30 +292,32 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_run_in_every_build() {
-        let order = plan(1).order(9, 1_000, 1_000);
-        let line = |product, quantity, negotiated| Line { product, quantity, negotiated };
-        let negotiated = Some(Money::from_units(7_930_785));
-        let lines = vec![line(366, 1, None), line(229, 2, negotiated)];
-        assert_eq!(order, Order { customer: 217, lines });
+        let order = plan(1).order(9, &entities(1_000), &entities(1_000));
+        let lines = order.lines.iter().map(|line| (line.product, line.quantity));
+        assert_eq!(order.customer, 217);
+        assert_eq!(lines.collect::<Vec<_>>(), [(366, 1), (229, 2)]);
+        let price = Some(Money::from_units(7_930_785));
+        let item = |product_id, quantity, price| Item { product_id, quantity, price };
+        assert_eq!(order.request().items, [item(466, 1, None), item(329, 2, price)]);
         assert_eq!(plan(1).terms(3).price.to_string(), "233.92");
     }
 
     #[test]
     fn orders_name_only_customers_and_products_of_the_run() {
-        let plan = plan(1);
+        let (plan, customers, products) = (plan(1), entities(5), entities(3));
         for index in 0..2_000 {
-            let order = plan.order(index, 5, 3);
+            let order = plan.order(index, &customers, &products);
             assert!(order.customer < 5 && (1..=3).contains(&order.lines.len()));
             for line in order.lines {
                 assert!(line.product < 3 && (1..=3).contains(&line.quantity));
-                assert!(line.negotiated.is_none_or(Money::is_price));
+                assert!(line.price.is_price());
             }
         }
     }
 
     #[test]
     fn all_kinds_of_products_and_orders_occur() {
-        let plan = plan(1);
+        let (plan, entities) = (plan(1), entities(900));
         let terms: Vec<Terms> = (0..1_000).map(|index| plan.terms(index)).collect();
         assert!(terms.iter().any(|terms| terms.stock.is_none()));
         assert!(terms.iter().any(|terms| terms.price == Money::ZERO));
@@ -221,10 +325,11 @@ mod tests {
         for category in 0..Plan::CATEGORIES {
             assert!(terms.iter().any(|terms| terms.category == category), "{category}");
         }
-        let orders: Vec<Order> = (0..1_000).map(|index| plan.order(index, 900, 900)).collect();
+        let orders: Vec<Order> =
+            (0..1_000).map(|index| plan.order(index, &entities, &entities)).collect();
         let lines = || orders.iter().flat_map(|order| &order.lines);
-        assert!(lines().any(|line| line.negotiated.is_some()));
-        assert!(lines().any(|line| line.negotiated.is_none()));
+        assert!(lines().any(|line| line.is_negotiated));
+        assert!(lines().any(|line| !line.is_negotiated));
         let twice = |order: &&Order| {
             order.lines.iter().skip(1).any(|line| line.product == order.lines[0].product)
         };
@@ -236,7 +341,7 @@ mod tests {
         use shared_events::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, is_name};
         let plan = plan(1);
         for index in [0, 9, 299_999] {
-            assert!(is_name(&plan.product_name(index), MAX_NAME_CHARS));
+            assert!(is_name(&plan.product(index).name, MAX_NAME_CHARS));
             assert!(is_name(&plan.user(index).name, MAX_NAME_CHARS));
             assert!(plan.terms(index).price.is_price());
         }

@@ -76,28 +76,25 @@ fn milliseconds(latency: f64) -> String {
 fn reasons(tally: &Tally) -> Vec<String> {
     let mut reasons: Vec<_> = tally.reasons.iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    let more = reasons.len().saturating_sub(MOST_REASONS);
     let shown = reasons.iter().take(MOST_REASONS);
-    let mut lines: Vec<String> =
-        shown.map(|(why, count)| format!("{}: {} × {why}", tally.name, grouped(**count))).collect();
-    if more > 0 {
-        lines.push(format!("{}: {more} more reasons", tally.name));
-    }
-    lines
+    let lines = shown.map(|(why, count)| format!("{}: {} × {why}", tally.name, grouped(**count)));
+    let more = reasons.len().saturating_sub(MOST_REASONS);
+    lines.chain((more > 0).then(|| format!("{}: {more} more reasons", tally.name))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::Outcome;
+    use crate::outcome::NotAccepted;
     use std::time::Duration;
 
     fn tally() -> Tally {
-        let mut tally = Tally::new("orders");
+        let mut tally = Tally { name: "orders", ..Tally::default() };
         for millisecond in 1..=1_000 {
-            tally.count(Outcome::Accepted, Duration::from_millis(millisecond));
+            tally.count(Ok(()), Duration::from_millis(millisecond));
         }
-        tally.count(Outcome::Failed("503 Service busy".to_owned()), Duration::from_millis(2));
+        let busy = NotAccepted::Failed("503 Service busy".to_owned());
+        tally.count(Err(busy), Duration::from_millis(2));
         tally.took = Duration::from_secs(2);
         tally
     }
@@ -105,7 +102,9 @@ mod tests {
     #[test]
     fn the_table_has_counts_rates_and_percentiles() {
         assert_eq!(
-            table(&[Tally::new("users"), tally()]).lines().collect::<Vec<_>>(),
+            table(&[Tally { name: "users", ..Tally::default() }, tally()])
+                .lines()
+                .collect::<Vec<_>>(),
             [
                 "        requests  accepted  failed  unknown  per s    p50    p90    p99  p99.9     max",
                 "users          0         0       0        0      0   0.00   0.00   0.00   0.00    0.00",

@@ -1,119 +1,57 @@
 //! A run from its first request to its result.
 
 use crate::arguments::Arguments;
-use crate::catch_up::{self, Waited};
+use crate::catch_up;
 use crate::client::{Connection, Server};
-use crate::created::Created;
-use crate::creation::{Amounts, Creation};
+use crate::creation::Creation;
+use crate::findings::{Finding, summary};
 use crate::phase::Drive;
 use crate::plan::Plan;
 use crate::report::{meaning_of_latencies, table, too_slow};
-use crate::run_id::RunId;
 use crate::stop::Stop;
 use crate::tally::Tally;
-use crate::verdict::{judge, stopped};
-use crate::verify::Verification;
+use crate::verify::{Verification, Verified};
 use anyhow::{Result, bail};
-use kit::print;
+use kit::{grouped, note, print};
 use std::process::ExitCode;
-use std::time::Instant;
-
-/// What all steps of a run use.
-#[derive(Debug)]
-struct Session<'a> {
-    arguments: &'a Arguments,
-    commands: Server,
-    queries: Server,
-    stop: Stop,
-}
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Sends the load, waits for the views and verifies them. Fails if the stack does not run,
 /// nothing of a phase was accepted, or the views did not catch up.
 pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let amounts =
-        Amounts { users: arguments.users, products: arguments.products, orders: arguments.orders };
-    match amounts {
-        Amounts { users: 0, products: 0, orders: 0 } => bail!("there is nothing to do"),
-        Amounts { products: 0, orders: 1.., .. } => {
-            bail!("orders require products: use --products, or --orders 0")
-        }
+    match (arguments.users, arguments.products, arguments.orders) {
+        (0, 0, 0) => bail!("there is nothing to do"),
+        (_, 0, 1..) => bail!("orders require products: use --products, or --orders 0"),
         _ => {}
     }
-    let session = Session {
-        arguments,
-        commands: arguments.command_server(),
-        queries: arguments.query_server(),
-        stop: Stop::watch()?,
-    };
-    check_health(&session.commands, "--command-url").await?;
-    check_health(&session.queries, "--query-url").await?;
-    session.run(amounts).await
-}
+    let (commands, queries) = (arguments.command_server(), arguments.query_server());
+    let stop = Stop::watch()?;
+    check_health(&commands, "--command-url").await?;
+    check_health(&queries, "--query-url").await?;
 
-impl Session<'_> {
-    async fn run(&self, amounts: Amounts) -> Result<ExitCode> {
-        let run = RunId::now();
-        let plan = Plan::new(self.arguments.seed, run, amounts.orders);
-        print(&format!("Load on {}, run {run}, seed {}.", self.commands, self.arguments.seed));
-        let creation = Creation { drive: self.drive(), server: &self.commands, plan: &plan };
-        let mut load = Vec::new();
-        let created = creation.run(amounts, run, &mut load).await;
-        let since = Instant::now();
-        self.print_load(&load);
-        let created = created?;
-        if self.stop.is_requested() {
-            let text = "Stopped: not everything was sent, and verification was skipped.";
-            return Ok(stopped(&self.stop, text));
-        }
-        if !self.views_catch_up(&created, since).await? {
-            return Ok(stopped(&self.stop, "Stopped: verification was skipped."));
-        }
-        let samples = self.arguments.samples;
-        let verification = Verification::new(self.drive(), &self.queries, &plan, &created, samples);
-        Ok(judge(&verification.run().await, &load, &self.stop))
+    let started = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+    let plan = Plan::new(arguments.seed, u64::try_from(started)?, arguments.orders);
+    print(&format!("Load on {commands}, run {}, seed {}.", plan.run, arguments.seed));
+    let drive = Drive { arguments, server: &commands, rate: arguments.rate, stop: &stop };
+    let responses = Finding::new("responses to orders");
+    let mut creation = Creation { drive, plan: &plan, tallies: Vec::new(), responses };
+    let created = creation.run().await;
+    let since = Instant::now();
+    let Creation { tallies: load, responses, .. } = creation;
+    print_load(&load, arguments);
+    let created = created?;
+    if stop.is_requested() {
+        let text = "Stopped: not everything was sent, and verification was skipped.";
+        return Ok(stopped(&stop, text));
     }
-
-    fn drive(&self) -> Drive<'_> {
-        Drive {
-            concurrency: self.arguments.concurrency,
-            rate: self.arguments.rate,
-            stop: &self.stop,
-            patience: self.arguments.patience(),
-        }
+    // The load's rate does not apply to the reads.
+    let drive = Drive { server: &queries, rate: None, ..drive };
+    if !catch_up::wait(drive, created.last_order(), since).await? {
+        return Ok(stopped(&stop, "Stopped: verification was skipped."));
     }
-
-    /// Waits until the views show all that was sent before `since`; false if a stop was
-    /// requested.
-    async fn views_catch_up(&self, created: &Created, since: Instant) -> Result<bool> {
-        let (last_order, patience) = (created.last_order(), self.arguments.patience());
-        match catch_up::wait(&self.queries, last_order, since, patience, &self.stop).await {
-            Waited::CaughtUp { visible_after, complete_after } => {
-                let visible = visible_after.map_or_else(String::new, |visible| {
-                    let seconds = visible.as_secs_f64();
-                    format!("The last order was readable {seconds:.1} s after its response. ")
-                });
-                print(&format!(
-                    "\n{visible}The views were known to be complete after {:.1} s (at least {:.1} s).",
-                    complete_after.as_secs_f64(),
-                    catch_up::AGE_OF_COUNTS.as_secs_f64()
-                ));
-                Ok(true)
-            }
-            Waited::Stopped => Ok(false),
-            Waited::TimedOut(known) => bail!(
-                "the views did not catch up, no event was applied for {} s ({known}): see \
-                 http://localhost:{}/health of the consumer service; verification was skipped",
-                patience.as_secs(),
-                9082 + self.arguments.port_offset
-            ),
-        }
-    }
-
-    fn print_load(&self, load: &[Tally]) {
-        let (rate, concurrency) = (self.arguments.rate, self.arguments.concurrency);
-        print(&format!("\n{}\n\n{}", table(load), meaning_of_latencies(rate, concurrency)));
-        too_slow(load, rate).iter().for_each(|line| print(line));
-    }
+    let mut verified = Verified { findings: vec![responses], ..Verified::default() };
+    Verification::new(drive, &plan, &created).run(&mut verified).await;
+    Ok(judge(&verified, &load, &stop))
 }
 
 /// Fails if the server does not respond or is not healthy.
@@ -130,4 +68,43 @@ async fn check_health(server: &Server, flag: &str) -> Result<()> {
              its address by {flag} or --port-offset"
         ),
     }
+}
+
+fn print_load(load: &[Tally], arguments: &Arguments) {
+    let (rate, concurrency) = (arguments.rate, arguments.concurrency);
+    print(&format!("\n{}\n\n{}", table(load), meaning_of_latencies(rate, concurrency)));
+    too_slow(load, rate).iter().for_each(|line| print(line));
+}
+
+/// Prints the result and returns the exit code. `load` has the tallies of what was sent.
+fn judge(verified: &Verified, load: &[Tally], stop: &Stop) -> ExitCode {
+    print(&format!("\n{}\n", table(&verified.tallies)));
+    for text in verified.findings.iter().filter_map(Finding::differences) {
+        print(&format!("{text}\n"));
+    }
+    if stop.is_requested() {
+        return stopped(stop, "Stopped: verification is incomplete.");
+    }
+    if verified.tallies.iter().any(|tally| tally.abandoned) {
+        note("error: the query service does not respond any more: verification is incomplete");
+        return ExitCode::FAILURE;
+    }
+    let failed: u64 = load.iter().map(|tally| tally.failed).sum();
+    let unknown: u64 = load.iter().map(|tally| tally.unknown).sum();
+    if failed + unknown > 0 {
+        let (failed, unknown) = (grouped(failed), grouped(unknown));
+        print(&format!(
+            "Of the load {failed} requests failed and {unknown} have an unknown outcome."
+        ));
+    }
+    let (line, agrees) = summary(&verified.findings);
+    print(&line);
+    print("`cargo stack verify` compares every row and column of the views.");
+    if agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints that the run was stopped and returns the exit code.
+fn stopped(stop: &Stop, text: &str) -> ExitCode {
+    print(&format!("\n{text}"));
+    ExitCode::from(stop.exit_code())
 }

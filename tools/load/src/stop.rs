@@ -3,18 +3,18 @@
 //! After the first signal nothing more is sent, and the last responses have [`GRACE`] to
 //! arrive. The second signal ends the program.
 
-use anyhow::Context;
 use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 /// How long the last responses are waited for.
 const GRACE: Duration = Duration::from_secs(2);
 
-#[derive(Clone, Debug)]
+/// A request to stop. By default there never is one.
+#[derive(Clone, Debug, Default)]
 pub struct Stop {
     requested: CancellationToken,
     overdue: CancellationToken,
@@ -22,41 +22,25 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// A stop that is never requested.
-    pub fn never() -> Self {
-        Self {
-            requested: CancellationToken::new(),
-            overdue: CancellationToken::new(),
-            signal: Arc::default(),
-        }
-    }
-
     /// Handles SIGINT, SIGTERM and SIGHUP.
     pub fn watch() -> anyhow::Result<Self> {
-        let stop = Self::never();
-        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-            let mut signals = signal(kind).context("cannot catch signals")?;
-            let stop = stop.clone();
-            tokio::spawn(async move {
-                while signals.recv().await.is_some() {
-                    stop.request(kind.as_raw_value());
-                }
-            });
-        }
-        Ok(stop)
-    }
-
-    fn request(&self, signal: i32) {
-        if self.requested.is_cancelled() {
-            exit(128 + signal);
-        }
-        self.signal.store(signal, Ordering::Relaxed);
-        self.requested.cancel();
-        let overdue = self.overdue.clone();
+        let mut signals = kit::signals()?;
+        let stop = Self::default();
+        let Self { requested, overdue, signal } = stop.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(GRACE).await;
+            if let Some(first) = signals.recv().await {
+                signal.store(first, Ordering::Relaxed);
+                requested.cancel();
+            }
+            if let Ok(Some(second)) = timeout(GRACE, signals.recv()).await {
+                exit(128 + second);
+            }
             overdue.cancel();
+            if let Some(second) = signals.recv().await {
+                exit(128 + second);
+            }
         });
+        Ok(stop)
     }
 
     pub fn is_requested(&self) -> bool {

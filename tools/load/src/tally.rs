@@ -1,12 +1,12 @@
 //! The measurements of a phase.
 
-use crate::outcome::Outcome;
+use crate::outcome::NotAccepted;
 use kit::{Latencies, grouped};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Counts and latencies of a phase.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// The phase.
     pub name: &'static str,
@@ -24,33 +24,19 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// A phase that has not begun.
-    pub fn new(name: &'static str) -> Self {
-        Self {
-            name,
-            accepted: 0,
-            failed: 0,
-            unknown: 0,
-            reasons: BTreeMap::new(),
-            latencies: Latencies::default(),
-            took: Duration::ZERO,
-            abandoned: false,
-        }
-    }
-
     /// Counts a request.
-    pub fn count(&mut self, outcome: Outcome, latency: Duration) {
+    pub fn count(&mut self, outcome: Result<(), NotAccepted>, latency: Duration) {
         self.latencies.record(latency);
-        match outcome {
-            Outcome::Accepted => self.accepted += 1,
-            Outcome::Failed(why) => {
-                self.failed += 1;
-                *self.reasons.entry(why).or_default() += 1;
+        let (count, reason) = match outcome {
+            Ok(()) => (&mut self.accepted, None),
+            Err(NotAccepted::Failed(why)) => (&mut self.failed, Some(why)),
+            Err(NotAccepted::Unknown(why)) => {
+                (&mut self.unknown, Some(format!("{why} (outcome unknown)")))
             }
-            Outcome::Unknown(why) => {
-                self.unknown += 1;
-                *self.reasons.entry(format!("{why} (outcome unknown)")).or_default() += 1;
-            }
+        };
+        *count += 1;
+        if let Some(reason) = reason {
+            *self.reasons.entry(reason).or_default() += 1;
         }
     }
 
