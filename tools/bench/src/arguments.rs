@@ -1,6 +1,6 @@
 //! The command line.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,9 +33,9 @@ pub struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     pub output: Option<PathBuf>,
 
-    /// Another program to run instead of the bench.
-    #[command(subcommand)]
-    pub role: Option<Role>,
+    /// Run the bare server that queries are compared with, instead of the bench.
+    #[arg(long, hide = true)]
+    pub bare_server: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -56,14 +56,6 @@ pub enum SectionName {
     Growth,
     /// A long run; requires --soak.
     Soak,
-}
-
-/// Programs that the bench starts from its own executable.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Role {
-    /// The bare server that queries are compared with.
-    #[command(hide = true)]
-    BareServer,
 }
 
 #[derive(Clone, Copy, Debug)]

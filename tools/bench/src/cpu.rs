@@ -3,7 +3,7 @@
 
 use crate::figures::written;
 use crate::table::table;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 
 /// Microseconds per tick. The unit of times in /proc, USER_HZ, is 100 on all architectures that
@@ -70,28 +70,20 @@ impl Spent {
 /// Ticks of a process and its descendants. The ticks of an ended process are in its parent's
 /// `waited`, so nothing is lost or counted twice.
 fn of_tree(processes: &[Process], root: u32) -> u64 {
-    let mut tree = BTreeSet::from([root]);
-    loop {
-        let before = tree.len();
-        let children = processes.iter().filter(|process| tree.contains(&process.parent));
-        let children: Vec<u32> = children.map(|process| process.id).collect();
-        tree.extend(children);
-        if tree.len() == before {
-            break;
-        }
-    }
-    let below = processes.iter().filter(|process| tree.contains(&process.id));
-    below.map(|process| process.own + process.waited).sum()
+    let own = processes.iter().filter(|process| process.id == root);
+    let own: u64 = own.map(|process| process.own + process.waited).sum();
+    let children = processes.iter().filter(|process| process.parent == root);
+    own + children.map(|child| of_tree(processes, child.id)).sum::<u64>()
 }
 
 fn processes() -> Vec<Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries
-        .filter(|entry| {
-            entry.file_name().to_string_lossy().starts_with(|c: char| c.is_ascii_digit())
-        })
-        .filter_map(|entry| Process::parse(&fs::read_to_string(entry.path().join("stat")).ok()?))
-        .collect()
+    let read = |entry: fs::DirEntry| {
+        // Only the names of processes are numbers.
+        entry.file_name().to_str()?.parse::<u32>().ok()?;
+        Process::parse(&fs::read_to_string(entry.path().join("stat")).ok()?)
+    };
+    entries.filter_map(read).collect()
 }
 
 impl Process {

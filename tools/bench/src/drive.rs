@@ -1,11 +1,11 @@
 //! Runs of requests: closed or open loop, over several connections.
 
 use crate::measured::Measured;
+use crate::service::Service;
 use anyhow::{Context, Result};
 use futures::future::{join_all, try_join_all};
-use kit::{Connection, Lost, Pace, Schedule};
+use kit::{Connection, Lost, Pace, Progress, Schedule};
 use std::cell::RefCell;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -31,7 +31,6 @@ pub enum Until {
 /// A closed loop: each connection sends its next request after the response to its last.
 #[derive(Clone, Copy, Debug)]
 pub struct ClosedLoop {
-    pub address: SocketAddr,
     pub connections: usize,
     /// The time before anything is measured.
     pub warm_up: Duration,
@@ -40,21 +39,14 @@ pub struct ClosedLoop {
     pub expected: u16,
 }
 
-/// An open loop: requests arrive at a constant rate, however long the responses take, and
-/// latencies count from the time when each was due.
-#[derive(Clone, Copy, Debug)]
-pub struct OpenLoop {
-    pub address: SocketAddr,
-    pub per_second: NonZeroU32,
-    pub duration: Duration,
-    /// The expected status code.
-    pub expected: u16,
-}
-
 impl ClosedLoop {
     /// Sends the requests that `write` puts into the buffer.
-    pub async fn run(&self, write: impl FnMut(&mut Vec<u8>)) -> Result<Measured> {
-        let connections = open(self.address, self.connections).await?;
+    pub async fn run(
+        &self,
+        service: &mut Service,
+        write: impl FnMut(&mut Vec<u8>),
+    ) -> Result<Measured> {
+        let connections = open(service, self.connections).await?;
         let begun = Instant::now();
         let first = begun + self.warm_up;
         let (last, count) = match self.until {
@@ -70,29 +62,48 @@ impl ClosedLoop {
         }
         Ok(measured)
     }
-}
 
-impl OpenLoop {
-    /// Sends the requests that `write` puts into the buffer. For each expected response `note`
-    /// gets the time when the request was due, the time of the response, and its body.
-    pub async fn run(
+    /// Runs and shows the progress and the rate.
+    pub async fn shown(
         &self,
+        name: &str,
+        service: &mut Service,
         write: impl FnMut(&mut Vec<u8>),
-        note: impl FnMut(Instant, Instant, &[u8]),
     ) -> Result<Measured> {
-        let count = u64::from(self.per_second.get()) * self.duration.as_secs();
-        let schedule = Schedule::new(self.per_second, u32::try_from(count)?);
-        let connections = open(self.address, OPEN_CONNECTIONS).await?;
-        let begun = Instant::now();
-        let pace = Pace::open(schedule);
-        let measured = Measured::begin(begun, (begun, begun + schedule.duration() + PATIENCE));
-        let mut measured = drive(connections, &pace, measured, self.expected, write, note).await?;
-        measured.window.1 = measured.ended;
-        Ok(measured)
+        let progress = Progress::begin(&format!("{name}, {} clients", self.connections), 0);
+        let running = async {
+            let measured = self.run(service, write).await?;
+            progress.remark(format!("{:.0} requests/s", measured.rate()));
+            Ok(measured)
+        };
+        progress.during(running).await
     }
 }
 
-async fn open(address: SocketAddr, count: usize) -> Result<Vec<Connection>> {
+/// An open loop: orders arrive at a constant rate, however long the responses take, and
+/// latencies count from the time when each was due. Sends the requests that `write` puts into
+/// the buffer. For each accepted order `note` gets the time when the request was due, the time
+/// of the response, and its body.
+pub async fn place_at_rate(
+    service: &mut Service,
+    per_second: u32,
+    duration: Duration,
+    write: impl FnMut(&mut Vec<u8>),
+    note: impl FnMut(Instant, Instant, &[u8]),
+) -> Result<Measured> {
+    let count = u32::try_from(u64::from(per_second) * duration.as_secs())?;
+    let schedule = Schedule::new(NonZeroU32::new(per_second).context("no rate")?, count);
+    let connections = open(service, OPEN_CONNECTIONS).await?;
+    let begun = Instant::now();
+    let pace = Pace::open(schedule);
+    let measured = Measured::begin(begun, (begun, begun + schedule.duration() + PATIENCE));
+    let mut measured = drive(connections, &pace, measured, 201, write, note).await?;
+    measured.window.1 = measured.ended;
+    Ok(measured)
+}
+
+async fn open(service: &mut Service, count: usize) -> Result<Vec<Connection>> {
+    let address = service.address("api").await?;
     let opening = (0..count).map(async |_| {
         let mut connection = Connection::new(address);
         connection.open().await.with_context(|| format!("nothing listens on {address}"))?;

@@ -3,8 +3,8 @@
 use kit::grouped;
 
 /// The median, which is the mean of the middle two if their number is even; 0 without values.
-pub fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = values.into_iter().collect();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
     match sorted.get(middle) {
@@ -30,10 +30,10 @@ mod tests {
 
     #[test]
     fn the_median_does_not_depend_on_the_order() {
-        assert_eq!(median(&[]), 0.0);
-        assert_eq!(median(&[3.0]), 3.0);
-        assert_eq!(median(&[9.0, 1.0, 3.0]), 3.0);
-        assert_eq!(median(&[4.0, 1.0, 2.0, 9.0]), 3.0);
+        assert_eq!(median([]), 0.0);
+        assert_eq!(median([3.0]), 3.0);
+        assert_eq!(median([9.0, 1.0, 3.0]), 3.0);
+        assert_eq!(median([4.0, 1.0, 2.0, 9.0]), 3.0);
     }
 
     #[test]

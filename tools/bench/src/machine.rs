@@ -12,7 +12,11 @@ pub async fn describe(servers: &Servers, quick: bool) -> Result<Vec<String>> {
     let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned());
     let memory = field("/proc/meminfo", "MemTotal").unwrap_or_else(|| "unknown".to_owned());
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let postgres = postgres_version(servers).await?;
+    let mut connection =
+        servers.write.connect().await.context("cannot read PostgreSQL's version")?;
+    let postgres: String =
+        sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?;
+    connection.close().await?;
     let broker = servers.broker_version().await.context("cannot read the broker's version")?;
     let mut lines = vec![
         format!("{cores} cores ({model}), memory {memory}, Linux {}", kernel.trim()),
@@ -22,14 +26,6 @@ pub async fn describe(servers: &Servers, quick: bool) -> Result<Vec<String>> {
         lines.push("--quick: everything once and briefly, not for comparison".to_owned());
     }
     Ok(lines)
-}
-
-async fn postgres_version(servers: &Servers) -> Result<String> {
-    let mut connection =
-        servers.write.connect().await.context("cannot read PostgreSQL's version")?;
-    let version = sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?;
-    connection.close().await?;
-    Ok(version)
 }
 
 /// The value of a line `name : value`.

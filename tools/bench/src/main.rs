@@ -28,28 +28,25 @@ mod table;
 mod visibility;
 
 use anyhow::{Context, Result};
-use arguments::{Arguments, Role};
+use arguments::Arguments;
 use clap::Parser;
 use session::Session;
 use std::process::ExitCode;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = match arguments.role {
+    let mut runtime = match arguments.bare_server {
         // With a thread per core, like the services.
-        Some(Role::BareServer) => Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .context("runtime")
-            .and_then(|runtime| runtime.block_on(bare_server::run())),
-        None => Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("runtime")
-            .and_then(|runtime| runtime.block_on(run_until_stopped(&arguments))),
+        true => Builder::new_multi_thread(),
+        false => Builder::new_current_thread(),
     };
+    let done = runtime.enable_all().build().context("runtime").and_then(|runtime| match arguments
+        .bare_server
+    {
+        true => runtime.block_on(bare_server::run()),
+        false => runtime.block_on(run_until_stopped(&arguments)),
+    });
     done.unwrap_or_else(|error| {
         kit::note(&format!("error: {error:#}"));
         ExitCode::FAILURE
@@ -58,19 +55,10 @@ fn main() -> ExitCode {
 
 /// Runs the bench. A signal drops the run, which stops the services that it has started.
 async fn run_until_stopped(arguments: &Arguments) -> Result<ExitCode> {
-    let mut signals = Vec::new();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        signals.push((kind, signal(kind).context("cannot catch signals")?));
-    }
-    let stopped = futures::future::select_all(signals.iter_mut().map(|(kind, signal)| {
-        Box::pin(async move {
-            signal.recv().await;
-            kind.as_raw_value()
-        })
-    }));
+    let mut signals = kit::signals().context("cannot catch signals")?;
     tokio::select! {
         code = run(arguments) => code,
-        (signal, ..) = stopped => {
+        Some(signal) = signals.recv() => {
             kit::note("stopped: there is no report");
             Ok(ExitCode::from(u8::try_from(128 + signal).unwrap_or(130)))
         }

@@ -1,5 +1,7 @@
 //! The measurements of a run of requests.
 
+use crate::figures::median;
+use crate::report::{Row, Unit};
 use kit::{Latencies, grouped};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,7 +15,7 @@ pub struct Measured {
     /// Everything else, with its number.
     failures: BTreeMap<String, u64>,
     /// Of the accepted requests in the window.
-    latencies: Latencies,
+    pub latencies: Latencies,
     pub window: (Instant, Instant),
     pub begun: Instant,
     /// When the last response arrived.
@@ -54,15 +56,6 @@ impl Measured {
         self.accepted as f64 / window.max(Duration::from_micros(1)).as_secs_f64()
     }
 
-    /// A quantile of the latencies, in milliseconds.
-    pub fn quantile(&self, quantile: f64) -> f64 {
-        self.latencies.quantile(quantile)
-    }
-
-    pub fn mean(&self) -> f64 {
-        self.latencies.mean()
-    }
-
     /// How many responses were not as expected.
     pub fn failed(&self) -> u64 {
         self.failures.values().sum()
@@ -82,8 +75,14 @@ pub fn flags(runs: &[Measured]) -> Option<String> {
     (!flags.is_empty()).then(|| flags.join("; "))
 }
 
-pub fn each(runs: &[Measured], figure: impl Fn(&Measured) -> f64) -> Vec<f64> {
-    runs.iter().map(figure).collect()
+/// The median of a figure of several runs.
+pub fn median_of(runs: &[Measured], figure: impl Fn(&Measured) -> f64) -> f64 {
+    median(runs.iter().map(figure))
+}
+
+/// A row of the median rate of several runs.
+pub fn rate_row(what: &str, runs: &[Measured]) -> Row {
+    Row::new(what, median_of(runs, Measured::rate), Unit::PerSecond).flagged(flags(runs))
 }
 
 #[cfg(test)]
@@ -102,7 +101,7 @@ mod tests {
         run.fail("500".to_owned(), at(3_050));
         assert_eq!((run.accepted, run.accepted_in_all, run.failed()), (2, 4, 1));
         assert_eq!(run.rate(), 1.0);
-        assert!((run.mean() - 6.0).abs() < 0.01, "{}", run.mean());
+        assert!((run.latencies.mean() - 6.0).abs() < 0.01, "{}", run.latencies.mean());
         assert_eq!(run.ended, at(3_100));
         assert_eq!(flags(&[run]), Some("1 × 500".to_owned()));
     }

@@ -1,9 +1,11 @@
 //! pgbench: the same work by PostgreSQL alone.
 
+use crate::arguments::Pace;
 use crate::databases::Database;
 use crate::requests::{CATEGORIES, CUSTOMERS, PRODUCTS, STOCK};
 use crate::servers::Servers;
 use anyhow::{Context, Result, bail};
+use kit::Progress;
 use sqlx::postgres::PgConnectOptions;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -38,13 +40,7 @@ impl Pgbench {
     pub async fn one_statement(servers: &Servers) -> Result<(Self, Database)> {
         let database = Database::create(&servers.write, "limit").await?;
         MIGRATIONS.run(&database.pool).await.context("cannot migrate")?;
-        sqlx::query(include_str!("insert_products.sql"))
-            .bind(i64::from(PRODUCTS))
-            .bind(i64::from(CATEGORIES))
-            .bind(i32::try_from(STOCK)?)
-            .execute(&database.pool)
-            .await?;
-        insert_customers(&database).await?;
+        insert_catalogue(&database).await?;
         database.settle().await?;
         let script = include_str!("one_statement.sql");
         Ok((Self::new(servers, &database, "one_statement.sql", script)?, database))
@@ -66,10 +62,16 @@ impl Pgbench {
         })
     }
 
-    /// Runs the script with this many clients, after a warm-up.
-    pub async fn run(&self, clients: usize, warm_up: Duration, measure: Duration) -> Result<Speed> {
-        self.run_once(clients, warm_up).await?;
-        self.run_once(clients, measure).await
+    /// Runs the script with this many clients, after a warm-up, and shows the rate.
+    pub async fn run(&self, clients: usize, pace: Pace) -> Result<Speed> {
+        let progress = Progress::begin(&format!("pgbench, {clients} clients"), 0);
+        let running = async {
+            self.run_once(clients, pace.warm_up).await?;
+            let speed = self.run_once(clients, pace.measure).await?;
+            progress.remark(format!("{:.0} transactions/s", speed.per_second));
+            Ok(speed)
+        };
+        progress.during(running).await
     }
 
     async fn run_once(&self, clients: usize, duration: Duration) -> Result<Speed> {
@@ -117,6 +119,17 @@ impl Speed {
         let latency = after("latency average = ", "\0")?;
         Some(Self { per_second, latency })
     }
+}
+
+/// Inserts the products and customers of a write database, without events.
+pub async fn insert_catalogue(write: &Database) -> Result<()> {
+    sqlx::query(include_str!("insert_products.sql"))
+        .bind(i64::from(PRODUCTS))
+        .bind(i64::from(CATEGORIES))
+        .bind(i32::try_from(STOCK)?)
+        .execute(&write.pool)
+        .await?;
+    insert_customers(write).await
 }
 
 /// Inserts the rows of all customers that will order, without events.

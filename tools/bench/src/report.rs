@@ -11,35 +11,22 @@ use std::path::Path;
 /// The target for a grown database's figure, as a part of the small one's.
 const GROWN: f64 = 0.8;
 
+/// The unit of a figure. More is better per second, less of all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// More is better.
     PerSecond,
-    /// Less is better.
     Milliseconds,
-    /// Less is better.
     Seconds,
-    /// Less is better.
     Megabytes,
 }
 
-/// The figure that a row is compared with.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Limit {
-    pub figure: f64,
-    pub what: String,
-}
-
+/// What a figure must at least be if more is better, and at most if less is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target {
     /// The ratio of our figure to the limit.
-    RatioAtLeast(f64),
-    /// The ratio of our figure to the limit.
-    RatioAtMost(f64),
+    Ratio(f64),
     /// Our figure, in its unit.
-    AtLeast(f64),
-    /// Our figure, in its unit.
-    AtMost(f64),
+    Figure(f64),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +34,8 @@ pub struct Row {
     pub what: String,
     pub ours: f64,
     pub unit: Unit,
-    pub limit: Option<Limit>,
+    /// The figure that it is compared with, and what that is.
+    pub limit: Option<(f64, &'static str)>,
     pub target: Option<Target>,
     /// A problem with the measurement.
     pub flag: Option<String>,
@@ -82,6 +70,10 @@ impl Unit {
         }
     }
 
+    const fn more_is_better(self) -> bool {
+        matches!(self, Self::PerSecond)
+    }
+
     fn written(self, figure: f64) -> String {
         format!("{}{}", written(figure), self.text())
     }
@@ -93,8 +85,8 @@ impl Row {
         Self { what: what.into(), ours, unit, limit: None, target: None, flag: None }
     }
 
-    pub fn against(self, figure: f64, what: &str) -> Self {
-        Self { limit: Some(Limit { figure, what: what.to_owned() }), ..self }
+    pub fn against(self, figure: f64, what: &'static str) -> Self {
+        Self { limit: Some((figure, what)), ..self }
     }
 
     pub fn target(self, target: Target) -> Self {
@@ -106,34 +98,28 @@ impl Row {
     }
 
     fn ratio(&self) -> Option<f64> {
-        let limit = self.limit.as_ref()?.figure;
+        let (limit, _) = self.limit?;
         (limit > 0.0).then(|| self.ours / limit)
     }
 
     /// Whether the target is met; none without a target, or without the limit that it refers to.
     fn met(&self) -> Option<bool> {
-        Some(match self.target? {
-            Target::RatioAtLeast(least) => self.ratio()? >= least,
-            Target::RatioAtMost(most) => self.ratio()? <= most,
-            Target::AtLeast(least) => self.ours >= least,
-            Target::AtMost(most) => self.ours <= most,
-        })
+        let (figure, target) = match self.target? {
+            Target::Ratio(target) => (self.ratio()?, target),
+            Target::Figure(target) => (self.ours, target),
+        };
+        Some(if self.unit.more_is_better() { figure >= target } else { figure <= target })
     }
 
     /// The row of a grown database, compared with that of the small one.
     fn grown(self, small: Option<f64>) -> Self {
         let Some(small) = small else { return Self { limit: None, target: None, ..self } };
-        let target = match self.unit {
-            Unit::PerSecond => Target::RatioAtLeast(GROWN),
-            Unit::Milliseconds | Unit::Seconds | Unit::Megabytes => {
-                Target::RatioAtMost(1.0 / GROWN)
-            }
-        };
-        self.against(small, "small database").target(target)
+        let ratio = if self.unit.more_is_better() { GROWN } else { 1.0 / GROWN };
+        self.against(small, "small database").target(Target::Ratio(ratio))
     }
 
     fn cells(&self, section: &Section) -> Vec<String> {
-        let limit = self.limit.as_ref();
+        let limit = |(figure, what)| format!("{} ({what})", self.unit.written(figure));
         let met = match self.met() {
             Some(true) => "yes",
             Some(false) => "NO",
@@ -142,22 +128,19 @@ impl Row {
         vec![
             format!("{}: {}", section.name, self.what),
             self.unit.written(self.ours),
-            limit.map_or_else(String::new, |limit| {
-                format!("{} ({})", self.unit.written(limit.figure), limit.what)
-            }),
-            self.ratio().map_or_else(String::new, |ratio| format!("{ratio:.2}")),
-            self.target.map_or_else(String::new, |target| self.written_target(target)),
+            self.limit.map(limit).unwrap_or_default(),
+            self.ratio().map(|ratio| format!("{ratio:.2}")).unwrap_or_default(),
+            self.target.map(|target| self.written_target(target)).unwrap_or_default(),
             format!("{met}{}", if self.flag.is_some() { " (!)" } else { "" }),
             section.written_fsync(),
         ]
     }
 
     fn written_target(&self, target: Target) -> String {
+        let sign = if self.unit.more_is_better() { '≥' } else { '≤' };
         match target {
-            Target::RatioAtLeast(least) => format!("≥ {least} ×"),
-            Target::RatioAtMost(most) => format!("≤ {most} ×"),
-            Target::AtLeast(least) => format!("≥ {}", self.unit.written(least)),
-            Target::AtMost(most) => format!("≤ {}", self.unit.written(most)),
+            Target::Ratio(ratio) => format!("{sign} {ratio} ×"),
+            Target::Figure(figure) => format!("{sign} {}", self.unit.written(figure)),
         }
     }
 
@@ -166,8 +149,8 @@ impl Row {
             "what": self.what,
             "ours": self.ours,
             "unit": self.unit.text().trim(),
-            "limit": self.limit.as_ref().map(|limit| limit.figure),
-            "limitIs": self.limit.as_ref().map(|limit| &limit.what),
+            "limit": self.limit.map(|(figure, _)| figure),
+            "limitIs": self.limit.map(|(_, what)| what),
             "ratio": self.ratio(),
             "target": self.target.map(|target| self.written_target(target)),
             "met": self.met(),
@@ -214,27 +197,16 @@ impl Report {
     /// Adds a row. In a section on grown databases it is compared with the row of the same name
     /// on small databases, if there is one.
     pub fn add(&mut self, row: Row) {
-        let Some(name) = self.sections.last().map(|section| section.name.clone()) else { return };
-        let row = match name.strip_prefix("grown ") {
+        let Some((section, earlier)) = self.sections.split_last_mut() else { return };
+        let row = match section.name.strip_prefix("grown ") {
             Some(small) => {
-                let rows = self.sections.iter().filter(|section| section.name == small);
-                let small = rows.flat_map(|section| &section.rows).find(|it| it.what == row.what);
-                let small = small.map(|small| small.ours);
+                let mut rows = earlier.iter().filter(|it| it.name == small).flat_map(|it| &it.rows);
+                let small = rows.find(|small| small.what == row.what).map(|small| small.ours);
                 row.grown(small)
             }
             None => row,
         };
-        if let Some(section) = self.sections.last_mut() {
-            section.rows.push(row);
-        }
-    }
-
-    pub fn change(&mut self, what: &str, change: impl FnOnce(Row) -> Row) {
-        let rows = self.sections.last_mut().map(|section| &mut section.rows);
-        let row = rows.and_then(|rows| rows.iter_mut().find(|row| row.what == what));
-        if let Some(row) = row {
-            *row = change(row.clone());
-        }
+        section.rows.push(row);
     }
 
     pub fn remark(&mut self, remark: String) {
@@ -294,7 +266,7 @@ mod tests {
     fn intake(ours: f64) -> Row {
         Row::new("64 clients", ours, Unit::PerSecond)
             .against(2_000.0, "one statement")
-            .target(Target::RatioAtLeast(2.0))
+            .target(Target::Ratio(2.0))
     }
 
     #[test]
@@ -302,9 +274,9 @@ mod tests {
         assert_eq!(intake(4_000.0).met(), Some(true));
         assert_eq!(intake(3_999.0).met(), Some(false));
         assert_eq!(Row::new("x", 1.0, Unit::Seconds).met(), None);
-        let row = Row::new("x", 1.0, Unit::Seconds).target(Target::AtMost(0.9));
+        let row = Row::new("x", 1.0, Unit::Seconds).target(Target::Figure(0.9));
         assert_eq!(row.met(), Some(false));
-        assert_eq!(row.target(Target::RatioAtMost(1.3)).met(), None);
+        assert_eq!(row.target(Target::Ratio(1.3)).met(), None);
     }
 
     #[test]
@@ -326,7 +298,7 @@ mod tests {
         report.add(intake(5_000.0));
         report.begin("intake", true, 1.0);
         report.add(intake(4_500.0));
-        report.add(Row::new("new", 1.0, Unit::Seconds).target(Target::AtMost(2.0)));
+        report.add(Row::new("new", 1.0, Unit::Seconds).target(Target::Figure(2.0)));
         let rows = &report.sections[1].rows;
         assert_eq!((rows[0].ratio(), rows[0].met()), (Some(0.9), Some(true)));
         assert_eq!(rows[1].met(), None);

@@ -2,6 +2,7 @@
 
 use kit::write_request;
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Products of each shop.
 pub const PRODUCTS: u32 = 10_000;
@@ -17,33 +18,25 @@ pub const CUSTOMERS: u32 = 100_000;
 /// Stock of each product, which never runs out.
 pub const STOCK: u32 = 1_000_000_000;
 
-/// Random orders: 1 to 3 lines without prices, with any customer and product.
-#[derive(Clone, Debug)]
-pub struct Orders {
-    random: fastrand::Rng,
-    products: u32,
-    body: Vec<u8>,
-}
+/// The seed of the next orders: each run has another one, the same in every bench.
+static SEED: AtomicU64 = AtomicU64::new(1);
 
-impl Orders {
-    /// Orders for the products 1 to `products`. The same seed gives the same orders.
-    pub fn new(products: u32, seed: u64) -> Self {
-        Self { random: fastrand::Rng::with_seed(seed), products, body: Vec::with_capacity(256) }
-    }
-
-    /// Writes the next order's request in place of what is in the buffer.
-    pub fn write(&mut self, request: &mut Vec<u8>) {
-        let customer = self.random.u32(1..=CUSTOMERS);
-        self.body.clear();
-        let _ = write!(self.body, r#"{{"customerId":{customer},"items":["#);
-        for line in 0..self.random.u8(1..=3) {
+/// Writes random orders' requests in place of what is in the buffer: 1 to 3 lines without
+/// prices, with any customer and the products 1 to `products`.
+pub fn orders(products: u32) -> impl FnMut(&mut Vec<u8>) {
+    let mut random = fastrand::Rng::with_seed(SEED.fetch_add(1, Ordering::Relaxed));
+    let mut body = Vec::with_capacity(256);
+    move |request| {
+        let customer = random.u32(1..=CUSTOMERS);
+        body.clear();
+        let _ = write!(body, r#"{{"customerId":{customer},"items":["#);
+        for line in 0..random.u8(1..=3) {
             let comma = if line == 0 { "" } else { "," };
-            let product = self.random.u32(1..=self.products);
-            let quantity = self.random.u8(1..=5);
-            let _ = write!(self.body, r#"{comma}{{"productId":{product},"quantity":{quantity}}}"#);
+            let (product, quantity) = (random.u32(1..=products), random.u8(1..=5));
+            let _ = write!(body, r#"{comma}{{"productId":{product},"quantity":{quantity}}}"#);
         }
-        self.body.extend_from_slice(b"]}");
-        post(request, "/api/orders", &self.body);
+        body.extend_from_slice(b"]}");
+        post(request, "/api/orders", &body);
     }
 }
 
@@ -81,10 +74,10 @@ mod tests {
 
     #[test]
     fn orders_are_json_of_one_to_three_lines() {
-        let mut orders = Orders::new(HOT_PRODUCTS, 1);
+        let mut write = orders(HOT_PRODUCTS);
         let mut request = b"what was there before".to_vec();
         for _ in 0..100 {
-            orders.write(&mut request);
+            write(&mut request);
             let text = std::str::from_utf8(&request).unwrap();
             let (head, body) = text.split_once("\r\n\r\n").unwrap();
             assert!(head.starts_with("POST /api/orders HTTP/1.1\r\n"));

@@ -2,7 +2,7 @@
 
 use crate::memory::Memory;
 use crate::requests;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use kit::Connection;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -127,29 +127,34 @@ impl Service {
         Ok(())
     }
 
-    /// Requests its end and returns whether it ended in time.
-    fn ends(&mut self) -> bool {
-        let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(0));
-        if !matches!(self.child.try_wait(), Ok(None)) {
-            return true;
-        }
-        let _ = kill(id, Signal::SIGTERM);
-        let deadline = Instant::now() + GRACE;
-        while Instant::now() < deadline {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                return true;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        false
+    /// Checks that a path of the API responds with 200.
+    pub async fn check_get(&mut self, path: &str) -> Result<()> {
+        let mut connection = Connection::new(self.address("api").await?);
+        let mut request = Vec::new();
+        requests::get(&mut request, format_args!("{path}"));
+        let response = connection.exchange(&request).await.with_context(|| path.to_owned())?;
+        ensure!(response.status == 200, "{path} responds {}", response.status);
+        Ok(())
+    }
+
+    fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 }
 
 impl Drop for Service {
     fn drop(&mut self) {
-        if !self.ends() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+        let id = i32::try_from(self.id()).ok().map(Pid::from_raw);
+        if let Some(id) = id.filter(|_| self.is_running()) {
+            let _ = kill(id, Signal::SIGTERM);
+        }
+        let deadline = Instant::now() + GRACE;
+        while self.is_running() {
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+                let _ = self.child.wait();
+            }
+            thread::sleep(Duration::from_millis(10));
         }
     }
 }

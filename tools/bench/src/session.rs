@@ -1,14 +1,16 @@
 //! The state of a run that all sections share.
 
 use crate::arguments::{Arguments, Pace};
-use crate::databases::Databases;
+use crate::databases::{Database, Databases};
+use crate::drive::{ClosedLoop, Until};
 use crate::fsync;
 use crate::machine;
+use crate::pgbench::Pgbench;
 use crate::report::Report;
 use crate::servers::Servers;
 use crate::shop::Shop;
 use anyhow::Result;
-use kit::{note, print};
+use kit::{note, print, shown};
 use std::rc::Rc;
 
 #[derive(Debug)]
@@ -31,15 +33,24 @@ impl Session {
         Ok(Self { servers: Rc::new(servers), pace, report, grown: None })
     }
 
-    pub fn begin_section(&mut self, name: &str) -> Result<()> {
-        note(&format!("\n{name}{}", if self.is_grown() { ", grown" } else { "" }));
-        let rate = fsync::rate(&self.servers.folder)?;
-        let grown = self.is_grown();
-        self.report.begin(name, grown, rate);
-        Ok(())
-    }
-
-    pub fn end_section(&mut self) -> Result<()> {
+    /// Runs a section in a new shop, or in that of the grown databases, and reports the disk's
+    /// speed before and after it.
+    pub async fn section(
+        &mut self,
+        name: &str,
+        run: impl AsyncFnOnce(&mut Self, &Shop) -> Result<()>,
+    ) -> Result<()> {
+        let grown = self.grown.clone();
+        note(&format!("\n{name}{}", if grown.is_some() { ", grown" } else { "" }));
+        self.report.begin(name, grown.is_some(), fsync::rate(&self.servers.folder)?);
+        let shop = match &grown {
+            Some(databases) => Shop::of(&self.servers, databases.clone()).await?,
+            None => Shop::open(&self.servers).await?,
+        };
+        run(self, &shop).await?;
+        if grown.is_none() {
+            shop.databases.delete().await?;
+        }
         self.report.end(fsync::rate(&self.servers.folder)?);
         Ok(())
     }
@@ -49,19 +60,25 @@ impl Session {
         self.grown.is_some()
     }
 
-    /// A shop for a section: a new one, or that of the grown databases.
-    pub async fn open_shop(&self) -> Result<Shop> {
+    /// The limit of orders: pgbench, and the database that it uses. None on grown databases,
+    /// which are compared with small ones.
+    pub async fn open_limit(&self) -> Result<Option<(Pgbench, Database)>> {
         match &self.grown {
-            Some(databases) => Shop::of(&self.servers, databases.clone()).await,
-            None => Shop::open(&self.servers).await,
+            Some(_) => Ok(None),
+            None => {
+                shown("pgbench's database", Pgbench::one_statement(&self.servers)).await.map(Some)
+            }
         }
     }
 
-    /// Deletes the shop's databases, unless they are the grown ones.
-    pub async fn close_shop(&self, shop: Shop) -> Result<()> {
-        match self.grown {
-            Some(_) => Ok(()),
-            None => shop.databases.delete().await,
-        }
+    /// A closed loop of orders.
+    pub const fn placing(&self, connections: usize) -> ClosedLoop {
+        let Pace { warm_up, measure, .. } = self.pace;
+        ClosedLoop { connections, warm_up, until: Until::Time(measure), expected: 201 }
+    }
+
+    /// A closed loop of queries.
+    pub const fn reading(&self, connections: usize) -> ClosedLoop {
+        ClosedLoop { expected: 200, ..self.placing(connections) }
     }
 }

@@ -3,24 +3,21 @@
 use crate::cpu::Part;
 use crate::databases::{Database, Databases};
 use crate::drive::{ClosedLoop, Until};
-use crate::measured::Measured;
 use crate::pgbench::insert_customers;
-use crate::requests::{self, Orders, PRODUCTS};
+use crate::requests::{self, PRODUCTS};
 use crate::servers::{NO_BROKER, Servers};
 use crate::service::Service;
 use anyhow::{Context, Result, bail, ensure};
-use kit::{Connection, Progress, shown};
+use futures::future::try_join;
+use kit::shown;
+use std::fmt::Debug;
 use std::process::Command;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Timeout without progress of the views.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The seed of the next run: each run has another one, the same in every bench.
-static RUNS: AtomicU64 = AtomicU64::new(1);
 
 /// Databases, and how services are started on them.
 #[derive(Clone, Debug)]
@@ -36,18 +33,6 @@ pub struct Pipeline {
     pub consumer: Service,
 }
 
-/// Orders placed in a closed loop.
-#[derive(Clone, Copy, Debug)]
-pub struct Placing<'a> {
-    pub name: &'a str,
-    pub connections: usize,
-    /// Ordered products: those with the lowest ids.
-    pub products: u32,
-    /// The time before anything is measured.
-    pub warm_up: Duration,
-    pub until: Until,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Events {
     /// In the outbox, not published.
@@ -61,8 +46,7 @@ impl Shop {
     /// A new shop: 10,000 products, created over HTTP so that the views have them, and the
     /// customers.
     pub async fn open(servers: &Rc<Servers>) -> Result<Self> {
-        servers.delete_queues().await?;
-        let shop = Self { servers: servers.clone(), databases: Databases::create(servers).await? };
+        let shop = Self::of(servers, Databases::create(servers).await?).await?;
         let making = async {
             let mut pipeline = shop.start_pipeline().await?;
             shop.create_products(&mut pipeline.command).await?;
@@ -81,20 +65,15 @@ impl Shop {
     }
 
     async fn create_products(&self, command: &mut Service) -> Result<()> {
-        let creating = ClosedLoop {
-            address: command.address("api").await?,
-            connections: 64,
-            warm_up: Duration::ZERO,
-            until: Until::Count(PRODUCTS),
-            expected: 201,
-        };
+        let until = Until::Count(PRODUCTS);
+        let creating =
+            ClosedLoop { connections: 64, warm_up: Duration::ZERO, until, expected: 201 };
         let mut id = 0;
-        let created = creating.run(|request| {
+        let created = creating.run(command, |request| {
             id += 1;
             requests::product(request, id);
         });
-        let created = created.await?;
-        if let Some(flag) = created.flag() {
+        if let Some(flag) = created.await?.flag() {
             bail!("products were not created: {flag}");
         }
         let highest: i64 =
@@ -143,7 +122,7 @@ impl Shop {
     pub async fn start_pipeline(&self) -> Result<Pipeline> {
         let mut command = self.spawn_command(&self.servers.broker)?;
         let mut consumer = self.spawn_consumer()?;
-        futures::future::try_join(command.healthy(), consumer.healthy()).await?;
+        try_join(command.healthy(), consumer.healthy()).await?;
         Ok(Pipeline { command, consumer })
     }
 
@@ -180,77 +159,34 @@ impl Shop {
     }
 
     pub async fn caught_up(&self) -> Result<()> {
-        let (mut before, mut moved) = (None, Instant::now());
-        loop {
-            let events = self.events().await?;
-            if events.unpublished == 0 && events.applied >= events.published {
-                return Ok(());
-            }
-            if before != Some(events) {
-                (before, moved) = (Some(events), Instant::now());
-            }
-            ensure!(moved.elapsed() < PATIENCE, "the views make no progress: {events:?}");
-            sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// Waits until this many events are applied, with `pause` between two checks. Returns when
-    /// they were.
-    pub async fn applied_until(&self, wanted: i64, pause: Duration) -> Result<Instant> {
-        let (mut before, mut moved) = (0, Instant::now());
-        loop {
-            let applied = self.applied().await?;
-            let now = Instant::now();
-            if applied >= wanted {
-                return Ok(now);
-            }
-            if applied != before {
-                (before, moved) = (applied, now);
-            }
-            ensure!(moved.elapsed() < PATIENCE, "{applied} of {wanted} events applied, no more");
-            sleep(pause).await;
-        }
+        let is_caught_up =
+            |events: &Events| events.unpublished == 0 && events.applied >= events.published;
+        wait_until(Duration::from_millis(50), async || self.events().await, is_caught_up).await?;
+        Ok(())
     }
 }
 
-impl Placing<'_> {
-    pub async fn run(&self, command: &mut Service) -> Result<Measured> {
-        let placing = ClosedLoop {
-            address: command.address("api").await?,
-            connections: self.connections,
-            warm_up: self.warm_up,
-            until: self.until,
-            expected: 201,
-        };
-        let mut orders = self.orders();
-        let progress = Progress::begin(self.name, 0);
-        let running = async {
-            let measured = placing.run(|request| orders.write(request)).await?;
-            progress.remark(format!("{:.0} orders/s", measured.rate()));
-            Ok(measured)
-        };
-        progress.during(running).await
+/// Reads a value until it is as wanted, with `pause` between two reads. Returns it, and when it
+/// was read. Fails if the value does not change for too long.
+pub async fn wait_until<T: Copy + Debug + PartialEq>(
+    pause: Duration,
+    read: impl AsyncFn() -> Result<T>,
+    is_wanted: impl Fn(&T) -> bool,
+) -> Result<(T, Instant)> {
+    let (mut last, mut moved) = (None, Instant::now());
+    loop {
+        let (value, now) = (read().await?, Instant::now());
+        if is_wanted(&value) {
+            return Ok((value, now));
+        }
+        if last != Some(value) {
+            (last, moved) = (Some(value), now);
+        }
+        ensure!(moved.elapsed() < PATIENCE, "publisher or views make no progress: {value:?}");
+        sleep(pause).await;
     }
-
-    fn orders(&self) -> Orders {
-        new_orders(self.products)
-    }
-}
-
-pub fn new_orders(products: u32) -> Orders {
-    Orders::new(products, RUNS.fetch_add(1, Ordering::Relaxed))
 }
 
 pub async fn one(database: &Database, query: &'static str) -> Result<i64> {
     sqlx::query_scalar(query).fetch_one(&database.pool).await.with_context(|| query.to_owned())
-}
-
-/// Checks that a path responds with 200.
-pub async fn check_get(service: &mut Service, path: &str) -> Result<()> {
-    let mut connection = Connection::new(service.address("api").await?);
-    let mut request = Vec::new();
-    requests::get(&mut request, format_args!("{path}"));
-    let response = connection.exchange(&request).await.with_context(|| path.to_owned())?;
-    ensure!(response.status == 200, "{path} responds {}", response.status);
-    Ok(())
 }

@@ -3,23 +3,7 @@
 use crate::databases::{Database, Databases};
 use crate::table::table;
 use anyhow::Result;
-use sqlx::Row as _;
-
-/// The tables of both databases that are reported.
-const TABLES: [&str; 12] = [
-    "outbox",
-    "orders",
-    "order_items",
-    "products",
-    "products_read",
-    "product_sales_view",
-    "customer_ltv_view",
-    "sync_status",
-    "topic_progress",
-    "watermarks",
-    "processed_events",
-    "orders_read",
-];
+use futures::future::try_join;
 
 /// Tables that do not grow with the number of orders.
 const CONSTANT: [&str; 6] = [
@@ -31,7 +15,12 @@ const CONSTANT: [&str; 6] = [
     "watermarks",
 ];
 
-#[derive(Clone, Debug, PartialEq)]
+/// Tables that grow with the number of orders.
+const GROWING: [&str; 6] =
+    ["outbox", "orders", "order_items", "customer_ltv_view", "processed_events", "orders_read"];
+
+/// The size of a table in bytes.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct Size {
     name: String,
     rows: i64,
@@ -41,31 +30,19 @@ pub struct Size {
 
 /// The sizes of all tables of both databases.
 pub async fn measure(databases: &Databases) -> Result<Vec<Size>> {
-    let mut sizes = of(&databases.write).await?;
-    sizes.extend(of(&databases.read).await?);
-    Ok(sizes)
+    let (write, read) = try_join(of(&databases.write), of(&databases.read)).await?;
+    Ok([write, read].concat())
 }
 
 async fn of(database: &Database) -> Result<Vec<Size>> {
-    let rows = sqlx::query(
-        "SELECT relname::text, pg_table_size(relid), pg_indexes_size(relid), n_dead_tup
+    let sizes = sqlx::query_as(
+        "SELECT relname::text AS name, pg_table_size(relid) AS rows,
+                pg_indexes_size(relid) AS indexes, n_dead_tup AS dead
          FROM pg_stat_user_tables
          WHERE relname = ANY($1)
          ORDER BY relname",
-    )
-    .bind(TABLES.map(str::to_owned))
-    .fetch_all(&database.pool)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Size {
-                name: row.try_get(0)?,
-                rows: row.try_get(1)?,
-                indexes: row.try_get(2)?,
-                dead: row.try_get(3)?,
-            })
-        })
-        .collect()
+    );
+    Ok(sizes.bind([CONSTANT, GROWING].concat()).fetch_all(&database.pool).await?)
 }
 
 /// A table of sizes before and after, in megabytes.

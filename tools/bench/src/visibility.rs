@@ -4,24 +4,20 @@
 //! because one command service assigns them in one transaction at a time, and the outbox and
 //! the consumer keep this order. So if an id is visible, all lower ids are, too.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
+use kit::note;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::{Duration, Instant};
-use tokio::time::sleep;
+use tokio::sync::watch::{Receiver, Sender, channel};
+use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Watches a read database until it is dropped.
 #[derive(Debug)]
-pub struct Watch {
-    ended: Arc<AtomicBool>,
-    highest: Arc<AtomicI64>,
-    thread: Option<JoinHandle<Result<Seen>>>,
-}
+pub struct Watch(Receiver<Seen>);
 
 /// Times at which the highest visible id was seen to rise.
 #[derive(Clone, Debug, Default)]
@@ -30,36 +26,21 @@ pub struct Seen(Vec<(i64, Instant)>);
 impl Watch {
     /// Begins to watch, with `pause` between two reads. Times are late by at most that pause.
     pub fn begin(read: PgConnectOptions, pause: Duration) -> Self {
-        let (ended, highest) = (Arc::<AtomicBool>::default(), Arc::<AtomicI64>::default());
-        let (end, top) = (ended.clone(), highest.clone());
-        let thread = thread::spawn(move || watch(&read, pause, &end, &top));
-        Self { ended, highest, thread: Some(thread) }
+        let (sender, receiver) = channel(Seen::default());
+        thread::spawn(move || {
+            if let Err(error) = watch(&read, pause, &sender) {
+                note(&format!("error: cannot watch the view: {error:#}"));
+            }
+        });
+        Self(receiver)
     }
 
     /// Waits until that order is visible, then ends.
     pub async fn until(mut self, order: i64) -> Result<Seen> {
-        let deadline = Instant::now() + PATIENCE;
-        while self.highest.load(Ordering::Relaxed) < order {
-            let has_failed = self.thread.as_ref().is_some_and(JoinHandle::is_finished);
-            if has_failed || Instant::now() > deadline {
-                break;
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
-        self.ended.store(true, Ordering::Relaxed);
-        let thread = self.thread.take().context("already ended")?;
-        let seen = thread.join().map_err(|_| anyhow!("the watching thread panicked"))??;
-        anyhow::ensure!(
-            self.highest.load(Ordering::Relaxed) >= order,
-            "order {order} does not become visible"
-        );
-        Ok(seen)
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.ended.store(true, Ordering::Relaxed);
+        let visible = self.0.wait_for(|seen| seen.since(order).is_some());
+        let problem = || format!("order {order} does not become visible");
+        let seen = timeout(PATIENCE, visible).await.with_context(problem)?.with_context(problem)?;
+        Ok(seen.clone())
     }
 }
 
@@ -71,26 +52,20 @@ impl Seen {
     }
 }
 
-fn watch(
-    read: &PgConnectOptions,
-    pause: Duration,
-    ended: &AtomicBool,
-    top: &AtomicI64,
-) -> Result<Seen> {
+/// Reads until nobody watches any more.
+fn watch(read: &PgConnectOptions, pause: Duration, seen: &Sender<Seen>) -> Result<()> {
     // In a thread with its own runtime: its pauses are shorter than tokio's timers allow, which
     // have a resolution of a millisecond.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut connection = runtime.block_on(read.connect())?;
-    let mut seen = Seen::default();
-    while !ended.load(Ordering::Relaxed) {
+    while !seen.is_closed() {
         let highest = runtime.block_on(highest(&mut connection))?;
-        if seen.0.last().is_none_or(|(last, _)| *last < highest) {
-            seen.0.push((highest, Instant::now()));
-            top.store(highest, Ordering::Relaxed);
+        if seen.borrow().0.last().is_none_or(|(last, _)| *last < highest) {
+            seen.send_modify(|seen| seen.0.push((highest, Instant::now())));
         }
         thread::sleep(pause);
     }
-    Ok(seen)
+    Ok(())
 }
 
 async fn highest(connection: &mut PgConnection) -> sqlx::Result<i64> {

@@ -1,9 +1,15 @@
-//! One of the two databases while it is being filled.
+//! Filling of one of the two databases, in a session that has a temporary table of the orders.
 
-use super::Filling;
 use crate::databases::Database;
 use anyhow::{Context, Result};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+
+/// The age of the first order.
+pub const SINCE: TimeDelta = TimeDelta::days(10);
+
+/// Orders of one statement.
+const BATCH: u32 = 100_000;
 
 /// The statements of a side.
 #[derive(Debug)]
@@ -28,56 +34,48 @@ pub const READ: Kind = Kind {
     rest: include_str!("read_rest.sql"),
 };
 
-/// A database that is being filled, with a session that has a temporary table of the orders.
-#[derive(Debug)]
-pub struct Side {
-    kind: &'static Kind,
-    connection: PgConnection,
-    /// The statements that create the indexes again.
-    indexes: Vec<String>,
-}
-
-impl Side {
-    /// Drops indexes and creates the temporary table of the orders.
-    pub async fn begin(database: &Database, kind: &'static Kind, filling: Filling) -> Result<Self> {
-        let options = database.options.clone().options([
-            // The rows satisfy the foreign keys; checking them would take most of the time.
-            ("session_replication_role", "replica"),
-            ("work_mem", "256MB"),
-            ("maintenance_work_mem", "512MB"),
-        ]);
-        let mut connection = options.connect().await.context("cannot connect")?;
-        sqlx::raw_sql(include_str!("lines.sql")).execute(&mut connection).await?;
-        sqlx::query("INSERT INTO pg_temp.filling (orders, started, step) VALUES ($1, $2, $3)")
-            .bind(i64::from(filling.orders))
-            .bind(filling.started)
-            .bind(filling.step())
-            .execute(&mut connection)
-            .await?;
-        let indexes = drop_indexes(&mut connection, kind.tables).await?;
-        Ok(Self { kind, connection, indexes })
-    }
-
-    /// Inserts the orders with these ids.
-    pub async fn insert(&mut self, first: u32, last: u32) -> Result<()> {
-        sqlx::query(self.kind.batch)
+/// Inserts the orders 1 to `orders`, evenly spread over [`SINCE`] from `started` on, and what
+/// belongs to them. `inserted` gets the number of orders of each batch.
+pub async fn fill(
+    database: &Database,
+    kind: &Kind,
+    orders: u32,
+    started: DateTime<Utc>,
+    inserted: impl Fn(u32),
+) -> Result<()> {
+    let options = database.options.clone().options([
+        // The rows satisfy the foreign keys; checking them would take most of the time.
+        ("session_replication_role", "replica"),
+        ("work_mem", "256MB"),
+        ("maintenance_work_mem", "512MB"),
+    ]);
+    let mut connection = options.connect().await.context("cannot connect")?;
+    sqlx::raw_sql(include_str!("lines.sql")).execute(&mut connection).await?;
+    // Seconds between two orders.
+    let step = SINCE.as_seconds_f64() / f64::from(orders);
+    sqlx::query("INSERT INTO pg_temp.filling (orders, started, step) VALUES ($1, $2, $3)")
+        .bind(i64::from(orders))
+        .bind(started)
+        .bind(step)
+        .execute(&mut connection)
+        .await?;
+    let indexes = drop_indexes(&mut connection, kind.tables).await?;
+    for first in (1..=orders).step_by(BATCH as usize) {
+        let last = first.saturating_add(BATCH - 1).min(orders);
+        sqlx::query(kind.batch)
             .bind(i64::from(first))
             .bind(i64::from(last))
-            .execute(&mut self.connection)
+            .execute(&mut connection)
             .await
             .with_context(|| format!("orders {first} to {last}"))?;
-        Ok(())
+        inserted(last - first + 1);
     }
-
-    /// Runs the remaining statements and creates the indexes again.
-    pub async fn finish(mut self) -> Result<()> {
-        sqlx::raw_sql(self.kind.rest).execute(&mut self.connection).await?;
-        for index in self.indexes {
-            sqlx::raw_sql(AssertSqlSafe(index)).execute(&mut self.connection).await?;
-        }
-        self.connection.close().await?;
-        Ok(())
+    sqlx::raw_sql(kind.rest).execute(&mut connection).await?;
+    for index in indexes {
+        sqlx::raw_sql(AssertSqlSafe(index)).execute(&mut connection).await?;
     }
+    connection.close().await?;
+    Ok(())
 }
 
 /// Drops the indexes that are not unique or partial. Returns the statements that create them.

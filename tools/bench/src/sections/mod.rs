@@ -11,47 +11,41 @@ mod start;
 
 use crate::arguments::{Arguments, SectionName};
 use crate::session::Session;
+use crate::shop::Shop;
 use anyhow::Result;
 use clap::ValueEnum;
 use kit::note;
 
 /// Runs all requested sections, also after one has failed.
 pub async fn run_all(session: &mut Session, arguments: &Arguments) {
-    for section in SectionName::value_variants() {
-        if !arguments.includes(*section) {
-            continue;
-        }
+    let sections = SectionName::value_variants().iter().copied();
+    for section in sections.filter(|section| arguments.includes(*section)) {
         let done = match (section, arguments.grown, arguments.soak) {
             (SectionName::Growth, Some(orders), _) => growth::run(session, orders).await,
             (SectionName::Soak, _, Some(minutes)) => soak::run(session, minutes).await,
-            _ => run(session, *section).await,
+            _ => run(session, section).await,
         };
         if let Err(error) = done {
-            failed(session, *section, &error);
+            let what = format!("{} could not be measured: {error:#}", name(section));
+            note(&format!("error: {what}"));
+            session.report.fail(what);
         }
     }
 }
 
 /// Runs a section that has no size.
 async fn run(session: &mut Session, section: SectionName) -> Result<()> {
-    session.begin_section(&name(section))?;
-    match section {
-        SectionName::Start => start::run(session).await?,
-        SectionName::Intake => intake::run(session).await?,
-        SectionName::Pipe => pipe::run(session).await?,
-        SectionName::Lag => lag::run(session).await?,
-        SectionName::Reads => reads::run(session).await?,
-        SectionName::CatchUp => catch_up::run(session).await?,
+    let run = async |session: &mut Session, shop: &Shop| match section {
+        SectionName::Start => start::run(session, shop).await,
+        SectionName::Intake => intake::run(session, shop).await,
+        SectionName::Pipe => pipe::run(session, shop).await,
+        SectionName::Lag => lag::run(session, shop).await,
+        SectionName::Reads => reads::run(session, shop).await,
+        SectionName::CatchUp => catch_up::run(session, shop).await,
         // They have a size.
-        SectionName::Growth | SectionName::Soak => {}
-    }
-    session.end_section()
-}
-
-fn failed(session: &mut Session, section: SectionName, error: &anyhow::Error) {
-    let what = format!("{} could not be measured: {error:#}", name(section));
-    note(&format!("error: {what}"));
-    session.report.fail(what);
+        SectionName::Growth | SectionName::Soak => Ok(()),
+    };
+    session.section(&name(section), run).await
 }
 
 fn name(section: SectionName) -> String {

@@ -1,25 +1,21 @@
 //! Orders from the request to the views, at the highest rate, until all are visible.
 
-use super::intake::{ONE_STATEMENT, limit};
+use super::intake::ONE_STATEMENT;
 use crate::cpu::Spent;
-use crate::drive::Until;
+use crate::drive::{ClosedLoop, Until};
 use crate::figures::median;
-use crate::measured::Measured;
-use crate::pgbench::{Pgbench, Speed};
+use crate::measured::{Measured, rate_row};
 use crate::report::{Report, Row, Target, Unit};
-use crate::requests::PRODUCTS;
+use crate::requests::{PRODUCTS, orders};
 use crate::service::Service;
 use crate::session::Session;
-use crate::shop::{Pipeline, Placing, Shop, one};
+use crate::shop::{Pipeline, Shop, one, wait_until};
 use anyhow::Result;
 use kit::shown;
+use std::slice;
 use std::time::{Duration, Instant};
 
 const CLIENTS: usize = 64;
-
-/// The name of the figure: accepted orders per second, from the first request until all are
-/// visible.
-const SUSTAINED: &str = "sustained, 64 clients";
 
 /// Time between two reads of the views.
 const POLL: Duration = Duration::from_millis(5);
@@ -49,41 +45,39 @@ const STOCK: [&str; 2] = [
 ];
 
 /// Places orders for some time, then waits for the views and compares them.
-pub async fn run(session: &mut Session) -> Result<()> {
-    let shop = session.open_shop().await?;
-    let limits = match session.is_grown() {
-        true => None,
-        false => Some(shown("pgbench's database", Pgbench::one_statement(&session.servers)).await?),
+pub async fn run(session: &mut Session, shop: &Shop) -> Result<()> {
+    let Some((pgbench, database)) = session.open_limit().await? else {
+        let sustained = measure(session, shop).await?;
+        session.report.add(sustained);
+        return Ok(());
     };
-    let mut speeds = Vec::new();
-    if let Some((pgbench, _)) = &limits {
-        speeds.push(limit(session, pgbench, CLIENTS).await?);
-    }
-    measure(session, &shop).await?;
-    if let Some((pgbench, database)) = limits {
-        speeds.push(limit(session, &pgbench, CLIENTS).await?);
-        database.delete().await?;
-    }
-    compare_with_limit(&mut session.report, &speeds);
-    session.close_shop(shop).await
+    // The limit is measured directly before and after.
+    let before = pgbench.run(CLIENTS, session.pace).await?;
+    let sustained = measure(session, shop).await?;
+    let after = pgbench.run(CLIENTS, session.pace).await?;
+    session.report.add(
+        sustained
+            .against(median([before.per_second, after.per_second]), ONE_STATEMENT)
+            .target(Target::Ratio(1.4)),
+    );
+    database.delete().await
 }
 
-async fn measure(session: &mut Session, shop: &Shop) -> Result<()> {
+/// Reports all figures but the returned one: accepted orders per second, from the first request
+/// until all are visible.
+async fn measure(session: &mut Session, shop: &Shop) -> Result<Row> {
     let Pipeline { mut command, consumer } = shop.start_pipeline().await?;
     let query = shop.start_query().await?;
     let (before, orders_before) = (shop.applied().await?, orders_read(shop).await?);
     let parts = shop.parts(&[&command, &consumer, &query]);
     let spent = Spent::now(&parts);
-    let placing = Placing {
-        name: "orders, 64 clients",
-        connections: CLIENTS,
-        products: PRODUCTS,
-        warm_up: Duration::ZERO,
-        until: Until::Time(session.pace.seconds(60, 10)),
-    };
-    let measured = placing.run(&mut command).await?;
+    let until = Until::Time(session.pace.seconds(60, 10));
+    let placing = ClosedLoop { warm_up: Duration::ZERO, until, ..session.placing(CLIENTS) };
+    let measured = placing.shown("orders", &mut command, orders(PRODUCTS)).await?;
     let accepted = i64::try_from(measured.accepted_in_all)?;
-    let complete = shown("views catching up", shop.applied_until(before + accepted, POLL)).await?;
+    let is_complete = |applied: &i64| *applied >= before + accepted;
+    let applying = wait_until(POLL, async || shop.applied().await, is_complete);
+    let (_, complete) = shown("views catching up", applying).await?;
     let spent = Spent::now(&parts).since(&spent);
     shop.caught_up().await?;
 
@@ -94,23 +88,21 @@ async fn measure(session: &mut Session, shop: &Shop) -> Result<()> {
     if visible != accepted {
         session.report.fail(format!("{accepted} orders accepted, {visible} new in orders_read"));
     }
-    shown("comparing views", compare_views(&mut session.report, shop)).await
+    shown("comparing views", compare_views(&mut session.report, shop)).await?;
+    let sustained = accepted as f64 / (complete - measured.begun).as_secs_f64();
+    Ok(Row::new("sustained, 64 clients", sustained, Unit::PerSecond).flagged(measured.flag()))
 }
 
-/// Reports the rates of accepted and of visible orders.
+/// Reports the rate of accepted orders, and how long it took until they were visible.
 fn report_speed(report: &mut Report, measured: &Measured, complete: Instant) {
-    let seconds = (complete - measured.begun).as_secs_f64();
-    let sustained = measured.accepted_in_all as f64 / seconds;
-    let accepted = Row::new("accepted, 64 clients", measured.rate(), Unit::PerSecond);
     let behind = complete.saturating_duration_since(measured.ended).as_secs_f64();
-    report.add(Row::new(SUSTAINED, sustained, Unit::PerSecond).flagged(measured.flag()));
-    report.add(accepted.flagged(measured.flag()));
+    report.add(rate_row("accepted, 64 clients", slice::from_ref(measured)));
     report.add(
         Row::new("last response until all visible", behind, Unit::Seconds)
-            .target(Target::AtMost(0.5)),
+            .target(Target::Figure(0.5)),
     );
     for (what, quantile) in [("POST latency, p50", 0.5), ("POST latency, p99", 0.99)] {
-        report.add(Row::new(what, measured.quantile(quantile), Unit::Milliseconds));
+        report.add(Row::new(what, measured.latencies.quantile(quantile), Unit::Milliseconds));
     }
 }
 
@@ -118,19 +110,8 @@ fn report_memory(report: &mut Report, services: [&Service; 3]) {
     for service in services {
         let (name, _) = service.part();
         let row = Row::new(format!("{name}, peak memory"), service.memory().peak, Unit::Megabytes);
-        report.add(row.target(Target::AtMost(100.0)));
+        report.add(row.target(Target::Figure(100.0)));
     }
-}
-
-/// Compares with pgbench, measured directly before and after.
-fn compare_with_limit(report: &mut Report, speeds: &[Speed]) {
-    if speeds.is_empty() {
-        return;
-    }
-    let speeds: Vec<f64> = speeds.iter().map(|speed| speed.per_second).collect();
-    report.change(SUSTAINED, |row| {
-        row.against(median(&speeds), ONE_STATEMENT).target(Target::RatioAtLeast(1.4))
-    });
 }
 
 async fn orders_read(shop: &Shop) -> Result<i64> {

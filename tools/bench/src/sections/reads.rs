@@ -1,16 +1,14 @@
 //! Queries: by key, compared with a bare server, and concurrently with orders.
 
-use crate::drive::{ClosedLoop, Until};
-use crate::figures::median;
-use crate::measured::{Measured, each, flags};
+use crate::measured::{Measured, median_of, rate_row};
 use crate::pgbench::Pgbench;
 use crate::report::{Row, Target, Unit};
-use crate::requests::{self, CUSTOMERS, PRODUCTS};
+use crate::requests::{self, CUSTOMERS, PRODUCTS, orders};
 use crate::service::Service;
 use crate::session::Session;
-use crate::shop::{Placing, Shop, check_get};
+use crate::shop::{Pipeline, Shop};
 use anyhow::{Context, Result};
-use kit::Progress;
+use futures::future::try_join;
 use sqlx::Executor;
 use std::process::Command;
 
@@ -21,51 +19,52 @@ const CLIENTS: usize = 64;
 const MIXED: usize = 16;
 
 /// Measures queries concurrently with orders, then by key.
-pub async fn run(session: &mut Session) -> Result<()> {
-    let shop = session.open_shop().await?;
-    measure_mixed(session, &shop).await?;
+pub async fn run(session: &mut Session, shop: &Shop) -> Result<()> {
+    measure_mixed(session, shop).await?;
     // Inserts the rows that are read, after the orders, which do not use them.
     shop.databases.read.pool.execute(include_str!("read_rows.sql")).await?;
     shop.databases.read.settle().await?;
-    measure_by_key(session, &shop).await?;
-    session.close_shop(shop).await
+    let mut query = shop.start_query().await?;
+    measure_by_key(session, shop, &mut query).await?;
+    measure_others(session, shop, &mut query).await
 }
 
-async fn measure_by_key(session: &mut Session, shop: &Shop) -> Result<()> {
-    let mut query = shop.start_query().await?;
-    check_get(&mut query, "/api/analytics/customers/1/lifetime-value").await?;
+async fn measure_by_key(session: &mut Session, shop: &Shop, query: &mut Service) -> Result<()> {
+    query.check_get("/api/analytics/customers/1/lifetime-value").await?;
     let mut bare = start_bare_server(session, shop)?;
-    check_get(&mut bare, "/1").await?;
+    bare.check_get("/1").await?;
     let (mut limit, mut ours) = (Vec::new(), Vec::new());
+    let reading = session.reading(CLIENTS);
     for _ in 0..session.pace.rounds {
-        limit.push(read(session, "bare server", &mut bare, CLIENTS, CUSTOMERS, bare_path).await?);
-        let name = "lifetime value";
-        ours.push(read(session, name, &mut query, CLIENTS, CUSTOMERS, lifetime_value).await?);
+        let requests = random_gets(CUSTOMERS, bare_path);
+        limit.push(reading.shown("bare server", &mut bare, requests).await?);
+        let requests = random_gets(CUSTOMERS, lifetime_value);
+        ours.push(reading.shown("lifetime value", query, requests).await?);
     }
-    let p99 = |runs: &[Measured]| median(&each(runs, |run| run.quantile(0.99)));
+    let p99 = |runs: &[Measured]| median_of(runs, |run| run.latencies.quantile(0.99));
     session.report.add(
-        rate("lifetime value, 64 clients", &ours)
-            .against(median(&each(&limit, Measured::rate)), "bare axum + sqlx")
-            .target(Target::RatioAtLeast(2.0)),
+        rate_row("lifetime value, 64 clients", &ours)
+            .against(median_of(&limit, Measured::rate), "bare axum + sqlx")
+            .target(Target::Ratio(2.0)),
     );
     session.report.add(
         Row::new("lifetime value, 64 clients, p99", p99(&ours), Unit::Milliseconds)
             .against(p99(&limit), "bare axum + sqlx")
-            .target(Target::AtMost(10.0)),
+            .target(Target::Figure(10.0)),
     );
-    measure_others(session, shop, &mut query).await
+    Ok(())
 }
 
 /// Measures other reads, without targets.
 async fn measure_others(session: &mut Session, shop: &Shop, query: &mut Service) -> Result<()> {
-    let sales = read(session, "product sales", query, CLIENTS, PRODUCTS, product_sales).await?;
-    session.report.add(rate("product sales, 64 clients", &[sales]));
-    let orders = read(session, "orders", query, CLIENTS, CUSTOMERS, order).await?;
-    session.report.add(rate("order by id, 64 clients", &[orders]));
+    let reading = session.reading(CLIENTS);
+    let requests = random_gets(PRODUCTS, product_sales);
+    let sales = reading.shown("product sales", query, requests).await?;
+    session.report.add(rate_row("product sales, 64 clients", &[sales]));
+    let orders = reading.shown("orders", query, random_gets(CUSTOMERS, order)).await?;
+    session.report.add(rate_row("order by id, 64 clients", &[orders]));
     let pgbench = Pgbench::point_select(&session.servers, &shop.databases.read)?;
-    let (warm_up, measure) = (session.pace.warm_up, session.pace.measure);
-    let progress = Progress::begin("point select, pgbench", 0);
-    let speed = progress.during(pgbench.run(MIXED, warm_up, measure)).await?;
+    let speed = pgbench.run(MIXED, session.pace).await?;
     let row = Row::new("point select by pgbench, 16 clients", speed.per_second, Unit::PerSecond);
     session.report.add(row);
     Ok(())
@@ -73,32 +72,29 @@ async fn measure_others(session: &mut Session, shop: &Shop, query: &mut Service)
 
 /// Measures orders alone and concurrently with reads, alternately.
 async fn measure_mixed(session: &mut Session, shop: &Shop) -> Result<()> {
-    let mut pipeline = shop.start_pipeline().await?;
+    let Pipeline { mut command, consumer: _consumer } = shop.start_pipeline().await?;
     let mut query = shop.start_query().await?;
     insert_view_customers(shop).await?;
     let (mut alone, mut beside, mut reads) = (Vec::new(), Vec::new(), Vec::new());
-    let (warm_up, until) = (session.pace.warm_up, Until::Time(session.pace.measure));
-    let placing = |name| Placing { name, connections: MIXED, products: PRODUCTS, warm_up, until };
+    let (placing, reading) = (session.placing(MIXED), session.reading(MIXED));
     for _ in 0..session.pace.rounds {
-        alone.push(placing("orders alone, 16 clients").run(&mut pipeline.command).await?);
+        alone.push(placing.shown("orders alone", &mut command, orders(PRODUCTS)).await?);
         shop.caught_up().await?;
-        let placing = placing("orders beside readers, 16 clients");
-        let reading = reading(session, &mut query, MIXED).await?;
-        let (orders, read) = futures::future::try_join(
-            placing.run(&mut pipeline.command),
-            reading.run(random_gets(CUSTOMERS, lifetime_value)),
+        let (placed, read) = try_join(
+            placing.shown("orders beside readers", &mut command, orders(PRODUCTS)),
+            reading.run(&mut query, random_gets(CUSTOMERS, lifetime_value)),
         )
         .await?;
-        beside.push(orders);
+        beside.push(placed);
         reads.push(read);
         shop.caught_up().await?;
     }
     session.report.add(
-        rate("orders beside 16 readers, 16 clients", &beside)
-            .against(median(&each(&alone, Measured::rate)), "orders alone")
-            .target(Target::RatioAtLeast(0.5)),
+        rate_row("orders beside 16 readers, 16 clients", &beside)
+            .against(median_of(&alone, Measured::rate), "orders alone")
+            .target(Target::Ratio(0.5)),
     );
-    session.report.add(rate("reads beside 16 clients' orders", &reads));
+    session.report.add(rate_row("reads beside 16 clients' orders", &reads));
     Ok(())
 }
 
@@ -120,7 +116,7 @@ fn start_bare_server(session: &Session, shop: &Shop) -> Result<Service> {
     let url = shop.databases.read.url();
     let settings = [("READ_DATABASE_URL", url.as_str())];
     let mut command = Command::new(program);
-    Service::start("bare-server", command.arg("bare-server"), &settings, &session.servers.folder)
+    Service::start("bare-server", command.arg("--bare-server"), &settings, &session.servers.folder)
 }
 
 /// Writes the request for an id.
@@ -146,41 +142,4 @@ fn bare_path(request: &mut Vec<u8>, id: u32) {
 fn random_gets(highest: u32, write: Write) -> impl FnMut(&mut Vec<u8>) {
     let mut random = fastrand::Rng::with_seed(7);
     move |request| write(request, random.u32(1..=highest))
-}
-
-async fn reading(
-    session: &Session,
-    service: &mut Service,
-    connections: usize,
-) -> Result<ClosedLoop> {
-    Ok(ClosedLoop {
-        address: service.address("api").await?,
-        connections,
-        warm_up: session.pace.warm_up,
-        until: Until::Time(session.pace.measure),
-        expected: 200,
-    })
-}
-
-async fn read(
-    session: &Session,
-    name: &str,
-    service: &mut Service,
-    connections: usize,
-    highest: u32,
-    write: Write,
-) -> Result<Measured> {
-    let reading = reading(session, service, connections).await?;
-    let progress = Progress::begin(&format!("{name}, {connections} clients"), 0);
-    let running = async {
-        let measured = reading.run(random_gets(highest, write)).await?;
-        progress.remark(format!("{:.0} reads/s", measured.rate()));
-        Ok(measured)
-    };
-    progress.during(running).await
-}
-
-fn rate(what: &str, runs: &[Measured]) -> Row {
-    let rate = median(&each(runs, Measured::rate));
-    Row::new(what, rate, Unit::PerSecond).flagged(flags(runs))
 }
