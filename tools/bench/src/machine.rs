@@ -9,8 +9,8 @@ use std::process::Command;
 /// A few lines about the machine, the servers and the code.
 pub async fn describe(servers: &Servers, quick: bool) -> Result<Vec<String>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let model = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned());
-    let memory = field("/proc/meminfo", "MemTotal").unwrap_or_else(|| "unknown".to_owned());
+    let model = field("/proc/cpuinfo", "model name");
+    let memory = field("/proc/meminfo", "MemTotal");
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut connection =
         servers.write.connect().await.context("cannot read PostgreSQL's version")?;
@@ -29,10 +29,11 @@ pub async fn describe(servers: &Servers, quick: bool) -> Result<Vec<String>> {
 }
 
 /// The value of a line `name : value`.
-fn field(path: &str, name: &str) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
-    let line = text.lines().find(|line| line.starts_with(name))?;
-    line.split_once(':').map(|(_, value)| value.trim().to_owned())
+fn field(path: &str, name: &str) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(name));
+    let value = line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim());
+    value.unwrap_or("unknown").to_owned()
 }
 
 /// The commit, and whether anything was changed since.

@@ -6,7 +6,6 @@ use crate::requests::{CATEGORIES, CUSTOMERS, PRODUCTS, STOCK};
 use crate::servers::Servers;
 use anyhow::{Context, Result, bail};
 use kit::Progress;
-use sqlx::postgres::PgConnectOptions;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -31,35 +30,30 @@ pub struct Speed {
 #[derive(Clone, Debug)]
 pub struct Pgbench {
     program: PathBuf,
-    options: PgConnectOptions,
+    pub database: Database,
     script: PathBuf,
 }
 
 impl Pgbench {
     /// The same order as by the command service, in one statement, on a separate write database.
-    pub async fn one_statement(servers: &Servers) -> Result<(Self, Database)> {
+    pub async fn one_statement(servers: &Servers) -> Result<Self> {
         let database = Database::create(&servers.write, "limit").await?;
         MIGRATIONS.run(&database.pool).await.context("cannot migrate")?;
         insert_catalogue(&database).await?;
         database.settle().await?;
-        let script = include_str!("one_statement.sql");
-        Ok((Self::new(servers, &database, "one_statement.sql", script)?, database))
+        Self::new(servers, database, "one_statement.sql", include_str!("one_statement.sql"))
     }
 
     /// Selects the row of a random customer by its key.
     pub fn point_select(servers: &Servers, read: &Database) -> Result<Self> {
-        Self::new(servers, read, "point_select.sql", include_str!("point_select.sql"))
+        Self::new(servers, read.clone(), "point_select.sql", include_str!("point_select.sql"))
     }
 
-    fn new(servers: &Servers, database: &Database, name: &str, script: &str) -> Result<Self> {
-        let path = servers.folder.join(name);
-        std::fs::write(&path, script)
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self {
-            program: servers.postgres.join("pgbench"),
-            options: database.options.clone(),
-            script: path,
-        })
+    fn new(servers: &Servers, database: Database, name: &str, text: &str) -> Result<Self> {
+        let script = servers.folder.join(name);
+        std::fs::write(&script, text)
+            .with_context(|| format!("cannot write {}", script.display()))?;
+        Ok(Self { program: servers.postgres.join("pgbench"), database, script })
     }
 
     /// Runs the script with this many clients, after a warm-up, and shows the rate.
@@ -89,9 +83,9 @@ impl Pgbench {
         command
             .env("PGPASSWORD", PASSWORD)
             .args(["--no-vacuum", "--protocol=prepared"])
-            .args(["--host", self.options.get_host()])
-            .args(["--port", &self.options.get_port().to_string()])
-            .args(["--username", self.options.get_username()])
+            .args(["--host", self.database.options.get_host()])
+            .args(["--port", &self.database.options.get_port().to_string()])
+            .args(["--username", self.database.options.get_username()])
             .args(["--client", &clients.to_string()])
             .args(["--jobs", &clients.min(THREADS).to_string()])
             .args(["--time", &duration.as_secs().max(1).to_string()])
@@ -99,7 +93,7 @@ impl Pgbench {
             .args(["--define", &format!("customers={CUSTOMERS}")])
             .arg("--file")
             .arg::<&Path>(&self.script)
-            .arg(self.options.get_database().unwrap_or_default())
+            .arg(self.database.options.get_database().unwrap_or_default())
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command

@@ -53,7 +53,7 @@ pub fn product(request: &mut Vec<u8>, id: u32) {
 const HOST: &str = "Host: localhost\r\n";
 
 /// Writes a GET request in place of what is in the buffer.
-pub fn get(request: &mut Vec<u8>, path: std::fmt::Arguments<'_>) {
+pub fn get(request: &mut Vec<u8>, path: &str) {
     write_request(request, "GET", path, HOST, b"");
 }
 

@@ -101,15 +101,15 @@ impl Service {
     }
 
     /// Waits until its `/health` responds with 200.
-    pub async fn healthy(&mut self) -> Result<()> {
+    pub async fn healthy(mut self) -> Result<Self> {
         let address = self.address("operations").await?;
         let mut request = Vec::new();
-        requests::get(&mut request, format_args!("/health"));
+        requests::get(&mut request, "/health");
         let mut connection = Connection::new(address);
         let deadline = Instant::now() + START_DEADLINE;
         loop {
             if connection.exchange(&request).await.is_ok_and(|response| response.status == 200) {
-                return Ok(());
+                return Ok(self);
             }
             self.wait_more(deadline, "is not healthy").await?;
         }
@@ -131,7 +131,7 @@ impl Service {
     pub async fn check_get(&mut self, path: &str) -> Result<()> {
         let mut connection = Connection::new(self.address("api").await?);
         let mut request = Vec::new();
-        requests::get(&mut request, format_args!("{path}"));
+        requests::get(&mut request, path);
         let response = connection.exchange(&request).await.with_context(|| path.to_owned())?;
         ensure!(response.status == 200, "{path} responds {}", response.status);
         Ok(())

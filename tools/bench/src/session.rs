@@ -1,7 +1,7 @@
 //! The state of a run that all sections share.
 
 use crate::arguments::{Arguments, Pace};
-use crate::databases::{Database, Databases};
+use crate::databases::Databases;
 use crate::drive::{ClosedLoop, Until};
 use crate::fsync;
 use crate::machine;
@@ -60,15 +60,12 @@ impl Session {
         self.grown.is_some()
     }
 
-    /// The limit of orders: pgbench, and the database that it uses. None on grown databases,
-    /// which are compared with small ones.
-    pub async fn open_limit(&self) -> Result<Option<(Pgbench, Database)>> {
-        match &self.grown {
-            Some(_) => Ok(None),
-            None => {
-                shown("pgbench's database", Pgbench::one_statement(&self.servers)).await.map(Some)
-            }
+    /// The limit of orders; none on grown databases, which are compared with small ones.
+    pub async fn open_limit(&self) -> Result<Option<Pgbench>> {
+        if self.is_grown() {
+            return Ok(None);
         }
+        shown("pgbench's database", Pgbench::one_statement(&self.servers)).await.map(Some)
     }
 
     /// A closed loop of orders.

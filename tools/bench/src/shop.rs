@@ -5,7 +5,7 @@ use crate::databases::{Database, Databases};
 use crate::drive::{ClosedLoop, Until};
 use crate::pgbench::insert_customers;
 use crate::requests::{self, PRODUCTS};
-use crate::servers::{NO_BROKER, Servers};
+use crate::servers::Servers;
 use crate::service::Service;
 use anyhow::{Context, Result, bail, ensure};
 use futures::future::try_join;
@@ -83,18 +83,7 @@ impl Shop {
         Ok(())
     }
 
-    /// Starts a command service and waits until it is healthy.
-    pub async fn start_command(&self, broker: &str) -> Result<Service> {
-        let mut command = self.spawn_command(broker)?;
-        command.healthy().await?;
-        Ok(command)
-    }
-
-    /// Starts a command service without a broker, so that it publishes nothing.
-    pub async fn start_paused_command(&self) -> Result<Service> {
-        self.start_command(NO_BROKER).await
-    }
-
+    /// Starts a command service. With `NO_BROKER` it publishes nothing.
     pub fn spawn_command(&self, broker: &str) -> Result<Service> {
         let url = self.databases.write.url();
         self.spawn("command-service", &[("DATABASE_URL", &url), ("BROKER_URL", broker)])
@@ -111,18 +100,11 @@ impl Shop {
         self.spawn("query-service", &[("READ_DATABASE_URL", &url)])
     }
 
-    /// Starts a query service and waits until it is healthy.
-    pub async fn start_query(&self) -> Result<Service> {
-        let mut query = self.spawn_query()?;
-        query.healthy().await?;
-        Ok(query)
-    }
-
     /// Starts a command and a consumer service and waits until both are healthy.
     pub async fn start_pipeline(&self) -> Result<Pipeline> {
-        let mut command = self.spawn_command(&self.servers.broker)?;
-        let mut consumer = self.spawn_consumer()?;
-        try_join(command.healthy(), consumer.healthy()).await?;
+        let (command, consumer) =
+            (self.spawn_command(&self.servers.broker)?, self.spawn_consumer()?);
+        let (command, consumer) = try_join(command.healthy(), consumer.healthy()).await?;
         Ok(Pipeline { command, consumer })
     }
 

@@ -6,8 +6,8 @@
 
 use anyhow::{Context, Result};
 use kit::note;
+use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::watch::{Receiver, Sender, channel};
@@ -59,19 +59,14 @@ fn watch(read: &PgConnectOptions, pause: Duration, seen: &Sender<Seen>) -> Resul
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut connection = runtime.block_on(read.connect())?;
     while !seen.is_closed() {
-        let highest = runtime.block_on(highest(&mut connection))?;
+        let highest = sqlx::query_scalar("SELECT coalesce(max(order_id), 0) FROM orders_read");
+        let highest: i64 = runtime.block_on(highest.fetch_one(&mut connection))?;
         if seen.borrow().0.last().is_none_or(|(last, _)| *last < highest) {
             seen.send_modify(|seen| seen.0.push((highest, Instant::now())));
         }
         thread::sleep(pause);
     }
     Ok(())
-}
-
-async fn highest(connection: &mut PgConnection) -> sqlx::Result<i64> {
-    sqlx::query_scalar("SELECT coalesce(max(order_id), 0) FROM orders_read")
-        .fetch_one(connection)
-        .await
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::drive::{ClosedLoop, Until};
 use crate::report::{Row, Target, Unit};
 use crate::requests::{PRODUCTS, orders};
+use crate::servers::NO_BROKER;
 use crate::session::Session;
 use crate::shop::{Shop, wait_until};
 use anyhow::{Result, ensure};
@@ -17,7 +18,7 @@ pub async fn run(session: &mut Session, shop: &Shop) -> Result<()> {
     let backlog = if session.pace.quick { 20_000 } else { 200_000 };
     let until = Until::Count(backlog);
     let placing = ClosedLoop { warm_up: Duration::ZERO, until, ..session.placing(64) };
-    let mut command = shop.start_paused_command().await?;
+    let mut command = shop.spawn_command(NO_BROKER)?.healthy().await?;
     let placed = placing.shown("orders, no broker", &mut command, orders(PRODUCTS)).await?;
     drop(command);
     shop.databases.write.settle().await?;
@@ -32,7 +33,7 @@ pub async fn run(session: &mut Session, shop: &Shop) -> Result<()> {
 }
 
 async fn publish(session: &Session, shop: &Shop, before: i64, wanted: i64) -> Result<Row> {
-    let _command = shop.start_command(&session.servers.broker).await?;
+    let _command = shop.spawn_command(&session.servers.broker)?.healthy().await?;
     let published = async || shop.published().await;
     let rate = shown("publishing", rate(before, wanted, published)).await?;
     let after = shop.events().await?;
@@ -42,7 +43,7 @@ async fn publish(session: &Session, shop: &Shop, before: i64, wanted: i64) -> Re
 
 async fn apply(shop: &Shop, wanted: i64) -> Result<Row> {
     let before = shop.applied().await?;
-    let mut consumer = shop.spawn_consumer()?;
+    let consumer = shop.spawn_consumer()?;
     let applied = async || shop.applied().await;
     let rate = shown("applying", rate(before, wanted, applied)).await?;
     consumer.healthy().await?;

@@ -6,6 +6,7 @@ use crate::measured::{Measured, flags, median_of, rate_row};
 use crate::pgbench::{Pgbench, Speed};
 use crate::report::{Row, Target, Unit};
 use crate::requests::{HOT_PRODUCTS, PRODUCTS, orders};
+use crate::servers::NO_BROKER;
 use crate::session::Session;
 use crate::shop::{Pipeline, Shop};
 use anyhow::Result;
@@ -38,13 +39,12 @@ pub async fn run(session: &mut Session, shop: &Shop) -> Result<()> {
     let limit = session.open_limit().await?;
     let mut rounds = Rounds::default();
     for _ in 0..session.pace.rounds {
-        let pgbench = limit.as_ref().map(|(pgbench, _)| pgbench);
-        rounds.measure_paused(session, shop, pgbench).await?;
+        rounds.measure_paused(session, shop, limit.as_ref()).await?;
         rounds.measure_running(session, shop).await?;
     }
     rounds.report(session);
     match limit {
-        Some((_, database)) => database.delete().await,
+        Some(pgbench) => pgbench.database.delete().await,
         None => Ok(()),
     }
 }
@@ -56,7 +56,7 @@ impl Rounds {
         shop: &Shop,
         pgbench: Option<&Pgbench>,
     ) -> Result<()> {
-        let mut command = shop.start_paused_command().await?;
+        let mut command = shop.spawn_command(NO_BROKER)?.healthy().await?;
         for (index, clients) in CLIENTS.into_iter().enumerate() {
             if let Some(pgbench) = pgbench {
                 self.limit[index].push(pgbench.run(clients, session.pace).await?);

@@ -61,7 +61,7 @@ struct Accepted {
 /// Measures each rate in turn.
 pub async fn run(session: &mut Session, shop: &Shop) -> Result<()> {
     let mut pipeline = shop.start_pipeline().await?;
-    let _query = shop.start_query().await?;
+    let _query = shop.spawn_query()?.healthy().await?;
     for case in &CASES {
         measure(session, shop, case, &mut pipeline.command).await?;
         shop.caught_up().await?;

@@ -2,6 +2,7 @@
 
 use super::intake::ONE_STATEMENT;
 use crate::cpu::Spent;
+use crate::databases::Databases;
 use crate::drive::{ClosedLoop, Until};
 use crate::figures::median;
 use crate::measured::{Measured, rate_row};
@@ -20,33 +21,28 @@ const CLIENTS: usize = 64;
 /// Time between two reads of the views.
 const POLL: Duration = Duration::from_millis(5);
 
-/// Sums that must be equal once the views have caught up: name, whether of a view, statement. As
-/// text, so that money is exact.
-const SUMS: [(&str, bool, &str); 4] = [
-    ("total of orders", false, "SELECT trim_scale(sum(total))::text FROM orders"),
-    (
-        "revenue of products",
-        true,
-        "SELECT trim_scale(sum(total_revenue))::text FROM product_sales_view",
-    ),
-    (
-        "spend of customers",
-        true,
-        "SELECT trim_scale(sum(total_spent))::text FROM customer_ltv_view",
-    ),
-    ("total of orders_read", true, "SELECT trim_scale(sum(total))::text FROM orders_read"),
-];
+/// The total of all orders, as text, so that money is exact.
+const TOTAL: &str = "SELECT trim_scale(sum(total))::text FROM orders";
+
+/// The sums of the views that must equal the total: of products, customers and orders.
+const SUMS: &str = "
+    SELECT ARRAY[
+        (SELECT trim_scale(sum(total_revenue))::text FROM product_sales_view),
+        (SELECT trim_scale(sum(total_spent))::text FROM customer_ltv_view),
+        (SELECT trim_scale(sum(total))::text FROM orders_read)
+    ]";
 
 /// The stock of every product, as one text.
-const STOCK: [&str; 2] = [
-    "SELECT md5(string_agg(id || ' ' || stock, ',' ORDER BY id)) FROM products",
-    "SELECT md5(string_agg(product_id || ' ' || stock, ',' ORDER BY product_id))
-     FROM products_read_view",
-];
+const STOCK: &str = "SELECT md5(string_agg(id || ' ' || stock, ',' ORDER BY id)) FROM products";
+
+/// The same of the view.
+const STOCK_SHOWN: &str = "
+    SELECT md5(string_agg(product_id || ' ' || stock, ',' ORDER BY product_id))
+    FROM products_read_view";
 
 /// Places orders for some time, then waits for the views and compares them.
 pub async fn run(session: &mut Session, shop: &Shop) -> Result<()> {
-    let Some((pgbench, database)) = session.open_limit().await? else {
+    let Some(pgbench) = session.open_limit().await? else {
         let sustained = measure(session, shop).await?;
         session.report.add(sustained);
         return Ok(());
@@ -60,14 +56,14 @@ pub async fn run(session: &mut Session, shop: &Shop) -> Result<()> {
             .against(median([before.per_second, after.per_second]), ONE_STATEMENT)
             .target(Target::Ratio(1.4)),
     );
-    database.delete().await
+    pgbench.database.delete().await
 }
 
 /// Reports all figures but the returned one: accepted orders per second, from the first request
 /// until all are visible.
 async fn measure(session: &mut Session, shop: &Shop) -> Result<Row> {
     let Pipeline { mut command, consumer } = shop.start_pipeline().await?;
-    let query = shop.start_query().await?;
+    let query = shop.spawn_query()?.healthy().await?;
     let (before, orders_before) = (shop.applied().await?, orders_read(shop).await?);
     let parts = shop.parts(&[&command, &consumer, &query]);
     let spent = Spent::now(&parts);
@@ -119,22 +115,17 @@ async fn orders_read(shop: &Shop) -> Result<i64> {
 }
 
 async fn compare_views(report: &mut Report, shop: &Shop) -> Result<()> {
-    let mut sums: Vec<(&str, Option<String>)> = Vec::new();
-    for (what, is_view, statement) in SUMS {
-        sums.push((what, text(shop, is_view, statement).await?));
-    }
-    let [write, read] = STOCK;
-    let sums_agree = sums.windows(2).all(|pair| pair[0].1 == pair[1].1);
-    let stock_agrees = text(shop, false, write).await? == text(shop, true, read).await?;
-    match (sums_agree, stock_agrees) {
-        (true, true) => report.remark("views agree to the last decimal".to_owned()),
-        (false, _) => report.fail(format!("sums differ: {sums:?}")),
-        (true, false) => report.fail("the stock of products differs".to_owned()),
+    let Databases { write, read } = &shop.databases;
+    let total: Option<String> = sqlx::query_scalar(TOTAL).fetch_one(&write.pool).await?;
+    let sums: Vec<Option<String>> = sqlx::query_scalar(SUMS).fetch_one(&read.pool).await?;
+    let stock: Option<String> = sqlx::query_scalar(STOCK).fetch_one(&write.pool).await?;
+    let shown: Option<String> = sqlx::query_scalar(STOCK_SHOWN).fetch_one(&read.pool).await?;
+    if sums.iter().any(|sum| *sum != total) {
+        report.fail(format!("the total of orders is {total:?}, the views' sums are {sums:?}"));
+    } else if stock != shown {
+        report.fail("the stock of products differs".to_owned());
+    } else {
+        report.remark("views agree to the last decimal".to_owned());
     }
     Ok(())
-}
-
-async fn text(shop: &Shop, is_view: bool, statement: &'static str) -> Result<Option<String>> {
-    let database = if is_view { &shop.databases.read } else { &shop.databases.write };
-    Ok(sqlx::query_scalar(statement).fetch_one(&database.pool).await?)
 }

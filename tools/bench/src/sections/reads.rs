@@ -24,7 +24,7 @@ pub async fn run(session: &mut Session, shop: &Shop) -> Result<()> {
     // Inserts the rows that are read, after the orders, which do not use them.
     shop.databases.read.pool.execute(include_str!("read_rows.sql")).await?;
     shop.databases.read.settle().await?;
-    let mut query = shop.start_query().await?;
+    let mut query = shop.spawn_query()?.healthy().await?;
     measure_by_key(session, shop, &mut query).await?;
     measure_others(session, shop, &mut query).await
 }
@@ -36,7 +36,7 @@ async fn measure_by_key(session: &mut Session, shop: &Shop, query: &mut Service)
     let (mut limit, mut ours) = (Vec::new(), Vec::new());
     let reading = session.reading(CLIENTS);
     for _ in 0..session.pace.rounds {
-        let requests = random_gets(CUSTOMERS, bare_path);
+        let requests = random_gets(CUSTOMERS, |id| format!("/{id}"));
         limit.push(reading.shown("bare server", &mut bare, requests).await?);
         let requests = random_gets(CUSTOMERS, lifetime_value);
         ours.push(reading.shown("lifetime value", query, requests).await?);
@@ -58,10 +58,11 @@ async fn measure_by_key(session: &mut Session, shop: &Shop, query: &mut Service)
 /// Measures other reads, without targets.
 async fn measure_others(session: &mut Session, shop: &Shop, query: &mut Service) -> Result<()> {
     let reading = session.reading(CLIENTS);
-    let requests = random_gets(PRODUCTS, product_sales);
+    let requests = random_gets(PRODUCTS, |id| format!("/api/analytics/products/{id}/sales"));
     let sales = reading.shown("product sales", query, requests).await?;
     session.report.add(rate_row("product sales, 64 clients", &[sales]));
-    let orders = reading.shown("orders", query, random_gets(CUSTOMERS, order)).await?;
+    let requests = random_gets(CUSTOMERS, |id| format!("/api/orders/{id}"));
+    let orders = reading.shown("orders", query, requests).await?;
     session.report.add(rate_row("order by id, 64 clients", &[orders]));
     let pgbench = Pgbench::point_select(&session.servers, &shop.databases.read)?;
     let speed = pgbench.run(MIXED, session.pace).await?;
@@ -73,7 +74,7 @@ async fn measure_others(session: &mut Session, shop: &Shop, query: &mut Service)
 /// Measures orders alone and concurrently with reads, alternately.
 async fn measure_mixed(session: &mut Session, shop: &Shop) -> Result<()> {
     let Pipeline { mut command, consumer: _consumer } = shop.start_pipeline().await?;
-    let mut query = shop.start_query().await?;
+    let mut query = shop.spawn_query()?.healthy().await?;
     insert_view_customers(shop).await?;
     let (mut alone, mut beside, mut reads) = (Vec::new(), Vec::new(), Vec::new());
     let (placing, reading) = (session.placing(MIXED), session.reading(MIXED));
@@ -119,27 +120,12 @@ fn start_bare_server(session: &Session, shop: &Shop) -> Result<Service> {
     Service::start("bare-server", command.arg("--bare-server"), &settings, &session.servers.folder)
 }
 
-/// Writes the request for an id.
-type Write = fn(&mut Vec<u8>, u32);
-
-fn lifetime_value(request: &mut Vec<u8>, id: u32) {
-    requests::get(request, format_args!("/api/analytics/customers/{id}/lifetime-value"));
-}
-
-fn product_sales(request: &mut Vec<u8>, id: u32) {
-    requests::get(request, format_args!("/api/analytics/products/{id}/sales"));
-}
-
-fn order(request: &mut Vec<u8>, id: u32) {
-    requests::get(request, format_args!("/api/orders/{id}"));
-}
-
-fn bare_path(request: &mut Vec<u8>, id: u32) {
-    requests::get(request, format_args!("/{id}"));
+fn lifetime_value(customer: u32) -> String {
+    format!("/api/analytics/customers/{customer}/lifetime-value")
 }
 
 /// Requests for random ids up to `highest`.
-fn random_gets(highest: u32, write: Write) -> impl FnMut(&mut Vec<u8>) {
+fn random_gets(highest: u32, path: impl Fn(u32) -> String) -> impl FnMut(&mut Vec<u8>) {
     let mut random = fastrand::Rng::with_seed(7);
-    move |request| write(request, random.u32(1..=highest))
+    move |request| requests::get(request, &path(random.u32(1..=highest)))
 }

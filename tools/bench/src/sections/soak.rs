@@ -34,7 +34,7 @@ pub async fn run(session: &mut Session, minutes: u32) -> Result<()> {
 
 async fn place(session: &mut Session, shop: &Shop, minutes: u32) -> Result<()> {
     let Pipeline { mut command, consumer } = shop.start_pipeline().await?;
-    let query = shop.start_query().await?;
+    let query = shop.spawn_query()?.healthy().await?;
     let mut seen = Vec::new();
     let (mut accepted, mut failed) = (0, 0);
     for number in 1..=minutes {

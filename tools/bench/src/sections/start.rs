@@ -39,10 +39,12 @@ pub async fn run(session: &mut Session, shop: &Shop) -> Result<()> {
 /// Seconds until the command, the consumer and the query service were healthy.
 async fn start(shop: &Shop, broker: &str) -> Result<Vec<f64>> {
     let begun = Instant::now();
-    let mut services = [shop.spawn_command(broker)?, shop.spawn_consumer()?, shop.spawn_query()?];
-    let healthy = async |service: &mut Service| -> Result<f64> {
-        service.healthy().await?;
-        Ok(begun.elapsed().as_secs_f64())
+    let services = [shop.spawn_command(broker)?, shop.spawn_consumer()?, shop.spawn_query()?];
+    // All run until the last one is healthy.
+    let healthy = async |service: Service| -> Result<(Service, f64)> {
+        Ok((service.healthy().await?, begun.elapsed().as_secs_f64()))
     };
-    try_join_all(services.iter_mut().map(healthy)).await
+    let (_services, seconds): (Vec<_>, _) =
+        try_join_all(services.map(healthy)).await?.into_iter().unzip();
+    Ok(seconds)
 }
