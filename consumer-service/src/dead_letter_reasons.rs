@@ -22,10 +22,9 @@ pub fn unreadable(error: &DecodeError) -> String {
             "Without an id it cannot be distinguished from a repetition. Have its sender add an id \
              and send it again; discard this one"
         }
-        DecodeError::Body(_)
-        | DecodeError::Json(_)
-        | DecodeError::NoTimestamp
-        | DecodeError::Property { .. } => SEND_AGAIN,
+        DecodeError::Body(_) | DecodeError::NoTimestamp | DecodeError::Property { .. } => {
+            SEND_AGAIN
+        }
     };
     format!("{error}. {advice}.")
 }

@@ -12,9 +12,6 @@ pub enum DecodeError {
     /// The body is not a JSON object.
     #[error("{0}")]
     Body(String),
-    /// One of our own events does not match its type.
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
     /// Neither the body nor the message has an id.
     #[error("eventId: is required, as the message has no message_id")]
     NoEventId,

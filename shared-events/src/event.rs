@@ -84,47 +84,24 @@ impl EventType {
 }
 
 impl Payload {
-    /// Reads the payload of one of our own events.
-    pub(crate) fn read(json: &[u8], event_type: EventType) -> Result<Self, DecodeError> {
-        Ok(match event_type {
-            EventType::ProductCreated => Self::ProductCreated(ProductState::read(json)?),
-            EventType::ProductUpdated => Self::ProductUpdated(ProductState::read(json)?),
-            EventType::PriceChanged => Self::PriceChanged(PriceChanged::read(json)?),
-            EventType::OrderCreated => Self::OrderCreated(OrderCreated::read(json)?),
-            EventType::OrderStatusUpdated => {
-                Self::OrderStatusUpdated(OrderStatusUpdated::read(json)?)
-            }
-            EventType::UserCreated => Self::UserCreated(UserState::read(json)?),
-            EventType::UserUpdated => Self::UserUpdated(UserState::read(json)?),
-            EventType::AccountCreated => Self::AccountCreated(AccountCreated::read(json)?),
-        })
-    }
-
-    /// Reads the payload property by property: that of an external event, or of one of our own
-    /// to name its invalid property.
-    pub(crate) fn from_properties(
+    /// Reads the payload of an event of this type.
+    pub(crate) fn read(
         properties: &Properties<'_>,
         event_type: EventType,
     ) -> Result<Self, DecodeError> {
-        let product = || ProductState::from_properties(properties, event_type);
-        let user = || UserState::from_properties(properties);
+        let product = || ProductState::read(properties, event_type);
+        let user = || UserState::read(properties);
         Ok(match event_type {
             EventType::ProductCreated => Self::ProductCreated(product()?),
             EventType::ProductUpdated => Self::ProductUpdated(product()?),
-            EventType::PriceChanged => {
-                Self::PriceChanged(PriceChanged::from_properties(properties, product()?)?)
-            }
-            EventType::OrderCreated => {
-                Self::OrderCreated(OrderCreated::from_properties(properties)?)
-            }
+            EventType::PriceChanged => Self::PriceChanged(PriceChanged::read(properties)?),
+            EventType::OrderCreated => Self::OrderCreated(OrderCreated::read(properties)?),
             EventType::OrderStatusUpdated => {
-                Self::OrderStatusUpdated(OrderStatusUpdated::from_properties(properties)?)
+                Self::OrderStatusUpdated(OrderStatusUpdated::read(properties)?)
             }
             EventType::UserCreated => Self::UserCreated(user()?),
             EventType::UserUpdated => Self::UserUpdated(user()?),
-            EventType::AccountCreated => {
-                Self::AccountCreated(AccountCreated::from_properties(properties)?)
-            }
+            EventType::AccountCreated => Self::AccountCreated(AccountCreated::read(properties)?),
         })
     }
 

@@ -3,10 +3,11 @@
 use crate::envelope::to_the_microsecond;
 use crate::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_ORDER_LINES, MAX_ORDER_TOTAL};
 use crate::order_status::status;
-use crate::properties::{Properties, YEARS, check_name, elements};
+use crate::properties::{Properties, YEARS};
 use crate::{DecodeError, Money, OrderStatus};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 /// One line of an order, as ordered: later changes of the product do not affect it.
@@ -72,11 +73,11 @@ pub fn order_total(items: &[OrderLine]) -> Option<Money> {
 /// order responses of both APIs contain it, so a new property of an order is added here.
 ///
 /// A new field must be optional: `Option` with
-/// `#[serde(default, skip_serializing_if = "Option::is_none")]`. An absent field means that
+/// `#[serde(skip_serializing_if = "Option::is_none")]`. An absent field means that
 /// the event does not state it, because an older command service has written it; it never
 /// means that the value was removed. So a view merges the field by `coalesce`, and events may
 /// arrive in any order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(description = "The properties of an order that do not change after it is placed.")]
 pub struct OrderHeader {
@@ -86,17 +87,15 @@ pub struct OrderHeader {
 }
 
 /// Payload of `OrderCreated`. The event's timestamp is the order's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCreated {
     /// Order id.
     pub order_id: i64,
-    /// The header. `Self::read` reads it separately: serde reads numbers of flattened
-    /// structs through binary floats.
-    #[serde(flatten, skip_deserializing)]
+    /// The header.
+    #[serde(flatten)]
     pub header: OrderHeader,
     /// Always [`OrderStatus::Created`]; absent means the same.
-    #[serde(default)]
     pub status: OrderStatus,
     /// The lines, at least one.
     pub items: Vec<OrderLine>,
@@ -106,14 +105,13 @@ pub struct OrderCreated {
 
 /// Payload of `OrderStatusUpdated`. It repeats the order, so that projections need no earlier
 /// event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderStatusUpdated {
     /// Order id.
     pub order_id: i64,
-    /// The header. `Self::read` reads it separately: serde reads numbers of flattened
-    /// structs through binary floats.
-    #[serde(flatten, skip_deserializing)]
+    /// The header.
+    #[serde(flatten)]
     pub header: OrderHeader,
     /// Status before the change.
     pub old_status: OrderStatus,
@@ -133,184 +131,100 @@ impl OrderHeader {
         Self { customer_id }
     }
 
-    fn from_properties(properties: &Properties<'_>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(properties: &Properties<'_>) -> Result<Self, DecodeError> {
         Ok(Self { customer_id: properties.id("customerId")? })
     }
 }
 
 impl OrderCreated {
-    /// Reads the payload of one of our own events.
-    pub(crate) fn read(json: &[u8]) -> Result<Self, DecodeError> {
-        let order = Self { header: serde_json::from_slice(json)?, ..serde_json::from_slice(json)? };
-        check_names(&order.items)?;
-        order.check()
-    }
-
-    /// Reads the payload of an external event. Lines may lack name and category.
-    pub(crate) fn from_properties(properties: &Properties<'_>) -> Result<Self, DecodeError> {
+    /// Lines of an external event may lack name and category.
+    pub(crate) fn read(properties: &Properties<'_>) -> Result<Self, DecodeError> {
+        let status = properties.optional("status", status)?.unwrap_or_default();
+        if status != OrderStatus::Created {
+            return Err(properties.refuse("status", "must be CREATED in OrderCreated"));
+        }
         let items = lines(properties, !properties.strict)?;
-        let order = Self {
+        Ok(Self {
             order_id: properties.id("orderId")?,
-            header: OrderHeader::from_properties(properties)?,
-            status: properties.optional("status", status)?.unwrap_or_default(),
+            header: OrderHeader::read(properties)?,
+            status,
             total: total(properties, &items)?,
             items,
-        };
-        order.check()
-    }
-
-    /// Checks the constraints that types do not express.
-    pub(crate) fn check(self) -> Result<Self, DecodeError> {
-        if self.status != OrderStatus::Created {
-            return Err(DecodeError::property("status", "must be CREATED in OrderCreated"));
-        }
-        check_order(self.order_id, self.header.customer_id, &self.items, self.total)?;
-        Ok(self)
+        })
     }
 }
 
 impl OrderStatusUpdated {
-    /// Reads the payload of one of our own events.
-    pub(crate) fn read(json: &[u8]) -> Result<Self, DecodeError> {
-        let update =
-            Self { header: serde_json::from_slice(json)?, ..serde_json::from_slice(json)? };
-        check_names(&update.items)?;
-        update.check()
-    }
-
-    /// Reads the payload of an external event.
-    pub(crate) fn from_properties(properties: &Properties<'_>) -> Result<Self, DecodeError> {
-        let ordered_at = properties.time("orderedAt")?;
+    pub(crate) fn read(properties: &Properties<'_>) -> Result<Self, DecodeError> {
+        let old_status = properties.required("oldStatus", status)?;
+        let new_status = properties.required("newStatus", status)?;
+        if !old_status.successors().contains(&new_status) {
+            let problem = format!("{new_status} may not follow {old_status}");
+            return Err(properties.refuse("newStatus", problem));
+        }
+        let ordered_at = properties.present("orderedAt", properties.time("orderedAt")?)?;
         let items = lines(properties, false)?;
-        let update = Self {
+        Ok(Self {
             order_id: properties.id("orderId")?,
-            header: OrderHeader::from_properties(properties)?,
-            old_status: properties.required("oldStatus", status)?,
-            new_status: properties.required("newStatus", status)?,
-            ordered_at: ordered_at.ok_or_else(|| properties.refuse("orderedAt", "is required"))?,
+            header: OrderHeader::read(properties)?,
+            old_status,
+            new_status,
+            ordered_at: to_the_microsecond(ordered_at)
+                .ok_or_else(|| properties.refuse("orderedAt", YEARS))?,
             total: total(properties, &items)?,
             items,
-        };
-        update.check()
-    }
-
-    /// Checks the constraints that types do not express.
-    pub(crate) fn check(mut self) -> Result<Self, DecodeError> {
-        if !self.old_status.successors().contains(&self.new_status) {
-            let (old, new) = (self.old_status, self.new_status);
-            return Err(DecodeError::property("newStatus", format!("{new} may not follow {old}")));
-        }
-        check_order(self.order_id, self.header.customer_id, &self.items, self.total)?;
-        self.ordered_at = to_the_microsecond(self.ordered_at)
-            .ok_or_else(|| DecodeError::property("orderedAt", YEARS))?;
-        Ok(self)
+        })
     }
 }
 
-/// Reads the total; a missing total of an external event is the sum of the lines.
+/// Reads the total, which must be the sum of the lines. Otherwise the spend of customers and the
+/// revenue of products would differ.
 fn total(properties: &Properties<'_>, items: &[OrderLine]) -> Result<Money, DecodeError> {
-    match properties.amount("total")? {
-        Some(total) => Ok(total),
-        None if properties.strict => Err(properties.refuse("total", "is required")),
-        None => order_total(items).ok_or_else(|| properties.refuse("items", "sum is too large")),
+    let sum = order_total(items).ok_or_else(|| {
+        let problem = format!("sum of quantity × price must be at most {MAX_ORDER_TOTAL}");
+        properties.refuse("items", problem)
+    })?;
+    let total = properties.or_default("total", properties.amount("total")?, || Some(sum))?;
+    if total == sum {
+        return Ok(total);
     }
+    let problem = format!("must be the sum of quantity × price, {sum}, not {total}");
+    Err(properties.refuse("total", problem))
 }
 
 /// Reads the lines. With `may_lack`, name and category may be missing.
 fn lines(properties: &Properties<'_>, may_lack: bool) -> Result<Vec<OrderLine>, DecodeError> {
-    let json = properties.required("items", |json| Ok(json.to_owned()))?;
-    let items = elements(&json).map_err(|problem| properties.refuse("items", problem))?;
-    check_count(items.len())?;
-    let paths = (0..).map(|index| properties.path(&format!("items[{index}]")));
+    let json = properties.present("items", properties.json("items")?)?;
+    let items: Vec<&RawValue> =
+        serde_json::from_str(json).map_err(|_| properties.refuse("items", "must be an array"))?;
+    if !(1..=MAX_ORDER_LINES).contains(&items.len()) {
+        let problem = format!("must have 1 to {MAX_ORDER_LINES} lines");
+        return Err(properties.refuse("items", problem));
+    }
+    let items = items.into_iter().enumerate();
     items
-        .into_iter()
-        .zip(paths)
-        .map(|(json, path)| line(&Properties::read(json, path, properties.strict)?, may_lack))
+        .map(|(index, json)| {
+            line(&Properties::of_line(json.get(), index, properties.strict)?, may_lack)
+        })
         .collect()
 }
 
 fn line(properties: &Properties<'_>, may_lack: bool) -> Result<OrderLine, DecodeError> {
     let name = |name, max| match properties.name(name, max)? {
-        Some(text) => Ok(text),
         None if may_lack => Ok(String::new()),
-        None => Err(properties.refuse(name, "is required")),
+        text => properties.present(name, text),
     };
-    let quantity = properties.small("quantity", 1, i32::MAX)?;
+    let quantity = properties.present("quantity", properties.small("quantity", 1, i32::MAX)?)?;
+    let stock_taken = properties.small("stockTaken", 0, quantity)?;
     Ok(OrderLine {
         product_id: properties.id("productId")?,
         product_name: name("productName", MAX_NAME_CHARS)?,
         category: name("category", MAX_CATEGORY_CHARS)?,
-        quantity: quantity.ok_or_else(|| properties.refuse("quantity", "is required"))?,
-        price: properties.price("price")?,
-        stock_taken: properties.small("stockTaken", i32::MIN, i32::MAX)?,
-        stock_returned: properties.small("stockReturned", i32::MIN, i32::MAX)?,
+        quantity,
+        price: properties.present("price", properties.price("price")?)?,
+        stock_taken,
+        stock_returned: properties.small("stockReturned", 0, stock_taken.unwrap_or(quantity))?,
     })
-}
-
-fn check_count(lines: usize) -> Result<(), DecodeError> {
-    if (1..=MAX_ORDER_LINES).contains(&lines) {
-        Ok(())
-    } else {
-        Err(DecodeError::property("items", format!("must have 1 to {MAX_ORDER_LINES} lines")))
-    }
-}
-
-fn check_order(
-    order_id: i64,
-    customer_id: i64,
-    items: &[OrderLine],
-    total: Money,
-) -> Result<(), DecodeError> {
-    for (name, id) in [("orderId", order_id), ("customerId", customer_id)] {
-        if id < 1 {
-            return Err(DecodeError::property(name, "must be at least 1"));
-        }
-    }
-    check_count(items.len())?;
-    for (index, line) in items.iter().enumerate() {
-        if let Some((name, problem)) = line_problem(line) {
-            return Err(DecodeError::property(format!("items[{index}].{name}"), problem));
-        }
-    }
-    // Otherwise the spend of customers and the revenue of products would differ.
-    let Some(sum) = order_total(items) else {
-        let problem = format!("sum of quantity × price must be at most {MAX_ORDER_TOTAL}");
-        return Err(DecodeError::property("items", problem));
-    };
-    if sum != total {
-        let problem = format!("must be the sum of quantity × price, {sum}, not {total}");
-        return Err(DecodeError::property("total", problem));
-    }
-    Ok(())
-}
-
-/// Checks a line except its names; returns the invalid property and its constraint.
-fn line_problem(line: &OrderLine) -> Option<(&'static str, &'static str)> {
-    if line.product_id < 1 {
-        Some(("productId", "must be at least 1"))
-    } else if line.quantity < 1 {
-        Some(("quantity", "must be at least 1"))
-    } else if !line.price.is_price() {
-        Some(("price", "must be from 0 to 999999999999.9999"))
-    } else if !(0..=line.quantity).contains(&line.stock_taken()) {
-        Some(("stockTaken", "must be from 0 to the quantity"))
-    } else if !(0..=line.stock_taken()).contains(&line.stock_returned()) {
-        Some(("stockReturned", "must be from 0 to stockTaken"))
-    } else {
-        None
-    }
-}
-
-/// Checks name and category of lines.
-fn check_names(items: &[OrderLine]) -> Result<(), DecodeError> {
-    for (index, line) in items.iter().enumerate() {
-        let named = |name| format!("items[{index}].{name}");
-        check_name(&line.product_name, MAX_NAME_CHARS)
-            .map_err(|problem| DecodeError::property(named("productName"), problem))?;
-        check_name(&line.category, MAX_CATEGORY_CHARS)
-            .map_err(|problem| DecodeError::property(named("category"), problem))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,65 +1,74 @@
-//! Reads a JSON object property by property, so that errors name the property.
+//! The properties of a JSON object. Errors name the property.
 
 use crate::decode_error::Problem;
-use crate::limits::is_name;
-use crate::{DecodeError, Money, MoneyError};
+use crate::limits::{MAX_PRICE, is_name};
+use crate::{DecodeError, Money, MoneyError, body};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Constraint of times: ISO 8601 writes these years with four digits.
 pub(crate) const YEARS: &str = "must lie in the years 1 to 9999";
 
-/// The properties of an object.
+/// The properties of an event or of an order line.
 #[derive(Debug, Default)]
 pub(crate) struct Properties<'a> {
-    values: BTreeMap<Cow<'a, str>, &'a str>,
-    /// Names that appear more than once, so that their value is ambiguous.
-    repeated: BTreeSet<Cow<'a, str>>,
-    /// Path of the object: empty, or ending with a dot.
-    path: String,
-    /// Whether to refuse forms that only external publishers use.
+    values: Vec<(Cow<'a, str>, &'a str)>,
+    /// The index of the order line; none for the event.
+    line: Option<usize>,
+    /// Whether to refuse forms that only external publishers use, and missing properties.
     pub(crate) strict: bool,
 }
 
 impl<'a> Properties<'a> {
-    /// Reads the object at `path` (empty at the top).
-    pub(crate) fn read(json: &'a str, path: String, strict: bool) -> Result<Self, DecodeError> {
-        let mut read = serde_json::Deserializer::from_str(json)
-            .deserialize_map(Self::default())
-            .map_err(|_| DecodeError::property(path.clone(), "must be an object"))?;
-        if !path.is_empty() {
-            read.path = path + ".";
-        }
-        read.strict = strict;
-        Ok(read)
+    /// Reads the body of a message.
+    pub(crate) fn of_body(
+        body: &'a [u8],
+        content_encoding: Option<&str>,
+        strict: bool,
+    ) -> Result<Self, DecodeError> {
+        std::str::from_utf8(body).ok().and_then(|json| Self::read(json, strict)).ok_or_else(|| {
+            let problem = body::problem(body, content_encoding);
+            DecodeError::Body(problem.unwrap_or_else(|| "not a JSON object".to_owned()))
+        })
     }
 
-    /// The path of a property.
-    pub(crate) fn path(&self, name: &str) -> String {
-        format!("{}{name}", self.path)
+    /// Reads the order line at an index of `items`.
+    pub(crate) fn of_line(json: &'a str, index: usize, strict: bool) -> Result<Self, DecodeError> {
+        let read = Self::read(json, strict)
+            .ok_or_else(|| DecodeError::property(format!("items[{index}]"), "must be an object"))?;
+        Ok(Self { line: Some(index), ..read })
+    }
+
+    fn read(json: &'a str, strict: bool) -> Option<Self> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        let read = deserializer.deserialize_map(Self::default()).ok()?;
+        deserializer.end().ok()?;
+        Some(Self { strict, ..read })
     }
 
     /// An error about a property.
     pub(crate) fn refuse(&self, name: &str, problem: impl Into<Problem>) -> DecodeError {
-        DecodeError::property(self.path(name), problem)
+        let path = self.line.map(|index| format!("items[{index}]."));
+        DecodeError::property(path.unwrap_or_default() + name, problem)
     }
 
     /// The JSON of a property; none if it is absent or null.
     pub(crate) fn json(&self, name: &str) -> Result<Option<&'a str>, DecodeError> {
-        if self.repeated.contains(name) {
+        let mut found = self.values.iter().filter(|(key, _)| key == name);
+        let value = found.next().map(|(_, json)| *json);
+        if found.next().is_some() {
             return Err(self.refuse(name, "appears more than once"));
         }
-        Ok(self.values.get(name).copied().filter(|value| *value != "null"))
+        Ok(value.filter(|json| *json != "null"))
     }
 
     /// Whether the property exists, even as null.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.values.contains_key(name)
+        self.values.iter().any(|(key, _)| key == name)
     }
 
     /// A property that may be absent or null.
@@ -78,24 +87,38 @@ impl<'a> Properties<'a> {
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, Problem>,
     ) -> Result<T, DecodeError> {
-        self.optional(name, parse)?.ok_or_else(|| self.refuse(name, "is required"))
+        self.present(name, self.optional(name, parse)?)
+    }
+
+    /// The value of a required property.
+    pub(crate) fn present<T>(&self, name: &str, value: Option<T>) -> Result<T, DecodeError> {
+        value.ok_or_else(|| self.refuse(name, "is required"))
+    }
+
+    /// The value of a property that has a default if it is missing in an external event.
+    pub(crate) fn or_default<T>(
+        &self,
+        name: &str,
+        value: Option<T>,
+        default: impl FnOnce() -> Option<T>,
+    ) -> Result<T, DecodeError> {
+        self.present(name, value.or_else(|| if self.strict { None } else { default() }))
     }
 
     /// A whole number in a range.
-    pub(crate) fn whole(&self, name: &str, min: i64, max: i64) -> Result<i64, DecodeError> {
-        self.required(name, |json| whole(json, min, max, self.strict))
+    pub(crate) fn whole(&self, name: &str, min: i64, max: i64) -> Result<Option<i64>, DecodeError> {
+        self.optional(name, |json| whole(json, min, max, self.strict))
     }
 
-    /// A 32-bit number in a range that may be absent or null.
+    /// A 32-bit number in a range.
     pub(crate) fn small(&self, name: &str, min: i32, max: i32) -> Result<Option<i32>, DecodeError> {
-        let number =
-            self.optional(name, |json| whole(json, i64::from(min), i64::from(max), self.strict))?;
+        let number = self.whole(name, min.into(), max.into())?;
         Ok(number.and_then(|number| i32::try_from(number).ok()))
     }
 
     /// An id.
     pub(crate) fn id(&self, name: &str) -> Result<i64, DecodeError> {
-        self.whole(name, 1, i64::MAX)
+        self.present(name, self.whole(name, 1, i64::MAX)?)
     }
 
     /// An amount of money.
@@ -104,27 +127,29 @@ impl<'a> Properties<'a> {
     }
 
     /// A price.
-    pub(crate) fn price(&self, name: &str) -> Result<Money, DecodeError> {
-        let price = self.amount(name)?.ok_or_else(|| self.refuse(name, "is required"))?;
-        if price.is_price() {
-            Ok(price)
-        } else {
-            Err(self.refuse(name, "must be from 0 to 999999999999.9999"))
-        }
+    pub(crate) fn price(&self, name: &str) -> Result<Option<Money>, DecodeError> {
+        self.optional(name, |json| {
+            let price = amount(json, self.strict)?;
+            let is_price = price.is_price().then_some(price);
+            is_price.ok_or_else(|| format!("must be from 0 to {MAX_PRICE}").into())
+        })
     }
 
-    /// A name or another short text that may be absent or null.
+    /// A name or another short text; see [`is_name`].
     pub(crate) fn name(&self, name: &str, max: usize) -> Result<Option<String>, DecodeError> {
         self.optional(name, |json| {
-            let text = text(json)?;
-            check_name(&text, max)?;
-            Ok(text)
+            let name = text(json)?;
+            let is_valid = is_name(&name, max).then_some(name);
+            is_valid.ok_or_else(|| {
+                format!("must be 1 to {max} characters, not blank and without control characters")
+                    .into()
+            })
         })
     }
 
     /// A required name or short text.
     pub(crate) fn required_name(&self, name: &str, max: usize) -> Result<String, DecodeError> {
-        self.name(name, max)?.ok_or_else(|| self.refuse(name, "is required"))
+        self.present(name, self.name(name, max)?)
     }
 
     /// A time, in UTC if it has no zone.
@@ -141,11 +166,10 @@ impl<'de> Visitor<'de> for Properties<'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        self.values.reserve(16);
         while let Some(name) = map.next_key::<Name<'de>>()? {
             let value: &RawValue = map.next_value()?;
-            if self.values.insert(name.0.clone(), value.get()).is_some() {
-                self.repeated.insert(name.0);
-            }
+            self.values.push((name.0, value.get()));
         }
         Ok(self)
     }
@@ -155,30 +179,13 @@ impl<'de> Visitor<'de> for Properties<'de> {
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The elements of an array.
-pub(crate) fn elements(json: &str) -> Result<Vec<&str>, Problem> {
-    let elements: Vec<&RawValue> =
-        serde_json::from_str(json).map_err(|_| Problem::from("must be an array"))?;
-    Ok(elements.into_iter().map(RawValue::get).collect())
-}
-
 /// A string.
 pub(crate) fn text(json: &str) -> Result<String, Problem> {
     serde_json::from_str(json).map_err(|_| "must be a string".into())
 }
 
-/// Checks a name; see [`is_name`].
-pub(crate) fn check_name(text: &str, max: usize) -> Result<(), Problem> {
-    if is_name(text, max) {
-        Ok(())
-    } else {
-        Err(format!("must be 1 to {max} characters, not blank and without control characters")
-            .into())
-    }
-}
-
 /// A whole number, also written as `2.0` if not strict: some languages have no integers.
-pub(crate) fn whole(json: &str, min: i64, max: i64, strict: bool) -> Result<i64, Problem> {
+fn whole(json: &str, min: i64, max: i64, strict: bool) -> Result<i64, Problem> {
     let plain = json.parse().ok();
     let number = plain.or_else(|| {
         let amount = Money::parse(json).ok().filter(|_| !strict)?.as_decimal();
@@ -203,8 +210,8 @@ fn amount(json: &str, strict: bool) -> Result<Money, Problem> {
 }
 
 fn time(text: &str, strict: bool) -> Result<DateTime<Utc>, Problem> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.to_utc());
+    if let Ok(time) = text.parse() {
+        return Ok(time);
     }
     let wrong = || Problem::from("must be an ISO 8601 date and time, as 2026-01-01T10:30:00Z");
     if strict {
@@ -259,12 +266,12 @@ mod tests {
     #[test]
     fn a_repeated_name_is_refused_only_if_its_value_is_used() {
         let json = r#"{"a":1,"b":2,"\u0061":3,"c":null}"#;
-        let properties = Properties::read(json, "items[3]".to_owned(), false).unwrap();
+        let properties = Properties::of_line(json, 3, false).unwrap();
         let error = properties.id("a").unwrap_err().to_string();
         assert_eq!(error, "items[3].a: appears more than once");
         assert_eq!(properties.id("b").unwrap(), 2);
         assert_eq!(properties.id("c").unwrap_err().to_string(), "items[3].c: is required");
-        let error = Properties::read("[1]", "items[0]".to_owned(), false).unwrap_err();
+        let error = Properties::of_line("[1]", 0, false).unwrap_err();
         assert_eq!(error.to_string(), "items[0]: must be an object");
     }
 }

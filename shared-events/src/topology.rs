@@ -25,8 +25,8 @@ pub const PUBLISHER: &str = "command-service";
     Display,
     EnumString,
     IntoStaticStr,
-    ToSchema,
     VariantArray,
+    ToSchema,
 )]
 #[schema(examples("order-events"))]
 pub enum Topic {

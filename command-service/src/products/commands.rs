@@ -5,7 +5,7 @@ use crate::origin::Origin;
 use crate::response::CommandResponse;
 use crate::transactions::{begin, commit, money};
 use service_runtime::problem::Problem;
-use shared_events::{Event, Payload, PriceChanged, PriceStep, ProductState, now};
+use shared_events::{Event, Payload, PriceChanged, ProductState, now};
 use sqlx::{PgConnection, PgPool};
 
 /// Creates a product.
@@ -71,8 +71,8 @@ pub async fn change(
 
 /// The payload of a command that changes only the price.
 pub fn price_changed(before: &Product, product: ProductState) -> Payload {
-    let prices = PriceStep { old_price: before.price, new_price: product.price };
-    Payload::PriceChanged(PriceChanged { product, prices })
+    let (old_price, new_price) = (before.price, product.price);
+    Payload::PriceChanged(PriceChanged { product, old_price, new_price })
 }
 
 /// The response if there is no such product.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use shared_events::{
     AccountCreated, Event, Money, OrderCreated, OrderHeader, OrderLine, OrderStatus,
-    OrderStatusUpdated, Payload, PriceChanged, PriceStep, ProductState, UserState, order_total,
+    OrderStatusUpdated, Payload, PriceChanged, ProductState, UserState, order_total,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -128,8 +128,8 @@ impl Shop {
                 let old_price = std::mem::replace(&mut product.state.price, cents(*price));
                 product.state.stock_delta = 0;
                 product.version += 1;
-                let prices = PriceStep { old_price, new_price: product.state.price };
-                let change = PriceChanged { product: product.state.clone(), prices };
+                let new_price = product.state.price;
+                let change = PriceChanged { product: product.state.clone(), old_price, new_price };
                 let version = product.version;
                 self.publish(version, Payload::PriceChanged(change));
             }
