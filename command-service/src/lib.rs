@@ -56,7 +56,8 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
 
     let mut tasks = Tasks::default();
     // Before the first measurement.
-    let metrics = metrics::install(tasks.shutdown())?;
+    let metrics =
+        service_runtime::metrics::install("command-service", metrics::ALL, tasks.shutdown())?;
     let health = Health::default();
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
     let state = serve_api(&config, &guard, &health, &mut tasks).await?;
@@ -123,14 +124,14 @@ async fn serve_operations(
 fn run_database_tasks(config: Config, state: AppState, health: &Health, tasks: &mut Tasks) {
     let shutdown = tasks.shutdown();
     let AppState { pool, outbox_limiter, committed, .. } = state;
-    let publisher = Publisher::new(
-        &config.database,
-        config.broker.url(),
+    let publisher = Publisher {
+        database: config.database.clone(),
+        broker: config.broker.url(),
         committed,
-        health.optional("broker"),
-        health.optional("publisher"),
-        shutdown.clone(),
-    );
+        broker_health: health.optional("broker"),
+        health: health.optional("publisher"),
+        shutdown: shutdown.clone(),
+    };
     let database = health.critical("database");
     let clock = Clock::new(health);
     let outbox = health.critical("outbox");

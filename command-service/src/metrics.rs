@@ -2,60 +2,67 @@
 //! describes them for operators.
 
 use crate::command_kind::CommandKind;
-use service_runtime::metrics::{self, Counter, Gauge, Histogram, Metric, Metrics, Registered};
 use shared_events::Topic;
 use strum::{IntoStaticStr, VariantArray};
-use tokio_util::sync::CancellationToken;
 
-/// Registers all metrics.
-///
-/// # Errors
-/// The metrics are registered already.
-pub fn install(shutdown: CancellationToken) -> anyhow::Result<Metrics> {
-    metrics::install("command-service", ALL, shutdown)
+service_runtime::metrics! {
+    /// Commands with a 2xx response, including stored responses.
+    pub static COMMANDS_ACCEPTED: Counter by "command": CommandKind
+        = "shop_commands_accepted_total";
+
+    /// Commands refused because of their content (4xx).
+    pub static COMMANDS_REFUSED: Counter by "command": CommandKind = "shop_commands_refused_total";
+
+    /// Commands that failed or have an unknown outcome, for reasons that are not in the command
+    /// (5xx).
+    pub static COMMANDS_FAILED: Counter by "command": CommandKind = "shop_commands_failed_total";
+
+    /// Commands with an Idempotency-Key: new, replayed (stored response) or mismatched (another
+    /// body).
+    pub static KEYED_COMMANDS: Counter by "result": Keyed = "shop_keyed_commands_total";
+
+    /// Orders placed.
+    pub static ORDERS_ACCEPTED: Counter = "shop_orders_accepted_total";
+
+    /// Orders refused because of their content.
+    pub static ORDERS_REFUSED: Counter by "reason": OrderRefusal = "shop_orders_refused_total";
+
+    /// Orders that share a transaction.
+    pub static ORDER_BATCH_SIZE: Histogram = "shop_order_batch_size";
+
+    /// Time from the start of a batch of orders to its commit.
+    pub static ORDER_BATCH_DURATION: Histogram = "shop_order_batch_duration_seconds";
+
+    /// Batches decided again with their products locked, because one had changed.
+    pub static ORDER_BATCHES_REPEATED: Counter = "shop_order_batches_repeated_total";
+
+    /// Unpublished events in the outbox, counted up to the limit.
+    pub static OUTBOX_WAITING: Gauge by "topic": Topic = "shop_outbox_unpublished_events";
+
+    /// Unpublished events of a topic at which its commands are refused.
+    pub static OUTBOX_LIMIT: Gauge = "shop_outbox_limit_events";
+
+    /// Age of the oldest unpublished event in the outbox; 0 if there is none.
+    pub static OUTBOX_AGE: Gauge by "topic": Topic = "shop_outbox_oldest_age_seconds";
+
+    /// Events that the broker has confirmed and that are marked as published.
+    pub static OUTBOX_PUBLISHED: Counter = "shop_outbox_published_events_total";
+
+    /// Events published again by replays.
+    pub static OUTBOX_REPLAYED: Counter = "shop_outbox_replayed_events_total";
+
+    /// Events sent to the broker that it confirmed, refused, or returned as no queue is bound.
+    pub static CONFIRMS: Counter by "result": Confirm = "shop_publish_confirms_total";
+
+    /// Events sent to the broker in a batch.
+    pub static PUBLISH_BATCH_SIZE: Histogram = "shop_publish_batch_size";
+
+    /// Time from sending a batch to the broker until all of it was confirmed.
+    pub static PUBLISH_DURATION: Histogram = "shop_publish_duration_seconds";
+
+    /// Whether this process publishes the outbox (1) or is a standby (0).
+    pub static PUBLISHER_LEADER: Gauge = "shop_publisher_leader";
 }
-
-const ALL: &[&dyn Registered] = &[
-    &COMMANDS_ACCEPTED,
-    &COMMANDS_REFUSED,
-    &COMMANDS_FAILED,
-    &KEYED_COMMANDS,
-    &ORDERS_ACCEPTED,
-    &ORDERS_REFUSED,
-    &ORDER_BATCH_SIZE,
-    &ORDER_BATCH_DURATION,
-    &ORDER_BATCHES_REPEATED,
-    &OUTBOX_WAITING,
-    &OUTBOX_LIMIT,
-    &OUTBOX_AGE,
-    &OUTBOX_PUBLISHED,
-    &OUTBOX_REPLAYED,
-    &CONFIRMS,
-    &PUBLISH_BATCH_SIZE,
-    &PUBLISH_DURATION,
-    &PUBLISHER_LEADER,
-];
-
-/// Accepted commands, by kind.
-pub static COMMANDS_ACCEPTED: Metric<Counter, CommandKind> = Metric::by(
-    "shop_commands_accepted_total",
-    "Commands with a 2xx response, including stored responses.",
-    "command",
-);
-
-/// Refused commands, by kind.
-pub static COMMANDS_REFUSED: Metric<Counter, CommandKind> = Metric::by(
-    "shop_commands_refused_total",
-    "Commands refused because of their content (4xx).",
-    "command",
-);
-
-/// Failed commands, by kind.
-pub static COMMANDS_FAILED: Metric<Counter, CommandKind> = Metric::by(
-    "shop_commands_failed_total",
-    "Commands that failed or have an unknown outcome, for reasons that are not in the command (5xx).",
-    "command",
-);
 
 /// Result of a command with an idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
@@ -67,18 +74,6 @@ pub enum Keyed {
     /// The key was used with another body before.
     Mismatched,
 }
-
-/// Commands with an idempotency key, by result.
-pub static KEYED_COMMANDS: Metric<Counter, Keyed> = Metric::by(
-    "shop_keyed_commands_total",
-    "Commands with an Idempotency-Key: new, replayed (stored response) or mismatched \
-     (another body).",
-    "result",
-);
-
-/// Orders placed.
-pub static ORDERS_ACCEPTED: Metric<Counter> =
-    Metric::new("shop_orders_accepted_total", "Orders placed.");
 
 /// Why an order is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
@@ -92,56 +87,6 @@ pub enum OrderRefusal {
     TotalTooLarge,
 }
 
-/// Refused orders, by reason.
-pub static ORDERS_REFUSED: Metric<Counter, OrderRefusal> =
-    Metric::by("shop_orders_refused_total", "Orders refused because of their content.", "reason");
-
-/// Number of orders in a batch.
-pub static ORDER_BATCH_SIZE: Metric<Histogram> =
-    Metric::new("shop_order_batch_size", "Orders that share a transaction.");
-
-/// Duration of the transaction of a batch, successful or not.
-pub static ORDER_BATCH_DURATION: Metric<Histogram> = Metric::new(
-    "shop_order_batch_duration_seconds",
-    "Time from the start of a batch of orders to its commit.",
-);
-
-/// Batches decided twice.
-pub static ORDER_BATCHES_REPEATED: Metric<Counter> = Metric::new(
-    "shop_order_batches_repeated_total",
-    "Batches decided again with their products locked, because one had changed.",
-);
-
-/// Unpublished events, by topic.
-pub static OUTBOX_WAITING: Metric<Gauge, Topic> = Metric::by(
-    "shop_outbox_unpublished_events",
-    "Unpublished events in the outbox, counted up to the limit.",
-    "topic",
-);
-
-/// The configured limit of unpublished events.
-pub static OUTBOX_LIMIT: Metric<Gauge> = Metric::new(
-    "shop_outbox_limit_events",
-    "Unpublished events of a topic at which its commands are refused.",
-);
-
-/// Age of the oldest unpublished event, by topic.
-pub static OUTBOX_AGE: Metric<Gauge, Topic> = Metric::by(
-    "shop_outbox_oldest_age_seconds",
-    "Age of the oldest unpublished event in the outbox; 0 if there is none.",
-    "topic",
-);
-
-/// Events that the broker has confirmed and that are marked.
-pub static OUTBOX_PUBLISHED: Metric<Counter> = Metric::new(
-    "shop_outbox_published_events_total",
-    "Events that the broker has confirmed and that are marked as published.",
-);
-
-/// Replayed events.
-pub static OUTBOX_REPLAYED: Metric<Counter> =
-    Metric::new("shop_outbox_replayed_events_total", "Events published again by replays.");
-
 /// The broker's response to an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
@@ -151,26 +96,3 @@ pub enum Confirm {
     /// No queue is bound.
     Returned,
 }
-
-/// Responses of the broker to events.
-pub static CONFIRMS: Metric<Counter, Confirm> = Metric::by(
-    "shop_publish_confirms_total",
-    "Events sent to the broker that it confirmed, refused, or returned as no queue is bound.",
-    "result",
-);
-
-/// Number of events sent in a batch.
-pub static PUBLISH_BATCH_SIZE: Metric<Histogram> =
-    Metric::new("shop_publish_batch_size", "Events sent to the broker in a batch.");
-
-/// Duration of publishing a batch.
-pub static PUBLISH_DURATION: Metric<Histogram> = Metric::new(
-    "shop_publish_duration_seconds",
-    "Time from sending a batch to the broker until all of it was confirmed.",
-);
-
-/// Whether this process is the leader.
-pub static PUBLISHER_LEADER: Metric<Gauge> = Metric::new(
-    "shop_publisher_leader",
-    "Whether this process publishes the outbox (1) or is a standby (0).",
-);

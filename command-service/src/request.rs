@@ -57,12 +57,18 @@ impl FromRequest<AppState> for Request {
 }
 
 impl Request {
-    /// Parses the body and runs the command's transaction, at most once per idempotency key.
-    /// The transaction runs to its end even if the client disconnects.
+    /// Parses the body and runs the command's transaction, at most once per idempotency key. Wakes
+    /// the publisher.
+    ///
+    /// The transaction has a task of its own, so that it runs to its end if the client
+    /// disconnects. If a transaction is dropped between BEGIN and its response, the connection
+    /// returns to the pool with an open transaction, and the next writes on it are lost
+    /// (transact-rs/sqlx#4385). Only the deadline drops a transaction, and then the
+    /// connection is closed.
     ///
     /// # Errors
     /// 400 with the text `invalid` if the body is invalid; 422 if the key was used with
-    /// another body; those of the command.
+    /// another body; 503 if the outcome is unknown; those of the command.
     pub async fn transact<B, F>(
         self,
         kind: CommandKind,
@@ -75,7 +81,9 @@ impl Request {
         F: Future<Output = Result<CommandResponse, Problem>> + Send + 'static,
     {
         self.execute(kind, state, invalid, async move |state: AppState, body: B, origin| {
-            state.run_to_end(command(state.pool.clone(), body, origin)).await
+            let response = within(DEADLINE, command(state.pool, body, origin)).await?;
+            state.committed.notify_one();
+            Ok(response)
         })
         .await
     }
@@ -105,7 +113,11 @@ impl Request {
             let state = state.clone();
             async move {
                 state.outbox_limiter.check(kind.topic())?;
-                let body = body.parse(invalid).inspect_err(|_| count_invalid(kind))?;
+                let body = body.parse(invalid).inspect_err(|_| {
+                    if kind == CommandKind::PlaceOrder {
+                        ORDERS_REFUSED.of(OrderRefusal::Invalid).increment(1);
+                    }
+                })?;
                 command(state, body, origin).await
             }
         };
@@ -137,33 +149,6 @@ async fn once(
         idempotency::once(&state.pool, &state.in_flight, &key, command).await
     })
     .await
-}
-
-impl AppState {
-    /// Runs a command's transaction in a task of its own, so that it runs to its end if the
-    /// client disconnects, and wakes the publisher.
-    ///
-    /// If a transaction is dropped between BEGIN and its response, the connection returns
-    /// to the pool with an open transaction, and the next writes on it are lost
-    /// (transact-rs/sqlx#4385). Only the deadline drops a transaction, and then the
-    /// connection is closed.
-    ///
-    /// # Errors
-    /// Those of the command; 503 if the outcome is unknown.
-    pub async fn run_to_end(
-        &self,
-        command: impl Future<Output = Result<CommandResponse, Problem>> + Send + 'static,
-    ) -> Result<CommandResponse, Problem> {
-        let response = within(DEADLINE, command).await?;
-        self.committed.notify_one();
-        Ok(response)
-    }
-}
-
-fn count_invalid(kind: CommandKind) {
-    if kind == CommandKind::PlaceOrder {
-        ORDERS_REFUSED.of(OrderRefusal::Invalid).increment(1);
-    }
 }
 
 /// Counts a command by its result.

@@ -1,7 +1,6 @@
 //! Responses to accepted commands.
 
-use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use service_runtime::openapi::always;
@@ -75,14 +74,9 @@ pub fn location_header() -> Header {
 
 impl IntoResponse for CommandResponse {
     fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let event_id = self.event_id.and_then(|id| HeaderValue::try_from(id.to_string()).ok());
-        headers.extend(event_id.map(|id| (EVENT_ID, id)));
-        let location = self.location.and_then(|path| HeaderValue::try_from(path).ok());
-        headers.extend(location.map(|path| (header::LOCATION, path)));
-        response
+        let content_type = [(header::CONTENT_TYPE, "application/json")];
+        let event_id = self.event_id.map(|id| [(EVENT_ID, id.to_string())]);
+        let location = self.location.map(|path| [(header::LOCATION, path)]);
+        (self.status, content_type, event_id, location, self.body).into_response()
     }
 }

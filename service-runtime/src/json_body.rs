@@ -5,16 +5,20 @@
 //! The parser checks every field, so that the response lists all errors. Unknown
 //! fields are ignored.
 
-use crate::format::{Field, Format, Path, camel_case};
+use crate::format::{Field, Format, Message, Path, camel_case};
 use crate::limits::{BODY_TIMEOUT, MAX_BODY_BYTES};
 use crate::problem::{FieldError, Problem};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::marker::PhantomData;
 use tokio::time::timeout;
+use utoipa::openapi::schema::{ArrayBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The fields of a JSON object. Their values are JSON text, so that numbers stay exact.
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
@@ -174,17 +178,52 @@ impl Reader<'_> {
     }
 }
 
-/// Reads a list of objects.
-pub fn list<B: Body>(
-    json: &RawValue,
-    field: Field<'_>,
-    length: RangeInclusive<usize>,
-) -> Option<Vec<B>> {
+/// The format of a list of 1 to `MAX` objects. It is valid only in bodies.
+#[derive(Debug)]
+pub struct List<B, const MAX: usize>(PhantomData<B>);
+
+impl<B: ToSchema, const MAX: usize> PartialSchema for List<B, MAX> {
+    fn schema() -> RefOr<Schema> {
+        let object = Ref::from_schema_name(B::name());
+        ArrayBuilder::new().items(object).min_items(Some(1)).max_items(Some(MAX)).into()
+    }
+}
+
+impl<B: ToSchema, const MAX: usize> ToSchema for List<B, MAX> {
+    fn name() -> Cow<'static, str> {
+        format!("{}List", B::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((B::name().into_owned(), B::schema()));
+        B::schemas(schemas);
+    }
+}
+
+impl<B: Body + ToSchema, const MAX: usize> Format for List<B, MAX> {
+    type Value = Vec<B>;
+
+    const IS_STRING: bool = false;
+
+    fn parse(_: &str) -> Result<Self::Value, Message> {
+        Err("must be in a body".into())
+    }
+
+    fn schema() -> RefOr<Schema> {
+        <Self as PartialSchema>::schema()
+    }
+
+    fn read(json: &RawValue, field: Field<'_>) -> Option<Self::Value> {
+        list(json, field, MAX)
+    }
+}
+
+/// Reads a list of 1 to `max` objects.
+fn list<B: Body>(json: &RawValue, field: Field<'_>, max: usize) -> Option<Vec<B>> {
     let Field { path, errors } = field;
     let elements = serde_json::from_str::<Vec<&RawValue>>(json.get()).ok();
-    let Some(elements) = elements.filter(|elements| length.contains(&elements.len())) else {
-        let message = format!("must be a list of {} to {} objects", length.start(), length.end());
-        Field { path, errors }.error(message);
+    let Some(elements) = elements.filter(|elements| (1..=max).contains(&elements.len())) else {
+        Field { path, errors }.error(format!("must be a list of 1 to {max} objects"));
         return None;
     };
     let read = |(index, element): (usize, &RawValue)| {
@@ -260,33 +299,7 @@ mod tests {
         struct Change { name: Word, note: Option<Word> }
     }
 
-    struct Lines;
-
-    impl utoipa::PartialSchema for Lines {
-        fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-            Vec::<Line>::schema()
-        }
-    }
-
-    impl utoipa::ToSchema for Lines {}
-
-    impl Format for Lines {
-        type Value = Vec<Line>;
-
-        const IS_STRING: bool = false;
-
-        fn parse(_: &str) -> Result<Self::Value, crate::format::Message> {
-            Err("must be in a body".into())
-        }
-
-        fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-            <Self as utoipa::PartialSchema>::schema()
-        }
-
-        fn read(json: &RawValue, field: Field<'_>) -> Option<Self::Value> {
-            list(json, field, 1..=3)
-        }
-    }
+    type Lines = List<Line, 3>;
 
     fn errors<B: Body>(json: &str) -> Vec<String> {
         let Err(problem) = parse::<B>(json.as_bytes(), "Invalid") else { return Vec::new() };

@@ -213,27 +213,17 @@ impl BatchTask {
             return None;
         }
         let orders: Vec<_> = batch.iter().map(|queued| (&queued.order, &queued.origin)).collect();
-        let spans = TransactionSpans::begin(orders.iter().map(|(_, origin)| *origin), orders.len());
+        let spans = TransactionSpans::begin(&orders);
         let began = Instant::now();
         let outcome = self.transaction(&orders).await;
         ORDER_BATCH_DURATION.record(began.elapsed().as_secs_f64());
         spans.end(outcome.as_ref().err().map(Failure::summary));
         match outcome {
-            Ok(outcomes) => {
-                self.committed.notify_one();
-                count(&outcomes);
-                for (queued, outcome) in batch.into_iter().zip(outcomes) {
-                    let _ = queued.outcome.send(outcome.map_err(Problem::from));
-                }
-                None
-            }
             Err(Failure::NotCommitted(error)) if !is_unavailable(&error) => {
                 Some((batch, Failure::NotCommitted(error)))
             }
-            Err(failure) => {
-                for (queued, problem) in batch.into_iter().zip(failure.problems()) {
-                    let _ = queued.outcome.send(Err(problem));
-                }
+            outcome => {
+                respond(batch, outcome, &self.committed);
                 None
             }
         }
@@ -315,14 +305,14 @@ async fn is_alive(connection: &mut PgConnection) -> bool {
 /// Places one order in a transaction of its own.
 async fn place_single(
     pool: PgPool,
-    QueuedOrder { order, origin, outcome }: QueuedOrder,
+    queued: QueuedOrder,
     policy: PricePolicy,
     committed: Arc<Notify>,
 ) {
-    let spans = TransactionSpans::begin(std::iter::once(&origin), 1);
+    let orders = [(&queued.order, &queued.origin)];
+    let spans = TransactionSpans::begin(&orders);
     let placing = async {
         let mut connection = pool.acquire().await?;
-        let orders = [(&order, &origin)];
         let mut cache = ProductCache::default();
         let placing = transaction::place(&mut connection, &orders, policy, &mut cache);
         let placed = timeout(DEADLINE, placing).await;
@@ -333,16 +323,26 @@ async fn place_single(
     };
     let placed = placing.await;
     spans.end(placed.as_ref().err().map(Failure::summary));
-    let result = match placed {
+    respond(vec![queued], placed, &committed);
+}
+
+/// Sends each client the outcome of its order, and wakes the publisher.
+fn respond(batch: Vec<QueuedOrder>, outcomes: Result<Outcomes, Failure>, committed: &Notify) {
+    match outcomes {
         Ok(outcomes) => {
             committed.notify_one();
             count(&outcomes);
-            let missing = || Problem::internal(&"an order got no outcome");
-            outcomes.into_iter().next().ok_or_else(missing).and_then(|o| o.map_err(Problem::from))
+            for (queued, outcome) in batch.into_iter().zip(outcomes) {
+                let _ = queued.outcome.send(outcome.map_err(Problem::from));
+            }
         }
-        Err(failure) => Err(failure.problem()),
-    };
-    let _ = outcome.send(result);
+        Err(failure) => {
+            let problem = failure.problem();
+            for queued in batch {
+                let _ = queued.outcome.send(Err(problem.clone()));
+            }
+        }
+    }
 }
 
 /// Counts accepted and refused orders, even if their clients have disconnected.
@@ -377,10 +377,5 @@ impl Failure {
             Self::NotCommitted(error) => refused(error),
             Self::CommitUnknown(error) => outcome_unknown(&error),
         }
-    }
-
-    /// The same response for each client of a batch.
-    fn problems(self) -> impl Iterator<Item = Problem> {
-        std::iter::repeat(self.problem())
     }
 }

@@ -1,16 +1,11 @@
 //! The command to place an order.
 
 use crate::formats::{Price, Quantity};
-use serde_json::value::RawValue;
 use service_runtime::body;
-use service_runtime::format::{Field, Format, Message};
-use service_runtime::json_body::list;
+use service_runtime::json_body::List;
 use service_runtime::openapi::Id;
 use shared_events::OrderHeader;
 use shared_events::limits::MAX_ORDER_LINES;
-use utoipa::openapi::schema::{ArrayBuilder, Schema};
-use utoipa::openapi::{Ref, RefOr};
-use utoipa::{PartialSchema, ToSchema};
 
 /// The text of the response to an invalid body.
 pub const INVALID: &str = "Invalid order data";
@@ -40,50 +35,12 @@ body! {
     }
 }
 
+type Lines = List<Line, MAX_ORDER_LINES>;
+
 impl PlaceOrder {
     /// The properties of the order that do not change.
     pub fn header(&self) -> OrderHeader {
         OrderHeader { customer_id: self.customer_id }
-    }
-}
-
-/// The format of the lines of an order.
-#[derive(Debug)]
-pub struct Lines;
-
-impl PartialSchema for Lines {
-    fn schema() -> RefOr<Schema> {
-        ArrayBuilder::new()
-            .items(Ref::from_schema_name(Line::name()))
-            .min_items(Some(1))
-            .max_items(Some(MAX_ORDER_LINES))
-            .examples([serde_json::json!([{"productId": 1, "quantity": 2}])])
-            .into()
-    }
-}
-
-impl ToSchema for Lines {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((Line::name().into_owned(), Line::schema()));
-        Line::schemas(schemas);
-    }
-}
-
-impl Format for Lines {
-    type Value = Vec<Line>;
-
-    const IS_STRING: bool = false;
-
-    fn parse(_: &str) -> Result<Self::Value, Message> {
-        Err("must be in a body".into())
-    }
-
-    fn schema() -> RefOr<Schema> {
-        <Self as PartialSchema>::schema()
-    }
-
-    fn read(json: &RawValue, field: Field<'_>) -> Option<Self::Value> {
-        list(json, field, 1..=MAX_ORDER_LINES)
     }
 }
 

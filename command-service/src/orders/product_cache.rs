@@ -7,9 +7,7 @@
 use super::place::PlaceOrder;
 use super::rules::{ProductSnapshot, ProductSnapshots};
 use crate::transactions::money;
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use sqlx::types::Decimal;
 use std::collections::{BTreeSet, HashMap};
 
 /// Maximum number of cached products, about 10 MB. A full cache is cleared.
@@ -21,18 +19,6 @@ pub struct ProductCache {
     pub products: HashMap<i64, ProductSnapshot>,
     /// Ascending, not yet used.
     pub order_ids: Vec<i64>,
-}
-
-/// A product, or an order id alone.
-struct Row {
-    order_id: Option<i64>,
-    product_id: Option<i64>,
-    name: Option<String>,
-    category: Option<String>,
-    price: Option<Decimal>,
-    stock: Option<i32>,
-    version: Option<i64>,
-    created_at: Option<DateTime<Utc>>,
 }
 
 impl ProductCache {
@@ -59,7 +45,7 @@ impl ProductCache {
     ) -> sqlx::Result<()> {
         let product_ids = product_ids(orders.iter().copied());
         let missing = orders.len().saturating_sub(self.order_ids.len());
-        let rows = sqlx::query_file_as!(Row, "src/orders/read.sql", &product_ids, missing as i64)
+        let rows = sqlx::query_file!("src/orders/read.sql", &product_ids, missing as i64)
             .fetch_all(connection)
             .await?;
         if self.products.len() > MAX_PRODUCTS {
@@ -68,29 +54,26 @@ impl ProductCache {
         for product_id in &product_ids {
             self.products.remove(product_id);
         }
+        // A row has a product, or an order id alone.
         for row in rows {
-            let order_id = row.order_id;
-            match row.product()? {
-                Some((product_id, product)) => drop(self.products.insert(product_id, product)),
-                None => self.order_ids.extend(order_id),
-            }
+            self.order_ids.extend(row.order_id);
+            let (
+                Some(id),
+                Some(name),
+                Some(category),
+                Some(price),
+                Some(version),
+                Some(created_at),
+            ) = (row.product_id, row.name, row.category, row.price, row.version, row.created_at)
+            else {
+                continue;
+            };
+            let (price, stock) = (money(price)?, row.stock);
+            let product =
+                ProductSnapshot { name, category, price, stock, version, created_at, taken: 0 };
+            self.products.insert(id, product);
         }
         Ok(())
-    }
-}
-
-impl Row {
-    /// The product; none if the row has an order id.
-    fn product(self) -> sqlx::Result<Option<(i64, ProductSnapshot)>> {
-        let (Some(id), Some(name), Some(category), Some(price), Some(version), Some(created_at)) =
-            (self.product_id, self.name, self.category, self.price, self.version, self.created_at)
-        else {
-            return Ok(None);
-        };
-        let (price, stock) = (money(price)?, self.stock);
-        let product =
-            ProductSnapshot { name, category, price, stock, version, created_at, taken: 0 };
-        Ok(Some((id, product)))
     }
 }
 

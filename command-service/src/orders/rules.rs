@@ -44,13 +44,6 @@ impl ProductSnapshot {
 /// The products of a batch of orders that exist, by id.
 pub type ProductSnapshots = BTreeMap<i64, ProductSnapshot>;
 
-/// The lines and total of an accepted order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    pub lines: Vec<OrderLine>,
-    pub total: Money,
-}
-
 /// Why an order is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -61,7 +54,7 @@ pub enum Refusal {
 }
 
 /// Accepts an order and takes its units from the products, or refuses it and leaves the
-/// products unchanged.
+/// products unchanged. Returns the lines and the total.
 ///
 /// # Errors
 /// The refusal.
@@ -69,16 +62,19 @@ pub fn decide(
     order: &PlaceOrder,
     products: &mut ProductSnapshots,
     policy: PricePolicy,
-) -> Result<Accepted, Refusal> {
+) -> Result<(Vec<OrderLine>, Money), Refusal> {
     let lines = price_lines(order, products, policy)?;
     let total = order_total(&lines).ok_or(Refusal::TotalTooLarge)?;
-    let wanted = ordered_pieces(order);
-    for (&product_id, &wanted) in &wanted {
-        match products.get(&product_id).and_then(|product| product.stock) {
-            Some(left) if i64::from(left) < wanted => {
-                return Err(Refusal::InsufficientStock { product_id, wanted, left });
-            }
-            _ => {}
+    // Several lines can have the same product.
+    let mut wanted = BTreeMap::<i64, i64>::new();
+    for line in &lines {
+        *wanted.entry(line.product_id).or_default() += i64::from(line.quantity);
+    }
+    for (product_id, wanted) in wanted {
+        if let Some(left) = products.get(&product_id).and_then(|product| product.stock)
+            && i64::from(left) < wanted
+        {
+            return Err(Refusal::InsufficientStock { product_id, wanted, left });
         }
     }
     for line in &lines {
@@ -87,7 +83,7 @@ pub fn decide(
             product.taken += line.stock_taken();
         }
     }
-    Ok(Accepted { lines, total })
+    Ok((lines, total))
 }
 
 /// The lines, with the current names, categories and prices of the products.
@@ -119,15 +115,6 @@ fn price_lines(
             })
         })
         .collect()
-}
-
-/// Ordered units by product.
-fn ordered_pieces(order: &PlaceOrder) -> BTreeMap<i64, i64> {
-    let mut wanted = BTreeMap::new();
-    for line in &order.lines {
-        *wanted.entry(line.product_id).or_default() += i64::from(line.quantity);
-    }
-    wanted
 }
 
 impl Refusal {
@@ -203,8 +190,8 @@ mod tests {
     fn the_total_is_the_sum_of_lines_at_given_or_catalogue_prices() {
         let mut products = products(&[(1, Some(9)), (2, None)]);
         let order = order(&[(1, 2, None), (2, 3, Some("0.1"))]);
-        let accepted = decide(&order, &mut products, PricePolicy::Accept).unwrap();
-        assert_eq!(accepted.total, money("5.3"));
+        let (_, total) = decide(&order, &mut products, PricePolicy::Accept).unwrap();
+        assert_eq!(total, money("5.3"));
         assert_eq!((products[&1].stock, products[&1].taken), (Some(7), 2));
         assert_eq!((products[&2].stock, products[&2].taken), (None, 0));
     }

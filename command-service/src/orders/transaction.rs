@@ -3,14 +3,14 @@
 use super::order::{self, Order, Placed};
 use super::place::PlaceOrder;
 use super::product_cache::{ProductCache, product_ids};
-use super::rules::{Accepted, PricePolicy, ProductSnapshots, Refusal, decide};
+use super::rules::{PricePolicy, ProductSnapshots, Refusal, decide};
 use crate::idempotency::{Key, StoredResponse};
 use crate::metrics::ORDER_BATCHES_REPEATED;
 use crate::origin::Origin;
 use crate::response::CommandResponse;
 use chrono::{DateTime, Utc};
 use service_runtime::postgres::may_have_committed;
-use shared_events::{Event, OrderCreated, OrderStatus, Payload, now};
+use shared_events::{Event, Money, OrderCreated, OrderLine, OrderStatus, Payload, now};
 use sqlx::{Connection, PgConnection};
 use std::collections::BTreeSet;
 use trace_context::TraceParent;
@@ -177,12 +177,12 @@ impl Draft {
 fn record(
     id: i64,
     order: &PlaceOrder,
-    Accepted { lines, total }: Accepted,
+    (items, total): (Vec<OrderLine>, Money),
     created_at: DateTime<Utc>,
     trace: TraceParent,
 ) -> (Placed, Event) {
     let (header, status) = (order.header(), OrderStatus::Created);
-    let order = Order { order_id: id, id, header, status, items: lines, total, created_at };
+    let order = Order { order_id: id, id, header, status, items, total, created_at };
     let Order { header, items, .. } = order.clone();
     let payload = OrderCreated { order_id: id, header, status, items, total };
     let event = Event::new(1, created_at, trace, Payload::OrderCreated(payload));

@@ -1,6 +1,6 @@
 //! Trace spans of the transactions that place orders.
 
-use crate::origin::Origin;
+use super::transaction::Arrived;
 use service_runtime::trace::{Description, KeyValue, Span, SpanKind};
 
 /// The spans of one transaction: one below the command of each order whose trace is recorded,
@@ -9,17 +9,18 @@ use service_runtime::trace::{Description, KeyValue, Span, SpanKind};
 pub struct TransactionSpans(Vec<Span>);
 
 impl TransactionSpans {
-    /// Begins the spans of a transaction of this number of orders.
-    pub fn begin<'a>(origins: impl Iterator<Item = &'a Origin>, orders: usize) -> Self {
+    /// Begins the spans of a transaction that places these orders.
+    pub fn begin(orders: &[Arrived<'_>]) -> Self {
         let describe = || Description {
             name: "transaction".into(),
             attributes: vec![
                 KeyValue::new("db.system.name", "postgresql"),
-                KeyValue::new("shop.orders", orders as i64),
+                KeyValue::new("shop.orders", orders.len() as i64),
             ],
         };
-        let spans = origins.map(|origin| Span::start(origin.trace, SpanKind::Internal, describe));
-        let mut spans: Vec<Span> = spans.filter(Span::is_recorded).collect();
+        let start =
+            |(_, origin): &Arrived<'_>| Span::start(origin.trace, SpanKind::Internal, describe);
+        let mut spans: Vec<Span> = orders.iter().map(start).filter(Span::is_recorded).collect();
         if let [first, rest @ ..] = spans.as_mut_slice()
             && let Some(first) = first.context()
         {

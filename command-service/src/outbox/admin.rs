@@ -22,8 +22,11 @@ pub fn routes() -> OpenApiRouter<Replays> {
 
 refusals! {
     /// Why there is no progress.
-    NoReplay: Problem::not_found("No replay")
-        .detail("No replay was started since the service started."),
+    NoReplay: no_replay()
+}
+
+fn no_replay() -> Problem {
+    Problem::not_found("No replay").detail("No replay was started since the service started.")
 }
 
 /// Progress of the latest replay
@@ -35,9 +38,7 @@ refusals! {
     responses((status = 200, description = "The replay.", body = Progress), NoReplay)
 )]
 async fn progress(State(replays): State<Replays>) -> Result<Json<Progress>, Problem> {
-    replays.progress().map(Json).ok_or_else(|| {
-        Problem::not_found("No replay").detail("No replay was started since the service started.")
-    })
+    replays.progress().map(Json).ok_or_else(no_replay)
 }
 
 parameters! {
@@ -76,7 +77,11 @@ refusals! {
     NotStarted:
         Problem::bad_request("Invalid query parameters")
             .detail("A parameter is wrong or unknown; see `errors`."),
-        Problem::new(StatusCode::CONFLICT, "Replay running").detail("Another replay is running."),
+        replay_running(),
+}
+
+fn replay_running() -> Problem {
+    Problem::new(StatusCode::CONFLICT, "Replay running").detail("Another replay is running.")
 }
 
 /// Publish events again
@@ -95,11 +100,8 @@ async fn start(
     // Ignoring a misspelt parameter would replay the whole history.
     StrictQuery(ReplayParameters { from, to, topic }): StrictQuery<ReplayParameters>,
 ) -> Result<(StatusCode, Json<Progress>), Problem> {
-    match replays.start(ReplayRange { from, to, topic }) {
-        Ok(started) => Ok((StatusCode::ACCEPTED, Json(started))),
-        Err(_) => Err(Problem::new(StatusCode::CONFLICT, "Replay running")
-            .detail("Another replay is running.")),
-    }
+    let started = replays.start(ReplayRange { from, to, topic }).ok_or_else(replay_running)?;
+    Ok((StatusCode::ACCEPTED, Json(started)))
 }
 
 fn topic(text: &str) -> Result<Topic, Message> {

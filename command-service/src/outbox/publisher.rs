@@ -9,6 +9,7 @@ use super::queue;
 use super::sending::CONFIRM_DEADLINE;
 use super::topic_publisher::{Attempt, TopicPublisher};
 use crate::metrics::{OUTBOX_PUBLISHED, PUBLISHER_LEADER};
+use futures::FutureExt;
 use futures::future::join_all;
 use lapin::Connection;
 use service_runtime::amqp::{Limits, Sessions};
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use uuid::Uuid;
@@ -52,12 +53,15 @@ const BLOCKED: &str = "it accepts no messages because memory or disk is low";
 /// Publishes the outbox of one write database.
 #[derive(Debug)]
 pub struct Publisher {
-    database: PgConnectOptions,
-    broker: BrokerUrl,
-    committed: Arc<Notify>,
-    broker_health: DependencyStatus,
-    health: DependencyStatus,
-    shutdown: CancellationToken,
+    pub database: PgConnectOptions,
+    pub broker: BrokerUrl,
+    /// Wakes the publisher after a commit.
+    pub committed: Arc<Notify>,
+    /// The state of the broker.
+    pub broker_health: DependencyStatus,
+    /// Whether every topic can be published.
+    pub health: DependencyStatus,
+    pub shutdown: CancellationToken,
 }
 
 /// Why a leader stopped.
@@ -74,19 +78,6 @@ enum Failure {
 }
 
 impl Publisher {
-    /// A publisher that `committed` wakes. `broker_health` reports the state of the broker, and
-    /// `health` whether every topic can be published.
-    pub fn new(
-        database: &PgConnectOptions,
-        broker: BrokerUrl,
-        committed: Arc<Notify>,
-        broker_health: DependencyStatus,
-        health: DependencyStatus,
-        shutdown: CancellationToken,
-    ) -> Self {
-        Self { database: database.clone(), broker, committed, broker_health, health, shutdown }
-    }
-
     /// Publishes until shutdown, and reconnects after failures.
     pub async fn run(self) {
         let name = "command-service publisher";
@@ -134,17 +125,11 @@ impl Publisher {
             }
         }
         info!("this publisher is the leader");
-        let _metric = LeaderMetric::set();
         backoff.reset();
-        let mut leader = Leader::new(self, database);
-        while connection.status().connected() {
-            if self.shutdown.is_cancelled() {
-                leader.end().await;
-                return Ok(());
-            }
-            leader.step().await?;
-        }
-        Err(Failure::Disconnected)
+        PUBLISHER_LEADER.set(1.0);
+        let ended = Leader::new(self, database).run(connection).await;
+        PUBLISHER_LEADER.set(0.0);
+        ended
     }
 }
 
@@ -156,27 +141,41 @@ struct Leader<'a> {
     /// Batches being sent, at most one of each topic, in tasks, so that none waits for the
     /// database.
     sending: JoinSet<Attempt>,
-    watermarks: Timer,
+    watermarks: Interval,
     /// When the broker last confirmed or refused a message.
     last_response_at: Instant,
 }
 
 impl<'a> Leader<'a> {
     fn new(publisher: &'a Publisher, database: PgConnection) -> Self {
+        let mut watermarks = interval(WATERMARK_INTERVAL);
+        watermarks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             publisher,
             database,
             topics: Topic::ALL.map(TopicPublisher::new),
             sending: JoinSet::new(),
-            watermarks: Timer::new(WATERMARK_INTERVAL),
+            watermarks,
             last_response_at: Instant::now(),
         }
+    }
+
+    /// Publishes until shutdown.
+    async fn run(mut self, connection: &Connection) -> Result<(), Failure> {
+        while connection.status().connected() {
+            if self.publisher.shutdown.is_cancelled() {
+                self.end().await;
+                return Ok(());
+            }
+            self.step().await?;
+        }
+        Err(Failure::Disconnected)
     }
 
     /// Starts the batches that are ready, then waits until one has ended or there may be more.
     async fn step(&mut self) -> Result<(), Failure> {
         // This statement also prevents the idle timeout of the session.
-        if self.watermarks.is_due() {
+        if self.watermarks.tick().now_or_never().is_some() {
             for watermark in in_time(queue::committed(&mut self.database)).await? {
                 let topic = watermark.topic;
                 self.topic(topic).watermark = Some(watermark);
@@ -223,21 +222,23 @@ impl<'a> Leader<'a> {
     /// Marks the events of a batch that the broker has confirmed.
     async fn settle(&mut self, attempt: Attempt) -> Result<(), Failure> {
         let topic = attempt.topic;
-        let (confirmed, error) = match &attempt.outcome {
-            Ok(sent) => (sent.confirmed.clone(), None),
-            Err(error) => (Vec::new(), Some(format!("{error:#}"))),
+        let confirmed = match &attempt.outcome {
+            Ok(sent) => Ok(sent.confirmed.clone()),
+            Err(error) => Err(format!("{error:#}")),
         };
         self.topic(topic).settle(attempt);
-        match error {
-            None => self.last_response_at = Instant::now(),
-            Some(error)
+        match confirmed {
+            Ok(confirmed) => {
+                self.last_response_at = Instant::now();
+                self.mark(topic, confirmed).await
+            }
+            Err(error)
                 if self.last_response_at.elapsed() >= CONFIRM_DEADLINE && !self.is_blocked() =>
             {
-                return Err(Failure::NoConfirms(error));
+                Err(Failure::NoConfirms(error))
             }
-            Some(_) => {}
+            Err(_) => Ok(()),
         }
-        self.mark(topic, confirmed).await
     }
 
     /// Marks events of a topic that the broker has confirmed. If a row is locked, they
@@ -313,41 +314,4 @@ fn is_locked(error: &sqlx::Error) -> bool {
 /// after a quarter of an hour. The caller drops the connection then.
 async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Failure> {
     Ok(timeout(DATABASE_DEADLINE, work).await.map_err(|_| Failure::NoResponse)??)
-}
-
-/// The metric of the leader: 1 until this is dropped.
-struct LeaderMetric;
-
-impl LeaderMetric {
-    fn set() -> Self {
-        PUBLISHER_LEADER.set(1.0);
-        Self
-    }
-}
-
-impl Drop for LeaderMetric {
-    fn drop(&mut self) {
-        PUBLISHER_LEADER.set(0.0);
-    }
-}
-
-/// A periodic timer that is due immediately at first.
-struct Timer {
-    interval: Duration,
-    last: Option<Instant>,
-}
-
-impl Timer {
-    fn new(interval: Duration) -> Self {
-        Self { interval, last: None }
-    }
-
-    /// Whether the timer is due. If so, it is due again after the interval.
-    fn is_due(&mut self) -> bool {
-        let due = self.last.is_none_or(|last| last.elapsed() >= self.interval);
-        if due {
-            self.last = Some(Instant::now());
-        }
-        due
-    }
 }

@@ -6,12 +6,11 @@
 //! events do not wait for old ones.
 
 use super::queue::{BATCH, BATCH_BYTES, Pending};
-use super::sending::{publish, topology};
+use super::sending::{open_channel, publish, topology};
 use crate::metrics::OUTBOX_REPLAYED;
 use anyhow::{Context, anyhow, bail, ensure};
 use chrono::{DateTime, Utc};
 use lapin::Channel;
-use lapin::options::ConfirmSelectOptions;
 use serde::Serialize;
 use service_runtime::broker::BrokerUrl;
 use service_runtime::{amqp, postgres};
@@ -98,19 +97,16 @@ impl Replays {
         self.lock().clone()
     }
 
-    /// Starts a replay and returns its progress.
-    ///
-    /// # Errors
-    /// A replay is running already; the error is its progress.
-    pub fn start(&self, range: ReplayRange) -> Result<Progress, Progress> {
+    /// Starts a replay and returns its progress; none if another one is running.
+    pub fn start(&self, range: ReplayRange) -> Option<Progress> {
         let mut last = self.lock();
-        if let Some(running) = last.as_ref().filter(|last| last.state == State::Running) {
-            return Err(running.clone());
+        if last.as_ref().is_some_and(|last| last.state == State::Running) {
+            return None;
         }
         let started = Progress { range, state: State::Running, published: 0, error: None };
         *last = Some(started.clone());
         tokio::spawn(self.clone().run(range));
-        Ok(started)
+        Some(started)
     }
 
     async fn run(self, range: ReplayRange) {
@@ -150,12 +146,7 @@ impl Replays {
         let broker = amqp::connect(&self.broker, NAME, amqp::Limits::NONE)
             .await
             .context("cannot reach the broker")?;
-        let channel = amqp::in_time(async {
-            let channel = broker.create_channel().await?;
-            channel.confirm_select(ConfirmSelectOptions::default()).await?;
-            Ok(channel)
-        })
-        .await?;
+        let channel = open_channel(&broker).await?;
         amqp::declare(&channel, &topology(&Topic::ALL)).await?;
         self.publish_all(&mut database, &channel, range).await?;
         let _ = broker.close(200, "bye".into()).await;

@@ -4,9 +4,9 @@ use super::message::{self, Context};
 use super::queue::Pending;
 use crate::metrics::{CONFIRMS, Confirm, PUBLISH_BATCH_SIZE, PUBLISH_DURATION};
 use futures::future::try_join_all;
-use lapin::options::BasicPublishOptions;
-use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
-use service_runtime::amqp::Topology;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, PublisherConfirm};
+use service_runtime::amqp::{self, Topology};
 use service_runtime::trace::{Description, KeyValue, Span, SpanKind};
 use shared_events::topology::{EXCHANGE, routing_key};
 use shared_events::{Topic, Watermark};
@@ -48,6 +48,14 @@ impl Refusal {
             Self::Returned => "without a queue",
         }
     }
+
+    /// The result in metrics.
+    const fn result(self) -> Confirm {
+        match self {
+            Self::Refused => Confirm::Refused,
+            Self::Returned => Confirm::Returned,
+        }
+    }
 }
 
 /// The broker's responses to messages.
@@ -63,6 +71,16 @@ pub struct Sent {
 pub fn topology(topics: &[Topic]) -> Topology {
     let queues = topics.iter().map(|topic| (topic.name(), topic.binding_key()));
     Topology { exchange: EXCHANGE, queues: queues.collect() }
+}
+
+/// Opens a channel on which the broker confirms messages.
+pub async fn open_channel(connection: &Connection) -> lapin::Result<Channel> {
+    amqp::in_time(async {
+        let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(channel)
+    })
+    .await
 }
 
 /// Sends a batch without waiting in between, and a watermark if there is one, then waits
@@ -85,16 +103,11 @@ pub async fn publish(
         None => None,
     };
     let mut sent = Sent::default();
-    let (mut returned, mut refused) = (0, 0);
     for (event, (confirm, mut span)) in pending.iter().zip(confirms) {
         match refusal(confirm).await? {
             None => sent.confirmed.push(event.id),
             Some(refusal) => {
-                let count = match refusal {
-                    Refusal::Returned => &mut returned,
-                    Refusal::Refused => &mut refused,
-                };
-                *count += 1;
+                CONFIRMS.of(refusal.result()).increment(1);
                 span.fail(refusal.name());
                 sent.refusal = Some(refusal);
             }
@@ -107,8 +120,6 @@ pub async fn publish(
         PUBLISH_BATCH_SIZE.record(pending.len() as f64);
         PUBLISH_DURATION.record(began.elapsed().as_secs_f64());
         CONFIRMS.of(Confirm::Confirmed).increment(sent.confirmed.len() as u64);
-        CONFIRMS.of(Confirm::Returned).increment(returned as u64);
-        CONFIRMS.of(Confirm::Refused).increment(refused as u64);
     }
     Ok(sent)
 }

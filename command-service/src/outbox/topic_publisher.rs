@@ -5,9 +5,8 @@
 //! refuses messages, is missing or does not confirm delays no other topic.
 
 use super::queue::{Pending, Scan};
-use super::sending::{Sent, publish, topology};
+use super::sending::{Sent, open_channel, publish, topology};
 use lapin::Channel;
-use lapin::options::ConfirmSelectOptions;
 use service_runtime::amqp::{self, Limits, Session};
 use service_runtime::broker::BrokerUrl;
 use service_runtime::retry::Backoff;
@@ -187,7 +186,7 @@ impl Link {
     ) -> anyhow::Result<Sent> {
         let (channel, declared_at) = match self.channel.take() {
             Some((channel, at)) => (channel, Some(at)),
-            None => (self.open_channel().await?, None),
+            None => (open_channel(&self.connection).await?, None),
         };
         let is_recent = |at: &Instant| at.elapsed() < DECLARE_INTERVAL;
         let declared_at = match declared_at.filter(is_recent) {
@@ -200,15 +199,6 @@ impl Link {
         let sent = publish(&channel, batch, watermark).await?;
         self.channel = Some((channel, declared_at));
         Ok(sent)
-    }
-
-    async fn open_channel(&self) -> lapin::Result<Channel> {
-        amqp::in_time(async {
-            let channel = self.connection.create_channel().await?;
-            channel.confirm_select(ConfirmSelectOptions::default()).await?;
-            Ok(channel)
-        })
-        .await
     }
 
     fn is_blocked(&self) -> bool {

@@ -24,6 +24,41 @@ pub struct Metric<S, L = ()> {
     label: PhantomData<fn() -> L>,
 }
 
+/// Defines metrics as statics, and `ALL`, the list of them to register. The doc comment of a metric
+/// is also its help text.
+///
+/// ```ignore
+/// metrics! {
+///     /// Orders placed.
+///     pub static PLACED: Counter = "shop_orders_placed_total";
+///
+///     /// Orders refused.
+///     pub static REFUSED: Counter by "reason": Refusal = "shop_orders_refused_total";
+/// }
+/// ```
+#[macro_export]
+macro_rules! metrics {
+    ($(
+        $(#[doc = $help:literal])+
+        $visibility:vis static $metric:ident: $series:ident $(by $label:literal: $values:ty)?
+            = $name:literal;
+    )+) => {
+        /// All of them.
+        pub const ALL: &[&dyn $crate::metrics::Registered] = &[$(&$metric),+];
+
+        $(
+            $(#[doc = $help])+
+            $visibility static $metric:
+                $crate::metrics::Metric<$crate::metrics::$series $(, $values)?> =
+                $crate::metrics!(@new $name, concat!($($help),+).trim_ascii_start() $(, $label)?);
+        )+
+    };
+    (@new $name:literal, $help:expr) => { $crate::metrics::Metric::new($name, $help) };
+    (@new $name:literal, $help:expr, $label:literal) => {
+        $crate::metrics::Metric::by($name, $help, $label)
+    };
+}
+
 /// The labels that distinguish the series of a metric.
 #[derive(Clone, Copy, Debug)]
 enum Labels {
