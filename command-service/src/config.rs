@@ -8,7 +8,6 @@ use service_runtime::whole_number::whole;
 use sqlx::postgres::PgConnectOptions;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
-use std::str::FromStr;
 use std::thread::available_parallelism;
 
 /// Accepts commands over HTTP and publishes events.
@@ -64,27 +63,20 @@ pub struct Config {
     /// Threads of the service, from 1 to 1024. Empty: half the number of cores, because
     /// PostgreSQL and the broker do most of the work of an order, and moving it between threads
     /// costs more than it saves.
-    #[arg(long, env = "COMMAND_SERVICE_THREADS", default_value = "", hide_default_value = true)]
-    pub threads: Threads,
+    #[arg(long, env = "COMMAND_SERVICE_THREADS", default_value = "", hide_default_value = true,
+          value_parser = threads)]
+    pub threads: usize,
 
     #[command(flatten)]
     pub(crate) common: Common,
 }
 
-/// A number of threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Threads(pub usize);
-
-impl FromStr for Threads {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.is_empty() {
-            let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-            return Ok(Self(cores.div_ceil(2)));
-        }
-        whole(1, 1_024)(text).map(Self)
+fn threads(text: &str) -> Result<usize, String> {
+    if text.is_empty() {
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        return Ok(cores.div_ceil(2));
     }
+    whole(1, 1_024)(text)
 }
 
 #[cfg(test)]
@@ -99,11 +91,10 @@ mod tests {
 
     #[test]
     fn threads_have_bounds() {
-        let read = |text: &str| text.parse::<Threads>().map(|threads| threads.0);
-        assert!(read("").is_ok_and(|threads| threads >= 1));
-        assert_eq!((read("1"), read("1024")), (Ok(1), Ok(1_024)));
+        assert!(threads("").is_ok_and(|threads| threads >= 1));
+        assert_eq!((threads("1"), threads("1024")), (Ok(1), Ok(1_024)));
         for bad in ["0", "1025", "-1", "two", "1.5"] {
-            assert_eq!(read(bad).unwrap_err(), "must be a whole number from 1 to 1024", "{bad}");
+            assert_eq!(threads(bad).unwrap_err(), "must be a whole number from 1 to 1024", "{bad}");
         }
     }
 }

@@ -34,7 +34,7 @@ use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, telemetry};
 use state::AppState;
 use std::sync::Arc;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/write");
@@ -85,7 +85,6 @@ async fn serve_api(
     let state = AppState {
         pool: postgres::pool(options.options([STATEMENT_TIMEOUT]), config.connections),
         order_batcher,
-        cancellations: Arc::new(Semaphore::new(orders::CANCELLATIONS)),
         in_flight: InFlight::default(),
         outbox_limiter: OutboxLimiter::new(config.outbox_limit),
         committed,

@@ -7,7 +7,7 @@ fn main() -> anyhow::Result<()> {
     let config: Config = service_runtime::config::read();
     let mut runtime = Builder::new_multi_thread();
     runtime
-        .worker_threads(config.threads.0)
+        .worker_threads(config.threads)
         .enable_all()
         .build()?
         .block_on(command_service::run(config))

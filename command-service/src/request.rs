@@ -6,7 +6,7 @@ use crate::metrics::{
     COMMANDS_ACCEPTED, COMMANDS_FAILED, COMMANDS_REFUSED, ORDERS_REFUSED, OrderRefusal,
 };
 use crate::origin::Origin;
-use crate::response::CommandResponse;
+use crate::response::CommandResult;
 use crate::state::AppState;
 use crate::transactions::outcome_unknown;
 use axum::extract::FromRequest;
@@ -35,6 +35,7 @@ static KEYED: Semaphore = Semaphore::const_new(1_024);
 /// The request of a command.
 #[derive(Debug)]
 pub struct Request {
+    state: AppState,
     body: JsonBody,
     origin: Origin,
 }
@@ -52,7 +53,7 @@ impl FromRequest<AppState> for Request {
         let body = JsonBody::from_request(whole, state).await?;
         let key = Key::read(&parts, body.bytes())?;
         let origin = Origin { trace, request_id: request_id::current(), key };
-        Ok(Self { body, origin })
+        Ok(Self { state: state.clone(), body, origin })
     }
 }
 
@@ -72,15 +73,14 @@ impl Request {
     pub async fn transact<B, F>(
         self,
         kind: CommandKind,
-        state: AppState,
         invalid: &'static str,
         command: impl FnOnce(PgPool, B, Origin) -> F + Send + 'static,
-    ) -> Result<CommandResponse, Problem>
+    ) -> CommandResult
     where
         B: Body + Send + 'static,
-        F: Future<Output = Result<CommandResponse, Problem>> + Send + 'static,
+        F: Future<Output = CommandResult> + Send + 'static,
     {
-        self.execute(kind, state, invalid, async move |state: AppState, body: B, origin| {
+        self.execute(kind, invalid, async move |state: AppState, body: B, origin| {
             let response = within(DEADLINE, command(state.pool, body, origin)).await?;
             state.committed.notify_one();
             Ok(response)
@@ -96,18 +96,17 @@ impl Request {
     pub async fn execute<B, F>(
         mut self,
         kind: CommandKind,
-        state: AppState,
         invalid: &'static str,
         command: impl FnOnce(AppState, B, Origin) -> F + Send + 'static,
-    ) -> Result<CommandResponse, Problem>
+    ) -> CommandResult
     where
         B: Body + Send + 'static,
-        F: Future<Output = Result<CommandResponse, Problem>> + Send + 'static,
+        F: Future<Output = CommandResult> + Send + 'static,
     {
         let describe = || Description::named(kind.into());
         let mut span = Span::start(self.origin.trace, SpanKind::Internal, describe);
         self.origin.trace = span.context().unwrap_or(self.origin.trace);
-        let Self { body, origin } = self;
+        let Self { state, body, origin } = self;
         let key = origin.key.clone();
         let run = {
             let state = state.clone();
@@ -137,8 +136,8 @@ impl Request {
 async fn once(
     state: AppState,
     key: Key,
-    command: impl Future<Output = Result<CommandResponse, Problem>> + Send + 'static,
-) -> Result<CommandResponse, Problem> {
+    command: impl Future<Output = CommandResult> + Send + 'static,
+) -> CommandResult {
     // The command continues after its client has disconnected, and then no longer counts
     // towards the limit of concurrent requests.
     let permit = KEYED.try_acquire().map_err(|_| {
@@ -152,7 +151,7 @@ async fn once(
 }
 
 /// Counts a command by its result.
-fn count(kind: CommandKind, response: &Result<CommandResponse, Problem>) {
+fn count(kind: CommandKind, response: &CommandResult) {
     let counter = match response {
         Ok(_) => &COMMANDS_ACCEPTED,
         Err(problem) if problem.status().is_client_error() => &COMMANDS_REFUSED,
@@ -163,8 +162,8 @@ fn count(kind: CommandKind, response: &Result<CommandResponse, Problem>) {
 
 async fn within(
     deadline: Duration,
-    command: impl Future<Output = Result<CommandResponse, Problem>> + Send + 'static,
-) -> Result<CommandResponse, Problem> {
+    command: impl Future<Output = CommandResult> + Send + 'static,
+) -> CommandResult {
     match trace::spawn(timeout(deadline, command)).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => Err(outcome_unknown(&timeout_error(deadline))),

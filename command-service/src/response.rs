@@ -26,6 +26,9 @@ pub struct CommandResponse {
     pub body: String,
 }
 
+/// The response to a command, or its refusal.
+pub type CommandResult = Result<CommandResponse, Problem>;
+
 impl CommandResponse {
     /// 201 if a resource was created at `location`, else 200. The event is that of the change, if
     /// there was one.
@@ -36,7 +39,7 @@ impl CommandResponse {
         event_id: Option<Uuid>,
         location: Option<String>,
         resource: &impl Serialize,
-    ) -> Result<Self, Problem> {
+    ) -> CommandResult {
         let status = if location.is_some() { StatusCode::CREATED } else { StatusCode::OK };
         let body = serde_json::to_string(resource).map_err(|error| Problem::internal(&error))?;
         Ok(Self { status, event_id, location, body })

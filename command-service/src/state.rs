@@ -5,7 +5,7 @@ use crate::orders::OrderBatcher;
 use crate::outbox::OutboxLimiter;
 use sqlx::PgPool;
 use std::sync::Arc;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 /// The state that request handlers share.
 #[derive(Clone, Debug)]
@@ -14,8 +14,6 @@ pub struct AppState {
     pub pool: PgPool,
     /// Places orders in batches.
     pub order_batcher: OrderBatcher,
-    /// Limits concurrent cancellations.
-    pub cancellations: Arc<Semaphore>,
     /// The idempotency keys of commands in progress.
     pub in_flight: InFlight,
     /// The backpressure limit of the outbox.

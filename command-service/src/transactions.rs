@@ -2,7 +2,7 @@
 
 use crate::idempotency::{Key, StoredResponse, is_duplicate};
 use crate::outbox;
-use crate::response::CommandResponse;
+use crate::response::{CommandResponse, CommandResult};
 use serde::Serialize;
 use service_runtime::log_limit::LogLimit;
 use service_runtime::postgres::{is_timeout, may_have_committed};
@@ -42,7 +42,7 @@ pub async fn commit(
     location: Option<String>,
     resource: &impl Serialize,
     key: Option<Key>,
-) -> Result<CommandResponse, Problem> {
+) -> CommandResult {
     let response = CommandResponse::new(Some(event.envelope.event_id), location, resource)?;
     let kept = key.as_ref().and_then(|key| StoredResponse::new(key, &response));
     outbox::append(&mut transaction, &event, kept).await.map_err(refused)?;

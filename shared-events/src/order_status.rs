@@ -30,17 +30,17 @@ use utoipa::ToSchema;
 pub enum OrderStatus {
     /// Placed.
     #[default]
-    Created,
+    Created = 1,
     /// Paid.
-    Paid,
+    Paid = 2,
     /// Sent to the customer.
-    Shipped,
+    Shipped = 3,
     /// Received by the customer.
-    Delivered,
+    Delivered = 4,
     /// Cancelled before it was shipped. Its units are back in stock.
-    Cancelled,
+    Cancelled = 5,
     /// Refunded. Nothing is put back into stock.
-    Refunded,
+    Refunded = 6,
 }
 
 impl OrderStatus {
@@ -55,14 +55,7 @@ impl OrderStatus {
     /// The aggregate version of an event with this new status that has no version. It rises
     /// along the lifecycle. Views store it, so these numbers must never change.
     pub(crate) const fn default_version(self) -> i64 {
-        match self {
-            Self::Created => 1,
-            Self::Paid => 2,
-            Self::Shipped => 3,
-            Self::Delivered => 4,
-            Self::Cancelled => 5,
-            Self::Refunded => 6,
-        }
+        self as i64
     }
 
     /// The statuses that may follow. CREATED to SHIPPED is allowed for clients whose payments

@@ -19,7 +19,7 @@ pub use key::{Key, invalid_key, parameter};
 pub use stored_responses::{StoredResponse, delete_old, find, is_duplicate, key_reused};
 
 use crate::metrics::{KEYED_COMMANDS, Keyed};
-use crate::response::CommandResponse;
+use crate::response::CommandResult;
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
 
@@ -31,8 +31,8 @@ pub async fn once(
     pool: &PgPool,
     in_flight: &InFlight,
     key: &Key,
-    command: impl Future<Output = Result<CommandResponse, Problem>>,
-) -> Result<CommandResponse, Problem> {
+    command: impl Future<Output = CommandResult>,
+) -> CommandResult {
     let _turn = in_flight.enter(key).await;
     if let Some(stored) = find(pool, key).await? {
         let keyed = if stored.is_ok() { Keyed::Replayed } else { Keyed::Mismatched };

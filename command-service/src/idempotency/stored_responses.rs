@@ -1,7 +1,7 @@
 //! Stored responses, in the table `idempotency_keys`.
 
 use super::Key;
-use crate::response::CommandResponse;
+use crate::response::{CommandResponse, CommandResult};
 use axum::http::StatusCode;
 use serde::Serialize;
 use service_runtime::problem::Problem;
@@ -60,10 +60,7 @@ impl<'a> StoredResponse<'a> {
 ///
 /// # Errors
 /// 503 if the database is unavailable.
-pub async fn find(
-    pool: &PgPool,
-    key: &Key,
-) -> Result<Option<Result<CommandResponse, Problem>>, Problem> {
+pub async fn find(pool: &PgPool, key: &Key) -> Result<Option<CommandResult>, Problem> {
     let row = sqlx::query!(
         "SELECT body_sha256, status, event_id, location, body
          FROM idempotency_keys

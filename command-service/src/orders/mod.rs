@@ -21,4 +21,3 @@ pub use place::PlaceOrder;
 pub use rules::PricePolicy;
 #[cfg(test)]
 pub use status::StatusChange;
-pub use status_change::CANCELLATIONS;

@@ -3,7 +3,7 @@
 use super::rules::{ProductSnapshot, ProductSnapshots};
 use crate::idempotency::StoredResponse;
 use crate::outbox;
-use crate::response::CommandResponse;
+use crate::response::{CommandResponse, CommandResult};
 use crate::transactions::money;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -51,7 +51,7 @@ impl Placed {
     ///
     /// # Errors
     /// None in practice.
-    pub fn response(&self) -> Result<CommandResponse, Problem> {
+    pub fn response(&self) -> CommandResult {
         let location = format!("/api/orders/{}", self.order.id);
         CommandResponse::new(Some(self.event_id), Some(location), &self.order)
     }
@@ -87,7 +87,7 @@ pub async fn write(
     let sold: BTreeSet<i64> = items.iter().map(|(_, line)| line.product_id).collect();
     let sold: Vec<(i64, &ProductSnapshot)> =
         sold.into_iter().filter_map(|id| Some((id, products.get(&id)?))).collect();
-    let entries = outbox::Entries::of(events)?;
+    let payloads = events.iter().map(outbox::payload).collect::<sqlx::Result<Vec<_>>>()?;
     query_file_as!(
         Written,
         "src/orders/write.sql",
@@ -107,9 +107,9 @@ pub async fn write(
         &column(&items, |(_, line)| line.quantity),
         &column(&items, |(_, line)| line.price.as_decimal()),
         &column(&items, |(_, line)| line.stock_taken()),
-        &entries.ids,
-        &entries.topics,
-        &entries.payloads,
+        &column(events, |event| event.envelope.event_id),
+        &column(events, |event| event.payload.topic().name().to_owned()),
+        &payloads,
         StoredResponse::parameter(responses)?,
     )
     .fetch_one(connection)

@@ -14,10 +14,10 @@
 //! - A transaction whose COMMIT got no response is never run again.
 
 use super::order::Placed;
-use super::place::PlaceOrder;
-use super::product_cache::{ProductCache, product_ids};
+use super::place::{PlaceOrder, QueuedOrder};
+use super::product_cache::ProductCache;
 use super::rules::{PricePolicy, Refusal};
-use super::transaction::{self, Arrived, Failure, Outcomes};
+use super::transaction::{self, Failure, Outcomes};
 use super::transaction_spans::TransactionSpans;
 use crate::metrics::{ORDER_BATCH_DURATION, ORDER_BATCH_SIZE, ORDERS_ACCEPTED, ORDERS_REFUSED};
 use crate::origin::Origin;
@@ -72,13 +72,6 @@ const DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct OrderBatcher {
     queue: mpsc::Sender<QueuedOrder>,
-}
-
-/// An order with the channel for its outcome.
-struct QueuedOrder {
-    order: PlaceOrder,
-    origin: Origin,
-    outcome: oneshot::Sender<Result<Placed, Problem>>,
 }
 
 /// The task that places the queued orders.
@@ -196,8 +189,7 @@ impl BatchTask {
     /// determined, for example because the whole table is locked.
     async fn locked_products(&mut self, batch: &[QueuedOrder]) -> Option<BTreeSet<i64>> {
         let (mut connection, _) = self.connection.take()?;
-        let ids = product_ids(batch.iter().map(|queued| &queued.order));
-        let query = transaction::locked_products(&mut connection, &ids);
+        let query = transaction::locked_products(&mut connection, batch);
         let locked = timeout(DEADLINE, query).await.ok()?.ok()?;
         self.connection = Some((connection, Instant::now()));
         Some(locked)
@@ -212,10 +204,9 @@ impl BatchTask {
         if batch.is_empty() {
             return None;
         }
-        let orders: Vec<_> = batch.iter().map(|queued| (&queued.order, &queued.origin)).collect();
-        let spans = TransactionSpans::begin(&orders);
+        let spans = TransactionSpans::begin(&batch);
         let began = Instant::now();
-        let outcome = self.transaction(&orders).await;
+        let outcome = self.transaction(&batch).await;
         ORDER_BATCH_DURATION.record(began.elapsed().as_secs_f64());
         spans.end(outcome.as_ref().err().map(Failure::summary));
         match outcome {
@@ -231,7 +222,7 @@ impl BatchTask {
 
     /// Runs a transaction on the connection of batches. If that connection has broken while
     /// it was idle, a new one shows whether the database is unavailable.
-    async fn transaction(&mut self, orders: &[Arrived<'_>]) -> Result<Outcomes, Failure> {
+    async fn transaction(&mut self, orders: &[QueuedOrder]) -> Result<Outcomes, Failure> {
         if let Some((mut connection, used_at)) = self.connection.take()
             && (used_at.elapsed() < PING_AFTER || is_alive(&mut connection).await)
         {
@@ -253,7 +244,7 @@ impl BatchTask {
     async fn transaction_on(
         &mut self,
         mut connection: PgConnection,
-        orders: &[Arrived<'_>],
+        orders: &[QueuedOrder],
     ) -> Result<Outcomes, Failure> {
         let placing = transaction::place(&mut connection, orders, self.policy, &mut self.cache);
         let outcome = timeout(DEADLINE, placing)
@@ -309,12 +300,12 @@ async fn place_single(
     policy: PricePolicy,
     committed: Arc<Notify>,
 ) {
-    let orders = [(&queued.order, &queued.origin)];
-    let spans = TransactionSpans::begin(&orders);
+    let batch = vec![queued];
+    let spans = TransactionSpans::begin(&batch);
     let placing = async {
         let mut connection = pool.acquire().await?;
         let mut cache = ProductCache::default();
-        let placing = transaction::place(&mut connection, &orders, policy, &mut cache);
+        let placing = transaction::place(&mut connection, &batch, policy, &mut cache);
         let placed = timeout(DEADLINE, placing).await;
         if placed.is_err() {
             connection.close_on_drop();
@@ -323,7 +314,7 @@ async fn place_single(
     };
     let placed = placing.await;
     spans.end(placed.as_ref().err().map(Failure::summary));
-    respond(vec![queued], placed, &committed);
+    respond(batch, placed, &committed);
 }
 
 /// Sends each client the outcome of its order, and wakes the publisher.

@@ -4,7 +4,7 @@
 //! products still have the cached versions, and an order that the cache would refuse is
 //! decided again with products just read.
 
-use super::place::PlaceOrder;
+use super::place::QueuedOrder;
 use super::rules::{ProductSnapshot, ProductSnapshots};
 use crate::transactions::money;
 use sqlx::PgConnection;
@@ -23,15 +23,14 @@ pub struct ProductCache {
 
 impl ProductCache {
     /// Whether the cache has all products of these orders and an id for each order.
-    pub fn suffices<'a>(&self, orders: impl ExactSizeIterator<Item = &'a PlaceOrder>) -> bool {
+    pub fn suffices(&self, orders: &[QueuedOrder]) -> bool {
+        let mut lines = orders.iter().flat_map(|queued| &queued.order.lines);
         orders.len() <= self.order_ids.len()
-            && orders
-                .flat_map(|order| &order.lines)
-                .all(|line| self.products.contains_key(&line.product_id))
+            && lines.all(|line| self.products.contains_key(&line.product_id))
     }
 
     /// The products of these orders that are cached.
-    pub fn snapshots<'a>(&self, orders: impl Iterator<Item = &'a PlaceOrder>) -> ProductSnapshots {
+    pub fn snapshots(&self, orders: &[QueuedOrder]) -> ProductSnapshots {
         let cached = |id| Some((id, self.products.get(&id)?.clone()));
         product_ids(orders).into_iter().filter_map(cached).collect()
     }
@@ -41,9 +40,9 @@ impl ProductCache {
     pub async fn read(
         &mut self,
         connection: &mut PgConnection,
-        orders: &[&PlaceOrder],
+        orders: &[QueuedOrder],
     ) -> sqlx::Result<()> {
-        let product_ids = product_ids(orders.iter().copied());
+        let product_ids = product_ids(orders);
         let missing = orders.len().saturating_sub(self.order_ids.len());
         let rows = sqlx::query_file!("src/orders/read.sql", &product_ids, missing as i64)
             .fetch_all(connection)
@@ -78,7 +77,7 @@ impl ProductCache {
 }
 
 /// The products of these orders, ascending and without duplicates.
-pub fn product_ids<'a>(orders: impl Iterator<Item = &'a PlaceOrder>) -> Vec<i64> {
-    let lines = orders.flat_map(|order| &order.lines);
+pub fn product_ids(orders: &[QueuedOrder]) -> Vec<i64> {
+    let lines = orders.iter().flat_map(|queued| &queued.order.lines);
     lines.map(|line| line.product_id).collect::<BTreeSet<i64>>().into_iter().collect()
 }

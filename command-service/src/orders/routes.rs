@@ -7,9 +7,8 @@ use super::status::{self, Forbidden, StatusChange};
 use super::status_change::{change_status as change, not_found};
 use crate::command_kind::CommandKind;
 use crate::request::Request;
-use crate::response::CommandResponse;
+use crate::response::CommandResult;
 use crate::state::AppState;
-use axum::extract::State;
 use service_runtime::openapi::{Id, invalid_body, invalid_id};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
@@ -54,12 +53,9 @@ fn money(example: &str) -> Money {
     request_body = PlaceOrder,
     responses((status = 201, description = "The order.", body = Order), NotPlaced)
 )]
-pub async fn place(
-    State(state): State<AppState>,
-    request: Request,
-) -> Result<CommandResponse, Problem> {
+pub async fn place(request: Request) -> CommandResult {
     request
-        .execute(CommandKind::PlaceOrder, state, INVALID, async |state: AppState, order, origin| {
+        .execute(CommandKind::PlaceOrder, INVALID, async |state: AppState, order, origin| {
             state.order_batcher.place(order, origin).await?.response()
         })
         .await
@@ -78,21 +74,13 @@ pub async fn place(
     request_body = StatusChange,
     responses((status = 200, description = "The order.", body = Order), NotChanged)
 )]
-pub async fn change_status(
-    State(state): State<AppState>,
-    id: Segment,
-    request: Request,
-) -> Result<CommandResponse, Problem> {
+pub async fn change_status(id: Segment, request: Request) -> CommandResult {
     let id = id.id(INVALID_ID)?;
-    let cancellations = state.cancellations.clone();
     request
         .transact(
             CommandKind::ChangeOrderStatus,
-            state,
             status::INVALID,
-            move |pool, StatusChange { status }, origin| async move {
-                change(pool, id, status, origin, &cancellations).await
-            },
+            move |pool, StatusChange { status }, origin| change(pool, id, status, origin),
         )
         .await
 }

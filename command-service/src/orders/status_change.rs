@@ -3,7 +3,7 @@
 use super::order::{Locked, lock};
 use super::status::{check_transition, put_back};
 use crate::origin::Origin;
-use crate::response::CommandResponse;
+use crate::response::{CommandResponse, CommandResult};
 use crate::transactions::{begin, commit};
 use service_runtime::problem::Problem;
 use shared_events::{Event, OrderLine, OrderStatus, OrderStatusUpdated, Payload, now};
@@ -13,9 +13,9 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-/// Maximum number of concurrent cancellations. They lock products as the order batcher does; more
-/// of them in a row would exceed the lock timeout of a batch.
-pub const CANCELLATIONS: usize = 2;
+/// Limits concurrent cancellations. They lock products as the order batcher does; more of them in
+/// a row would exceed the lock timeout of a batch.
+static CANCELLATIONS: Semaphore = Semaphore::const_new(2);
 
 /// Time that a cancellation waits for others.
 const WAIT: Duration = Duration::from_secs(3);
@@ -29,10 +29,9 @@ pub async fn change_status(
     id: i64,
     wanted: OrderStatus,
     origin: Origin,
-    cancellations: &Semaphore,
-) -> Result<CommandResponse, Problem> {
+) -> CommandResult {
     let _permit = match wanted {
-        OrderStatus::Cancelled => Some(permit(cancellations).await?),
+        OrderStatus::Cancelled => Some(permit().await?),
         _ => None,
     };
     let mut transaction = begin(&pool).await?;
@@ -73,8 +72,8 @@ pub fn not_found(id: i64) -> Problem {
 }
 
 /// Waits for a permit to cancel, before a connection is taken.
-async fn permit(cancellations: &Semaphore) -> Result<SemaphorePermit<'_>, Problem> {
-    match timeout(WAIT, cancellations.acquire()).await {
+async fn permit() -> Result<SemaphorePermit<'static>, Problem> {
+    match timeout(WAIT, CANCELLATIONS.acquire()).await {
         Ok(permit) => permit.map_err(|error| Problem::internal(&error)),
         Err(_) => Err(Problem::unavailable("Service busy")
             .detail("Too many orders are being cancelled. The request had no effect; try again.")),

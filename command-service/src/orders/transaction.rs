@@ -1,7 +1,7 @@
 //! The transaction that places orders.
 
 use super::order::{self, Order, Placed};
-use super::place::PlaceOrder;
+use super::place::{PlaceOrder, QueuedOrder};
 use super::product_cache::{ProductCache, product_ids};
 use super::rules::{PricePolicy, ProductSnapshots, Refusal, decide};
 use crate::idempotency::{Key, StoredResponse};
@@ -29,9 +29,6 @@ pub enum Failure {
     CommitUnknown(sqlx::Error),
 }
 
-/// An order and the origin of its command.
-pub type Arrived<'a> = (&'a PlaceOrder, &'a Origin);
-
 /// The decisions about a batch, and what is to be written.
 struct Draft {
     outcomes: Outcomes,
@@ -51,7 +48,7 @@ struct Draft {
 /// with its products locked from the start.
 pub async fn place(
     connection: &mut PgConnection,
-    orders: &[Arrived<'_>],
+    orders: &[QueuedOrder],
     policy: PricePolicy,
     cache: &mut ProductCache,
 ) -> Result<Outcomes, Failure> {
@@ -86,11 +83,11 @@ impl Failure {
 impl Draft {
     /// Decides by cached products; none if some are not cached or an order would be refused.
     fn from_cache(
-        orders: &[Arrived<'_>],
+        orders: &[QueuedOrder],
         policy: PricePolicy,
         cache: &ProductCache,
     ) -> Option<Self> {
-        if !cache.suffices(orders.iter().map(|(order, _)| *order)) {
+        if !cache.suffices(orders) {
             return None;
         }
         let draft = Self::decide(orders, policy, cache).ok()?;
@@ -100,17 +97,16 @@ impl Draft {
     /// Reads the products and decides by them.
     async fn from_database(
         connection: &mut PgConnection,
-        orders: &[Arrived<'_>],
+        orders: &[QueuedOrder],
         policy: PricePolicy,
         cache: &mut ProductCache,
     ) -> sqlx::Result<Self> {
-        let placed: Vec<&PlaceOrder> = orders.iter().map(|(order, _)| *order).collect();
-        cache.read(connection, &placed).await?;
+        cache.read(connection, orders).await?;
         Self::decide(orders, policy, cache)
     }
 
     fn decide(
-        orders: &[Arrived<'_>],
+        orders: &[QueuedOrder],
         policy: PricePolicy,
         cache: &ProductCache,
     ) -> sqlx::Result<Self> {
@@ -118,11 +114,11 @@ impl Draft {
             outcomes: Vec::with_capacity(orders.len()),
             responses: Vec::new(),
             events: Vec::with_capacity(orders.len()),
-            products: cache.snapshots(orders.iter().map(|(order, _)| *order)),
+            products: cache.snapshots(orders),
         };
         let mut order_ids = cache.order_ids.iter().copied();
         let placed_at = now();
-        for (order, Origin { trace, key, .. }) in orders {
+        for QueuedOrder { order, origin: Origin { trace, key, .. }, .. } in orders {
             let accepted = match decide(order, &mut draft.products, policy) {
                 Ok(accepted) => accepted,
                 Err(refusal) => {
@@ -189,17 +185,17 @@ fn record(
     (Placed { order, event_id: event.envelope.event_id }, event)
 }
 
-/// Returns those of the products that other transactions hold locked.
+/// Returns those of the products of the orders that other transactions hold locked.
 pub async fn locked_products(
     connection: &mut PgConnection,
-    ids: &[i64],
+    orders: &[QueuedOrder],
 ) -> sqlx::Result<BTreeSet<i64>> {
     let locked = sqlx::query_scalar!(
         "WITH free AS (
              SELECT id FROM products WHERE id = ANY($1) FOR NO KEY UPDATE SKIP LOCKED
          )
          SELECT id FROM products WHERE id = ANY($1) AND id NOT IN (SELECT id FROM free)",
-        ids,
+        &product_ids(orders),
     )
     .fetch_all(connection)
     .await?;
@@ -207,8 +203,8 @@ pub async fn locked_products(
 }
 
 /// Locks the products of the orders, by ascending id.
-async fn lock_products(connection: &mut PgConnection, orders: &[Arrived<'_>]) -> sqlx::Result<()> {
-    let ids = product_ids(orders.iter().map(|(order, _)| *order));
+async fn lock_products(connection: &mut PgConnection, orders: &[QueuedOrder]) -> sqlx::Result<()> {
+    let ids = product_ids(orders);
     sqlx::query!("SELECT FROM products WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &ids)
         .execute(connection)
         .await?;

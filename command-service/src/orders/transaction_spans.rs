@@ -1,6 +1,6 @@
 //! Trace spans of the transactions that place orders.
 
-use super::transaction::Arrived;
+use super::place::QueuedOrder;
 use service_runtime::trace::{Description, KeyValue, Span, SpanKind};
 
 /// The spans of one transaction: one below the command of each order whose trace is recorded,
@@ -10,7 +10,7 @@ pub struct TransactionSpans(Vec<Span>);
 
 impl TransactionSpans {
     /// Begins the spans of a transaction that places these orders.
-    pub fn begin(orders: &[Arrived<'_>]) -> Self {
+    pub fn begin(orders: &[QueuedOrder]) -> Self {
         let describe = || Description {
             name: "transaction".into(),
             attributes: vec![
@@ -18,8 +18,9 @@ impl TransactionSpans {
                 KeyValue::new("shop.orders", orders.len() as i64),
             ],
         };
-        let start =
-            |(_, origin): &Arrived<'_>| Span::start(origin.trace, SpanKind::Internal, describe);
+        let start = |QueuedOrder { origin, .. }: &QueuedOrder| {
+            Span::start(origin.trace, SpanKind::Internal, describe)
+        };
         let mut spans: Vec<Span> = orders.iter().map(start).filter(Span::is_recorded).collect();
         if let [first, rest @ ..] = spans.as_mut_slice()
             && let Some(first) = first.context()

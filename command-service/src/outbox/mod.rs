@@ -17,7 +17,7 @@ mod sending;
 mod topic_publisher;
 
 pub use admin::routes;
-pub use append::{Entries, append};
+pub use append::{append, payload};
 pub use limiter::OutboxLimiter;
 pub use publisher::Publisher;
 pub use replay::Replays;

@@ -70,7 +70,7 @@ pub async fn next(
     let from: Vec<Uuid> =
         full.iter().map(|is_full| if *is_full { Uuid::nil() } else { recent }).collect();
     let topics: Vec<String> = scans.iter().map(|(topic, _)| topic.name().to_owned()).collect();
-    let rows = sqlx::query_file_as!(
+    let mut rows = sqlx::query_file_as!(
         Pending,
         "src/outbox/next.sql",
         &topics,
@@ -80,16 +80,12 @@ pub async fn next(
     )
     .fetch_all(connection)
     .await?;
-    let mut batches: Vec<Vec<Pending>> = scans.iter().map(|_| Vec::new()).collect();
-    for row in rows {
-        if let Some(place) = topics.iter().position(|topic| *topic == row.topic) {
-            batches[place].push(row);
-        }
-    }
-    for (((_, scan), was_full), batch) in scans.iter_mut().zip(full).zip(&batches) {
-        scan.record(was_full, batch);
-    }
-    Ok(batches)
+    let batches = scans.iter_mut().zip(full).map(|((topic, scan), was_full)| {
+        let batch: Vec<Pending> = rows.extract_if(.., |row| row.topic == topic.name()).collect();
+        scan.record(was_full, &batch);
+        batch
+    });
+    Ok(batches.collect())
 }
 
 /// Marks rows as published. A trigger counts the rows that were not marked before.

@@ -2,18 +2,14 @@
 
 use super::rules::{NewProduct, Product, ProductChange};
 use crate::origin::Origin;
-use crate::response::CommandResponse;
+use crate::response::CommandResult;
 use crate::transactions::{begin, commit, money};
 use service_runtime::problem::Problem;
 use shared_events::{Event, Payload, PriceChanged, ProductState, now};
 use sqlx::{PgConnection, PgPool};
 
 /// Creates a product.
-pub async fn create(
-    pool: PgPool,
-    new: NewProduct,
-    origin: Origin,
-) -> Result<CommandResponse, Problem> {
+pub async fn create(pool: PgPool, new: NewProduct, origin: Origin) -> CommandResult {
     let mut transaction = begin(&pool).await?;
     let created_at = now();
     let id = sqlx::query_scalar!(
@@ -47,7 +43,7 @@ pub async fn change(
     change: ProductChange,
     payload: impl FnOnce(&Product, ProductState) -> Payload,
     origin: Origin,
-) -> Result<CommandResponse, Problem> {
+) -> CommandResult {
     let mut transaction = begin(&pool).await?;
     let before = lock(&mut transaction, id).await?.ok_or_else(|| not_found(id))?;
     let after = before.changed(change);

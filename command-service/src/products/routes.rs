@@ -4,9 +4,7 @@ use super::commands::{self, not_found, price_changed};
 use super::rules::{INVALID, NewProduct, PriceChange, Product, ProductChange};
 use crate::command_kind::CommandKind;
 use crate::request::Request;
-use crate::response::CommandResponse;
-use crate::state::AppState;
-use axum::extract::State;
+use crate::response::CommandResult;
 use service_runtime::openapi::{AtLeastOne, Id, invalid_body, invalid_id};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
@@ -35,11 +33,8 @@ refusals! {
     request_body = NewProduct,
     responses((status = 201, description = "The product.", body = Product), NotCreated)
 )]
-pub async fn create(
-    State(state): State<AppState>,
-    request: Request,
-) -> Result<CommandResponse, Problem> {
-    request.transact(CommandKind::CreateProduct, state, INVALID, commands::create).await
+pub async fn create(request: Request) -> CommandResult {
+    request.transact(CommandKind::CreateProduct, INVALID, commands::create).await
 }
 
 /// Update a product
@@ -54,15 +49,11 @@ pub async fn create(
     request_body = ProductChangeBody,
     responses((status = 200, description = "The product.", body = Product), NotChanged)
 )]
-pub async fn update(
-    State(state): State<AppState>,
-    id: Segment,
-    request: Request,
-) -> Result<CommandResponse, Problem> {
+pub async fn update(id: Segment, request: Request) -> CommandResult {
     let id = id.id(INVALID)?;
     let updated = |_: &Product, product| Payload::ProductUpdated(product);
     request
-        .transact(CommandKind::UpdateProduct, state, INVALID, move |pool, change, origin| {
+        .transact(CommandKind::UpdateProduct, INVALID, move |pool, change, origin| {
             commands::change(pool, id, change, updated, origin)
         })
         .await
@@ -80,14 +71,10 @@ pub async fn update(
     request_body = PriceChange,
     responses((status = 200, description = "The product.", body = Product), NotChanged)
 )]
-pub async fn change_price(
-    State(state): State<AppState>,
-    id: Segment,
-    request: Request,
-) -> Result<CommandResponse, Problem> {
+pub async fn change_price(id: Segment, request: Request) -> CommandResult {
     let id = id.id(INVALID)?;
     request
-        .transact(CommandKind::ChangePrice, state, INVALID, move |pool, body, origin| {
+        .transact(CommandKind::ChangePrice, INVALID, move |pool, body, origin| {
             let PriceChange { price } = body;
             let change = ProductChange { price: Some(price), ..ProductChange::default() };
             commands::change(pool, id, change, price_changed, origin)

@@ -2,7 +2,7 @@
 
 use super::rules::{Account, NewAccount, NewUser, User, UserChange};
 use crate::origin::Origin;
-use crate::response::CommandResponse;
+use crate::response::CommandResult;
 use crate::transactions::{begin, commit};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
@@ -17,11 +17,7 @@ const SKIPPING_CUSTOMERS: i64 = 7_365_901;
 ///
 /// # Errors
 /// 409 if the e-mail address is taken.
-pub async fn create(
-    pool: PgPool,
-    new: NewUser,
-    origin: Origin,
-) -> Result<CommandResponse, Problem> {
+pub async fn create(pool: PgPool, new: NewUser, origin: Origin) -> CommandResult {
     let mut transaction = begin(&pool).await?;
     let created_at = now();
     let id = create_customer(&mut transaction, &new.name, created_at).await?;
@@ -45,12 +41,7 @@ pub async fn create(
 ///
 /// # Errors
 /// 404 if there is no such user; 409 if the e-mail address is taken.
-pub async fn change(
-    pool: PgPool,
-    id: i64,
-    change: UserChange,
-    origin: Origin,
-) -> Result<CommandResponse, Problem> {
+pub async fn change(pool: PgPool, id: i64, change: UserChange, origin: Origin) -> CommandResult {
     let mut transaction = begin(&pool).await?;
     let before = lock(&mut transaction, id).await?.ok_or_else(|| not_found(id))?;
     let after = before.changed(change);
@@ -73,11 +64,7 @@ pub async fn change(
 ///
 /// # Errors
 /// 404 if there is no such user.
-pub async fn open_account(
-    pool: PgPool,
-    new: NewAccount,
-    origin: Origin,
-) -> Result<CommandResponse, Problem> {
+pub async fn open_account(pool: PgPool, new: NewAccount, origin: Origin) -> CommandResult {
     let mut transaction = begin(&pool).await?;
     // The row of the user stays locked, so of two accounts the one with the higher id has the
     // higher version.

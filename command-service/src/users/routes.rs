@@ -4,9 +4,7 @@ use super::commands::{self, email_taken, not_found};
 use super::rules::{Account, INVALID_ACCOUNT, INVALID_USER, NewAccount, NewUser, User, UserChange};
 use crate::command_kind::CommandKind;
 use crate::request::Request;
-use crate::response::CommandResponse;
-use crate::state::AppState;
-use axum::extract::State;
+use crate::response::CommandResult;
 use service_runtime::openapi::{AtLeastOne, Id, invalid_body, invalid_id};
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
@@ -40,11 +38,8 @@ refusals! {
     request_body = NewUser,
     responses((status = 201, description = "The user.", body = User), NotCreated)
 )]
-pub async fn create(
-    State(state): State<AppState>,
-    request: Request,
-) -> Result<CommandResponse, Problem> {
-    request.transact(CommandKind::CreateUser, state, INVALID_USER, commands::create).await
+pub async fn create(request: Request) -> CommandResult {
+    request.transact(CommandKind::CreateUser, INVALID_USER, commands::create).await
 }
 
 /// Update a user
@@ -59,14 +54,10 @@ pub async fn create(
     request_body = UserChangeBody,
     responses((status = 200, description = "The user.", body = User), NotChanged)
 )]
-pub async fn update(
-    State(state): State<AppState>,
-    id: Segment,
-    request: Request,
-) -> Result<CommandResponse, Problem> {
+pub async fn update(id: Segment, request: Request) -> CommandResult {
     let id = id.id(INVALID_USER)?;
     request
-        .transact(CommandKind::UpdateUser, state, INVALID_USER, move |pool, change, origin| {
+        .transact(CommandKind::UpdateUser, INVALID_USER, move |pool, change, origin| {
             commands::change(pool, id, change, origin)
         })
         .await
@@ -84,9 +75,6 @@ pub async fn update(
     request_body = NewAccount,
     responses((status = 201, description = "The account.", body = Account), NotOpened)
 )]
-pub async fn open_account(
-    State(state): State<AppState>,
-    request: Request,
-) -> Result<CommandResponse, Problem> {
-    request.transact(CommandKind::OpenAccount, state, INVALID_ACCOUNT, commands::open_account).await
+pub async fn open_account(request: Request) -> CommandResult {
+    request.transact(CommandKind::OpenAccount, INVALID_ACCOUNT, commands::open_account).await
 }
