@@ -1,7 +1,7 @@
 //! Formats of the values in commands.
 
 use email_address::{EmailAddress, Options};
-use service_runtime::format::{Message, integer, integer_schema};
+use service_runtime::format::{Message, integer, integer_schema, string_schema};
 use service_runtime::format_of;
 use shared_events::limits::{
     MAX_ADDRESS_CHARS, MAX_CATEGORY_CHARS, MAX_EMAIL_CHARS, MAX_NAME_CHARS, MAX_PRICE, is_name,
@@ -45,13 +45,11 @@ format_of! {
 const PATTERN: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
 
 fn name_schema(max_chars: usize, example: &str) -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
+    string_schema(example)
         .description(Some("Not blank, without control characters."))
         .min_length(Some(1))
         .max_length(Some(max_chars))
         .pattern(Some(PATTERN))
-        .examples([example])
 }
 
 fn name(text: &str, max_chars: usize) -> Result<String, Message> {
@@ -64,15 +62,13 @@ fn name(text: &str, max_chars: usize) -> Result<String, Message> {
 }
 
 fn email_schema() -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
+    string_schema("ada@example.com")
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::IdnEmail)))
         .description(Some(
             "An address without a display name or a domain literal: neither \
              `Ada <ada@example.com>` nor `ada@[127.0.0.1]`.",
         ))
         .max_length(Some(MAX_EMAIL_CHARS))
-        .examples(["ada@example.com"])
 }
 
 fn email(text: &str) -> Result<String, Message> {

@@ -5,7 +5,7 @@ use crate::command_kind::CommandKind;
 use shared_events::Topic;
 use strum::{IntoStaticStr, VariantArray};
 
-service_runtime::metrics! {
+service_runtime::documented_metrics! {
     /// Commands with a 2xx response, including stored responses.
     pub static COMMANDS_ACCEPTED: Counter by "command": CommandKind
         = "shop_commands_accepted_total";

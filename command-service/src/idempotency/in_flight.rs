@@ -1,9 +1,10 @@
 //! Requests with the same key run one at a time.
 
 use super::Key;
+use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -45,7 +46,7 @@ impl InFlight {
             let mut released = pin!(self.0.released.notified());
             // Subscribe before checking, so that no release is missed.
             released.as_mut().enable();
-            if self.0.lock().insert(name.clone()) {
+            if self.0.keys.lock().insert(name.clone()) {
                 return Turn { state: self.0.clone(), name };
             }
             released.await;
@@ -53,15 +54,9 @@ impl InFlight {
     }
 }
 
-impl State {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<Name>> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.state.lock().remove(&self.name);
+        self.state.keys.lock().remove(&self.name);
         self.state.released.notify_waiters();
     }
 }
@@ -86,6 +81,6 @@ mod tests {
         assert!(in_flight.enter(&key("b", 1)).now_or_never().is_some());
         drop(first);
         drop(second.await);
-        assert!(in_flight.0.lock().is_empty());
+        assert!(in_flight.0.keys.lock().is_empty());
     }
 }

@@ -26,15 +26,12 @@ refusals! {
         invalid_body(INVALID),
         Refusal::ProductNotFound { product_id: 1 }.into(),
         Refusal::InsufficientStock { product_id: 1, wanted: 99, left: 98 }.into(),
-        Refusal::PriceDiffers { product_id: 1, given: money("4.8"), catalogue: money("4.5") }.into(),
-}
-
-refusals! {
+        Refusal::PriceDiffers { product_id: 1, given: money("4.8"), catalogue: money("4.5") }.into();
     NotChanged:
         invalid_body(status::INVALID),
         invalid_id(INVALID_ID),
         not_found(1),
-        Forbidden { current: OrderStatus::Paid, wanted: OrderStatus::Delivered }.into(),
+        Forbidden { current: OrderStatus::Paid, wanted: OrderStatus::Delivered }.into();
 }
 
 fn money(example: &str) -> Money {

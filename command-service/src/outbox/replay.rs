@@ -11,13 +11,14 @@ use crate::metrics::OUTBOX_REPLAYED;
 use anyhow::{Context, anyhow, bail, ensure};
 use chrono::{DateTime, Utc};
 use lapin::Channel;
+use parking_lot::Mutex;
 use serde::Serialize;
 use service_runtime::broker::BrokerUrl;
 use service_runtime::{amqp, postgres};
 use shared_events::{Topic, lowest_event_id};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -94,12 +95,12 @@ impl Replays {
 
     /// Progress of the last replay.
     pub fn progress(&self) -> Option<Progress> {
-        self.lock().clone()
+        self.last.lock().clone()
     }
 
     /// Starts a replay and returns its progress; none if another one is running.
     pub fn start(&self, range: ReplayRange) -> Option<Progress> {
-        let mut last = self.lock();
+        let mut last = self.last.lock();
         if last.as_ref().is_some_and(|last| last.state == State::Running) {
             return None;
         }
@@ -122,20 +123,16 @@ impl Replays {
             Err(_) => Err(anyhow!("it panicked")),
         };
         self.note(|progress| match outcome {
-            Ok(()) => progress.state = State::Done,
+            Ok(()) => {
+                info!("replay done: {} events published again", progress.published);
+                progress.state = State::Done;
+            }
             Err(error) => {
+                warn!("replay failed after {} events: {error:#}", progress.published);
                 progress.state = State::Failed;
                 progress.error = Some(format!("{error:#}"));
             }
         });
-        if let Some(Progress { published, error, .. }) = self.progress() {
-            match error {
-                None => info!("replay done: {published} events published again"),
-                Some(error) => {
-                    warn!("replay failed after {published} events: {error}");
-                }
-            }
-        }
     }
 
     async fn replay(&self, range: ReplayRange) -> anyhow::Result<()> {
@@ -180,11 +177,7 @@ impl Replays {
     }
 
     fn note(&self, change: impl FnOnce(&mut Progress)) {
-        self.lock().as_mut().map(change);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Progress>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last.lock().as_mut().map(change);
     }
 }
 

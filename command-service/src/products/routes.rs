@@ -17,11 +17,8 @@ const TAG: &str = "Products";
 type ProductChangeBody = AtLeastOne<ProductChange>;
 
 refusals! {
-    NotCreated: invalid_body(INVALID)
-}
-
-refusals! {
-    NotChanged: invalid_body(INVALID), invalid_id(INVALID), not_found(1)
+    NotCreated: invalid_body(INVALID);
+    NotChanged: invalid_body(INVALID), invalid_id(INVALID), not_found(1);
 }
 
 /// Create a product

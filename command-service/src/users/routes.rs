@@ -16,15 +16,9 @@ const TAG: &str = "Users";
 type UserChangeBody = AtLeastOne<UserChange>;
 
 refusals! {
-    NotCreated: invalid_body(INVALID_USER), email_taken()
-}
-
-refusals! {
-    NotChanged: invalid_body(INVALID_USER), invalid_id(INVALID_USER), not_found(1), email_taken()
-}
-
-refusals! {
-    NotOpened: invalid_body(INVALID_ACCOUNT), not_found(1)
+    NotCreated: invalid_body(INVALID_USER), email_taken();
+    NotChanged: invalid_body(INVALID_USER), invalid_id(INVALID_USER), not_found(1), email_taken();
+    NotOpened: invalid_body(INVALID_ACCOUNT), not_found(1);
 }
 
 /// Create a user

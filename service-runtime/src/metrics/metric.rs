@@ -28,7 +28,7 @@ pub struct Metric<S, L = ()> {
 /// is also its help text.
 ///
 /// ```ignore
-/// metrics! {
+/// documented_metrics! {
 ///     /// Orders placed.
 ///     pub static PLACED: Counter = "shop_orders_placed_total";
 ///
@@ -37,7 +37,7 @@ pub struct Metric<S, L = ()> {
 /// }
 /// ```
 #[macro_export]
-macro_rules! metrics {
+macro_rules! documented_metrics {
     ($(
         $(#[doc = $help:literal])+
         $visibility:vis static $metric:ident: $series:ident $(by $label:literal: $values:ty)?
@@ -50,12 +50,14 @@ macro_rules! metrics {
             $(#[doc = $help])+
             $visibility static $metric:
                 $crate::metrics::Metric<$crate::metrics::$series $(, $values)?> =
-                $crate::metrics!(@new $name, concat!($($help),+).trim_ascii_start() $(, $label)?);
+                $crate::documented_metrics!(@new $name, [$($help),+] $(, $label)?);
         )+
     };
-    (@new $name:literal, $help:expr) => { $crate::metrics::Metric::new($name, $help) };
-    (@new $name:literal, $help:expr, $label:literal) => {
-        $crate::metrics::Metric::by($name, $help, $label)
+    (@new $name:literal, [$($help:literal),+]) => {
+        $crate::metrics::Metric::new($name, concat!($($help),+).trim_ascii_start())
+    };
+    (@new $name:literal, [$($help:literal),+], $label:literal) => {
+        $crate::metrics::Metric::by($name, concat!($($help),+).trim_ascii_start(), $label)
     };
 }
 

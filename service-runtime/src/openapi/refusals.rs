@@ -13,11 +13,11 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Content, Ref, RefOr, Response};
 
-/// Defines a type that documents error responses of an operation:
-/// `responses(…, Refused)` in its `#[utoipa::path(…)]`.
+/// Defines types that document error responses of an operation:
+/// `responses(…, Refused)` in its `#[utoipa::path(…)]`. They are separated by semicolons.
 #[macro_export]
 macro_rules! refusals {
-    ($(#[$attribute:meta])* $visibility:vis $name:ident: $($refusal:expr),+ $(,)?) => {
+    ($($(#[$attribute:meta])* $visibility:vis $name:ident: $($refusal:expr),+ $(,)?);+ $(;)?) => {$(
         $(#[$attribute])*
         #[derive(Debug)]
         $visibility struct $name;
@@ -30,7 +30,7 @@ macro_rules! refusals {
                 $crate::openapi::refusals_by_status(&[$($refusal),+])
             }
         }
-    };
+    )+};
 }
 
 /// The response to an invalid body, in general.
