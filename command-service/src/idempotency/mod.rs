@@ -20,7 +20,6 @@ pub use stored_responses::{StoredResponse, delete_old, find, is_duplicate, key_r
 
 use crate::metrics::{KEYED_COMMANDS, Keyed};
 use crate::response::CommandResult;
-use service_runtime::problem::Problem;
 use sqlx::PgPool;
 
 /// Runs a command unless a response is stored under its key, and returns the response.

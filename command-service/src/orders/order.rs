@@ -8,7 +8,6 @@ use crate::transactions::money;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use service_runtime::openapi::Id;
-use service_runtime::problem::Problem;
 use shared_events::{Event, Money, OrderHeader, OrderLine, OrderStatus};
 use sqlx::{PgConnection, query, query_file_as};
 use std::collections::BTreeSet;

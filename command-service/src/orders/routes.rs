@@ -11,7 +11,6 @@ use crate::response::CommandResult;
 use crate::state::AppState;
 use service_runtime::openapi::{Id, invalid_body, invalid_id};
 use service_runtime::path::Segment;
-use service_runtime::problem::Problem;
 use service_runtime::refusals;
 use shared_events::{Money, OrderStatus};
 

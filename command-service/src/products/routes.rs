@@ -7,7 +7,6 @@ use crate::request::Request;
 use crate::response::CommandResult;
 use service_runtime::openapi::{AtLeastOne, Id, invalid_body, invalid_id};
 use service_runtime::path::Segment;
-use service_runtime::problem::Problem;
 use service_runtime::refusals;
 use shared_events::Payload;
 
