@@ -74,3 +74,17 @@ impl Tasks {
         Ok(())
     }
 }
+
+/// Runs a job, and again an interval after its end, until shutdown.
+pub async fn repeat<F: Future<Output = ()>>(
+    interval: Duration,
+    shutdown: CancellationToken,
+    mut job: impl FnMut() -> F,
+) {
+    loop {
+        job().await;
+        if shutdown.run_until_cancelled(tokio::time::sleep(interval)).await.is_none() {
+            return;
+        }
+    }
+}
