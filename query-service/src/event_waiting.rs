@@ -1,9 +1,10 @@
 //! Lets requests wait until events are applied to the views.
 //!
-//! All waiting requests share one statement. It runs when a request begins to wait, and when
-//! the consumer service notifies of a committed batch (NOTIFY). Replicas receive no
-//! notifications and are polled every few milliseconds while requests wait.
+//! A request looks its event up when it begins to wait, and when the consumer service notifies
+//! of a committed batch (NOTIFY). Replicas receive no notifications and are polled every few
+//! milliseconds while requests wait. Waiting requests share statements: see [`Lookup`].
 
+use crate::lookup::Lookup;
 use chrono::{DateTime, Utc};
 use service_runtime::problem::Problem;
 use service_runtime::retry::Backoff;
@@ -11,10 +12,9 @@ use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 use uuid::Uuid;
@@ -31,7 +31,7 @@ const POLL_WITH_NOTIFICATIONS: Duration = Duration::from_secs(1);
 /// After this time without notifications the listening connection is checked.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// Deadline of a statement.
+/// Deadline of the check of the listening connection.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Limit of waiting requests. Further requests are refused with 503.
@@ -52,47 +52,22 @@ pub enum EventState {
 #[derive(Clone, Debug)]
 pub struct EventWaiting {
     permits: Arc<Semaphore>,
-    waiters: mpsc::Sender<Waiter>,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    event_id: Uuid,
-    until: Instant,
-    result: oneshot::Sender<Result<EventState, Problem>>,
-}
-
-/// The task that watches the database.
-struct Watch {
-    pool: PgPool,
-    notifications: Arc<Notifications>,
-    waiting: Vec<Waiter>,
-}
-
-/// Notifications of the consumer service.
-#[derive(Debug, Default)]
-struct Notifications {
-    received: Notify,
-    is_listening: AtomicBool,
+    states: Lookup<Uuid, EventState>,
+    /// Changes with each notification. False while none can be received; closed by the shutdown.
+    notifications: watch::Receiver<bool>,
 }
 
 impl EventWaiting {
-    /// Returns the handle for requests, and the future that watches the database until
+    /// Returns the handle for requests, and the future that listens for notifications until
     /// shutdown.
     pub fn watch(
         pool: &PgPool,
         shutdown: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + use<>) {
-        let (waiters, incoming) = mpsc::channel(MAX_WAITING);
-        let notifications = Arc::new(Notifications::default());
-        let watch =
-            Watch { pool: pool.clone(), notifications: notifications.clone(), waiting: Vec::new() };
-        let listening = listen(pool.clone(), notifications, shutdown.clone());
-        let tasks = async move {
-            let watching = shutdown.run_until_cancelled(watch.run(incoming));
-            tokio::join!(listening, watching);
-        };
-        (Self { permits: Arc::new(Semaphore::new(MAX_WAITING)), waiters }, tasks)
+        let (sender, notifications) = watch::channel(false);
+        let permits = Arc::new(Semaphore::new(MAX_WAITING));
+        let waiting = Self { permits, states: Lookup::new(pool, states), notifications };
+        (waiting, listen(pool.clone(), sender, shutdown))
     }
 
     /// Waits until the views show an event, or until the given time.
@@ -100,80 +75,37 @@ impl EventWaiting {
     /// # Errors
     /// 503 if the database is not reachable, or too many requests wait.
     pub async fn wait(&self, event_id: Uuid, until: Instant) -> Result<EventState, Problem> {
-        let busy = || {
+        let _permit = self.permits.try_acquire().map_err(|_| {
             Problem::unavailable("Service busy").detail("Too many requests wait for their events.")
-        };
-        let _permit = self.permits.try_acquire().map_err(|_| busy())?;
-        let (result, state) = oneshot::channel();
-        self.waiters.try_send(Waiter { event_id, until, result }).map_err(|_| busy())?;
-        state.await.unwrap_or_else(|_| {
-            Err(Problem::unavailable("Service unavailable").detail("The service is stopping."))
-        })
+        })?;
+        let mut notifications = self.notifications.clone();
+        loop {
+            let is_listening = *notifications.borrow_and_update();
+            let state = self.states.get(event_id).await?.unwrap_or(EventState::Pending);
+            if state != EventState::Pending || Instant::now() >= until {
+                return Ok(state);
+            }
+            let next_poll = Instant::now() + time_to_next_poll(is_listening);
+            if let Ok(Err(_)) = timeout_at(next_poll.min(until), notifications.changed()).await {
+                return Err(
+                    Problem::unavailable("Service unavailable").detail("The service is stopping.")
+                );
+            }
+        }
     }
 }
 
-impl Watch {
-    async fn run(mut self, mut incoming: mpsc::Receiver<Waiter>) {
-        loop {
-            let free = MAX_WAITING - self.waiting.len().min(MAX_WAITING);
-            let is_waiting = !self.waiting.is_empty();
-            let (notifications, next_poll) = (self.notifications.clone(), self.next_poll());
-            tokio::select! {
-                arrived = incoming.recv_many(&mut self.waiting, free), if free > 0 => {
-                    if arrived == 0 {
-                        return;
-                    }
-                }
-                () = notifications.received.notified(), if is_waiting => {}
-                () = sleep_until(next_poll), if is_waiting => {}
-            }
-            self.poll().await;
-        }
-    }
-
-    /// The time of the next poll without a notification.
-    fn next_poll(&self) -> Instant {
-        let is_listening = self.notifications.is_listening.load(Ordering::Relaxed);
-        let poll = Instant::now()
-            + if is_listening { POLL_WITH_NOTIFICATIONS } else { POLL_WITHOUT_NOTIFICATIONS };
-        self.waiting.iter().map(|waiter| waiter.until).fold(poll, Instant::min)
-    }
-
-    /// Reads the states of all awaited events, and releases the requests that need not wait
-    /// any longer.
-    async fn poll(&mut self) {
-        // Drop requests whose client has disconnected.
-        self.waiting.retain(|waiter| !waiter.result.is_closed());
-        let reading = event_states(&self.pool, self.waiting.iter().map(|waiter| waiter.event_id));
-        let found = timeout(DEADLINE, reading).await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-        let found = found.map_err(Problem::from);
-        let now = Instant::now();
-        for waiter in std::mem::take(&mut self.waiting) {
-            let result = match &found {
-                Err(problem) => Err(problem.clone()),
-                Ok(found) => {
-                    Ok(found.get(&waiter.event_id).copied().unwrap_or(EventState::Pending))
-                }
-            };
-            if matches!(result, Ok(EventState::Pending)) && waiter.until > now {
-                self.waiting.push(waiter);
-            } else {
-                let _ = waiter.result.send(result);
-            }
-        }
-    }
+/// All requests poll at the same times, so that they share statements.
+fn time_to_next_poll(is_listening: bool) -> Duration {
+    let interval = if is_listening { POLL_WITH_NOTIFICATIONS } else { POLL_WITHOUT_NOTIFICATIONS };
+    let micros = interval.as_micros() as u64;
+    let since_last_poll = u64::from(Utc::now().timestamp_subsec_micros()) % micros;
+    Duration::from_micros(micros - since_last_poll)
 }
 
 /// The states of events that are not pending.
-async fn event_states(
-    pool: &PgPool,
-    event_ids: impl Iterator<Item = Uuid>,
-) -> sqlx::Result<HashMap<Uuid, EventState>> {
-    let event_ids: Vec<Uuid> = event_ids.collect();
-    if event_ids.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let rows = sqlx::query_file!("src/event_states.sql", &event_ids).fetch_all(pool).await?;
+async fn states(pool: PgPool, event_ids: Vec<Uuid>) -> sqlx::Result<HashMap<Uuid, EventState>> {
+    let rows = sqlx::query_file!("src/event_states.sql", &event_ids).fetch_all(&pool).await?;
     let state = |is_applied| match is_applied {
         true => EventState::Applied,
         false => EventState::DeadLetter,
@@ -182,14 +114,13 @@ async fn event_states(
 }
 
 /// Listens for notifications until shutdown, and reconnects when needed.
-async fn listen(pool: PgPool, notifications: Arc<Notifications>, shutdown: CancellationToken) {
+async fn listen(pool: PgPool, notifications: watch::Sender<bool>, shutdown: CancellationToken) {
     let mut backoff = Backoff::default();
     let mut failing_since: Option<DateTime<Utc>> = None;
     loop {
         let listening = listen_once(&pool, &notifications, &mut backoff);
         let Some(ended) = shutdown.run_until_cancelled(listening).await else { return };
-        notifications.is_listening.store(false, Ordering::Relaxed);
-        notifications.received.notify_one();
+        notifications.send_replace(false);
         if let Err(error) = ended {
             match failing_since {
                 None => info!("no notifications of new events, polling instead: {error}"),
@@ -208,15 +139,14 @@ async fn listen(pool: PgPool, notifications: Arc<Notifications>, shutdown: Cance
 /// Listens until the connection breaks.
 async fn listen_once(
     pool: &PgPool,
-    notifications: &Notifications,
+    notifications: &watch::Sender<bool>,
     backoff: &mut Backoff,
 ) -> sqlx::Result<()> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     backoff.reset();
     loop {
-        notifications.is_listening.store(true, Ordering::Relaxed);
-        notifications.received.notify_one();
+        notifications.send_replace(true);
         match timeout(SILENCE, listener.try_recv()).await {
             Ok(notification) => {
                 // None: the connection was lost.

@@ -19,6 +19,7 @@ use event_waiting::EventWaiting;
 use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
 use service_runtime::health::Health;
+use service_runtime::metrics::install;
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, telemetry};
 use state::AppState;
@@ -39,7 +40,7 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();
     // Before the first measurement, such as those of health.
-    let metrics = metrics::install(shutdown.clone())?;
+    let metrics = install("query-service", metrics::ALL, shutdown.clone())?;
     let health = Health::default();
     let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
     let operations =

@@ -7,7 +7,7 @@
 
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -57,10 +57,15 @@ where
         let (requests, mut queue) = mpsc::channel(QUEUE);
         let pool = pool.clone();
         tokio::spawn(async move {
-            let mut batch = Vec::with_capacity(MAX_BATCH);
+            let mut batch: Vec<Request<K, V>> = Vec::with_capacity(MAX_BATCH);
             while queue.recv_many(&mut batch, MAX_BATCH).await > 0 {
-                let found = in_time(find(pool.clone(), keys(&batch))).await;
-                respond(batch.drain(..), &found);
+                let keys: BTreeSet<K> = batch.iter().map(|request| request.key.clone()).collect();
+                let found = in_time(find(pool.clone(), keys.into_iter().collect())).await;
+                for Request { key, response } in batch.drain(..) {
+                    let rows = found.as_ref().map_err(Problem::clone);
+                    // The client may have disconnected.
+                    let _ = response.send(rows.map(|rows| rows.get(&key).cloned()));
+                }
             }
         });
         Self { requests }
@@ -88,27 +93,6 @@ async fn in_time<T: Send + 'static>(
         Ok(Ok(found)) => found.map_err(Problem::from),
         Ok(Err(panic)) => Err(Problem::internal(&panic)),
         Err(_) => Err(sqlx::Error::PoolTimedOut.into()),
-    }
-}
-
-fn keys<K: Clone + Ord, V>(batch: &[Request<K, V>]) -> Vec<K> {
-    let mut keys: Vec<K> = batch.iter().map(|request| request.key.clone()).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
-}
-
-fn respond<K: Eq + Hash, V: Clone>(
-    batch: impl Iterator<Item = Request<K, V>>,
-    found: &Result<HashMap<K, V>, Problem>,
-) {
-    for Request { key, response } in batch {
-        let row = match found {
-            Ok(rows) => Ok(rows.get(&key).cloned()),
-            Err(problem) => Err(problem.clone()),
-        };
-        // The client may have disconnected.
-        let _ = response.send(row);
     }
 }
 

@@ -37,7 +37,7 @@ const STALE: HeaderName = HeaderName::from_static("x-stale");
 
 /// Parameters, and the headers with the same meaning.
 const HEADERS: [(&str, &str); 3] =
-    [("after", "x-after-event"), ("wait", "x-wait"), ("strict", "x-strict")];
+    [("after", "X-After-Event"), ("wait", "X-Wait"), ("strict", "X-Strict")];
 
 parameters! {
     /// The event that the response must show, as sent.
@@ -85,29 +85,22 @@ pub async fn wait(State(arrivals): State<EventWaiting>, request: Request, next: 
     let arrival = arrivals.wait(consistency.event_id, began + consistency.wait).await;
     let held_back = began.elapsed();
     READ_YOUR_WRITES_WAIT.record(held_back.as_secs_f64());
-    READ_YOUR_WRITES.of(result(&arrival, consistency)).increment(1);
-    let mut response = match arrival {
-        Err(problem) => problem.into_response(),
-        Ok(EventState::Applied) => next.run(request).await,
-        Ok(arrival) if consistency.is_strict => not_shown(consistency, arrival).into_response(),
-        Ok(EventState::DeadLetter | EventState::Pending) => {
-            let mut response = next.run(request).await;
-            response.headers_mut().insert(STALE, HeaderValue::from_static("true"));
-            response
-        }
+    let (result, refusal) = match arrival {
+        Err(problem) => (Wait::Failed, Some(problem)),
+        Ok(EventState::Applied) => (Wait::Shown, None),
+        Ok(state) if consistency.is_strict => (Wait::Refused, Some(not_shown(consistency, state))),
+        Ok(EventState::DeadLetter | EventState::Pending) => (Wait::Stale, None),
     };
+    READ_YOUR_WRITES.of(result).increment(1);
+    let mut response = match refusal {
+        Some(problem) => problem.into_response(),
+        None => next.run(request).await,
+    };
+    if result == Wait::Stale {
+        response.headers_mut().insert(STALE, HeaderValue::from_static("true"));
+    }
     response.extensions_mut().insert(HeldBack(held_back));
     response
-}
-
-/// The outcome of a wait, as in the metric.
-fn result(arrival: &Result<EventState, Problem>, consistency: Consistency) -> Wait {
-    match arrival {
-        Err(_) => Wait::Failed,
-        Ok(EventState::Applied) => Wait::Shown,
-        Ok(_) if consistency.is_strict => Wait::Refused,
-        Ok(EventState::DeadLetter | EventState::Pending) => Wait::Stale,
-    }
 }
 
 fn not_shown(Consistency { event_id, wait, .. }: Consistency, arrival: EventState) -> Problem {
@@ -147,7 +140,8 @@ impl Consistency {
         let from_headers = ConsistencyParameters::read(&mut by_header);
         for error in by_header.errors() {
             let header = HEADERS.iter().find(|(parameter, _)| *parameter == error.field);
-            parameters.error(header.map_or("", |(_, header)| header), error.message.clone());
+            let header = header.map_or("", |(_, header)| header).to_ascii_lowercase();
+            parameters.error(&header, error.message.clone());
         }
         let given: ConsistencyParameters = parameters.parse()?;
         let Some(from_headers) = from_headers else { return Ok(None) };
@@ -167,17 +161,11 @@ pub fn parameters() -> impl Iterator<Item = RefOr<Parameter>> {
     let headers = parameters.clone().into_iter().filter_map(|mut parameter| {
         let (name, header) = HEADERS.iter().find(|(name, _)| *name == parameter.name)?;
         parameter.description = Some(format!("The same as `{name}`."));
-        parameter.name = header.split('-').map(capitalised).collect::<Vec<_>>().join("-");
+        parameter.name = (*header).to_owned();
         parameter.parameter_in = ParameterIn::Header;
         Some(parameter)
     });
     parameters.into_iter().chain(headers.collect::<Vec<_>>()).map(RefOr::T)
-}
-
-fn capitalised(word: &str) -> String {
-    word.char_indices()
-        .map(|(index, letter)| if index == 0 { letter.to_ascii_uppercase() } else { letter })
-        .collect()
 }
 
 /// The response of a strict query whose event the views do not show.

@@ -2,7 +2,12 @@
 
 use crate::database::Lists;
 use crate::lookup::Lookup;
-use crate::views::{category_metrics, customer_ltv, orders, product_sales, products, users};
+use crate::views::category_metrics::{self, CategoryRevenue};
+use crate::views::customer_ltv::{self, LifetimeValue};
+use crate::views::orders::{self, OrderWithItems};
+use crate::views::product_sales::{self, ProductSales};
+use crate::views::products::{self, Product};
+use crate::views::users::{self, User};
 use axum::extract::FromRef;
 use sqlx::PgPool;
 
@@ -11,13 +16,13 @@ use sqlx::PgPool;
 pub struct AppState {
     pool: PgPool,
     lists: Lists,
-    product_sales: Lookup<i64, product_sales::Row>,
+    product_sales: Lookup<i64, ProductSales>,
     /// By the requested name, which may differ in case from the names found.
-    categories: Lookup<String, category_metrics::Row>,
-    lifetime_values: Lookup<i64, customer_ltv::Row>,
-    products: Lookup<i64, products::Row>,
-    orders: Lookup<i64, orders::RowWithItems>,
-    users: Lookup<i64, users::Row>,
+    categories: Lookup<String, CategoryRevenue>,
+    lifetime_values: Lookup<i64, LifetimeValue>,
+    products: Lookup<i64, Product>,
+    orders: Lookup<i64, OrderWithItems>,
+    users: Lookup<i64, User>,
 }
 
 impl AppState {

@@ -12,10 +12,11 @@ use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use service_runtime::problem::Problem;
+use service_runtime::tasks;
 use shared_events::Topic;
 use sqlx::PgPool;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
@@ -94,13 +95,11 @@ pub async fn get_short(State(pool): State<PgPool>) -> Result<Json<ShortSyncStatu
 
 /// Updates the metrics until shutdown.
 pub async fn watch(pool: PgPool, shutdown: CancellationToken) {
-    loop {
+    tasks::repeat(WATCH_INTERVAL, shutdown, || async {
         let status = timeout(WATCH_INTERVAL, read(&pool)).await;
         update_metrics(status.ok().and_then(Result::ok).as_ref());
-        if shutdown.run_until_cancelled(sleep(WATCH_INTERVAL)).await.is_none() {
-            return;
-        }
-    }
+    })
+    .await;
 }
 
 /// Without a status, because the database is not reachable, the metrics are NaN.

@@ -1,6 +1,6 @@
 //! `category_metrics_view`: category revenue.
 
-use super::money;
+use super::amount::Amount;
 use crate::lookup::Lookup;
 use crate::openapi;
 use axum::Json;
@@ -9,42 +9,35 @@ use serde::Serialize;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
-use shared_events::Money;
 use sqlx::PgPool;
-use sqlx::types::Decimal;
 use std::collections::HashMap;
 use utoipa::ToSchema;
 
 /// The revenue of a category.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CategoryRevenue {
     /// The name of the category; the requested name if several categories are summed.
     #[schema(examples("Drinks"))]
     category: String,
     /// Revenue.
-    total_revenue: Money,
+    total_revenue: Amount,
     /// Number of orders with a line in the category.
     #[schema(examples(1))]
     total_orders: i64,
 }
 
-/// A row of the view.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// The requested name.
-    asked: String,
-    category: String,
-    total_revenue: Decimal,
-    total_orders: i64,
-}
-
-/// The rows of these categories, by the requested names.
-pub async fn find(pool: PgPool, categories: Vec<String>) -> sqlx::Result<HashMap<String, Row>> {
-    let rows = sqlx::query_file_as!(Row, "src/views/category_metrics.sql", &categories)
-        .fetch_all(&pool)
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.asked.clone(), row)).collect())
+/// The revenue of these categories, by the requested names.
+pub async fn find(
+    pool: PgPool,
+    categories: Vec<String>,
+) -> sqlx::Result<HashMap<String, CategoryRevenue>> {
+    let rows = sqlx::query_file!("src/views/category_metrics.sql", &categories);
+    let of_name = rows.map(|row| {
+        let (category, total_orders) = (row.category, row.total_orders);
+        (row.asked, CategoryRevenue { category, total_revenue: row.total_revenue, total_orders })
+    });
+    Ok(of_name.fetch_all(&pool).await?.into_iter().collect())
 }
 
 refusals! {
@@ -69,17 +62,12 @@ fn not_found() -> Problem {
     responses((status = 200, description = "The revenue; zero without orders.", body = CategoryRevenue), NotFound)
 )]
 pub async fn get(
-    State(rows): State<Lookup<String, Row>>,
+    State(rows): State<Lookup<String, CategoryRevenue>>,
     Segment(category): Segment,
 ) -> Result<Json<CategoryRevenue>, Problem> {
     if category.contains('\0') {
         // PostgreSQL does not accept NUL.
         return Err(not_found());
     }
-    let row = rows.get(category).await?.ok_or_else(not_found)?;
-    Ok(Json(CategoryRevenue {
-        category: row.category,
-        total_revenue: money(row.total_revenue)?,
-        total_orders: row.total_orders,
-    }))
+    rows.get(category).await?.ok_or_else(not_found).map(Json)
 }

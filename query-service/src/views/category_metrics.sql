@@ -6,7 +6,7 @@
 SELECT
     asked.name AS "asked!",
     found.category AS "category!",
-    found.total_revenue AS "total_revenue!",
+    found.total_revenue AS "total_revenue!: Amount",
     found.total_orders AS "total_orders!"
 FROM unnest($1::text[]) AS asked (name)
 CROSS JOIN LATERAL (

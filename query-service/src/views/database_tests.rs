@@ -53,12 +53,10 @@ async fn all_pages(pool: &PgPool, path: &str, id: &str) -> Vec<Vec<i64>> {
 
 #[sqlx::test(migrator = "MIGRATIONS")]
 async fn a_category_is_found_exactly_or_else_without_regard_to_case(pool: PgPool) {
-    fill(
-        &pool,
+    let categories =
         "INSERT INTO category_metrics_view (category_name, total_revenue, total_orders)
-         VALUES ('Books', 10.50, 2), ('BOOKS', 0.25, 1), ('Tea', 3, 1)",
-    )
-    .await;
+        VALUES ('Books', 10.50, 2), ('BOOKS', 0.25, 1), ('Tea', 3, 1)";
+    fill(&pool, categories).await;
     for (asked, shown, revenue, orders) in [
         ("Books", "Books", 10.5, 2),
         ("BOOKS", "BOOKS", 0.25, 1),
@@ -77,23 +75,17 @@ async fn a_category_is_found_exactly_or_else_without_regard_to_case(pool: PgPool
 
 #[sqlx::test(migrator = "MIGRATIONS")]
 async fn windows_start_within_start_and_end_and_come_in_pages(pool: PgPool) {
-    fill(
-        &pool,
-        "INSERT INTO hourly_product_sales_view
-             (hour_timestamp, product_id, total_quantity, total_revenue, total_orders)
-         SELECT timestamptz '2026-01-01Z' + hour * interval '1 hour', product, 1, 1.25, 1
-         FROM generate_series(0, 4) AS hour, generate_series(1, 3) AS product",
-    )
-    .await;
-    fill(
-        &pool,
-        "-- All that was ordered has been cancelled.
-         INSERT INTO hourly_product_sales_view
-             (hour_timestamp, product_id, total_quantity, total_revenue, total_orders,
-              cancelled_quantity, cancelled_revenue, cancelled_orders)
-         VALUES ('2026-01-01T02:00:00Z', 9, 0, 0, 0, 1, 1.25, 1)",
-    )
-    .await;
+    let windows = "INSERT INTO hourly_product_sales_view
+            (hour_timestamp, product_id, total_quantity, total_revenue, total_orders)
+        SELECT timestamptz '2026-01-01Z' + hour * interval '1 hour', product, 1, 1.25, 1
+        FROM generate_series(0, 4) AS hour, generate_series(1, 3) AS product";
+    fill(&pool, windows).await;
+    let cancelled = "-- All that was ordered has been cancelled.
+        INSERT INTO hourly_product_sales_view
+            (hour_timestamp, product_id, total_quantity, total_revenue, total_orders,
+             cancelled_quantity, cancelled_revenue, cancelled_orders)
+        VALUES ('2026-01-01T02:00:00Z', 9, 0, 0, 0, 1, 1.25, 1)";
+    fill(&pool, cancelled).await;
     let between = "/api/analytics/hourly-sales?start=2026-01-01T01:00:00Z&end=2026-01-01T03:00:00Z";
     let (_, body, _) = get(&pool, &format!("{between}&productId=2")).await;
     let window = |start: &str, end: &str| {
@@ -115,14 +107,11 @@ async fn windows_start_within_start_and_end_and_come_in_pages(pool: PgPool) {
 
 #[sqlx::test(migrator = "MIGRATIONS")]
 async fn windows_before_1970_come_in_pages_too(pool: PgPool) {
-    fill(
-        &pool,
-        "INSERT INTO hourly_product_sales_view
-             (hour_timestamp, product_id, total_quantity, total_revenue, total_orders)
-         SELECT timestamptz '1969-12-31T22:00:00Z' + hour * interval '1 hour', product, 1, 1, 1
-         FROM generate_series(0, 3) AS hour, generate_series(1, 2) AS product",
-    )
-    .await;
+    let windows = "INSERT INTO hourly_product_sales_view
+            (hour_timestamp, product_id, total_quantity, total_revenue, total_orders)
+        SELECT timestamptz '1969-12-31T22:00:00Z' + hour * interval '1 hour', product, 1, 1, 1
+        FROM generate_series(0, 3) AS hour, generate_series(1, 2) AS product";
+    fill(&pool, windows).await;
     let between = "/api/analytics/hourly-sales?start=1969-12-31&end=1970-01-02&limit=3";
     let pages = all_pages(&pool, between, "productId").await;
     assert_eq!(pages, [vec![1, 2, 1], vec![2, 1, 2], vec![1, 2]]);
@@ -132,14 +121,11 @@ async fn windows_before_1970_come_in_pages_too(pool: PgPool) {
 
 #[sqlx::test(migrator = "MIGRATIONS")]
 async fn the_last_24_hours_are_shown_unless_told(pool: PgPool) {
-    fill(
-        &pool,
-        "INSERT INTO hourly_product_sales_view
-             (hour_timestamp, product_id, total_quantity, total_revenue, total_orders)
-         SELECT date_trunc('hour', now(), 'UTC') - ago * interval '1 hour', ago + 1, 1, 1, 1
-         FROM generate_series(0, 30) AS ago",
-    )
-    .await;
+    let windows = "INSERT INTO hourly_product_sales_view
+            (hour_timestamp, product_id, total_quantity, total_revenue, total_orders)
+        SELECT date_trunc('hour', now(), 'UTC') - ago * interval '1 hour', ago + 1, 1, 1, 1
+        FROM generate_series(0, 30) AS ago";
+    fill(&pool, windows).await;
     // The current hour and the 23 before it; of full hours, 24 have begun within a day.
     let pages = all_pages(&pool, "/api/analytics/hourly-sales", "productId").await;
     assert_eq!(pages, [(1..=24).rev().collect::<Vec<_>>()]);
@@ -147,14 +133,11 @@ async fn the_last_24_hours_are_shown_unless_told(pool: PgPool) {
 
 #[sqlx::test(migrator = "MIGRATIONS")]
 async fn lists_come_by_id_in_both_directions(pool: PgPool) {
-    fill(
-        &pool,
-        "INSERT INTO products_read (product_id, name, category, price, updated_at)
-         SELECT id, 'Tea', 'Food', 1.5, now() FROM generate_series(1, 5) AS id;
-         -- Only orders have told of this one.
-         INSERT INTO product_sales_view (product_id, stock_taken) VALUES (6, 2)",
-    )
-    .await;
+    let products = "INSERT INTO products_read (product_id, name, category, price, updated_at)
+        SELECT id, 'Tea', 'Food', 1.5, now() FROM generate_series(1, 5) AS id;
+        -- Only orders have told of this one.
+        INSERT INTO product_sales_view (product_id, stock_taken) VALUES (6, 2)";
+    fill(&pool, products).await;
     let pages = all_pages(&pool, "/api/products?limit=2", "id").await;
     assert_eq!(pages, [vec![1, 2], vec![3, 4], vec![5]]);
     let pages = all_pages(&pool, "/api/products?limit=3&order=desc", "id").await;
@@ -165,19 +148,16 @@ async fn lists_come_by_id_in_both_directions(pool: PgPool) {
 
 #[sqlx::test(migrator = "MIGRATIONS")]
 async fn lists_hold_the_highest_id_that_there_can_be(pool: PgPool) {
-    fill(
-        &pool,
-        "INSERT INTO products_read (product_id, name, category, price, updated_at)
-         SELECT id, 'Tea', 'Food', 1, now() FROM unnest('{1, 9223372036854775807}'::bigint[]) AS id;
-         INSERT INTO users_read (user_id, name, email, created_at, updated_at)
-         SELECT id, 'Ada', id || '@example.com', '2026-01-01Z', now()
-         FROM unnest('{1, 9223372036854775807}'::bigint[]) AS id;
-         INSERT INTO orders_read (order_id, customer_id, total, status, items, state_version,
-                                  state_event, created_at, updated_at)
-         SELECT id, 1, 1, 'CREATED', '[]', 1, gen_random_uuid(), '2026-01-01Z', now()
-         FROM unnest('{1, 9223372036854775807}'::bigint[]) AS id",
-    )
-    .await;
+    let rows = "INSERT INTO products_read (product_id, name, category, price, updated_at)
+        SELECT id, 'Tea', 'Food', 1, now() FROM unnest('{1, 9223372036854775807}'::bigint[]) AS id;
+        INSERT INTO users_read (user_id, name, email, created_at, updated_at)
+        SELECT id, 'Ada', id || '@example.com', '2026-01-01Z', now()
+        FROM unnest('{1, 9223372036854775807}'::bigint[]) AS id;
+        INSERT INTO orders_read (order_id, customer_id, total, status, items, state_version,
+                                 state_event, created_at, updated_at)
+        SELECT id, 1, 1, 'CREATED', '[]', 1, gen_random_uuid(), '2026-01-01Z', now()
+        FROM unnest('{1, 9223372036854775807}'::bigint[]) AS id";
+    fill(&pool, rows).await;
     for list in ["products?", "users?", "orders?", "orders?createdFrom=2026-01-01"] {
         let path = format!("/api/{list}&limit=1");
         assert_eq!(all_pages(&pool, &path, "id").await, [[1], [i64::MAX]], "{path}");
@@ -190,24 +170,18 @@ async fn lists_hold_the_highest_id_that_there_can_be(pool: PgPool) {
 
 #[sqlx::test(migrator = "MIGRATIONS")]
 async fn lag_is_told_by_the_oldest_count_that_is_not_reached(pool: PgPool) {
-    fill(
-        &pool,
-        "UPDATE watermarks SET taken_at = now();
-         UPDATE topic_progress SET seen = 5 WHERE topic = 'order-events'",
-    )
-    .await;
+    let progress = "UPDATE watermarks SET taken_at = now();
+        UPDATE topic_progress SET seen = 5 WHERE topic = 'order-events'";
+    fill(&pool, progress).await;
     let (_, body, _) = get(&pool, "/api/analytics/sync-status").await;
     assert_eq!((&body["lagSeconds"], &body["isCaughtUp"]), (&json!(0), &json!(true)));
     assert_eq!(body["lastProcessedEventTimestamp"], Value::Null);
 
-    fill(
-        &pool,
-        "INSERT INTO watermarks (topic, taken_at, committed)
-         VALUES ('order-events', now() - interval '20 seconds', 5),
-                ('order-events', now() - interval '10 seconds', 7),
-                ('order-events', now(), 8)",
-    )
-    .await;
+    let watermarks = "INSERT INTO watermarks (topic, taken_at, committed)
+        VALUES ('order-events', now() - interval '20 seconds', 5),
+               ('order-events', now() - interval '10 seconds', 7),
+               ('order-events', now(), 8)";
+    fill(&pool, watermarks).await;
     let (_, body, _) = get(&pool, "/sync-status").await;
     assert_eq!((&body["pendingEvents"], &body["isCaughtUp"]), (&json!(3), &json!(false)));
     let lag = body["lagMilliseconds"].as_i64().unwrap();
@@ -218,13 +192,10 @@ async fn lag_is_told_by_the_oldest_count_that_is_not_reached(pool: PgPool) {
 async fn what_is_not_known_is_not_told_as_nothing(pool: PgPool) {
     let status = async || get(&pool, "/api/analytics/sync-status").await.1;
     // A watermark of one topic is late.
-    fill(
-        &pool,
-        "UPDATE watermarks SET taken_at = now();
-         UPDATE watermarks SET taken_at = now() - interval '4 seconds'
-         WHERE topic = 'user-events'",
-    )
-    .await;
+    let late_watermark = "UPDATE watermarks SET taken_at = now();
+        UPDATE watermarks SET taken_at = now() - interval '4 seconds'
+        WHERE topic = 'user-events'";
+    fill(&pool, late_watermark).await;
     let body = status().await;
     assert_eq!((&body["pendingEvents"], &body["isCaughtUp"]), (&Value::Null, &json!(false)));
     assert!(body["lagSeconds"].as_i64().unwrap() >= 4, "{body}");
@@ -251,17 +222,15 @@ async fn what_is_not_known_is_not_told_as_nothing(pool: PgPool) {
 async fn orders_are_found_by_status_customer_and_time_in_any_combination(pool: PgPool) {
     // Six a day from the second half of December on; the ids of two days are
     // swapped, as with orders of two command services.
-    fill(
-        &pool,
+    let orders =
         "INSERT INTO orders_read (order_id, customer_id, total, status, items, state_version,
-                                  state_event, created_at, updated_at)
-         SELECT CASE WHEN n IN (5, 6) THEN 11 - n ELSE n END, 1 + n % 3, 1,
-                CASE WHEN n % 4 = 0 THEN 'PAID' ELSE 'CREATED' END, '[]', 1,
-                gen_random_uuid(), timestamptz '2025-12-31T00:00:00Z' + n * interval '4 hours',
-                now()
-         FROM generate_series(1, 20) AS n",
-    )
-    .await;
+                                 state_event, created_at, updated_at)
+        SELECT CASE WHEN n IN (5, 6) THEN 11 - n ELSE n END, 1 + n % 3, 1,
+               CASE WHEN n % 4 = 0 THEN 'PAID' ELSE 'CREATED' END, '[]', 1,
+               gen_random_uuid(), timestamptz '2025-12-31T00:00:00Z' + n * interval '4 hours',
+               now()
+        FROM generate_series(1, 20) AS n";
+    fill(&pool, orders).await;
     let january = "createdFrom=2026-01-01&createdTo=2026-01-02T00:00:00Z";
     for (filter, expected) in [
         ("status=PAID", vec![4, 8, 12, 16, 20]),
@@ -285,20 +254,18 @@ async fn orders_are_found_by_status_customer_and_time_in_any_combination(pool: P
 
 #[sqlx::test(migrator = "MIGRATIONS")]
 async fn filters_by_text_do_not_mind_case_and_take_any_text(pool: PgPool) {
-    fill(
-        &pool,
+    let products_and_users =
         "INSERT INTO products_read (product_id, name, category, price, updated_at)
-         VALUES (1, 'Tea', 'Drinks', 1, now()), (2, 'Cake', 'Food', 1, now()),
-                (3, 'Mate', 'DRINKS', 1, now());
-         INSERT INTO users_read (user_id, name, email, created_at, updated_at)
-         VALUES (1, 'Ada', 'Ada@example.com', '2026-01-01Z', now()),
-                (2, 'Eva', 'eva@example.com', '2026-01-02Z', now()),
-                (4, 'Ada', 'ada+x@example.com', '2025-01-02Z', now());
-         -- Only an account has told of this one.
-         INSERT INTO users_read (user_id, account_id, created_at, updated_at)
-         VALUES (3, 1, now(), now())",
-    )
-    .await;
+        VALUES (1, 'Tea', 'Drinks', 1, now()), (2, 'Cake', 'Food', 1, now()),
+               (3, 'Mate', 'DRINKS', 1, now());
+        INSERT INTO users_read (user_id, name, email, created_at, updated_at)
+        VALUES (1, 'Ada', 'Ada@example.com', '2026-01-01Z', now()),
+               (2, 'Eva', 'eva@example.com', '2026-01-02Z', now()),
+               (4, 'Ada', 'ada+x@example.com', '2025-01-02Z', now());
+        -- Only an account has told of this one.
+        INSERT INTO users_read (user_id, account_id, created_at, updated_at)
+        VALUES (3, 1, now(), now())";
+    fill(&pool, products_and_users).await;
     for (path, expected) in [
         ("/api/products?category=drinks", vec![1, 3]),
         ("/api/products?category=drinks&order=desc", vec![3, 1]),
@@ -318,24 +285,21 @@ async fn filters_by_text_do_not_mind_case_and_take_any_text(pool: PgPool) {
 
 #[sqlx::test(migrator = "MIGRATIONS")]
 async fn an_invoice_is_what_stands_of_a_month_and_whom_it_is_for_now(pool: PgPool) {
-    fill(
-        &pool,
-        r#"INSERT INTO orders_read (order_id, customer_id, total, status, items, state_version,
-                                    state_event, created_at, updated_at)
-           SELECT id, customer, total, status,
-                  '[{"productId":1,"productName":"Tea","category":"Food","quantity":2,"price":1.5}]',
-                  1, gen_random_uuid(), created_at::timestamptz, now()
-           FROM (VALUES
-               (1, 7, 3.0001, 'DELIVERED', '2025-03-31T23:59:59.999999Z'),
-               (2, 7, 3.25, 'CREATED', '2025-04-01T00:00:00Z'),
-               (3, 7, 4, 'CANCELLED', '2025-04-02T00:00:00Z'),
-               (4, 7, 5, 'REFUNDED', '2025-04-02T00:00:00Z'),
-               (5, 7, 6.5, 'PAID', '2025-04-30T23:59:59.999999Z'),
-               (6, 7, 7, 'PAID', '2025-05-01T00:00:00Z'),
-               (7, 8, 8, 'PAID', '2025-04-01T00:00:00Z')
-           ) AS placed (id, customer, total, status, created_at)"#,
-    )
-    .await;
+    let orders = r#"INSERT INTO orders_read (order_id, customer_id, total, status, items, state_version,
+                                   state_event, created_at, updated_at)
+          SELECT id, customer, total, status,
+                 '[{"productId":1,"productName":"Tea","category":"Food","quantity":2,"price":1.5}]',
+                 1, gen_random_uuid(), created_at::timestamptz, now()
+          FROM (VALUES
+              (1, 7, 3.0001, 'DELIVERED', '2025-03-31T23:59:59.999999Z'),
+              (2, 7, 3.25, 'CREATED', '2025-04-01T00:00:00Z'),
+              (3, 7, 4, 'CANCELLED', '2025-04-02T00:00:00Z'),
+              (4, 7, 5, 'REFUNDED', '2025-04-02T00:00:00Z'),
+              (5, 7, 6.5, 'PAID', '2025-04-30T23:59:59.999999Z'),
+              (6, 7, 7, 'PAID', '2025-05-01T00:00:00Z'),
+              (7, 8, 8, 'PAID', '2025-04-01T00:00:00Z')
+          ) AS placed (id, customer, total, status, created_at)"#;
+    fill(&pool, orders).await;
     let april = "/api/invoices?userId=7&month=4&year=2025";
     let line = |id: i64, amount: f64, date: &str| json!({"orderId": id, "description": "2 × Tea", "amount": amount, "purchaseDate": date});
     let mut expected = json!({
@@ -348,13 +312,11 @@ async fn an_invoice_is_what_stands_of_a_month_and_whom_it_is_for_now(pool: PgPoo
         "total": 9.75,
     });
     assert_eq!(get(&pool, april).await.1, expected);
-    fill(
-        &pool,
+    let user =
         "INSERT INTO users_read (user_id, name, email, account_id, address1, city, state, zip,
-                                 created_at, updated_at)
-         VALUES (7, 'Ada', 'ada@example.com', 1, '1 Main St', 'Ely', 'MN', '55731', now(), now())",
-    )
-    .await;
+                                created_at, updated_at)
+        VALUES (7, 'Ada', 'ada@example.com', 1, '1 Main St', 'Ely', 'MN', '55731', now(), now())";
+    fill(&pool, user).await;
     expected["email"] = json!("ada@example.com");
     expected["shippingAddress"] = json!("1 Main St, Ely, MN 55731");
     assert_eq!(get(&pool, &april.replace("userId", "user_id")).await.1, expected);
@@ -364,16 +326,13 @@ async fn an_invoice_is_what_stands_of_a_month_and_whom_it_is_for_now(pool: PgPoo
 
 #[sqlx::test(migrator = "MIGRATIONS")]
 async fn an_event_that_was_applied_is_shown_and_one_that_was_not_is_not(pool: PgPool) {
-    fill(
-        &pool,
-        "INSERT INTO processed_events (event_id, counted)
-         VALUES ('0190a000-0000-7000-8000-000000000001', TRUE);
-         INSERT INTO dead_letters (event_id, body_sha256, queue, reason, body, counted, ours)
-         VALUES ('0190a000-0000-7000-8000-000000000002', '', 'order-events', '', '', TRUE, TRUE);
-         UPDATE dedupe_memory
-         SET since = now(), lowest_event_id = '0180a000-0000-7000-8000-000000000000'",
-    )
-    .await;
+    let events = "INSERT INTO processed_events (event_id, counted)
+        VALUES ('0190a000-0000-7000-8000-000000000001', TRUE);
+        INSERT INTO dead_letters (event_id, body_sha256, queue, reason, body, counted, ours)
+        VALUES ('0190a000-0000-7000-8000-000000000002', '', 'order-events', '', '', TRUE, TRUE);
+        UPDATE dedupe_memory
+        SET since = now(), lowest_event_id = '0180a000-0000-7000-8000-000000000000'";
+    fill(&pool, events).await;
     let strict = async |id: &str| {
         let path = format!("/api/products?after={id}&wait=10&strict=true");
         let (status, body, _) = get(&pool, &path).await;

@@ -1,6 +1,6 @@
 //! `hourly_product_sales_view`: product sales per hour.
 
-use super::money;
+use super::amount::Amount;
 use crate::openapi;
 use axum::extract::State;
 use axum::response::Response;
@@ -12,9 +12,7 @@ use service_runtime::paging;
 use service_runtime::parameters::{Parameters, Query};
 use service_runtime::problem::Problem;
 use service_runtime::{format_of, parameters};
-use shared_events::Money;
 use sqlx::PgPool;
-use sqlx::types::Decimal;
 
 /// Maximum span of a request.
 const MAX_SPAN: TimeDelta = TimeDelta::days(31);
@@ -39,7 +37,7 @@ pub struct Window {
     #[schema(value_type = Id)]
     product_id: i64,
     /// Revenue.
-    total_sales: Money,
+    total_sales: Amount,
     /// Units sold.
     #[schema(examples(2))]
     total_quantity: i64,
@@ -101,14 +99,6 @@ fn span(
     (start.unwrap_or(end - DEFAULT_SPAN), end)
 }
 
-struct Row {
-    hour_timestamp: DateTime<Utc>,
-    product_id: i64,
-    total_revenue: Decimal,
-    total_quantity: i64,
-    total_orders: i64,
-}
-
 /// The end of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
@@ -137,13 +127,14 @@ pub async fn list(
     let after = wanted.cursor.unwrap_or(first);
     // Two statements with two plans: the windows of one product are found by product, all
     // others by hour.
-    let rows = match wanted.product_id {
+    let windows = match wanted.product_id {
         Some(product_id) => {
             sqlx::query_as!(
-                Row,
-                r#"SELECT hour_timestamp AS "hour_timestamp!", product_id AS "product_id!",
-                      total_revenue AS "total_revenue!", total_quantity AS "total_quantity!",
-                      total_orders AS "total_orders!"
+                Window,
+                r#"SELECT hour_timestamp AS "window_start!",
+                      hour_timestamp + interval '1 hour' AS "window_end!",
+                      product_id AS "product_id!", total_revenue AS "total_sales!: Amount",
+                      total_quantity AS "total_quantity!", total_orders AS "total_orders!"
                FROM hourly_product_sales_view
                WHERE product_id = $1 AND hour_timestamp >= $2 AND hour_timestamp < $3
                    AND hour_timestamp > $4 AND total_orders > 0
@@ -160,10 +151,11 @@ pub async fn list(
         }
         None => {
             sqlx::query_as!(
-                Row,
-                r#"SELECT hour_timestamp AS "hour_timestamp!", product_id AS "product_id!",
-                      total_revenue AS "total_revenue!", total_quantity AS "total_quantity!",
-                      total_orders AS "total_orders!"
+                Window,
+                r#"SELECT hour_timestamp AS "window_start!",
+                      hour_timestamp + interval '1 hour' AS "window_end!",
+                      product_id AS "product_id!", total_revenue AS "total_sales!: Amount",
+                      total_quantity AS "total_quantity!", total_orders AS "total_orders!"
                FROM hourly_product_sales_view
                WHERE hour_timestamp >= $1 AND hour_timestamp < $2
                    AND (hour_timestamp, product_id) > ($3, $4) AND total_orders > 0
@@ -179,19 +171,6 @@ pub async fn list(
             .await?
         }
     };
-    let windows = rows
-        .into_iter()
-        .map(|row| {
-            Ok(Window {
-                window_start: row.hour_timestamp,
-                window_end: row.hour_timestamp + TimeDelta::hours(1),
-                product_id: row.product_id,
-                total_sales: money(row.total_revenue)?,
-                total_quantity: row.total_quantity,
-                total_orders: row.total_orders,
-            })
-        })
-        .collect::<Result<Vec<_>, Problem>>()?;
     Ok(paging::page(windows, wanted.limit, |window| {
         format!("{}.{}", window.window_start.timestamp(), window.product_id)
     }))

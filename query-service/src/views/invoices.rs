@@ -1,7 +1,8 @@
 //! Invoices: the orders of a customer in a month, computed from the current orders and the
 //! current user.
 
-use super::{money, users};
+use super::amount::Amount;
+use super::users::User;
 use crate::database::Lists;
 use crate::lookup::Lookup;
 use crate::openapi;
@@ -14,7 +15,7 @@ use service_runtime::openapi::Id;
 use service_runtime::parameters::Query;
 use service_runtime::problem::Problem;
 use service_runtime::{format_of, parameters, refusals};
-use shared_events::{Money, OrderLine};
+use shared_events::OrderLine;
 use utoipa::ToSchema;
 
 /// Maximum number of orders that an invoice lists. The total includes all orders.
@@ -42,7 +43,7 @@ pub struct Invoice {
     /// The orders by ascending id, at most 10,000.
     orders: Vec<InvoicedOrder>,
     /// Total of all orders, listed or not.
-    total: Money,
+    total: Amount,
     /// Number of orders that are not listed. Absent if all are listed.
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(minimum = 1, examples(1))]
@@ -60,7 +61,7 @@ pub struct InvoicedOrder {
     #[schema(examples("3 × Assam tea"))]
     description: String,
     /// The order's total.
-    amount: Money,
+    amount: Amount,
     /// When the order was placed.
     #[schema(examples("2026-11-21T11:44:33.430518Z"))]
     purchase_date: DateTime<Utc>,
@@ -99,14 +100,6 @@ refusals! {
     NotFound: not_found(1, "2026-11")
 }
 
-/// A calendar month, in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Month {
-    start: DateTime<Utc>,
-    /// Start of the next month.
-    end: DateTime<Utc>,
-}
-
 /// Retrieve an invoice
 ///
 /// An invoice is computed for every request. It does not contain cancelled and refunded
@@ -121,18 +114,17 @@ struct Month {
 )]
 pub async fn get(
     State(Lists(pool)): State<Lists>,
-    State(users): State<Lookup<i64, users::Row>>,
+    State(users): State<Lookup<i64, User>>,
     Query(InvoiceParameters { user_id, month, year }): Query<InvoiceParameters>,
 ) -> Result<Json<Invoice>, Problem> {
-    let month = Month::of(year, month)?;
-    let rows =
-        sqlx::query_file!("src/views/invoices.sql", user_id, month.start, month.end, MAX_ORDERS)
-            .fetch_all(&pool)
-            .await?;
-    let Some(first) = rows.first() else {
-        return Err(not_found(user_id, &month.start.format("%Y-%m").to_string()));
-    };
-    let (total, order_count) = (money(first.invoice_total)?, first.order_count);
+    let (start, end) =
+        bounds(year, month).ok_or_else(|| Problem::internal(&"a validated month is invalid"))?;
+    let rows = sqlx::query_file!("src/views/invoices.sql", user_id, start, end, MAX_ORDERS)
+        .fetch_all(&pool)
+        .await?;
+    let month = start.format("%Y-%m");
+    let first = rows.first().ok_or_else(|| not_found(user_id, &month.to_string()))?;
+    let (total, order_count) = (first.invoice_total, first.order_count);
     let orders = rows
         .into_iter()
         .map(|row| {
@@ -141,34 +133,31 @@ pub async fn get(
             Ok(InvoicedOrder {
                 order_id: row.order_id,
                 description: describe(&items, row.item_count),
-                amount: money(row.total)?,
+                amount: row.total,
                 purchase_date: row.created_at,
             })
         })
         .collect::<Result<Vec<InvoicedOrder>, Problem>>()?;
-    let (email, address) = users.get(user_id).await?.map(users::Row::into_contact).unzip();
+    let user = users.get(user_id).await?;
+    let (email, address) = user.map(|user| (user.email, user.address)).unzip();
     Ok(Json(Invoice {
-        invoice_id: format!("INV-{}-{user_id}", month.start.format("%Y-%m")),
+        invoice_id: format!("INV-{month}-{user_id}"),
         user_id,
         email,
         shipping_address: address.flatten().map(|address| address.to_string()),
-        invoice_date: month.end - TimeDelta::days(1),
+        invoice_date: end - TimeDelta::days(1),
         orders_not_listed: order_count - orders.len() as i64,
         orders,
         total,
     }))
 }
 
-impl Month {
-    fn of(year: i32, month: u32) -> Result<Self, Problem> {
-        let first = || {
-            let day = NaiveDate::from_ymd_opt(year, month, 1)?;
-            let next = day.checked_add_months(Months::new(1))?;
-            let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
-            Some(Self { start: midnight(day), end: midnight(next) })
-        };
-        first().ok_or_else(|| Problem::internal(&"a validated month is invalid"))
-    }
+/// Start of a month, in UTC, and of the next one.
+fn bounds(year: i32, month: u32) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+    let day = NaiveDate::from_ymd_opt(year, month, 1)?;
+    let next = day.checked_add_months(Months::new(1))?;
+    let midnight = |day: NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+    Some((midnight(day), midnight(next)))
 }
 
 /// The first lines of an order: `2 × Assam tea, 1 × Mug`.
@@ -192,18 +181,18 @@ fn is_zero(number: &i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn time(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
+    use shared_events::Money;
 
     #[test]
     fn a_month_ends_at_the_start_of_the_next_one() {
-        let month = Month::of(2024, 2).unwrap();
-        assert_eq!(month.start, time("2024-02-01T00:00:00Z"));
-        assert_eq!(month.end, time("2024-03-01T00:00:00Z"));
-        assert_eq!(Month::of(2025, 12).unwrap().end, time("2026-01-01T00:00:00Z"));
-        assert_eq!(Month::of(9999, 12).unwrap().end, time("+10000-01-01T00:00:00Z"));
+        for (year, month, start, end) in [
+            (2024, 2, "2024-02-01T00:00:00Z", "2024-03-01T00:00:00Z"),
+            (2025, 12, "2025-12-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+            (9999, 12, "9999-12-01T00:00:00Z", "+10000-01-01T00:00:00Z"),
+        ] {
+            let expected = Some((start.parse().unwrap(), end.parse().unwrap()));
+            assert_eq!(bounds(year, month), expected, "{year}-{month}");
+        }
     }
 
     #[test]

@@ -7,9 +7,9 @@ SELECT
     order_id AS "order_id!",
     jsonb_path_query_array(items, '$[0 to 9]')::text AS "first_items!",
     jsonb_array_length(items) AS "item_count!",
-    listed.total AS "total!",
+    listed.total AS "total!: Amount",
     listed.created_at AS "created_at!",
-    listed.invoice_total AS "invoice_total!",
+    listed.invoice_total AS "invoice_total!: Amount",
     listed.order_count AS "order_count!"
 FROM (
     SELECT

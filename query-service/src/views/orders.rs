@@ -1,7 +1,8 @@
 //! `orders_read`: orders.
 
-use super::created::Created;
-use super::money;
+use super::amount::Amount;
+use super::filters::Created;
+use super::resource::{NoOrder, ORDER};
 use crate::database::Lists;
 use crate::lookup::Lookup;
 use crate::openapi;
@@ -11,19 +12,19 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use service_runtime::format::Message;
-use service_runtime::openapi::{Id, invalid_id};
+use service_runtime::openapi::Id;
 use service_runtime::paging::{self, Page};
 use service_runtime::parameters::Query;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
-use service_runtime::{format_of, parameters, refusals};
-use shared_events::{Money, OrderHeader, OrderLine, OrderStatus};
-use sqlx::types::Decimal;
-use sqlx::{AssertSqlSafe, PgPool};
+use service_runtime::{format_of, parameters};
+use shared_events::{OrderHeader, OrderLine, OrderStatus};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, FromRow, PgPool, Row};
 use std::collections::HashMap;
 
 /// An order.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     /// The id of the order.
@@ -33,7 +34,7 @@ pub struct Order {
     #[serde(flatten)]
     header: OrderHeader,
     /// Sum of the lines.
-    total: Money,
+    total: Amount,
     /// Current status.
     #[schema(value_type = OrderStatus)]
     status: String,
@@ -46,48 +47,28 @@ pub struct Order {
 }
 
 /// An order with its lines.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, FromRow, Serialize, utoipa::ToSchema)]
 pub struct OrderWithItems {
     #[serde(flatten)]
+    #[sqlx(flatten)]
     order: Order,
     /// The order lines, with names, categories and prices as ordered.
+    #[sqlx(json)]
     items: Vec<OrderLine>,
 }
 
-/// The columns of [`Row`].
+/// The columns of [`Order`].
 const COLUMNS: &str = "order_id, customer_id, total, status, created_at, updated_at";
 
-/// A row of the view without the order lines.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Row {
-    order_id: i64,
-    customer_id: i64,
-    total: Decimal,
-    status: String,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-}
-
-/// A row of the view.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct RowWithItems {
-    #[sqlx(flatten)]
-    order: Row,
-    /// JSON.
-    items: String,
-}
-
-impl TryFrom<Row> for Order {
-    type Error = Problem;
-
-    fn try_from(row: Row) -> Result<Self, Problem> {
+impl FromRow<'_, PgRow> for Order {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
         Ok(Self {
-            id: row.order_id,
-            header: OrderHeader { customer_id: row.customer_id },
-            total: money(row.total)?,
-            status: row.status,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            id: row.try_get("order_id")?,
+            header: OrderHeader { customer_id: row.try_get("customer_id")? },
+            total: row.try_get("total")?,
+            status: row.try_get("status")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
         })
     }
 }
@@ -129,7 +110,7 @@ pub async fn list(
     let (first, rows) = (page.first_id(), page.limit + 1);
     let is_by_time_alone =
         status.is_none() && customer_id.is_none() && (from.is_some() || to.is_some());
-    let rows: Vec<Row> = if is_by_time_alone {
+    let orders: Vec<Order> = if is_by_time_alone {
         let sql = include_str!("orders_between.sql").replace("{columns}", COLUMNS);
         let query =
             sqlx::query_as(AssertSqlSafe(sql)).bind(page.descending()).bind(first).bind(rows);
@@ -140,7 +121,6 @@ pub async fn list(
             sqlx::query_as(AssertSqlSafe(sql)).bind(page.descending()).bind(first).bind(rows);
         query.bind(status).bind(customer_id).bind(from).bind(to).fetch_all(&pool).await?
     };
-    let orders = rows.into_iter().map(Order::try_from).collect::<Result<Vec<_>, _>>()?;
     Ok(paging::page(orders, page.limit, |order| order.id))
 }
 
@@ -152,26 +132,11 @@ fn parse_status(text: &str) -> Result<OrderStatus, Message> {
 }
 
 /// The orders with these ids.
-pub async fn find(pool: PgPool, order_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, RowWithItems>> {
-    let sql =
-        format!("SELECT {COLUMNS}, items::text AS items FROM orders_read WHERE order_id = ANY($1)");
-    let rows: Vec<RowWithItems> =
+pub async fn find(pool: PgPool, order_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, OrderWithItems>> {
+    let sql = format!("SELECT {COLUMNS}, items FROM orders_read WHERE order_id = ANY($1)");
+    let orders: Vec<OrderWithItems> =
         sqlx::query_as(AssertSqlSafe(sql)).bind(order_ids).fetch_all(&pool).await?;
-    Ok(rows.into_iter().map(|row| (row.order.order_id, row)).collect())
-}
-
-/// The text of the response to an invalid id.
-const INVALID_ID: &str = "Invalid order id";
-
-fn not_found(id: i64) -> Problem {
-    Problem::not_found("Order not found")
-        .detail(format!("No event about order {id} has been applied."))
-}
-
-refusals! {
-    NotFound:
-        invalid_id(INVALID_ID),
-        not_found(1),
+    Ok(orders.into_iter().map(|found| (found.order.id, found)).collect())
 }
 
 /// Retrieve an order
@@ -183,15 +148,11 @@ refusals! {
     operation_id = "getOrder",
     tag = openapi::LISTS,
     params(("id" = Id, Path, description = "The order.", example = 1)),
-    responses((status = 200, description = "The order.", body = OrderWithItems), NotFound)
+    responses((status = 200, description = "The order.", body = OrderWithItems), NoOrder)
 )]
 pub async fn get(
-    State(rows): State<Lookup<i64, RowWithItems>>,
+    State(orders): State<Lookup<i64, OrderWithItems>>,
     id: Segment,
 ) -> Result<Json<OrderWithItems>, Problem> {
-    let order_id = id.id(INVALID_ID)?;
-    let row = rows.get(order_id).await?.ok_or_else(|| not_found(order_id))?;
-    let items = serde_json::from_str(&row.items).map_err(|error| Problem::internal(&error))?;
-    let order = row.order.try_into()?;
-    Ok(Json(OrderWithItems { order, items }))
+    ORDER.look_up(&orders, &id).await.map(Json)
 }

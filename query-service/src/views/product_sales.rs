@@ -1,7 +1,7 @@
 //! `product_sales_view`: product sales.
 
-use super::money;
-use super::products::{INVALID_ID, NoProduct, not_found};
+use super::amount::Amount;
+use super::resource::{NoProduct, PRODUCT};
 use crate::lookup::Lookup;
 use crate::openapi;
 use axum::Json;
@@ -10,14 +10,12 @@ use serde::Serialize;
 use service_runtime::openapi::Id;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
-use shared_events::Money;
 use sqlx::PgPool;
-use sqlx::types::Decimal;
 use std::collections::HashMap;
 use utoipa::ToSchema;
 
 /// The sales of a product.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductSales {
     /// The product.
@@ -27,30 +25,22 @@ pub struct ProductSales {
     #[schema(examples(2))]
     total_quantity_sold: i64,
     /// Revenue.
-    total_revenue: Money,
+    total_revenue: Amount,
     /// The same as `totalRevenue`.
-    total_sales: Money,
+    total_sales: Amount,
     /// Number of orders with the product.
     #[schema(examples(1))]
     order_count: i64,
 }
 
-/// A row of the view.
-#[derive(Clone, Debug)]
-pub struct Row {
-    product_id: i64,
-    total_quantity_sold: i64,
-    total_revenue: Decimal,
-    order_count: i64,
-}
-
-/// The rows of these products. A product exists once any event has named it.
-pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
+/// The sales of these products. A product exists once any event has named it.
+pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, ProductSales>> {
     let rows = sqlx::query_as!(
-        Row,
+        ProductSales,
         r#"SELECT asked.product_id AS "product_id!",
                   coalesce(sales.total_quantity_sold, 0) AS "total_quantity_sold!",
-                  coalesce(sales.total_revenue, 0) AS "total_revenue!",
+                  coalesce(sales.total_revenue, 0) AS "total_revenue!: Amount",
+                  coalesce(sales.total_revenue, 0) AS "total_sales!: Amount",
                   coalesce(sales.order_count, 0) AS "order_count!"
            FROM unnest($1::bigint[]) AS asked (product_id)
            LEFT JOIN product_sales_view AS sales
@@ -76,17 +66,8 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i
     responses((status = 200, description = "The sales; zero without orders.", body = ProductSales), NoProduct)
 )]
 pub async fn get(
-    State(rows): State<Lookup<i64, Row>>,
+    State(rows): State<Lookup<i64, ProductSales>>,
     id: Segment,
 ) -> Result<Json<ProductSales>, Problem> {
-    let product_id = id.id(INVALID_ID)?;
-    let row = rows.get(product_id).await?.ok_or_else(|| not_found(product_id))?;
-    let revenue = money(row.total_revenue)?;
-    Ok(Json(ProductSales {
-        product_id,
-        total_quantity_sold: row.total_quantity_sold,
-        total_revenue: revenue,
-        total_sales: revenue,
-        order_count: row.order_count,
-    }))
+    PRODUCT.look_up(&rows, &id).await.map(Json)
 }

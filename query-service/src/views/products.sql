@@ -10,10 +10,10 @@ WITH wanted AS NOT MATERIALIZED (
 -- One of the two is known to be empty when the statement is planned.
 (
     SELECT
-        product_id AS "product_id!",
+        product_id AS "id!",
         name AS "name!",
         category AS "category!",
-        price AS "price!",
+        price AS "price!: Amount",
         stock,
         updated_at AS "updated_at!"
     FROM wanted

@@ -1,7 +1,7 @@
 //! `users_read`: users.
 
-use super::created::Created;
-use super::text::EmailText;
+use super::filters::{Created, EmailText};
+use super::resource::{NoUser, USER};
 use crate::database::Lists;
 use crate::lookup::Lookup;
 use crate::openapi;
@@ -10,18 +10,17 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::openapi::{Id, invalid_id};
+use service_runtime::openapi::Id;
 use service_runtime::paging::{self, Page};
 use service_runtime::parameters;
 use service_runtime::parameters::Query;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
-use service_runtime::refusals;
 use sqlx::PgPool;
 use std::collections::HashMap;
 
 /// A user.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
     /// The id of the user, which is also a customer id.
@@ -32,10 +31,10 @@ pub struct User {
     name: String,
     /// The e-mail address.
     #[schema(examples("ada@example.com"))]
-    email: String,
+    pub email: String,
     /// The address of the newest account; null without an account.
     #[schema(required = true)]
-    address: Option<Address>,
+    pub address: Option<Address>,
     /// When the user was created.
     #[schema(examples("2026-11-21T11:44:33.387693Z"))]
     created_at: DateTime<Utc>,
@@ -45,7 +44,7 @@ pub struct User {
 }
 
 /// A postal address.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(examples(json!({"accountId": 1, "address1": "1 Main Street", "city": "Springfield",
                          "state": "IL", "zip": "62701"})))]
@@ -68,8 +67,7 @@ pub struct Address {
 }
 
 /// A row of the view. The columns of the address are all set or all null.
-#[derive(Clone, Debug)]
-pub struct Row {
+struct Row {
     user_id: i64,
     name: String,
     email: String,
@@ -151,20 +149,6 @@ pub async fn list(
     Ok(paging::page(users, page.limit, |user| user.id))
 }
 
-/// The text of the response to an invalid id.
-const INVALID_ID: &str = "Invalid user id";
-
-fn not_found(id: i64) -> Problem {
-    Problem::not_found("User not found")
-        .detail(format!("No event about user {id} has been applied."))
-}
-
-refusals! {
-    NotFound:
-        invalid_id(INVALID_ID),
-        not_found(1),
-}
-
 /// Retrieve a user
 #[utoipa::path(
     get,
@@ -172,16 +156,17 @@ refusals! {
     operation_id = "getUser",
     tag = openapi::LISTS,
     params(("id" = Id, Path, description = "The user.", example = 1)),
-    responses((status = 200, description = "The user.", body = User), NotFound)
+    responses((status = 200, description = "The user.", body = User), NoUser)
 )]
-pub async fn get(State(rows): State<Lookup<i64, Row>>, id: Segment) -> Result<Json<User>, Problem> {
-    let user_id = id.id(INVALID_ID)?;
-    let row = rows.get(user_id).await?.ok_or_else(|| not_found(user_id))?;
-    Ok(Json(row.into()))
+pub async fn get(
+    State(users): State<Lookup<i64, User>>,
+    id: Segment,
+) -> Result<Json<User>, Problem> {
+    USER.look_up(&users, &id).await.map(Json)
 }
 
 /// The users with these ids.
-pub async fn find(pool: PgPool, user_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
+pub async fn find(pool: PgPool, user_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, User>> {
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT user_id, name AS "name!", email AS "email!", account_id, address1, city, state,
@@ -192,13 +177,5 @@ pub async fn find(pool: PgPool, user_ids: Vec<i64>) -> sqlx::Result<HashMap<i64,
     )
     .fetch_all(&pool)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.user_id, row)).collect())
-}
-
-impl Row {
-    /// E-mail address and postal address, for an invoice.
-    pub fn into_contact(self) -> (String, Option<Address>) {
-        let user = User::from(self);
-        (user.email, user.address)
-    }
+    Ok(rows.into_iter().map(|row| (row.user_id, row.into())).collect())
 }

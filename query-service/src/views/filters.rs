@@ -1,9 +1,20 @@
-//! The filter of lists by creation time.
+//! Filters that several lists have.
 
 use chrono::{DateTime, Utc};
+use service_runtime::format::string_schema;
 use service_runtime::openapi::Time;
-use service_runtime::parameters;
-use service_runtime::parameters::Parameters;
+use service_runtime::parameters::{Parameters, text};
+use service_runtime::{format_of, parameters};
+
+format_of! {
+    /// A text without NUL, which PostgreSQL does not accept.
+    pub Text: String, string, parse = text,
+        schema = string_schema("Drinks").pattern(Some(r"^[^\x00]*$"));
+
+    /// An e-mail address. It contains no space, so a space was a `+`.
+    pub EmailText: String, string, parse = |value| text(&value.replace(' ', "+")),
+        schema = string_schema("ada@example.com").pattern(Some(r"^[^\x00]*$"));
+}
 
 parameters! {
     /// The creation time of the elements of a list.
