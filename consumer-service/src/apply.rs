@@ -179,7 +179,10 @@ pub async fn apply_in(
         }
     }
     let stored = dead_letters::store(connection, &dead_letters).await?;
-    progress::record(connection, batch, &events, counted + stored.counted).await?;
+    if let Some(DecodedMessage { topic, .. }) = batch.first() {
+        let counted = counted + stored.counted;
+        progress::record(connection, *topic, batch, &events, counted).await?;
+    }
     Ok(Applied { events: events.len(), duplicates, dead_letters: stored })
 }
 
@@ -257,7 +260,7 @@ async fn store_dead_letter(
     let storing = async {
         let mut transaction = connection.begin().await?;
         let stored = dead_letters::store(&mut transaction, &[dead_letter]).await?;
-        progress::count(&mut transaction, message.topic, stored.counted).await?;
+        progress::record(&mut transaction, message.topic, &[], &[], stored.counted).await?;
         transaction.commit().await?;
         Ok(stored)
     };

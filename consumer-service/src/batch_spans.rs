@@ -28,7 +28,7 @@ impl BatchSpans {
                 KeyValue::new("messaging.batch.message_count", batch.len() as i64),
             ],
         });
-        let first = || batch.iter().find_map(|message| message.trace);
+        let first = || batch.iter().find_map(|message| message.raw.trace);
         let trace = batch_span.context().or_else(first);
         Self { batch: batch_span, _events: events, trace, failed_attempts: 0 }
     }
@@ -54,7 +54,7 @@ impl BatchSpans {
 
 /// The span of an event, a child of the span that published it, else of the command.
 fn processing(topic: Topic, message: &DecodedMessage) -> Span {
-    let Some(trace) = message.trace else { return Span::default() };
+    let Some(trace) = message.raw.trace else { return Span::default() };
     let mut span = Span::start(trace, SpanKind::Consumer, || {
         let mut attributes = vec![
             KeyValue::new("messaging.system", "rabbitmq"),

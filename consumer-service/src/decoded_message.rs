@@ -1,6 +1,6 @@
 //! Decodes the messages of a queue.
 
-use crate::dead_letter_reasons::{defective, too_large, unreadable as reason};
+use crate::dead_letter_reasons::{defective, too_large, unreadable};
 use crate::watermarks;
 use chrono::{DateTime, Utc};
 use lapin::message::Delivery;
@@ -10,21 +10,22 @@ use sha2::{Digest, Sha256};
 use shared_events::limits::MAX_EVENT_BYTES;
 use shared_events::topology::{EXCHANGE, PUBLISHER};
 use shared_events::{Attributes, Event, External, Topic, Watermark};
+use strum::EnumTryAs;
 use trace_context::TraceParent;
 use uuid::Uuid;
 
 /// A message as delivered, or as stored in a dead letter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RawMessage {
     /// Whether our publisher sent it through our exchange.
     pub is_from_publisher: bool,
     /// The AMQP properties.
     pub properties: Properties,
-    /// The trace of its header.
+    /// The trace of its header; of a decoded message, else that of the event.
     pub trace: Option<TraceParent>,
     /// The body.
     pub body: Vec<u8>,
-    /// The violation of AMQP, if any.
+    /// The violation of AMQP, if any. Such a message is unreadable.
     pub defect: Option<Defect>,
 }
 
@@ -50,14 +51,8 @@ pub struct DecodedMessage {
     pub topic: Topic,
     /// Whether it comes from our own outbox. Watermarks count these messages.
     pub ours: bool,
-    /// The AMQP properties of the message.
-    pub properties: Properties,
-    /// The trace of its header, else of the event.
-    pub trace: Option<TraceParent>,
-    /// The body as delivered.
-    pub body: Vec<u8>,
-    /// The violation of AMQP, if any. Such a message is unreadable.
-    pub defect: Option<Defect>,
+    /// The message as delivered.
+    pub raw: RawMessage,
     /// The meaning of the body.
     pub content: Content,
     /// Of an external event: SHA-256 of its content.
@@ -65,7 +60,7 @@ pub struct DecodedMessage {
 }
 
 /// The meaning of a body.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, EnumTryAs)]
 pub enum Content {
     /// An event that can be applied.
     Event(Event),
@@ -106,18 +101,14 @@ impl From<Delivery> for RawMessage {
 }
 
 fn trace(headers: &FieldTable) -> Option<TraceParent> {
-    match headers.inner().get("traceparent")? {
-        AMQPValue::LongString(text) => {
-            TraceParent::parse(std::str::from_utf8(text.as_bytes()).ok()?)
-        }
-        _ => None,
-    }
+    let AMQPValue::LongString(text) = headers.inner().get("traceparent")? else { return None };
+    TraceParent::parse(std::str::from_utf8(text.as_bytes()).ok()?)
 }
 
 impl DecodedMessage {
     /// Decodes a message from the queue of `topic`. `now` is the time by the database's clock.
-    pub fn decode(topic: Topic, message: RawMessage, now: DateTime<Utc>) -> Self {
-        let RawMessage { is_from_publisher, properties, trace, body, defect } = message;
+    pub fn decode(topic: Topic, mut raw: RawMessage, now: DateTime<Utc>) -> Self {
+        let RawMessage { is_from_publisher, ref properties, .. } = raw;
         let is_watermark = is_from_publisher && properties.kind.as_deref() == Some(Watermark::TYPE);
         let ours = is_from_publisher && !is_watermark;
         let attributes = Attributes {
@@ -128,31 +119,26 @@ impl DecodedMessage {
             message_id: properties.message_id.as_deref(),
             timestamp: properties.sent_at,
         };
-        let (content, digest) = if let Some(defect) = &defect {
-            let event_id = Event::id_of(&body, attributes);
-            (Content::Unreadable { event_id, reason: defective(defect, body.len()) }, None)
-        } else if is_watermark {
-            (
-                watermarks::read(topic, &body, now)
-                    .map_or(Content::InvalidWatermark, Content::Watermark),
-                None,
-            )
+        let (content, digest) = if is_watermark && raw.defect.is_none() {
+            let watermark = watermarks::read(topic, &raw.body, now);
+            (watermark.map_or(Content::InvalidWatermark, Content::Watermark), None)
         } else {
-            event(&body, ours, attributes, now)
+            match event(&raw, ours, attributes, now) {
+                Ok((event, digest)) => (Content::Event(event), digest),
+                Err(reason) => {
+                    let event_id = Event::id_of(&raw.body, attributes);
+                    (Content::Unreadable { event_id, reason }, None)
+                }
+            }
         };
-        let trace = trace.or(match &content {
-            Content::Event(event) => event.envelope.traceparent,
-            Content::Watermark(_) | Content::InvalidWatermark | Content::Unreadable { .. } => None,
-        });
-        Self { topic, ours, properties, trace, body, defect, content, digest }
+        let of_event = content.try_as_event_ref().and_then(|event| event.envelope.traceparent);
+        raw.trace = raw.trace.or(of_event);
+        Self { topic, ours, raw, content, digest }
     }
 
     /// The event, if the message is one.
     pub fn event(&self) -> Option<&Event> {
-        match &self.content {
-            Content::Event(event) => Some(event),
-            Content::Watermark(_) | Content::InvalidWatermark | Content::Unreadable { .. } => None,
-        }
+        self.content.try_as_event_ref()
     }
 
     /// The event type, if the message is a readable event.
@@ -170,30 +156,24 @@ impl DecodedMessage {
     }
 }
 
+/// The event, with its digest if it is external. The error is the reason why there is none.
 fn event(
-    body: &[u8],
+    RawMessage { body, defect, .. }: &RawMessage,
     ours: bool,
     attributes: Attributes<'_>,
     now: DateTime<Utc>,
-) -> (Content, Option<[u8; 32]>) {
-    let unreadable = |reason| {
-        let event_id = Event::id_of(body, attributes);
-        (Content::Unreadable { event_id, reason }, None)
-    };
+) -> Result<(Event, Option<[u8; 32]>), String> {
+    if let Some(defect) = defect {
+        return Err(defective(defect, body.len()));
+    }
     if body.len() > MAX_EVENT_BYTES {
-        return unreadable(too_large(body.len()));
+        return Err(too_large(body.len()));
     }
     if ours {
-        return Event::decode(body, attributes.content_encoding).map_or_else(
-            |error| unreadable(reason(&error)),
-            |event| (Content::Event(event), None),
-        );
+        let event = Event::decode(body, attributes.content_encoding);
+        return event.map(|event| (event, None)).map_err(|error| unreadable(&error));
     }
-    match External::decode(body, attributes, now) {
-        Ok(external) => {
-            let digest = Sha256::digest(external.content()).into();
-            (Content::Event(external.event), Some(digest))
-        }
-        Err(error) => unreadable(reason(&error)),
-    }
+    let external = External::decode(body, attributes, now).map_err(|error| unreadable(&error))?;
+    let digest = Sha256::digest(external.content()).into();
+    Ok((external.event, Some(digest)))
 }

@@ -20,7 +20,6 @@ use crate::prefetch::Prefetch;
 use crate::projections::topics;
 use anyhow::{Context, bail};
 use futures::StreamExt;
-use futures::future::join_all;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer as Deliveries};
@@ -34,7 +33,6 @@ use shared_events::Topic;
 use shared_events::limits::MAX_EVENT_BYTES;
 use shared_events::topology::EXCHANGE;
 use sqlx::PgPool;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -77,77 +75,58 @@ enum Resubscribe {
     Prefetch(Topic, u16),
 }
 
-/// Consumes every topic that a projection uses.
+/// The consumer of a topic.
 #[derive(Debug)]
 pub struct Consumer {
+    topic: Topic,
     broker: BrokerUrl,
     pool: PgPool,
     notifier: CommitNotifier,
     batch: u16,
+    /// Health of applying its events.
+    health: DependencyStatus,
+    /// Health of its connection.
     broker_health: DependencyStatus,
-    /// Health of applying the events of each topic.
-    applying: BTreeMap<Topic, DependencyStatus>,
     shutdown: CancellationToken,
 }
 
-/// The loop of a topic.
-struct Loop<'a> {
-    consumer: &'a Consumer,
-    topic: Topic,
-    /// Health of applying its events.
-    health: &'a DependencyStatus,
-    /// Health of its connection.
-    broker_health: DependencyStatus,
+/// A consumer for every topic that a projection uses. It applies batches of up to `batch`
+/// messages, and reports each commit to `notifier`.
+pub fn consumers(
+    broker: &BrokerUrl,
+    pool: &PgPool,
+    notifier: &CommitNotifier,
+    batch: u16,
+    health: &Health,
+    shutdown: &CancellationToken,
+) -> Vec<Consumer> {
+    let broker_health = health.critical("broker");
+    let consumer = |topic: Topic| Consumer {
+        topic,
+        broker: broker.clone(),
+        pool: pool.clone(),
+        notifier: notifier.clone(),
+        batch,
+        health: health.critical(topic.name()),
+        broker_health: broker_health.for_task(topic.name()),
+        shutdown: shutdown.clone(),
+    };
+    topics().into_iter().map(consumer).collect()
 }
 
 impl Consumer {
-    /// A consumer that applies batches of up to `batch` messages, and reports each commit to
-    /// `notifier`.
-    pub fn new(
-        broker: BrokerUrl,
-        pool: PgPool,
-        notifier: CommitNotifier,
-        batch: u16,
-        health: &Health,
-        shutdown: CancellationToken,
-    ) -> Self {
-        let broker_health = health.critical("broker");
-        let applying = topics().into_iter().map(|topic| (topic, health.critical(topic.name())));
-        Self {
-            broker,
-            pool,
-            notifier,
-            batch,
-            broker_health,
-            applying: applying.collect(),
-            shutdown,
-        }
-    }
-
     /// Consumes until shutdown and reconnects when needed.
-    pub async fn run(self) {
-        let loops: Vec<Loop<'_>> = self
-            .applying
-            .iter()
-            .map(|(&topic, health)| {
-                health.up();
-                let broker_health = self.broker_health.for_task(topic.name());
-                Loop { consumer: &self, topic, health, broker_health }
-            })
-            .collect();
-        join_all(loops.iter().map(Loop::run)).await;
-    }
-}
-
-impl Loop<'_> {
-    /// Opens sessions one after another, until shutdown.
-    async fn run(&self) {
-        let Consumer { broker, batch, shutdown, .. } = self.consumer;
-        let health = self.broker_health.clone();
-        let mut sessions =
-            Sessions::new(broker.clone(), "consumer-service", LIMITS, health, shutdown.clone());
+    pub async fn run(&self) {
+        self.health.up();
+        let mut sessions = Sessions::new(
+            self.broker.clone(),
+            "consumer-service",
+            LIMITS,
+            self.broker_health.clone(),
+            self.shutdown.clone(),
+        );
         // Twice the batch: the next one is delivered while one is applied.
-        let mut prefetch = Prefetch::new(batch.saturating_mul(2), LIMITS.held);
+        let mut prefetch = Prefetch::new(self.batch.saturating_mul(2), LIMITS.held);
         while let Some(session) = sessions.begin().await {
             let ended = self.consume(&session, &mut prefetch).await;
             if let (Err(_), Some(fitted)) = (&ended, session.inbox.overrun()) {
@@ -180,7 +159,7 @@ impl Loop<'_> {
         let topic = self.topic;
         inbox.open(channel.id());
         let deliveries = amqp::in_time(subscribe(channel, topic, prefetch.count())).await?;
-        let (pending, mut waiting) = mpsc::channel(self.consumer.batch.into());
+        let (pending, mut waiting) = mpsc::channel(self.batch.into());
         let reading =
             tokio::spawn(read(topic, channel.clone(), deliveries, inbox.clone(), pending));
         let reading = AbortOnDropHandle::new(reading);
@@ -189,7 +168,7 @@ impl Loop<'_> {
             let first = tokio::select! {
                 first = waiting.recv() => first,
                 () = tokio::time::sleep(SILENCE) => return Err(Resubscribe::Silence(topic).into()),
-                () = self.consumer.shutdown.cancelled() => return Ok(()),
+                () = self.shutdown.cancelled() => return Ok(()),
             };
             let Some(first) = first else {
                 reading.await.context("reading deliveries")??;
@@ -200,7 +179,10 @@ impl Loop<'_> {
                 return Err(Resubscribe::Prefetch(topic, prefetch.count()).into());
             };
             let last_tag = self
-                .apply_and_acknowledge(channel, collect_batch(first, &mut waiting, self.batch()))
+                .apply_and_acknowledge(
+                    channel,
+                    collect_batch(first, &mut waiting, self.batch.into()),
+                )
                 .await?;
             let Some(last_tag) = last_tag else { return Ok(()) };
             if let Some(mean) = inbox.settle(last_tag)
@@ -210,10 +192,6 @@ impl Loop<'_> {
                 return Err(Resubscribe::Prefetch(topic, prefetch.count()).into());
             }
         }
-    }
-
-    fn batch(&self) -> usize {
-        self.consumer.batch.into()
     }
 
     /// Applies a batch, retrying until the database accepts it, and acknowledges it. Returns its
@@ -230,13 +208,13 @@ impl Loop<'_> {
         let mut spans = BatchSpans::begin(topic, &messages);
         let mut backoff = Backoff::default();
         let mut rest = Batch::new(&messages);
-        while let Err(error) = apply_rest(&self.consumer.pool, &mut rest).await {
+        while let Err(error) = apply_rest(&self.pool, &mut rest).await {
             spans.record_failure();
             self.health.down(&error);
             APPLY_RETRIES.of(topic).increment(1);
             // Without the channel, the batch cannot be acknowledged.
             anyhow::ensure!(channel.status().connected(), "the channel is closed");
-            if !backoff.wait(&self.consumer.shutdown).await {
+            if !backoff.wait(&self.shutdown).await {
                 return Ok(None);
             }
         }
@@ -249,7 +227,7 @@ impl Loop<'_> {
         DELIVERIES.of(topic).increment(messages.len() as u64);
         APPLY_BATCH_SIZE.of(topic).record(messages.len() as f64);
         APPLY_DURATION.of(topic).record(began.elapsed().as_secs_f64());
-        self.consumer.notifier.notify();
+        self.notifier.notify();
         drop((messages, bytes));
         channel.basic_ack(last_tag, BasicAckOptions { multiple: true }).await?;
         Ok(Some(last_tag))
@@ -277,11 +255,11 @@ fn collect_batch(
     waiting: &mut mpsc::Receiver<PendingDelivery>,
     limit: usize,
 ) -> Vec<PendingDelivery> {
-    let mut bytes = first.message.body.len();
+    let mut bytes = first.message.raw.body.len();
     let mut batch = vec![first];
     while batch.len() < limit && bytes < MAX_BATCH {
         let Ok(next) = waiting.try_recv() else { break };
-        bytes += next.message.body.len();
+        bytes += next.message.raw.body.len();
         batch.push(next);
     }
     batch

@@ -18,22 +18,22 @@ mod prefetch;
 mod progress;
 mod projections;
 mod retention;
+#[cfg(test)]
+mod test_database;
 mod view_registration;
 mod watermarks;
 
 use commit_notifier::CommitNotifier;
 pub use config::Config;
 use delivery::Consumer;
+use futures::future::join_all;
 use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
-use service_runtime::health::{DependencyStatus, Health};
+use service_runtime::health::Health;
+use service_runtime::metrics::install;
 use service_runtime::server::Operations;
 use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres, telemetry};
-use sqlx::PgPool;
-use sqlx::postgres::PgConnectOptions;
-use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/read");
@@ -66,7 +66,7 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     let mut tasks = Tasks::default();
     let shutdown = tasks.shutdown();
     // Before the first measurement, such as those of health.
-    let metrics = metrics::install(shutdown.clone())?;
+    let metrics = install("consumer-service", metrics::ALL, shutdown.clone())?;
     let health = Health::default();
     let options = postgres::named(&config.database, "consumer-service")
         .options(postgres::INDEX_SCANS_ONLY)
@@ -86,43 +86,13 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     let serving = http::serve("operations", address, operations, shutdown.clone()).await?;
     tasks.spawn("operations", serving);
 
-    let consumer = Consumer::new(
-        config.broker.url(),
-        pool.clone(),
-        notifier.clone(),
-        config.batch,
-        &health,
-        shutdown.clone(),
-    );
-    let work = Work {
-        record_retention: config.record_retention(),
-        consumer,
-        notifier,
-        pool,
-        database: health.critical("database"),
-        clock: Clock::new(&health),
-        shutdown,
-    };
-    tasks.spawn("database", work.run(config.database));
-    tasks.run().await
-}
-
-/// The tasks that need the database.
-struct Work {
-    consumer: Consumer,
-    notifier: CommitNotifier,
-    pool: PgPool,
-    record_retention: Option<Duration>,
-    /// Health of the database.
-    database: DependencyStatus,
-    clock: Clock,
-    shutdown: CancellationToken,
-}
-
-impl Work {
-    /// Migrates the database, registers the views, then consumes until shutdown.
-    async fn run(self, options: PgConnectOptions) {
-        let Self { consumer, notifier, pool, record_retention, database, clock, shutdown } = self;
+    let broker = config.broker.url();
+    let consumers =
+        delivery::consumers(&broker, &pool, &notifier, config.batch, &health, &shutdown);
+    let record_retention = config.record_retention();
+    let (database, clock) = (health.critical("database"), Clock::new(&health));
+    tasks.spawn("database", async move {
+        let options = config.database;
         let is_ready = postgres::wait_for_sessions(&options, &database, &shutdown).await
             && postgres::migrate(&options, &MIGRATIONS, &database, &shutdown).await
             && view_registration::register(&pool, &database, &shutdown).await;
@@ -135,7 +105,7 @@ impl Work {
             async {
                 // Event times are compared with the clock of the database.
                 if shutdown.run_until_cancelled(clock.known()).await.is_some() {
-                    consumer.run().await;
+                    join_all(consumers.iter().map(Consumer::run)).await;
                 }
             },
             notifier.run(pool.clone(), shutdown.clone()),
@@ -143,5 +113,6 @@ impl Work {
             watermarks::watch(&clock, shutdown.clone()),
             retention::prune_old(pool, record_retention, shutdown.clone()),
         );
-    }
+    });
+    tasks.run().await
 }

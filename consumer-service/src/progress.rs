@@ -1,57 +1,37 @@
 //! Records the progress of the views: newest event, counts and watermarks.
 
-use crate::decoded_message::{Content, DecodedMessage};
+use crate::decoded_message::DecodedMessage;
 use chrono::{DateTime, Utc};
 use shared_events::{Event, Topic};
 use sqlx::PgConnection;
 
-/// Records a batch: `applied` are its new events, `counted` is the number of events of our own
-/// outbox that were processed for the first time. Must be the last step of a transaction,
+/// Records a batch of a topic: `applied` are its new events, `counted` is the number of events of
+/// our own outbox that were processed for the first time. Must be the last step of a transaction,
 /// because every consumer updates the same rows.
 pub async fn record(
     connection: &mut PgConnection,
+    topic: Topic,
     batch: &[DecodedMessage],
     applied: &[Event],
     counted: i64,
 ) -> sqlx::Result<()> {
-    let Some(topic) = batch.first().map(|message| message.topic.name()) else { return Ok(()) };
-    let newest: Option<DateTime<Utc>> = applied.iter().map(|event| event.envelope.timestamp).max();
+    let newest = applied.iter().map(|event| event.envelope.timestamp).max();
     let (taken_at, committed): (Vec<DateTime<Utc>>, Vec<i64>) = batch
         .iter()
-        .filter_map(|message| match &message.content {
-            Content::Watermark(watermark) => Some((watermark.taken_at, watermark.committed)),
-            Content::Event(_) | Content::InvalidWatermark | Content::Unreadable { .. } => None,
-        })
+        .filter_map(|message| message.content.try_as_watermark_ref())
+        .map(|watermark| (watermark.taken_at, watermark.committed))
         .unzip();
-    if newest.is_some() || counted > 0 || !taken_at.is_empty() {
-        write(connection, topic, newest, applied.len(), counted, &taken_at, &committed).await?;
+    if newest.is_none() && counted == 0 && taken_at.is_empty() {
+        return Ok(());
     }
-    Ok(())
-}
-
-/// Records only the number of events of our own outbox that were processed for the first
-/// time.
-pub async fn count(connection: &mut PgConnection, topic: Topic, counted: i64) -> sqlx::Result<()> {
-    write(connection, topic.name(), None, 0, counted, &[], &[]).await
-}
-
-async fn write(
-    connection: &mut PgConnection,
-    topic: &str,
-    newest: Option<DateTime<Utc>>,
-    applied: usize,
-    counted: i64,
-    taken_at: &[DateTime<Utc>],
-    committed: &[i64],
-) -> sqlx::Result<()> {
     sqlx::query_file!(
         "src/record_progress.sql",
-        topic,
+        topic.name(),
         newest,
-        applied as i64,
+        applied.len() as i64,
         counted,
-        taken_at,
-        committed,
+        &taken_at,
+        &committed,
     )
     .execute(connection)
     .await?;

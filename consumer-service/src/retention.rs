@@ -8,6 +8,7 @@
 use crate::apply::LOCK;
 use chrono::{DateTime, Utc};
 use service_runtime::postgres::TransactionConnection;
+use service_runtime::tasks;
 use shared_events::lowest_event_id;
 use sqlx::{Connection, PgPool};
 use std::time::Duration;
@@ -27,22 +28,18 @@ const SAFETY: Duration = Duration::from_secs(900);
 /// Prunes records older than `age` periodically until shutdown. Without `age` it returns.
 pub async fn prune_old(pool: PgPool, age: Option<Duration>, shutdown: CancellationToken) {
     let Some(age) = age else { return };
-    loop {
-        let pruning = async {
-            match raise(&pool, age).await? {
-                Some(since) => prune_before(&pool, since, &shutdown).await,
-                None => Ok(0),
-            }
-        };
-        match pruning.await {
+    let prune = async || match raise(&pool, age).await? {
+        Some(since) => prune_before(&pool, since, &shutdown).await,
+        None => Ok(0),
+    };
+    tasks::repeat(INTERVAL, shutdown.clone(), || async {
+        match prune().await {
             Ok(0) => {}
             Ok(records) => info!("pruned {records} deduplication records"),
             Err(error) => warn!("cannot prune deduplication records, retrying later: {error}"),
         }
-        if shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
-            return;
-        }
-    }
+    })
+    .await;
 }
 
 /// Raises the limit, if there are older records, and returns it. The limit never goes back.
@@ -106,14 +103,11 @@ async fn prune_before(
 mod database_tests {
     use super::*;
     use crate::apply::apply;
-    use crate::apply::database_tests::ours;
+    use crate::apply::database_tests::{ours, seen};
     use crate::projections::sample_events::{line, order};
+    use crate::test_database::{execute, value};
     use chrono::TimeDelta;
     use shared_events::Event;
-
-    async fn count(pool: &PgPool, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql).fetch_one(pool).await.unwrap()
-    }
 
     /// An event that is some hours old.
     fn aged(order_id: i64, hours: i64) -> Event {
@@ -127,10 +121,8 @@ mod database_tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     async fn age_all(pool: &PgPool) {
-        sqlx::query("UPDATE processed_events SET processed_at = now() - interval '48 hours'")
-            .execute(pool)
-            .await
-            .unwrap();
+        let age = "UPDATE processed_events SET processed_at = now() - interval '48 hours'";
+        execute(pool, age).await;
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
@@ -146,15 +138,17 @@ mod database_tests {
         // An event that was applied, one that never arrived, one with a record.
         apply(&pool, &[ours(old.clone()), ours(late.clone()), ours(new)]).await.unwrap();
         apply(&pool, &[ours(old)]).await.unwrap();
-        assert_eq!(count(&pool, "SELECT count(*) FROM orders_read").await, 2);
-        assert_eq!(count(&pool, "SELECT sum(order_count)::bigint FROM customer_ltv_view").await, 2);
+        assert_eq!(value::<i64>(&pool, "SELECT count(*) FROM orders_read").await, 2);
+        assert_eq!(
+            value::<i64>(&pool, "SELECT sum(order_count)::bigint FROM customer_ltv_view").await,
+            2
+        );
         let dead_letters = "SELECT count(*) FROM dead_letters
                       WHERE reason LIKE 'older than dedupe memory%'
                           AND forgotten AND ours AND NOT counted";
-        assert_eq!(count(&pool, dead_letters).await, 2);
+        assert_eq!(value::<i64>(&pool, dead_letters).await, 2);
         // The event that never arrived does not count as seen.
-        let seen = "SELECT seen FROM topic_progress WHERE topic = 'order-events'";
-        assert_eq!(count(&pool, seen).await, 2);
+        assert_eq!(seen(&pool).await, 2);
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
@@ -163,13 +157,11 @@ mod database_tests {
         apply(&pool, &[ours(aged(1, 48))]).await.unwrap();
         assert_eq!(raise(&pool, HOUR).await.unwrap(), None, "it was processed just now");
         age_all(&pool).await;
-        sqlx::query("UPDATE watermarks SET committed = 2 WHERE topic = 'order-events'")
-            .execute(&pool)
-            .await
-            .unwrap();
+        let missing = "UPDATE watermarks SET committed = 2 WHERE topic = 'order-events'";
+        execute(&pool, missing).await;
         assert_eq!(raise(&pool, HOUR).await.unwrap(), None, "an event is missing");
         apply(&pool, &[ours(aged(2, 48))]).await.unwrap();
-        assert_eq!(count(&pool, "SELECT count(*) FROM orders_read").await, 2);
+        assert_eq!(value::<i64>(&pool, "SELECT count(*) FROM orders_read").await, 2);
         age_all(&pool).await;
         assert!(raise(&pool, HOUR).await.unwrap().is_some());
     }

@@ -7,6 +7,7 @@ use crate::metrics::{InvalidWatermark, WATERMARKS_DROPPED};
 use chrono::{DateTime, TimeDelta, Utc};
 use service_runtime::clock::{self, Clock};
 use service_runtime::log_limit::LogLimit;
+use service_runtime::tasks;
 use shared_events::{Topic, Watermark};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -62,13 +63,11 @@ pub fn read(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Option<Watermark> 
 
 /// Reports the clock difference of the write database until shutdown.
 pub async fn watch(clock: &Clock, shutdown: CancellationToken) {
-    loop {
+    tasks::repeat(INTERVAL, shutdown, || async {
         let ahead = AGES.lock().unwrap_or_else(PoisonError::into_inner).ahead(Instant::now());
         clock.set_offset("write_database", ahead);
-        if shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
-            return;
-        }
-    }
+    })
+    .await;
 }
 
 /// Ages of the watermarks of the last minute.

@@ -4,16 +4,17 @@ mod progress;
 mod timeouts;
 
 use crate::apply::apply;
-use crate::decoded_message::{Content, DecodedMessage, Properties};
+use crate::decoded_message::{Content, DecodedMessage, RawMessage};
 use crate::external;
 use crate::projections::sample_events::{account, line, order, product, status_update, user};
+use crate::test_database::{execute, row, rows, value};
 use crate::view_registration;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use shared_events::views::views;
 use shared_events::{Attributes, Event, OrderStatus, Payload, Topic};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::PgPool;
 use std::slice::from_ref;
 
 /// Columns of the other tables that must not depend on the order of events.
@@ -24,17 +25,8 @@ const PROGRESS: [(&str, &str); 3] = [
 ];
 
 fn message(topic: Topic, ours: bool, body: Vec<u8>, content: Content) -> DecodedMessage {
-    let properties = Properties::default();
-    DecodedMessage {
-        topic,
-        ours,
-        properties,
-        trace: None,
-        body,
-        defect: None,
-        content,
-        digest: None,
-    }
+    let raw = RawMessage { body, ..RawMessage::default() };
+    DecodedMessage { topic, ours, raw, content, digest: None }
 }
 
 pub fn ours(event: Event) -> DecodedMessage {
@@ -65,7 +57,7 @@ async fn dump(pool: &PgPool) -> String {
             "SELECT coalesce(string_agg(v::text, E'\\n' ORDER BY v::text), '')
              FROM (SELECT {columns} FROM {view}) AS v"
         );
-        let rows: String = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(pool).await.unwrap();
+        let rows: String = value(pool, &sql).await;
         dump += &format!("{view}\n{rows}\n");
     }
     dump
@@ -80,19 +72,31 @@ pub async fn clear(pool: &PgPool) {
          VALUES ('order-events'), ('product-events'), ('user-events')",
         tables.join(", ")
     );
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap();
+    execute(pool, &sql).await;
 }
 
-async fn seen(pool: &PgPool, topic: &str) -> i64 {
-    sqlx::query_scalar("SELECT seen FROM topic_progress WHERE topic = $1")
-        .bind(topic)
-        .fetch_one(pool)
-        .await
-        .unwrap()
+/// Applies events in batches, each of one topic.
+pub async fn apply_in_batches(pool: &PgPool, events: &[Event], batch: usize) {
+    for batch in events.chunks(batch) {
+        for topic in Topic::ALL {
+            let of_topic = batch.iter().filter(|event| event.payload.topic() == topic);
+            let deliveries: Vec<DecodedMessage> = of_topic.cloned().map(ours).collect();
+            apply(pool, &deliveries).await.unwrap();
+        }
+    }
+}
+
+/// Number of counted order events.
+pub async fn seen(pool: &PgPool) -> i64 {
+    value(pool, "SELECT seen FROM topic_progress WHERE topic = 'order-events'").await
 }
 
 async fn dead_letters(pool: &PgPool) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM dead_letters").fetch_one(pool).await.unwrap()
+    value(pool, "SELECT count(*) FROM dead_letters").await
+}
+
+async fn orders_of_product_1(pool: &PgPool) -> i64 {
+    value(pool, "SELECT order_count FROM product_sales_view WHERE product_id = 1").await
 }
 
 /// Events of products and users, each changed several times, and of orders, some of them
@@ -150,14 +154,7 @@ async fn views_do_not_depend_on_order_and_repetition_of_events(pool: PgPool) {
     for _ in 0..25 {
         let (stream, batch) = streams.new_tree(&mut runner).unwrap().current();
         clear(&pool).await;
-        for batch in stream.chunks(batch) {
-            // A batch contains one topic.
-            for topic in Topic::ALL {
-                let of_topic = batch.iter().filter(|event| event.payload.topic() == topic);
-                let deliveries: Vec<DecodedMessage> = of_topic.cloned().map(ours).collect();
-                apply(&pool, &deliveries).await.unwrap();
-            }
-        }
+        apply_in_batches(&pool, &stream, batch).await;
         assert_eq!(dump(&pool).await, expected);
     }
 }
@@ -193,11 +190,8 @@ async fn an_unreadable_message_is_stored_once_and_the_others_are_applied(pool: P
     apply(&pool, &batch).await.unwrap();
     assert_eq!(dead_letters(&pool).await, 2);
     // All three messages of our own outbox are counted.
-    assert_eq!(seen(&pool, "order-events").await, 3);
-    let body: Vec<u8> = sqlx::query_scalar("SELECT body FROM dead_letters WHERE event_id IS NULL")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+    assert_eq!(seen(&pool).await, 3);
+    let body: Vec<u8> = value(&pool, "SELECT body FROM dead_letters WHERE event_id IS NULL").await;
     assert_eq!(body, b"not json");
 }
 
@@ -206,20 +200,15 @@ async fn only_events_that_the_database_refuses_become_dead_letters(pool: PgPool)
     // The sum of the view overflows with the two large orders, but not with the small ones.
     let nearly_full = "INSERT INTO product_sales_view (product_id, total_revenue)
                        VALUES (1, 99999999999999999000)";
-    sqlx::query(nearly_full).execute(&pool).await.unwrap();
+    execute(&pool, nearly_full).await;
     let mut batch: Vec<DecodedMessage> = (1..=9).map(|id| ours(tea(id))).collect();
     for (place, id) in [(3, 101), (6, 102)] {
         batch.insert(place, ours(order(id, 7, vec![line(1, "Tea", 1, "2000")])));
     }
     apply(&pool, &batch).await.unwrap();
     assert_eq!(dead_letters(&pool).await, 2);
-    assert_eq!(seen(&pool, "order-events").await, 11);
-    let orders: i64 =
-        sqlx::query_scalar("SELECT order_count FROM product_sales_view WHERE product_id = 1")
-            .fetch_one(&pool)
-            .await
-            .unwrap();
-    assert_eq!(orders, 9);
+    assert_eq!(seen(&pool).await, 11);
+    assert_eq!(orders_of_product_1(&pool).await, 9);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
@@ -229,10 +218,7 @@ async fn stock_is_the_sum_of_deltas_less_the_stock_taken(pool: PgPool) {
     apply(&pool, &[ours(order(1, 1, vec![line(1, "Tea", 3, "1"), untracked]))]).await.unwrap();
     apply(&pool, &[ours(product(1, 1, Some(10), 10)), ours(product(2, 1, None, 0))]).await.unwrap();
     let stocks: Vec<(i64, Option<i64>)> =
-        sqlx::query_as("SELECT product_id, stock FROM products_read_view ORDER BY product_id")
-            .fetch_all(&pool)
-            .await
-            .unwrap();
+        rows(&pool, "SELECT product_id, stock FROM products_read_view ORDER BY product_id").await;
     assert_eq!(stocks, [(1, Some(7)), (2, None)]);
 }
 
@@ -258,35 +244,25 @@ async fn a_property_that_a_newer_event_lacks_is_kept(pool: PgPool) {
         for batch in stream {
             apply(&pool, batch).await.unwrap();
         }
-        let shown: (String, i64, Option<String>, i32) = sqlx::query_as(
-            "SELECT status, state_version, items -> 0 ->> 'stockTaken', jsonb_array_length(items)
-             FROM orders_read",
-        )
-        .fetch_one(&pool)
-        .await
-        .unwrap();
+        let state = "SELECT status, state_version, items -> 0 ->> 'stockTaken',
+                            jsonb_array_length(items)
+                     FROM orders_read";
+        let shown: (String, i64, Option<String>, i32) = row(&pool, state).await;
         assert_eq!(shown, ("PAID".to_owned(), 2, Some("0".to_owned()), 1));
     }
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
 async fn registered_views_are_those_of_this_version(pool: PgPool) {
-    sqlx::raw_sql("INSERT INTO projections VALUES (9, 'old_view', 'order-events')")
-        .execute(&pool)
-        .await
-        .unwrap();
+    execute(&pool, "INSERT INTO projections VALUES (9, 'old_view', 'order-events')").await;
     view_registration::write(&pool).await.unwrap();
     view_registration::write(&pool).await.unwrap();
     let registered: Vec<(String, String)> =
-        sqlx::query_as("SELECT view, topic FROM projections ORDER BY view, topic")
-            .fetch_all(&pool)
-            .await
-            .unwrap();
+        rows(&pool, "SELECT view, topic FROM projections ORDER BY view, topic").await;
     let mut listed: Vec<(String, String)> = Vec::new();
     for view in views() {
         // The view exists.
-        let sql = format!("SELECT FROM {}", view.name);
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&pool).await.unwrap();
+        execute(&pool, &format!("SELECT FROM {}", view.name)).await;
         let topics = view.topics.iter();
         listed.extend(topics.map(|topic| (view.name.to_owned(), topic.name().to_owned())));
     }
@@ -296,10 +272,10 @@ async fn registered_views_are_those_of_this_version(pool: PgPool) {
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
 async fn a_missing_table_does_not_make_events_dead_letters(pool: PgPool) {
-    sqlx::raw_sql("ALTER TABLE hourly_sales_view RENAME TO renamed").execute(&pool).await.unwrap();
+    execute(&pool, "ALTER TABLE hourly_sales_view RENAME TO renamed").await;
     assert!(apply(&pool, &[ours(tea(1))]).await.is_err());
     assert_eq!(dead_letters(&pool).await, 0);
-    sqlx::raw_sql("ALTER TABLE renamed RENAME TO hourly_sales_view").execute(&pool).await.unwrap();
+    execute(&pool, "ALTER TABLE renamed RENAME TO hourly_sales_view").await;
     apply(&pool, &[ours(tea(1))]).await.unwrap();
-    assert_eq!(seen(&pool, "order-events").await, 1);
+    assert_eq!(seen(&pool).await, 1);
 }

@@ -108,17 +108,13 @@ struct Done {
 refusals! {
     /// Why there is no list.
     NoList: Problem::bad_request("Invalid query parameters")
-        .detail("A parameter is wrong; see `errors`."),
-}
+        .detail("A parameter is wrong; see `errors`.");
 
-refusals! {
     /// Why there is no dead letter.
     NotFound:
         Problem::bad_request("Invalid dead letter id").detail("The id in the path is not valid."),
-        Problem::not_found("Dead letter not found").detail("There is no such dead letter."),
-}
+        Problem::not_found("Dead letter not found").detail("There is no such dead letter.");
 
-refusals! {
     /// Why an event is not applied.
     NotApplied:
         Problem::bad_request("Invalid dead letter id").detail("The id in the path is not valid."),

@@ -12,7 +12,6 @@ use shared_events::Topic;
 use sqlx::{Connection, PgConnection, PgPool};
 
 /// The result of a redrive.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// There is no dead letter with this id.
     NotFound,
@@ -22,18 +21,6 @@ pub enum Outcome {
     KnownAlready,
     /// It cannot be applied for this reason.
     Refused(String),
-}
-
-impl Outcome {
-    /// The label of the metric; none if the dead letter does not exist.
-    const fn counted(&self) -> Option<Redrive> {
-        match self {
-            Self::NotFound => None,
-            Self::Applied => Some(Redrive::Applied),
-            Self::KnownAlready => Some(Redrive::Known),
-            Self::Refused(_) => Some(Redrive::Refused),
-        }
-    }
 }
 
 /// Applies the event of a dead letter and deletes the dead letter in one transaction. An event
@@ -47,14 +34,18 @@ pub async fn redrive(pool: &PgPool, id: i64, anyway: bool) -> sqlx::Result<Outco
         Err(error) if apply::is_bad_data(&error) => Outcome::Refused(refused_by_database(&error)),
         outcome => outcome?,
     };
-    if let Outcome::Refused(reason) = &outcome {
-        sqlx::query!("UPDATE dead_letters SET reason = $2 WHERE id = $1", id, storable(reason))
-            .execute(pool)
-            .await?;
-    }
-    if let Some(counted) = outcome.counted() {
-        REDRIVES.of(counted).increment(1);
-    }
+    let counted = match &outcome {
+        Outcome::NotFound => return Ok(outcome),
+        Outcome::Applied => Redrive::Applied,
+        Outcome::KnownAlready => Redrive::Known,
+        Outcome::Refused(reason) => {
+            sqlx::query!("UPDATE dead_letters SET reason = $2 WHERE id = $1", id, storable(reason))
+                .execute(pool)
+                .await?;
+            Redrive::Refused
+        }
+    };
+    REDRIVES.of(counted).increment(1);
     Ok(outcome)
 }
 
@@ -94,9 +85,8 @@ async fn apply_on(connection: &mut PgConnection, id: i64, anyway: bool) -> sqlx:
             message_id: stored.event_id.map(|id| id.to_string()).or(stored.message_id),
             sent_at: stored.sent_at,
         },
-        trace: None,
         body: stored.body,
-        defect: None,
+        ..RawMessage::default()
     };
     let batch = [DecodedMessage::decode(topic, message, database_now())];
     let batch = external::check(&mut transaction, &batch).await?;

@@ -1,7 +1,7 @@
 //! Adds missing names and categories to order lines.
 
 use crate::dead_letter_reasons::unknown_product;
-use shared_events::{Event, OrderLine, Payload};
+use shared_events::{Event, Payload};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
@@ -14,12 +14,11 @@ impl Catalogue {
         connection: &mut PgConnection,
         events: impl Iterator<Item = &Event>,
     ) -> sqlx::Result<Self> {
-        let lines = events.filter_map(|event| match &event.payload {
-            Payload::OrderCreated(order) => Some(&order.items),
-            _ => None,
-        });
-        let ids: Vec<i64> = lines
-            .flatten()
+        let ids: Vec<i64> = events
+            .flat_map(|event| match &event.payload {
+                Payload::OrderCreated(order) => &order.items[..],
+                _ => &[],
+            })
             .filter(|line| line.lacks_product())
             .map(|line| line.product_id)
             .collect();
@@ -39,21 +38,19 @@ impl Catalogue {
     pub fn complete(&self, event: &mut Event) -> Result<(), String> {
         let Payload::OrderCreated(order) = &mut event.payload else { return Ok(()) };
         for (index, line) in order.items.iter_mut().enumerate() {
-            if line.lacks_product() {
-                self.add(line).ok_or_else(|| unknown_product(index, line.product_id))?;
+            if !line.lacks_product() {
+                continue;
+            }
+            let product = self.0.get(&line.product_id);
+            let (name, category) =
+                product.ok_or_else(|| unknown_product(index, line.product_id))?;
+            if line.product_name.is_empty() {
+                line.product_name.clone_from(name);
+            }
+            if line.category.is_empty() {
+                line.category.clone_from(category);
             }
         }
         Ok(())
-    }
-
-    fn add(&self, line: &mut OrderLine) -> Option<()> {
-        let (name, category) = self.0.get(&line.product_id)?;
-        if line.product_name.is_empty() {
-            line.product_name.clone_from(name);
-        }
-        if line.category.is_empty() {
-            line.category.clone_from(category);
-        }
-        Some(())
     }
 }

@@ -1,11 +1,12 @@
 //! Tests external events with a database.
 
 use crate::apply::apply;
-use crate::apply::database_tests::ours;
-use crate::decoded_message::{DecodedMessage, Properties, RawMessage};
+use crate::apply::database_tests::{ours, seen};
+use crate::decoded_message::{DecodedMessage, RawMessage};
 use crate::projections::sample_events::{line, order, product};
+use crate::test_database::value;
 use shared_events::{Event, Topic};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::PgPool;
 
 const ORDER: &str = r#"{"eventType":"OrderCreated","eventId":"e-1",
     "timestamp":"2026-01-01T10:30:00","orderId":900,"customerId":9,
@@ -22,13 +23,7 @@ fn external(body: &str, changes: &[(&str, &str)]) -> DecodedMessage {
         text = text.replacen(from, to, 1);
     }
     let topic = if text.contains("ProductCreated") { Topic::Products } else { Topic::Orders };
-    let message = RawMessage {
-        is_from_publisher: false,
-        properties: Properties::default(),
-        trace: None,
-        body: text.into_bytes(),
-        defect: None,
-    };
+    let message = RawMessage { body: text.into_bytes(), ..RawMessage::default() };
     DecodedMessage::decode(topic, message, shared_events::now())
 }
 
@@ -38,22 +33,19 @@ async fn apply_all(pool: &PgPool, deliveries: &[DecodedMessage]) {
     }
 }
 
-async fn number(pool: &PgPool, sql: &str) -> i64 {
-    sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(pool).await.unwrap()
-}
-
 async fn orders_of(pool: &PgPool, customer: i64) -> i64 {
     let sql = "SELECT coalesce(sum(order_count), 0)::bigint FROM customer_ltv_view
                WHERE customer_id = ";
-    number(pool, &format!("{sql}{customer}")).await
+    value(pool, &format!("{sql}{customer}")).await
 }
 
 async fn stock(pool: &PgPool) -> i64 {
-    number(pool, "SELECT stock::bigint FROM products_read_view WHERE product_id = 77").await
+    value(pool, "SELECT stock::bigint FROM products_read_view WHERE product_id = 77").await
 }
 
 async fn reasons(pool: &PgPool) -> Vec<String> {
-    sqlx::query_scalar("SELECT reason FROM dead_letters ORDER BY id").fetch_all(pool).await.unwrap()
+    let reasons = "SELECT coalesce(array_agg(reason ORDER BY id), '{}') FROM dead_letters";
+    value(pool, reasons).await
 }
 
 /// Asserts that there is one dead letter whose reason starts with this text.
@@ -70,8 +62,7 @@ fn own_order(order_id: i64) -> Event {
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
 async fn order_lines_get_name_and_category_from_the_catalogue(pool: PgPool) {
     apply_all(&pool, &[external(PRODUCT, &[]), external(ORDER, &[])]).await;
-    let items: serde_json::Value =
-        sqlx::query_scalar("SELECT items FROM orders_read").fetch_one(&pool).await.unwrap();
+    let items: serde_json::Value = value(&pool, "SELECT items FROM orders_read").await;
     assert_eq!(
         (&items[0]["productName"], &items[0]["category"]),
         (&"Mate".into(), &"Drinks".into())
@@ -83,8 +74,8 @@ async fn order_lines_get_name_and_category_from_the_catalogue(pool: PgPool) {
     ];
     apply_all(&pool, &[external(ORDER, &named)]).await;
     let sold = "SELECT total_orders FROM category_metrics_view WHERE category_name = ";
-    assert_eq!(number(&pool, &format!("{sold}'Drinks'")).await, 1);
-    assert_eq!(number(&pool, &format!("{sold}'Tea'")).await, 1);
+    assert_eq!(value::<i64>(&pool, &format!("{sold}'Drinks'")).await, 1);
+    assert_eq!(value::<i64>(&pool, &format!("{sold}'Tea'")).await, 1);
     assert_eq!((reasons(&pool).await.len(), stock(&pool).await), (0, 6));
 }
 
@@ -143,13 +134,12 @@ async fn external_events_do_not_create_own_aggregates_and_own_events_are_always_
     );
     assert_eq!((stock(&pool).await, orders_of(&pool, 9).await), (9, 0));
 
-    let (id, seen) =
-        ("\"orderId\":900", "SELECT seen FROM topic_progress WHERE topic = 'order-events'");
-    let before = number(&pool, seen).await;
+    let before = seen(&pool).await;
+    let id = "\"orderId\":900";
     apply_all(&pool, &[external(ORDER, &[(id, "\"orderId\":901"), ("e-1", "e-9")])]).await;
     apply_all(&pool, &[ours(own_order(901))]).await;
     assert_eq!((orders_of(&pool, 9).await, orders_of(&pool, 7).await), (1, 2));
-    assert_eq!(number(&pool, seen).await, before + 1);
+    assert_eq!(seen(&pool).await, before + 1);
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
@@ -189,7 +179,6 @@ async fn a_status_update_may_arrive_before_its_order(pool: PgPool) {
         (reasons(&pool).await, orders_of(&pool, 9).await, stock(&pool).await),
         (vec![], 0, 10)
     );
-    let status: String =
-        sqlx::query_scalar("SELECT status FROM orders_read").fetch_one(&pool).await.unwrap();
+    let status: String = value(&pool, "SELECT status FROM orders_read").await;
     assert_eq!(status, "CANCELLED");
 }

@@ -55,7 +55,9 @@ pub async fn check<'a>(
                 Use::None => catalogue
                     .complete(event)
                     .and_then(|()| aggregates.check(event))
-                    .map(|()| used.insert(event.envelope.event_id, message.digest))
+                    .map(|()| {
+                        used.processed.insert(event.envelope.event_id, message.digest);
+                    })
                     .map_err(|reason| (Some(event.envelope.event_id), reason)),
             },
             Content::Unreadable { event_id: Some(id), reason } => {
@@ -122,10 +124,6 @@ impl UsedIds {
             }
         }
         Ok(used)
-    }
-
-    fn insert(&mut self, id: Uuid, digest: Option<Sha>) {
-        self.processed.insert(id, digest);
     }
 
     fn check(&self, id: Uuid, digest: Option<Sha>) -> Use {

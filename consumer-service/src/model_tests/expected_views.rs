@@ -1,16 +1,21 @@
 //! Compares the views with the state of the model.
 
-use super::shop::{Order, Product, Shop, User};
+use super::shop::{Order, Shop, User};
+use crate::test_database::rows;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use shared_events::views::{Dimension, Figure, Measure, SALES_VIEWS, SalesView};
 use shared_events::{OrderLine, OrderStatus};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::PgPool;
+use sqlx::types::Json;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 /// Rows as text: the values of the key, with those of the measures.
 type Rows = BTreeMap<Vec<String>, Vec<String>>;
+
+/// The lines of an order.
+type Lines = Json<Vec<OrderLine>>;
 
 /// Compares every view with the model.
 pub async fn check(pool: &PgPool, shop: &Shop) -> Result<(), String> {
@@ -46,7 +51,7 @@ async fn shown_sales(pool: &PgPool, view: &SalesView) -> Rows {
     });
     let [key, values] = [key.collect::<Vec<_>>(), values.collect()].map(|list| list.join(", "));
     let sql = format!("SELECT ARRAY[{key}], ARRAY[{values}] FROM {}", view.view.name);
-    sqlx::query_as(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap().into_iter().collect()
+    rows(pool, &sql).await.into_iter().collect()
 }
 
 fn expected_sales(shop: &Shop, view: &SalesView) -> Rows {
@@ -118,44 +123,27 @@ fn value(measure: Measure, lines: &[(&Order, &OrderLine)]) -> String {
 }
 
 async fn check_state(pool: &PgPool, shop: &Shop) -> Result<(), String> {
-    let shown: Vec<(i64, String, String, Decimal, Option<i64>)> = sqlx::query_as(
-        "SELECT product_id, name, category, price, stock FROM products_read_view ORDER BY 1",
-    )
-    .fetch_all(pool)
-    .await
-    .unwrap();
-    let expected = shop.products.iter().map(|Product { state, .. }| {
-        let stock = state.stock.map(i64::from);
-        let (name, category) = (state.name.clone(), state.category.clone());
-        (state.product_id, name, category, state.price.as_decimal(), stock)
+    let products =
+        "SELECT product_id, name, category, price, stock FROM products_read_view ORDER BY 1";
+    let shown: Vec<(i64, String, String, Decimal, Option<i64>)> = rows(pool, products).await;
+    let expected = shop.products.iter().map(|product| {
+        let stock = product.stock.map(i64::from);
+        let (name, category) = (product.name.clone(), product.category.clone());
+        (product.product_id, name, category, product.price.as_decimal(), stock)
     });
     compare("products_read_view", &shown, &expected.collect())?;
 
-    let shown: Vec<(i64, i64, Decimal, String, DateTime<Utc>, String)> = sqlx::query_as(
-        "SELECT order_id, customer_id, total, status, created_at, items::text
-         FROM orders_read ORDER BY 1",
-    )
-    .fetch_all(pool)
-    .await
-    .unwrap();
-    let shown: Vec<_> = shown
-        .into_iter()
-        .map(|(id, customer, total, status, ordered_at, items)| {
-            let lines: Vec<OrderLine> = serde_json::from_str(&items).unwrap();
-            (id, customer, total, status, ordered_at, lines)
-        })
-        .collect();
+    let orders = "SELECT order_id, customer_id, total, status, created_at, items
+                  FROM orders_read ORDER BY 1";
+    let shown: Vec<(i64, i64, Decimal, String, DateTime<Utc>, Lines)> = rows(pool, orders).await;
     let expected = shop.orders.iter().map(|order| {
-        let (status, lines) = (order.status.to_string(), order.lines.clone());
+        let (status, lines) = (order.status.to_string(), Json(order.lines.clone()));
         (order.id, order.customer, order.total.as_decimal(), status, order.ordered_at, lines)
     });
     compare("orders_read", &shown, &expected.collect())?;
 
-    let shown: Vec<(i64, String, String, Option<String>)> =
-        sqlx::query_as("SELECT user_id, name, email, address1 FROM users_read ORDER BY 1")
-            .fetch_all(pool)
-            .await
-            .unwrap();
+    let users = "SELECT user_id, name, email, address1 FROM users_read ORDER BY 1";
+    let shown: Vec<(i64, String, String, Option<String>)> = rows(pool, users).await;
     let expected = shop.users.iter().map(|User { state, account, .. }| {
         let address = account.as_ref().map(|account| account.address1.clone());
         (state.user_id, state.name.clone(), state.email.clone(), address)

@@ -4,14 +4,12 @@
 mod expected_views;
 mod shop;
 
-use crate::apply::apply;
-use crate::apply::database_tests::{clear, ours};
-use crate::decoded_message::DecodedMessage;
+use crate::apply::database_tests::{apply_in_batches, clear};
 use expected_views::check;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use shared_events::{Event, Topic};
+use shared_events::Event;
 use shop::{Command, Shop, commands};
 use sqlx::PgPool;
 
@@ -31,15 +29,8 @@ async fn holds(pool: &PgPool, (commands, keys, batch): &Case) -> Result<(), Stri
     stream.sort_by_key(|(key, _)| *key);
 
     clear(pool).await;
-    for batch in stream.chunks(*batch) {
-        // A queue holds one topic.
-        for topic in Topic::ALL {
-            let of_topic = batch.iter().filter(|(_, event)| event.payload.topic() == topic);
-            let deliveries: Vec<DecodedMessage> =
-                of_topic.map(|(_, event)| ours((*event).clone())).collect();
-            apply(pool, &deliveries).await.unwrap();
-        }
-    }
+    let events: Vec<Event> = stream.into_iter().map(|(_, event)| event.clone()).collect();
+    apply_in_batches(pool, &events, *batch).await;
     check(pool, &shop).await
 }
 

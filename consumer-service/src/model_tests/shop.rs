@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use shared_events::{
     AccountCreated, Event, Money, OrderCreated, OrderHeader, OrderLine, OrderStatus,
-    OrderStatusUpdated, Payload, PriceChanged, ProductState, UserState, order_total,
+    OrderStatusUpdated, Payload, PriceChanged, ProductState, Topic, UserState, order_total,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,20 +47,12 @@ pub fn commands() -> impl Strategy<Value = Vec<Command>> {
     prop::collection::vec(command, 1..80)
 }
 
-/// A product of the model.
-#[derive(Debug)]
-pub struct Product {
-    pub state: ProductState,
-    pub version: i64,
-}
-
 /// An order of the model.
 #[derive(Debug)]
 pub struct Order {
     pub id: i64,
     pub customer: i64,
     pub status: OrderStatus,
-    pub version: i64,
     pub lines: Vec<OrderLine>,
     pub total: Money,
     pub ordered_at: DateTime<Utc>,
@@ -70,20 +62,21 @@ pub struct Order {
 #[derive(Debug)]
 pub struct User {
     pub state: UserState,
-    pub version: i64,
     pub account: Option<AccountCreated>,
 }
 
 /// A shop with the events that it published.
 #[derive(Debug, Default)]
 pub struct Shop {
-    pub products: Vec<Product>,
+    pub products: Vec<ProductState>,
     pub orders: Vec<Order>,
     pub users: Vec<User>,
     pub accounts: i64,
     /// Every category that a product ever had.
     pub categories: BTreeSet<String>,
     pub events: Vec<Event>,
+    /// The version of each aggregate.
+    versions: BTreeMap<(Topic, i64), i64>,
 }
 
 impl Shop {
@@ -109,29 +102,26 @@ impl Shop {
                     stock_delta: stock.unwrap_or(0).into(),
                 };
                 self.categories.insert(state.category.clone());
-                self.products.push(Product { state: state.clone(), version: 1 });
-                self.publish(1, Payload::ProductCreated(state));
+                self.products.push(state.clone());
+                self.publish(Payload::ProductCreated(state));
             }
             Command::ChangeProduct { product, category, stock } => {
                 let Some(product) = pick(&mut self.products, *product) else { return };
-                let before = product.state.stock.unwrap_or(0);
-                product.state.category = CATEGORIES[*category].to_owned();
-                product.state.stock = *stock;
-                product.state.stock_delta = (stock.unwrap_or(0) - before).into();
-                product.version += 1;
-                let (version, state) = (product.version, product.state.clone());
+                let before = product.stock.unwrap_or(0);
+                product.category = CATEGORIES[*category].to_owned();
+                product.stock = *stock;
+                product.stock_delta = (stock.unwrap_or(0) - before).into();
+                let state = product.clone();
                 self.categories.insert(state.category.clone());
-                self.publish(version, Payload::ProductUpdated(state));
+                self.publish(Payload::ProductUpdated(state));
             }
             Command::ChangePrice { product, price } => {
                 let Some(product) = pick(&mut self.products, *product) else { return };
-                let old_price = std::mem::replace(&mut product.state.price, cents(*price));
-                product.state.stock_delta = 0;
-                product.version += 1;
-                let new_price = product.state.price;
-                let change = PriceChanged { product: product.state.clone(), old_price, new_price };
-                let version = product.version;
-                self.publish(version, Payload::PriceChanged(change));
+                let old_price = std::mem::replace(&mut product.price, cents(*price));
+                product.stock_delta = 0;
+                let new_price = product.price;
+                let change = PriceChanged { product: product.clone(), old_price, new_price };
+                self.publish(Payload::PriceChanged(change));
             }
             Command::PlaceOrder { customer, lines } => self.place(*customer, lines),
             Command::Move { order, to } => self.advance(*order, *to),
@@ -139,20 +129,18 @@ impl Shop {
                 // The lower ids are customers without a user.
                 let user_id = self.users.len() as i64 + 4;
                 let state = user_state(user_id, *name);
-                self.users.push(User { state: state.clone(), version: 1, account: None });
-                self.publish(1, Payload::UserCreated(state));
+                self.users.push(User { state: state.clone(), account: None });
+                self.publish(Payload::UserCreated(state));
             }
             Command::UpdateUser { user, name } => {
                 let Some(user) = pick(&mut self.users, *user) else { return };
                 user.state = user_state(user.state.user_id, *name);
-                user.version += 1;
-                let (version, state) = (user.version, user.state.clone());
-                self.publish(version, Payload::UserUpdated(state));
+                let state = user.state.clone();
+                self.publish(Payload::UserUpdated(state));
             }
             Command::OpenAccount { user } => {
                 let Some(user) = pick(&mut self.users, *user) else { return };
                 self.accounts += 1;
-                user.version += 1;
                 let account = AccountCreated {
                     account_id: self.accounts,
                     user_id: user.state.user_id,
@@ -162,8 +150,7 @@ impl Shop {
                     zip: "62701".to_owned(),
                 };
                 user.account = Some(account.clone());
-                let version = user.version;
-                self.publish(version, Payload::AccountCreated(account));
+                self.publish(Payload::AccountCreated(account));
             }
         }
     }
@@ -174,9 +161,8 @@ impl Shop {
         let mut left: BTreeMap<i64, i32> = BTreeMap::new();
         for (product, quantity, price) in lines {
             let Some(product) = pick(&mut self.products, *product) else { return };
-            let state = &product.state;
-            let stock_taken = if let Some(stock) = state.stock {
-                let left = left.entry(state.product_id).or_insert(stock);
+            let stock_taken = if let Some(stock) = product.stock {
+                let left = left.entry(product.product_id).or_insert(stock);
                 *left -= quantity;
                 if *left < 0 {
                     return;
@@ -186,19 +172,19 @@ impl Shop {
                 0
             };
             items.push(OrderLine {
-                product_id: state.product_id,
-                product_name: state.name.clone(),
-                category: state.category.clone(),
+                product_id: product.product_id,
+                product_name: product.name.clone(),
+                category: product.category.clone(),
                 quantity: *quantity,
-                price: price.map_or(state.price, cents),
+                price: price.map_or(product.price, cents),
                 stock_taken: Some(stock_taken),
                 stock_returned: None,
             });
         }
         for product in &mut self.products {
-            if let Some(left) = left.get(&product.state.product_id) {
-                product.state.stock = Some(*left);
-                product.version += 1;
+            if let Some(left) = left.get(&product.product_id) {
+                product.stock = Some(*left);
+                *self.versions.entry((Topic::Products, product.product_id)).or_default() += 1;
             }
         }
         let order_id = self.orders.len() as i64 + 1;
@@ -206,12 +192,11 @@ impl Shop {
         let status = OrderStatus::Created;
         let header = OrderHeader::of_customer(customer_id);
         let payload = OrderCreated { order_id, header, status, items: items.clone(), total };
-        let ordered_at = self.publish(1, Payload::OrderCreated(payload));
+        let ordered_at = self.publish(Payload::OrderCreated(payload));
         self.orders.push(Order {
             id: order_id,
             customer: customer_id,
             status,
-            version: 1,
             lines: items,
             total,
             ordered_at,
@@ -225,12 +210,11 @@ impl Shop {
             return;
         }
         let old_status = std::mem::replace(&mut order.status, new_status);
-        order.version += 1;
         if new_status == OrderStatus::Cancelled {
             for line in &mut order.lines {
                 let product = &mut self.products[line.product_id as usize - 1];
-                let returned = product.state.stock.map_or(0, |_| line.stock_taken());
-                product.state.stock = product.state.stock.map(|stock| stock + returned);
+                let returned = product.stock.map_or(0, |_| line.stock_taken());
+                product.stock = product.stock.map(|stock| stock + returned);
                 line.stock_returned = Some(returned);
             }
         }
@@ -243,13 +227,14 @@ impl Shop {
             items: order.lines.clone(),
             total: order.total,
         };
-        let version = order.version;
-        self.publish(version, Payload::OrderStatusUpdated(payload));
+        self.publish(Payload::OrderStatusUpdated(payload));
     }
 
-    /// Publishes an event, half an hour after the previous one.
-    fn publish(&mut self, version: i64, payload: Payload) -> DateTime<Utc> {
-        let event = event(version, self.events.len() as i64 * 1800, payload);
+    /// Publishes an event with the next version, half an hour after the previous one.
+    fn publish(&mut self, payload: Payload) -> DateTime<Utc> {
+        let version = self.versions.entry((payload.topic(), payload.aggregate_id())).or_default();
+        *version += 1;
+        let event = event(*version, self.events.len() as i64 * 1800, payload);
         let time = event.envelope.timestamp;
         self.events.push(event);
         time

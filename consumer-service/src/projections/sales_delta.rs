@@ -5,12 +5,13 @@ use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use shared_events::OrderLine;
 use std::ops::{AddAssign, SubAssign};
+use strum::EnumTryAs;
 
 /// The key of a row: a value for each dimension.
 pub type Key<'a> = Vec<KeyValue<'a>>;
 
 /// The value of a key column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, EnumTryAs, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyValue<'a> {
     Id(i64),
     Text(&'a str),
@@ -41,20 +42,6 @@ pub struct Delta {
     pub stock_taken: i64,
     pub stock_moved_at: Option<DateTime<Utc>>,
     pub last_order_date: Option<DateTime<Utc>>,
-}
-
-impl<'a> KeyValue<'a> {
-    pub fn id(self) -> Option<i64> {
-        if let Self::Id(id) = self { Some(id) } else { None }
-    }
-
-    pub fn text(self) -> Option<&'a str> {
-        if let Self::Text(text) = self { Some(text) } else { None }
-    }
-
-    pub fn time(self) -> Option<DateTime<Utc>> {
-        if let Self::Time(time) = self { Some(time) } else { None }
-    }
 }
 
 impl Delta {

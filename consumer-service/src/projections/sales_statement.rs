@@ -33,19 +33,15 @@ fn sql(view: &SalesView) -> String {
     let parameters: Vec<String> = (1..=columns.len()).map(|n| format!("${n}")).collect();
     let sum = |(measure, column): &(Measure, &str)| match measure {
         Measure::StockMovedAt | Measure::LastOrderDate => {
-            ((*column).to_owned(), format!("greatest(view.{column}, excluded.{column})"))
+            let newest = format!("{column} = greatest(view.{column}, excluded.{column})");
+            ((*column).to_owned(), newest)
         }
         Measure::Total(_) | Measure::Cancelled(_) | Measure::Refunded(_) | Measure::StockTaken => {
-            (format!("coalesce({column}, 0)"), format!("view.{column} + excluded.{column}"))
+            let sum = format!("{column} = view.{column} + excluded.{column}");
+            (format!("coalesce({column}, 0)"), sum)
         }
     };
-    let (inserted, updated): (Vec<String>, Vec<String>) = view.measures.iter().map(sum).unzip();
-    let assignments: Vec<String> = view
-        .measures
-        .iter()
-        .zip(updated)
-        .map(|((_, column), value)| format!("{column} = {value}"))
-        .collect();
+    let (inserted, assignments): (Vec<String>, Vec<String>) = view.measures.iter().map(sum).unzip();
     format!(
         "INSERT INTO {table} AS view ({columns})
          SELECT {key}, {inserted}
@@ -67,12 +63,13 @@ fn bind_key<'q, 'v>(
 ) -> Statement<'q> {
     match dimension {
         Dimension::Product | Dimension::Customer => {
-            statement.bind(values.filter_map(KeyValue::id).collect::<Vec<_>>())
+            statement.bind(values.filter_map(KeyValue::try_as_id).collect::<Vec<_>>())
         }
-        Dimension::Category => {
-            statement.bind(values.filter_map(KeyValue::text).map(str::to_owned).collect::<Vec<_>>())
+        Dimension::Category => statement
+            .bind(values.filter_map(KeyValue::try_as_text).map(str::to_owned).collect::<Vec<_>>()),
+        Dimension::Hour => {
+            statement.bind(values.filter_map(KeyValue::try_as_time).collect::<Vec<_>>())
         }
-        Dimension::Hour => statement.bind(values.filter_map(KeyValue::time).collect::<Vec<_>>()),
     }
 }
 

@@ -3,8 +3,9 @@
 use super::{dead_letters, ours, tea};
 use crate::apply::{Batch, LOCK, apply, apply_rest};
 use crate::decoded_message::DecodedMessage;
+use crate::test_database::{execute, value};
+use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{AssertSqlSafe, PgPool};
 
 /// Delays each insert of an order by the duration that an expression gives.
 async fn delay_orders(pool: &PgPool, seconds: &str) {
@@ -14,11 +15,11 @@ async fn delay_orders(pool: &PgPool, seconds: &str) {
          CREATE OR REPLACE TRIGGER slow BEFORE INSERT ON orders_read
          FOR EACH ROW EXECUTE FUNCTION slow()"
     );
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(pool).await.unwrap();
+    execute(pool, &sql).await;
 }
 
 async fn orders(pool: &PgPool) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM orders_read").fetch_one(pool).await.unwrap()
+    value(pool, "SELECT count(*) FROM orders_read").await
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
@@ -41,7 +42,7 @@ async fn a_batch_that_takes_too_long_is_applied_in_parts(pool: PgPool) {
         apply_rest(&short_timeout, &mut batch).await.unwrap_err();
     }
     assert_eq!(dead_letters(&pool).await, 0);
-    sqlx::query("DROP TRIGGER slow ON orders_read").execute(&pool).await.unwrap();
+    execute(&pool, "DROP TRIGGER slow ON orders_read").await;
     apply_rest(&short_timeout, &mut batch).await.unwrap();
     assert_eq!((orders(&pool).await, dead_letters(&pool).await), (16, 0));
 }
@@ -56,8 +57,7 @@ async fn a_batch_that_is_cancelled_at_its_begin_leaves_no_open_transaction(pool:
     let deliveries = [ours(tea(1))];
     let waits = "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
                  WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted";
-    let begun =
-        async { while sqlx::query_scalar::<_, i64>(waits).fetch_one(&pool).await.unwrap() == 0 {} };
+    let begun = async { while value::<i64>(&pool, waits).await == 0 {} };
     tokio::select! {
         applied = apply(&single, &deliveries) => panic!("{applied:?} in spite of the lock"),
         () = begun => {}
@@ -65,7 +65,6 @@ async fn a_batch_that_is_cancelled_at_its_begin_leaves_no_open_transaction(pool:
     operator.rollback().await.unwrap();
     let insert =
         "INSERT INTO processed_events (event_id, counted) VALUES (gen_random_uuid(), FALSE)";
-    sqlx::query(insert).execute(&single).await.unwrap();
-    let known = "SELECT count(*) FROM processed_events";
-    assert_eq!(sqlx::query_scalar::<_, i64>(known).fetch_one(&pool).await.unwrap(), 1);
+    execute(&single, insert).await;
+    assert_eq!(value::<i64>(&pool, "SELECT count(*) FROM processed_events").await, 1);
 }

@@ -1,18 +1,25 @@
-//! Stores dead letters.
+//! Dead letters: messages that cannot be applied, stored with their bytes and the reason, so
+//! that the messages behind them are not blocked. Operators inspect, redrive or discard them:
+//! see `dead_letter_admin`.
 
 use crate::dead_letter_reasons::without_record;
 use crate::decoded_message::{Content, DecodedMessage};
-use crate::metrics::{Cause, DEAD_LETTERS_STORED};
+use crate::metrics::{Cause, DEAD_LETTERS, DEAD_LETTERS_STORED};
 use chrono::{DateTime, Utc};
 use service_runtime::amqp::{Defect, identity};
-use service_runtime::trace;
+use service_runtime::{tasks, trace};
 use sha2::{Digest, Sha256};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
+use std::time::Duration;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use uuid::Uuid;
 
 /// Limit of a stored reason, which may quote a long message.
 const MAX_REASON_CHARS: usize = 600;
+
+/// Interval between counts.
+const COUNT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A message to be stored as a dead letter.
 #[derive(Debug)]
@@ -41,13 +48,9 @@ impl<'a> DeadLetter<'a> {
 
     /// An unreadable message; none for any other.
     pub fn of_unreadable(message: &'a DecodedMessage) -> Option<Self> {
-        match &message.content {
-            Content::Unreadable { reason, .. } => {
-                let (reason, counts) = (reason.clone(), message.ours);
-                Some(Self { message, reason, counts, cause: Cause::Unreadable })
-            }
-            Content::Event(_) | Content::Watermark(_) | Content::InvalidWatermark => None,
-        }
+        let Content::Unreadable { reason, .. } = &message.content else { return None };
+        let (reason, counts) = (reason.clone(), message.ours);
+        Some(Self { message, reason, counts, cause: Cause::Unreadable })
     }
 
     /// An event older than the deduplication records. It is not counted: if it was applied, it
@@ -75,18 +78,17 @@ pub async fn store(
     let mut outcome = Stored::default();
     // One by one, because dead letters are rare and a batch may contain one twice.
     for DeadLetter { message, reason, counts, cause } in dead_letters {
-        let event_id: Option<Uuid> = message.event_id();
         let (property_section, body_bytes) = amqp(message);
         let digest = digest(message);
         let reason = storable(reason);
-        let properties = &message.properties;
+        let properties = &message.raw.properties;
         let row = sqlx::query_file!(
             "src/dead_letters/store.sql",
-            event_id,
+            message.event_id(),
             &digest,
             message.topic.name(),
             reason,
-            message.body,
+            message.raw.body,
             counts,
             message.ours,
             properties.message_id.as_deref().map(storable),
@@ -103,7 +105,7 @@ pub async fn store(
         if let Some(row) = row {
             outcome.counted += i64::from(row.counted);
             if row.is_new {
-                trace::with(message.trace, || log(row.id, message));
+                trace::with(message.raw.trace, || log(row.id, message));
                 outcome.new.push(*cause);
             }
         }
@@ -114,7 +116,7 @@ pub async fn store(
 /// SHA-256 of the body, and of the property section if that is unreadable.
 pub fn digest(message: &DecodedMessage) -> [u8; 32] {
     let (property_section, _) = amqp(message);
-    let mut digest = Sha256::new_with_prefix(&message.body);
+    let mut digest = Sha256::new_with_prefix(&message.raw.body);
     digest.update(property_section.map(identity).unwrap_or_default());
     digest.finalize().into()
 }
@@ -122,12 +124,12 @@ pub fn digest(message: &DecodedMessage) -> [u8; 32] {
 /// The unreadable property section of a defective AMQP message, and the original length of a
 /// body that was not received as a whole.
 fn amqp(message: &DecodedMessage) -> (Option<&[u8]>, Option<i64>) {
-    let (properties, bytes) = match &message.defect {
+    let (properties, bytes) = match &message.raw.defect {
         None => return (None, None),
         Some(Defect::Properties { raw, body_bytes, .. }) => (Some(&raw[..]), *body_bytes),
         Some(Defect::Body { bytes }) => (None, *bytes),
     };
-    let is_whole = bytes == message.body.len() as u64;
+    let is_whole = bytes == message.raw.body.len() as u64;
     (properties, (!is_whole).then(|| i64::try_from(bytes).unwrap_or(i64::MAX)))
 }
 
@@ -144,4 +146,16 @@ fn log(id: Option<i64>, message: &DecodedMessage) {
 /// A string that PostgreSQL can store: without NUL.
 pub fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}").chars().take(MAX_REASON_CHARS).collect()
+}
+
+/// Counts dead letters for the metric until shutdown.
+pub async fn count(pool: PgPool, shutdown: CancellationToken) {
+    tasks::repeat(COUNT_INTERVAL, shutdown, || async {
+        let counted = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM dead_letters"#);
+        // A missing database is reported by health.
+        if let Ok(Ok(count)) = timeout(COUNT_INTERVAL, counted.fetch_one(&pool)).await {
+            DEAD_LETTERS.set(count as f64);
+        }
+    })
+    .await;
 }
