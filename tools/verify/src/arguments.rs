@@ -2,8 +2,6 @@
 
 use clap::Parser;
 use sqlx::postgres::PgConnectOptions;
-use std::time::Duration;
-use verify::Request;
 
 /// Recomputes every view from the write database and reports differences.
 ///
@@ -38,14 +36,14 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The request that the arguments describe.
-    pub fn request(&self) -> Request {
-        Request {
-            write: self.database_url.clone().unwrap_or_else(|| self.local(5432, "write_db")),
-            read: self.read_database_url.clone().unwrap_or_else(|| self.local(5433, "read_db")),
-            patience: Duration::from_secs(self.patience.into()),
-            differences: self.differences,
-        }
+    /// The write database.
+    pub fn write(&self) -> PgConnectOptions {
+        self.database_url.clone().unwrap_or_else(|| self.local(5432, "write_db"))
+    }
+
+    /// The read database.
+    pub fn read(&self) -> PgConnectOptions {
+        self.read_database_url.clone().unwrap_or_else(|| self.local(5433, "read_db"))
     }
 
     /// A database as started by `cargo stack up` and Docker Compose.
@@ -74,10 +72,10 @@ mod tests {
         let url = "postgres://reader@elsewhere:7000/views";
         let line = ["verify", "--database-url", url, "--port-offset", "200"];
         let mut arguments = Arguments::try_parse_from(line).unwrap();
-        assert_eq!(arguments.request().write.get_port(), 7000);
+        assert_eq!(arguments.write().get_port(), 7000);
         // Ignores the environment.
         arguments.read_database_url = None;
-        let read = arguments.request().read;
+        let read = arguments.read();
         assert_eq!((read.get_host(), read.get_port()), ("localhost", 5633));
     }
 }

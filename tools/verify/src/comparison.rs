@@ -3,7 +3,7 @@
 use crate::databases::{Databases, failure};
 use crate::merge::{Pair, merge};
 use crate::progress::Progress;
-use crate::row::{Cell, Key, Row};
+use crate::row::{Key, Row};
 use crate::views::ComparedView;
 use anyhow::{Context, Result};
 use futures::{Stream, TryStreamExt};
@@ -16,22 +16,11 @@ use uuid::Uuid;
 /// counted.
 const KEPT: usize = 10_000;
 
-/// How a row differs.
-#[derive(Debug)]
-pub enum Difference {
-    /// It is expected, but not found.
-    Missing(Row),
-    /// It is found, but not expected.
-    Unexpected(Row),
-    /// These columns differ.
-    Cells(Vec<Cell>),
-}
-
 /// The differing rows of a view.
 #[derive(Debug, Default)]
 pub struct Differing {
-    /// Rows with the lowest keys.
-    pub rows: BTreeMap<Key, Difference>,
+    /// Rows with the lowest keys, with what differs.
+    pub rows: BTreeMap<Key, Vec<String>>,
     /// Number of further rows, with higher keys.
     pub beyond: u64,
 }
@@ -62,7 +51,7 @@ pub async fn compare(
     view: &ComparedView,
     unapplied: &[Uuid],
     before: Option<&Differing>,
-    progress: &Progress<'_>,
+    progress: &Progress,
 ) -> Result<(u64, Differing)> {
     let mut comparison = Comparison { view, before, rows: 0, differing: Differing::default() };
     let expected = expected(&mut databases.write, view, unapplied);
@@ -104,19 +93,19 @@ fn failed(error: sqlx::Error, view: &ComparedView, side: &str) -> anyhow::Error 
 impl Comparison<'_> {
     fn take(&mut self, pair: Pair<Row, Row>) -> Result<()> {
         self.rows += u64::from(!matches!(pair, Pair::Right(_)));
-        let (key, difference) = match pair {
+        let (key, differences) = match pair {
             Pair::Both(expected, actual) if expected == actual => return Ok(()),
             Pair::Both(expected, actual) => {
-                (expected.key(self.view), Difference::Cells(expected.differences(&actual)?))
+                (expected.key(self.view), expected.differences(&actual)?)
             }
-            Pair::Left(expected) => (expected.key(self.view), Difference::Missing(expected)),
-            Pair::Right(actual) => (actual.key(self.view), Difference::Unexpected(actual)),
+            Pair::Left(row) => (row.key(self.view), vec![format!("missing, expected {}", row.0)]),
+            Pair::Right(row) => (row.key(self.view), vec![format!("unexpected, found {}", row.0)]),
         };
-        self.note(key.context("a row has no key")?, difference);
+        self.note(key.context("a row has no key")?, differences);
         Ok(())
     }
 
-    fn note(&mut self, key: Key, difference: Difference) {
+    fn note(&mut self, key: Key, differences: Vec<String>) {
         let (is_kept, is_beyond) = match self.before {
             None => {
                 let is_kept = self.differing.rows.len() < KEPT;
@@ -128,7 +117,7 @@ impl Comparison<'_> {
             }
         };
         if is_kept {
-            self.differing.rows.insert(key, difference);
+            self.differing.rows.insert(key, differences);
         } else {
             self.differing.beyond += u64::from(is_beyond);
         }

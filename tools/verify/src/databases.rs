@@ -39,7 +39,7 @@ impl Databases {
     ///
     /// # Errors
     /// If one of them is not reachable.
-    pub async fn connect(write: &PgConnectOptions, read: &PgConnectOptions) -> Result<Self> {
+    pub async fn connect(write: PgConnectOptions, read: PgConnectOptions) -> Result<Self> {
         Ok(Self {
             write: connect(write, "write", "--database-url").await?,
             read: connect(read, "read", "--read-database-url").await?,
@@ -63,13 +63,13 @@ impl Databases {
     }
 }
 
-async fn connect(options: &PgConnectOptions, name: &str, flag: &str) -> Result<PgConnection> {
-    let named = options.clone().application_name("verify").options(SETTINGS);
+async fn connect(options: PgConnectOptions, name: &str, flag: &str) -> Result<PgConnection> {
     let place = format!("{}:{}", options.get_host(), options.get_port());
     let hint = format!(
         "cannot reach the {name} database at {place} (is the stack up? {flag} names another one)"
     );
-    match timeout(CONNECT_TIMEOUT, named.connect()).await {
+    let options = options.application_name("verify").options(SETTINGS);
+    match timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(connection) => connection.context(hint),
         Err(_) => bail!("{hint}: no response within {} s", CONNECT_TIMEOUT.as_secs()),
     }

@@ -10,7 +10,6 @@ use crate::views::ComparedView;
 use anyhow::Result;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
-use uuid::Uuid;
 
 /// The delay before the second comparison. It doubles up to [`LONGEST_DELAY`].
 const FIRST_DELAY: Duration = Duration::from_millis(100);
@@ -25,16 +24,10 @@ pub struct Findings<'a> {
     pub views: usize,
     /// Number of expected rows, by the first comparison.
     pub rows: u64,
-    /// Number of committed events, by the first comparison.
-    pub committed: u64,
-    /// Number of external events in the views.
-    pub external: u64,
+    /// Events that differed in every comparison.
+    pub events: Events,
     /// Views with rows that differ.
     pub differing: Vec<(&'a ComparedView, Differing)>,
-    /// Committed events that are not in the views.
-    pub unapplied: Vec<Uuid>,
-    /// Events that were processed as our own, but are not in the outbox.
-    pub uncommitted: Vec<Uuid>,
     /// Broken rules of the write database.
     pub breaches: Vec<Breaches>,
 }
@@ -47,28 +40,18 @@ impl<'a> Findings<'a> {
     pub async fn compare_all(
         databases: &mut Databases,
         views: &'a [ComparedView],
-        progress: &Progress<'_>,
+        progress: &Progress,
     ) -> Result<Self> {
         databases.take_snapshots().await?;
         let events = Events::compare(databases, progress).await?;
-        let mut findings = Self {
-            views: views.len(),
-            rows: 0,
-            committed: events.committed,
-            external: events.external,
-            differing: Vec::new(),
-            unapplied: Vec::new(),
-            uncommitted: events.uncommitted,
-            breaches: Vec::new(),
-        };
+        let (mut rows, mut differing) = (0, Vec::new());
         for view in views {
-            let compared = compare(databases, view, &events.unapplied, None, progress);
-            let (rows, differing) = compared.await?;
-            findings.rows += rows;
-            findings.differing.push((view, differing));
+            let compared = compare(databases, view, &events.unapplied, None, progress).await?;
+            rows += compared.0;
+            differing.push((view, compared.1));
         }
-        findings.unapplied = events.unapplied;
-        findings.breaches = invariants::check(databases).await?;
+        let breaches = invariants::check(databases).await?;
+        let mut findings = Self { views: views.len(), rows, events, differing, breaches };
         findings.drop_equal_views();
         Ok(findings)
     }
@@ -81,7 +64,7 @@ impl<'a> Findings<'a> {
     pub async fn repeat_until_settled(
         &mut self,
         databases: &mut Databases,
-        progress: &Progress<'_>,
+        progress: &Progress,
         patience: Duration,
     ) -> Result<()> {
         let (mut delay, mut last_fall) = (FIRST_DELAY, Instant::now());
@@ -96,7 +79,7 @@ impl<'a> Findings<'a> {
             progress.report(|| {
                 format!(
                     "comparing again: {} not in the views, {} different",
-                    counted(self.unapplied.len() as u64, "event"),
+                    counted(self.events.unapplied.len() as u64, "event"),
                     counted(self.differing_rows(), "row")
                 )
             });
@@ -104,17 +87,14 @@ impl<'a> Findings<'a> {
         Ok(())
     }
 
-    async fn repeat(&mut self, databases: &mut Databases, progress: &Progress<'_>) -> Result<()> {
+    async fn repeat(&mut self, databases: &mut Databases, progress: &Progress) -> Result<()> {
         databases.take_snapshots().await?;
         let events = Events::compare(databases, progress).await?;
-        keep_common(&mut self.uncommitted, &events.uncommitted);
-        keep_common(&mut self.unapplied, &events.unapplied);
-        self.external = events.external;
         for (view, differing) in &mut self.differing {
             let compared = compare(databases, view, &events.unapplied, Some(differing), progress);
-            let (_, still_differing) = compared.await?;
-            *differing = still_differing;
+            (_, *differing) = compared.await?;
         }
+        self.events.keep_common(&events);
         self.drop_equal_views();
         Ok(())
     }
@@ -125,16 +105,12 @@ impl<'a> Findings<'a> {
 
     /// Number of rows and events that a later comparison may find in order.
     fn differences(&self) -> u64 {
-        self.differing_rows() + (self.unapplied.len() + self.uncommitted.len()) as u64
+        let Events { unapplied, uncommitted, .. } = &self.events;
+        self.differing_rows() + (unapplied.len() + uncommitted.len()) as u64
     }
 
     /// Number of rows that differ.
     pub fn differing_rows(&self) -> u64 {
         self.differing.iter().map(|(_, differing)| differing.count()).sum()
     }
-}
-
-/// Keeps the ids that are also among the others. Both are ascending.
-fn keep_common(ids: &mut Vec<Uuid>, others: &[Uuid]) {
-    ids.retain(|id| others.binary_search(id).is_ok());
 }

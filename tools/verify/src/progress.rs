@@ -6,23 +6,21 @@ use std::time::{Duration, Instant};
 /// The shortest time between two messages.
 const INTERVAL: Duration = Duration::from_secs(3);
 
-/// Limits progress messages.
-pub struct Progress<'a> {
-    note: &'a dyn Fn(&str),
-    last: Cell<Instant>,
+/// Limits progress messages. A quick run reports nothing.
+pub struct Progress(Cell<Instant>);
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self(Cell::new(Instant::now()))
+    }
 }
 
-impl<'a> Progress<'a> {
-    /// Begins. A quick run reports nothing.
-    pub fn new(note: &'a dyn Fn(&str)) -> Self {
-        Self { note, last: Cell::new(Instant::now()) }
-    }
-
+impl Progress {
     /// Reports progress, if the last message is old enough.
     pub fn report(&self, text: impl FnOnce() -> String) {
-        if self.last.get().elapsed() >= INTERVAL {
-            self.last.set(Instant::now());
-            (self.note)(&text());
+        if self.0.get().elapsed() >= INTERVAL {
+            self.0.set(Instant::now());
+            kit::note(&text());
         }
     }
 }

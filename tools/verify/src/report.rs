@@ -1,16 +1,13 @@
 //! The findings as text.
 
-use crate::comparison::{Difference, Differing};
 use crate::databases::Databases;
-use crate::events::{self, Description};
+use crate::events;
 use crate::findings::Findings;
-use crate::invariants::Breaches;
-use crate::numbers::{ago, counted};
+use crate::numbers::counted;
 use crate::row::Key;
 use crate::views::ComparedView;
 use anyhow::Result;
 use kit::grouped;
-use uuid::Uuid;
 
 /// The result of a verification.
 #[derive(Debug)]
@@ -32,57 +29,50 @@ pub async fn report(
 ) -> Result<Report> {
     let mut lines = Vec::new();
     for breaches in &findings.breaches {
-        report_breaches(&mut lines, breaches, limit);
+        let kept = breaches.kept.iter().map(|[row, property, expected, actual]| {
+            [format!("write database, {row}: {property}: expected {expected}, found {actual}")]
+        });
+        report_some(&mut lines, breaches.rule, kept, breaches.count, limit);
     }
     for (view, differing) in &findings.differing {
-        report_rows(&mut lines, view, differing, limit);
+        let rows = differing.rows.iter().map(|(key, differences)| {
+            let row = format!("{}, {}", view.name, named(view, key));
+            differences.iter().map(move |difference| format!("{row}: {difference}"))
+        });
+        report_some(&mut lines, view.name, rows, differing.count(), limit);
     }
-    report_unapplied(&mut lines, databases, &findings.unapplied, limit).await?;
-    for id in findings.uncommitted.iter().take(limit) {
-        lines.push(format!("event {id}: processed on the read side, but not in the outbox"));
-    }
-    report_omitted(
-        &mut lines,
-        "events that are not in the outbox",
-        findings.uncommitted.len(),
-        limit,
-    );
+    let (unapplied, uncommitted) = (&findings.events.unapplied, &findings.events.uncommitted);
+    let described = events::describe(databases, &unapplied[..limit.min(unapplied.len())]).await?;
+    let described = described.into_iter().map(|event| [event]);
+    let of = "events that are not in the views";
+    report_some(&mut lines, of, described, unapplied.len() as u64, limit);
+    let processed = uncommitted
+        .iter()
+        .map(|id| [format!("event {id}: processed on the read side, but not in the outbox")]);
+    let of = "events that are not in the outbox";
+    report_some(&mut lines, of, processed, uncommitted.len() as u64, limit);
     let agrees = lines.is_empty();
-    if findings.external > 0 {
-        lines.push(report_external(findings.external));
+    if findings.events.external > 0 {
+        lines.push(report_external(findings.events.external));
     }
     lines.push(if agrees { agreement(findings) } else { disagreement(findings) });
     Ok(Report { agrees, lines })
 }
 
-fn report_breaches(lines: &mut Vec<String>, breaches: &Breaches, limit: usize) {
-    for breach in breaches.kept.iter().take(limit) {
-        lines.push(format!(
-            "write database, {}: {}: expected {}, found {}",
-            breach.subject, breach.what, breach.expected, breach.found
-        ));
+/// Reports at most `limit` of the known items, each by its lines, and how many of all `count`
+/// items are omitted.
+fn report_some(
+    lines: &mut Vec<String>,
+    of: &str,
+    known: impl ExactSizeIterator<Item: IntoIterator<Item = String>>,
+    count: u64,
+    limit: usize,
+) {
+    let reported = known.len().min(limit);
+    lines.extend(known.take(limit).flatten());
+    if count > reported as u64 {
+        lines.push(format!("{of}: … and {} more", grouped(count - reported as u64)));
     }
-    let count = usize::try_from(breaches.count).unwrap_or(usize::MAX);
-    report_omitted(lines, breaches.rule, count, limit.min(breaches.kept.len()));
-}
-
-fn report_rows(lines: &mut Vec<String>, view: &ComparedView, differing: &Differing, limit: usize) {
-    for (key, difference) in differing.rows.iter().take(limit) {
-        let row = format!("{}, {}", view.name, named(view, key));
-        match difference {
-            Difference::Missing(expected) => {
-                lines.push(format!("{row}: missing, expected {}", expected.0));
-            }
-            Difference::Unexpected(found) => {
-                lines.push(format!("{row}: unexpected, found {}", found.0));
-            }
-            Difference::Cells(cells) => lines.extend(cells.iter().map(|cell| {
-                format!("{row}: {}: expected {}, found {}", cell.column, cell.expected, cell.found)
-            })),
-        }
-    }
-    let count = usize::try_from(differing.count()).unwrap_or(usize::MAX);
-    report_omitted(lines, view.name, count, limit.min(differing.rows.len()));
 }
 
 /// The key of a row as text, with the column names.
@@ -90,46 +80,6 @@ fn named(view: &ComparedView, key: &Key) -> String {
     let parts: Vec<String> =
         view.key.iter().zip(key).map(|(column, value)| format!("{column} {value}")).collect();
     parts.join(", ")
-}
-
-async fn report_unapplied(
-    lines: &mut Vec<String>,
-    databases: &mut Databases,
-    unapplied: &[Uuid],
-    limit: usize,
-) -> Result<()> {
-    let reported = unapplied.get(..limit).unwrap_or(unapplied);
-    if !reported.is_empty() {
-        let dead_letters = events::dead_letters(databases, reported).await?;
-        for event in events::describe(databases, reported).await? {
-            let state = match dead_letters.get(&event.id) {
-                Some((number, reason)) => format!("dead letter {number}: {reason}"),
-                None => "not in the views".to_owned(),
-            };
-            lines.push(format!("event {}: {state}", described(&event)));
-        }
-    }
-    report_omitted(lines, "events that are not in the views", unapplied.len(), limit);
-    Ok(())
-}
-
-fn described(event: &Description) -> String {
-    let published = match event.published_ago {
-        Some(seconds) => format!("published {}", ago(seconds)),
-        None => "not yet published".to_owned(),
-    };
-    format!(
-        "{} ({}, committed {}, {published})",
-        event.id,
-        event.event_type,
-        ago(event.committed_ago)
-    )
-}
-
-fn report_omitted(lines: &mut Vec<String>, of: &str, count: usize, reported: usize) {
-    if count > reported {
-        lines.push(format!("{of}: … and {} more", grouped((count - reported) as u64)));
-    }
 }
 
 fn report_external(count: u64) -> String {
@@ -145,7 +95,7 @@ fn agreement(findings: &Findings<'_>) -> String {
         "verified: no difference in {} views ({}) and {}",
         findings.views,
         counted(findings.rows, "row"),
-        counted(findings.committed, "event")
+        counted(findings.events.committed, "event")
     )
 }
 
@@ -153,8 +103,8 @@ fn disagreement(findings: &Findings<'_>) -> String {
     let breaches = findings.breaches.iter().map(|breaches| breaches.count).sum();
     let parts = [
         (findings.differing_rows(), "row", "different"),
-        (findings.unapplied.len() as u64, "event", "not in the views"),
-        (findings.uncommitted.len() as u64, "event", "not in the outbox"),
+        (findings.events.unapplied.len() as u64, "event", "not in the views"),
+        (findings.events.uncommitted.len() as u64, "event", "not in the outbox"),
         (breaches, "breach", "of a rule of the write database"),
     ];
     let parts: Vec<String> = parts

@@ -32,17 +32,6 @@ impl std::fmt::Display for KeyPart {
     }
 }
 
-/// A column that differs.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Cell {
-    /// Its name.
-    pub column: String,
-    /// The expected value as JSON.
-    pub expected: String,
-    /// The actual value as JSON.
-    pub found: String,
-}
-
 impl Row {
     /// The values of the key.
     ///
@@ -73,22 +62,21 @@ impl Row {
         Ok(self.key(view)?.cmp(&other.key(view)?))
     }
 
-    /// The columns in which `found` differs from this row.
+    /// The columns in which `found` differs from this row, with both values as JSON.
     ///
     /// # Errors
     /// If a row is not a JSON object.
-    pub fn differences(&self, found: &Self) -> Result<Vec<Cell>> {
+    pub fn differences(&self, found: &Self) -> Result<Vec<String>> {
         let (expected, found) = (self.columns()?, found.columns()?);
-        let value =
-            |value: Option<&&RawValue>| value.map_or("no column", |raw| raw.get()).to_owned();
         let columns =
             expected.keys().chain(found.keys().filter(|key| !expected.contains_key(*key)));
-        let cells = columns.map(|column| Cell {
-            column: (*column).to_owned(),
-            expected: value(expected.get(column)),
-            found: value(found.get(column)),
+        let differences = columns.filter_map(|column| {
+            let value = |raw: &&RawValue| raw.get().to_owned();
+            let [expected, found] = [&expected, &found]
+                .map(|row| row.get(column).map_or_else(|| "no column".to_owned(), value));
+            (expected != found).then(|| format!("{column}: expected {expected}, found {found}"))
         });
-        Ok(cells.filter(|cell| cell.expected != cell.found).collect())
+        Ok(differences.collect())
     }
 
     fn columns(&self) -> Result<BTreeMap<&str, &RawValue>> {
@@ -116,16 +104,11 @@ mod tests {
     fn numbers_are_compared_as_they_are_written() {
         let expected = Row(r#"{"a":12345678901234567890.0001,"b":1,"c":null}"#.to_owned());
         let found = Row(r#"{"a":12345678901234567890.0002,"b":1,"c":"x"}"#.to_owned());
-        let cell = |column: &str, expected: &str, found: &str| Cell {
-            column: column.to_owned(),
-            expected: expected.to_owned(),
-            found: found.to_owned(),
-        };
         assert_eq!(
             expected.differences(&found).unwrap(),
             [
-                cell("a", "12345678901234567890.0001", "12345678901234567890.0002"),
-                cell("c", "null", "\"x\"")
+                "a: expected 12345678901234567890.0001, found 12345678901234567890.0002",
+                "c: expected null, found \"x\""
             ]
         );
     }

@@ -2,6 +2,7 @@
 
 use crate::databases::{Databases, failure};
 use crate::merge::{Pair, merge};
+use crate::numbers::ago;
 use crate::progress::Progress;
 use anyhow::{Context, Result};
 use futures::{Stream, TryStreamExt};
@@ -13,7 +14,7 @@ use uuid::Uuid;
 /// The result of a comparison.
 #[derive(Debug, Default)]
 pub struct Events {
-    /// Number of committed events.
+    /// Number of committed events, by the first comparison.
     pub committed: u64,
     /// Committed, but not in the views: in transit, lost, or dead letters. Ascending.
     pub unapplied: Vec<Uuid>,
@@ -34,16 +35,15 @@ struct Processed {
 }
 
 /// An event in the outbox.
-#[derive(Debug, sqlx::FromRow)]
-pub struct Description {
-    /// Its id.
-    pub id: Uuid,
+#[derive(sqlx::FromRow)]
+struct Description {
+    id: Uuid,
     /// Topic and type.
-    pub event_type: String,
+    event_type: String,
     /// Seconds since the commit.
-    pub committed_ago: i64,
+    committed_ago: i64,
     /// Seconds since the confirmation of the broker; none before.
-    pub published_ago: Option<i64>,
+    published_ago: Option<i64>,
 }
 
 impl Events {
@@ -51,7 +51,7 @@ impl Events {
     ///
     /// # Errors
     /// If a statement fails.
-    pub async fn compare(databases: &mut Databases, progress: &Progress<'_>) -> Result<Self> {
+    pub async fn compare(databases: &mut Databases, progress: &Progress) -> Result<Self> {
         let mut events = Self { oldest_kept: oldest_kept(databases).await?, ..Self::default() };
         let order = |committed: &Uuid, processed: &Processed| Ok(committed.cmp(&processed.id));
         let (write, read) = (&mut databases.write, &mut databases.read);
@@ -62,6 +62,13 @@ impl Events {
         })
         .await?;
         Ok(events)
+    }
+
+    /// Keeps what also differs in a later comparison.
+    pub fn keep_common(&mut self, later: &Self) {
+        self.unapplied.retain(|id| later.unapplied.binary_search(id).is_ok());
+        self.uncommitted.retain(|id| later.uncommitted.binary_search(id).is_ok());
+        self.external = later.external;
     }
 
     fn take(&mut self, pair: Pair<Uuid, Processed>) {
@@ -107,32 +114,38 @@ fn failed(error: sqlx::Error, side: &str) -> anyhow::Error {
     failure(error, &format!("cannot read the events of the {side} database"))
 }
 
-/// Descriptions of events in the outbox.
+/// Describes unapplied events of the outbox, one line each.
 ///
 /// # Errors
-/// If the statement fails.
-pub async fn describe(databases: &mut Databases, ids: &[Uuid]) -> Result<Vec<Description>> {
-    sqlx::query_as(include_str!("described.sql"))
-        .bind(ids)
-        .fetch_all(&mut databases.write)
-        .await
-        .context("cannot read events of the outbox")
-}
-
-/// Number and reason of the dead letters among events.
-///
-/// # Errors
-/// If the statement fails.
-pub async fn dead_letters(
-    databases: &mut Databases,
-    ids: &[Uuid],
-) -> Result<BTreeMap<Uuid, (i64, String)>> {
+/// If a statement fails.
+pub async fn describe(databases: &mut Databases, ids: &[Uuid]) -> Result<Vec<String>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let dead_letters: Vec<(Uuid, i64, String)> = sqlx::query_as(include_str!("dead_letters.sql"))
         .bind(ids)
         .fetch_all(&mut databases.read)
         .await
         .context("cannot read dead letters")?;
-    Ok(dead_letters.into_iter().map(|(event, number, reason)| (event, (number, reason))).collect())
+    let mut dead_letters: BTreeMap<Uuid, String> = dead_letters
+        .into_iter()
+        .map(|(event, number, reason)| (event, format!("dead letter {number}: {reason}")))
+        .collect();
+    let events: Vec<Description> = sqlx::query_as(include_str!("described.sql"))
+        .bind(ids)
+        .fetch_all(&mut databases.write)
+        .await
+        .context("cannot read events of the outbox")?;
+    let line = |Description { id, event_type, committed_ago, published_ago }| {
+        let committed = ago(committed_ago);
+        let published = published_ago.map_or_else(
+            || "not yet published".to_owned(),
+            |time| format!("published {}", ago(time)),
+        );
+        let state = dead_letters.remove(&id).unwrap_or_else(|| "not in the views".to_owned());
+        format!("event {id} ({event_type}, committed {committed}, {published}): {state}")
+    };
+    Ok(events.into_iter().map(line).collect())
 }
 
 #[cfg(test)]

@@ -15,26 +15,13 @@ const INVARIANTS: [(&str, &str); 4] = [
 /// Limit of kept breaches of a rule. More are only counted.
 const KEPT: usize = 10_000;
 
-/// A breach of a rule.
-#[derive(Debug, sqlx::FromRow)]
-pub struct Breach {
-    /// The row.
-    pub subject: String,
-    /// The wrong property.
-    pub what: String,
-    /// The expected value.
-    pub expected: String,
-    /// The actual value.
-    pub found: String,
-}
-
 /// The breaches of one rule.
 #[derive(Debug)]
 pub struct Breaches {
     /// Name of the rule.
     pub rule: &'static str,
-    /// The first breaches.
-    pub kept: Vec<Breach>,
+    /// The first breaches: row, wrong property, expected and actual value.
+    pub kept: Vec<[String; 4]>,
     /// Number of breaches.
     pub count: u64,
 }
@@ -49,12 +36,12 @@ pub async fn check(databases: &mut Databases) -> Result<Vec<Breaches>> {
     for (rule, statement) in INVARIANTS {
         let mut breaches = Breaches { rule, kept: Vec::new(), count: 0 };
         let mut found = sqlx::query_as(statement).fetch(&mut databases.write);
-        while let Some(breach) =
+        while let Some((row, property, expected, actual)) =
             found.try_next().await.with_context(|| format!("cannot check {rule}"))?
         {
             breaches.count += 1;
             if breaches.kept.len() < KEPT {
-                breaches.kept.push(breach);
+                breaches.kept.push([row, property, expected, actual]);
             }
         }
         if breaches.count > 0 {
