@@ -73,42 +73,26 @@ impl Applied {
     }
 }
 
-/// Messages of one topic, of which some may be applied already.
-#[derive(Debug)]
-pub struct Batch<'a> {
-    /// Parts yet to be applied, the next one last.
-    rest: Vec<&'a [DecodedMessage]>,
-}
-
-impl<'a> Batch<'a> {
-    /// A batch of which nothing is applied yet.
-    pub fn new(messages: &'a [DecodedMessage]) -> Self {
-        Self { rest: vec![messages] }
-    }
-}
-
-/// Applies the rest of a batch.
+/// Applies the rest of a batch of one topic: the parts yet to be applied, the next one last.
 ///
 /// # Errors
 /// If the database failed for a reason other than the messages. Applied messages are removed
-/// from the batch. If a part took too long, its halves remain.
-pub async fn apply_rest(pool: &PgPool, batch: &mut Batch<'_>) -> sqlx::Result<()> {
-    while let Some(part) = batch.rest.pop() {
+/// from the rest. If a part took too long, its halves remain.
+pub async fn apply_rest(pool: &PgPool, rest: &mut Vec<&[DecodedMessage]>) -> sqlx::Result<()> {
+    while let Some(part) = rest.pop() {
         let Err(error) = apply_part(pool, part).await else { continue };
         let (is_bad, is_late) = (is_bad_data(&error), is_late(&error));
         match part {
             [_, _, ..] if is_bad || is_late => {
                 let (first, second) = part.split_at(part.len() / 2);
-                batch.rest.extend([second, first]);
+                rest.extend([second, first]);
             }
             [alone] if is_bad => {
-                store_dead_letter(pool, alone, &error)
-                    .await
-                    .inspect_err(|_| batch.rest.push(part))?;
+                store_dead_letter(pool, alone, &error).await.inspect_err(|_| rest.push(part))?;
             }
             // A message that takes too long alone is retried after the others.
-            _ if is_late => batch.rest.insert(0, part),
-            _ => batch.rest.push(part),
+            _ if is_late => rest.insert(0, part),
+            _ => rest.push(part),
         }
         if !is_bad {
             return Err(error);
@@ -120,13 +104,20 @@ pub async fn apply_rest(pool: &PgPool, batch: &mut Batch<'_>) -> sqlx::Result<()
 /// Applies messages of one topic.
 #[cfg(test)]
 pub async fn apply(pool: &PgPool, messages: &[DecodedMessage]) -> sqlx::Result<()> {
-    apply_rest(pool, &mut Batch::new(messages)).await
+    apply_rest(pool, &mut vec![messages]).await
 }
 
 async fn apply_part(pool: &PgPool, batch: &[DecodedMessage]) -> sqlx::Result<()> {
     let mut connection = TransactionConnection::acquire(pool).await?;
+    let begin = if external::any(batch) { BEGIN_EXCLUSIVE } else { BEGIN };
+    let applying = async {
+        let mut transaction = connection.begin_with(begin).await?;
+        let applied = apply_in(&mut transaction, batch, AgeLimit::Enforced).await?;
+        transaction.commit().await?;
+        Ok(applied)
+    };
     // After a timeout `processed_events` decides in the retry whether it was committed.
-    let applied = in_time(apply_on(&mut connection, batch)).await?;
+    let applied = in_time(applying).await?;
     connection.done();
     if let Some(message) = batch.first() {
         applied.count(message.topic);
@@ -138,17 +129,6 @@ async fn apply_part(pool: &PgPool, batch: &[DecodedMessage]) -> sqlx::Result<()>
 pub async fn in_time<T>(transaction: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     let late = || io::Error::new(io::ErrorKind::TimedOut, "no response within 30 s");
     timeout(DEADLINE, transaction).await.unwrap_or_else(|_| Err(late().into()))
-}
-
-async fn apply_on(
-    connection: &mut PgConnection,
-    batch: &[DecodedMessage],
-) -> sqlx::Result<Applied> {
-    let begin = if external::any(batch) { BEGIN_EXCLUSIVE } else { BEGIN };
-    let mut transaction = connection.begin_with(begin).await?;
-    let applied = apply_in(&mut transaction, batch, AgeLimit::Enforced).await?;
-    transaction.commit().await?;
-    Ok(applied)
 }
 
 /// Applies messages of one topic in a transaction. Messages that cannot be applied become dead

@@ -11,7 +11,8 @@ use trace_context::TraceParent;
 pub struct BatchSpans {
     batch: Span,
     _events: Vec<Span>,
-    trace: Option<TraceParent>,
+    /// The trace of the batch, else of its first event.
+    pub trace: Option<TraceParent>,
     failed_attempts: i64,
 }
 
@@ -31,11 +32,6 @@ impl BatchSpans {
         let first = || batch.iter().find_map(|message| message.raw.trace);
         let trace = batch_span.context().or_else(first);
         Self { batch: batch_span, _events: events, trace, failed_attempts: 0 }
-    }
-
-    /// The trace of the batch, else of its first event.
-    pub const fn trace(&self) -> Option<TraceParent> {
-        self.trace
     }
 
     /// Records a failed attempt, which is retried.

@@ -11,7 +11,7 @@
 //! bodies by [`MAX_DECODED`]. If the broker sends more than a connection may hold, the
 //! topic is consumed again with a lower prefetch count.
 
-use crate::apply::{Batch, apply_rest};
+use crate::apply::apply_rest;
 use crate::batch_spans::BatchSpans;
 use crate::commit_notifier::CommitNotifier;
 use crate::decoded_message::{DecodedMessage, RawMessage};
@@ -158,7 +158,7 @@ impl Consumer {
     ) -> anyhow::Result<()> {
         let topic = self.topic;
         inbox.open(channel.id());
-        let deliveries = amqp::in_time(subscribe(channel, topic, prefetch.count())).await?;
+        let deliveries = amqp::in_time(subscribe(channel, topic, prefetch.count)).await?;
         let (pending, mut waiting) = mpsc::channel(self.batch.into());
         let reading =
             tokio::spawn(read(topic, channel.clone(), deliveries, inbox.clone(), pending));
@@ -176,7 +176,7 @@ impl Consumer {
                     bail!("the broker cancelled the consumer");
                 };
                 prefetch.lower(fitted);
-                return Err(Resubscribe::Prefetch(topic, prefetch.count()).into());
+                return Err(Resubscribe::Prefetch(topic, prefetch.count).into());
             };
             let last_tag = self
                 .apply_and_acknowledge(
@@ -189,7 +189,7 @@ impl Consumer {
                 && inbox.overrun().is_none()
                 && prefetch.raise(mean)
             {
-                return Err(Resubscribe::Prefetch(topic, prefetch.count()).into());
+                return Err(Resubscribe::Prefetch(topic, prefetch.count).into());
             }
         }
     }
@@ -207,7 +207,7 @@ impl Consumer {
         let (topic, began) = (self.topic, Instant::now());
         let mut spans = BatchSpans::begin(topic, &messages);
         let mut backoff = Backoff::default();
-        let mut rest = Batch::new(&messages);
+        let mut rest = vec![&messages[..]];
         while let Err(error) = apply_rest(&self.pool, &mut rest).await {
             spans.record_failure();
             self.health.down(&error);
@@ -218,7 +218,7 @@ impl Consumer {
                 return Ok(None);
             }
         }
-        trace::with(spans.trace(), || {
+        trace::with(spans.trace, || {
             let duration_ms = began.elapsed().as_micros() as f64 / 1000.0;
             debug!(topic = topic.name(), messages = messages.len(), duration_ms, "applied a batch");
         });

@@ -5,7 +5,8 @@
 /// The prefetch count of a topic: the maximum, unless its messages are too large.
 #[derive(Debug)]
 pub struct Prefetch {
-    count: u16,
+    /// The count for the next subscription.
+    pub count: u16,
     max: u16,
     bytes: usize,
 }
@@ -14,11 +15,6 @@ impl Prefetch {
     /// Limits the deliveries to `max`, and their total size to `bytes`.
     pub const fn new(max: u16, bytes: usize) -> Self {
         Self { count: max, max, bytes }
-    }
-
-    /// The count for the next subscription.
-    pub const fn count(&self) -> u16 {
-        self.count
     }
 
     /// Lowers the count after only `fitted` deliveries fitted.
@@ -49,16 +45,16 @@ mod tests {
         let mut prefetch = Prefetch::new(4_000, 20_000_000);
         assert!(!prefetch.raise(3_000), "the count is at its maximum");
         prefetch.lower(20);
-        assert_eq!(prefetch.count(), 10);
+        assert_eq!(prefetch.count, 10);
         assert!(!prefetch.raise(1_000_000));
         let mut steps = 0;
         while prefetch.raise(2_000) {
             steps += 1;
         }
-        assert_eq!((prefetch.count(), steps), (4_000, 5));
+        assert_eq!((prefetch.count, steps), (4_000, 5));
         prefetch.lower(1);
-        assert_eq!(prefetch.count(), 1);
+        assert_eq!(prefetch.count, 1);
         prefetch.lower(1);
-        assert_eq!(prefetch.count(), 1);
+        assert_eq!(prefetch.count, 1);
     }
 }

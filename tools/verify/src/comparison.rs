@@ -43,9 +43,6 @@ struct Comparison<'a> {
 
 /// Compares a view, without the effect of unapplied events. Returns the number of expected
 /// rows, and the rows that differ now and in all earlier comparisons.
-///
-/// # Errors
-/// If a statement fails.
 pub async fn compare(
     databases: &mut Databases,
     view: &ComparedView,

@@ -36,9 +36,6 @@ pub struct Databases {
 
 impl Databases {
     /// Connects to both.
-    ///
-    /// # Errors
-    /// If one of them is not reachable.
     pub async fn connect(write: PgConnectOptions, read: PgConnectOptions) -> Result<Self> {
         Ok(Self {
             write: connect(write, "write", "--database-url").await?,
@@ -49,9 +46,6 @@ impl Databases {
 
     /// Takes new snapshots: of the read database first, because its content was committed in
     /// the write database before.
-    ///
-    /// # Errors
-    /// If a database is not reachable.
     pub async fn take_snapshots(&mut self) -> Result<()> {
         if self.has_snapshots {
             sqlx::raw_sql("ROLLBACK").execute(&mut self.read).await.context(READ)?;

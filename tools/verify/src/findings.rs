@@ -34,9 +34,6 @@ pub struct Findings<'a> {
 
 impl<'a> Findings<'a> {
     /// Compares everything once.
-    ///
-    /// # Errors
-    /// If a statement fails.
     pub async fn compare_all(
         databases: &mut Databases,
         views: &'a [ComparedView],
@@ -58,9 +55,6 @@ impl<'a> Findings<'a> {
 
     /// Repeats the comparison of what differs, until nothing differs or the number of
     /// differences has not fallen for `patience`. So it waits for a backlog that shrinks.
-    ///
-    /// # Errors
-    /// If a statement fails.
     pub async fn repeat_until_settled(
         &mut self,
         databases: &mut Databases,

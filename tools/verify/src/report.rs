@@ -19,9 +19,6 @@ pub struct Report {
 }
 
 /// Reports findings, with at most `limit` rows of each view and `limit` events.
-///
-/// # Errors
-/// If a statement fails.
 pub async fn report(
     databases: &mut Databases,
     findings: &Findings<'_>,

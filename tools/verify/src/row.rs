@@ -34,9 +34,6 @@ impl std::fmt::Display for KeyPart {
 
 impl Row {
     /// The values of the key.
-    ///
-    /// # Errors
-    /// If a key column is missing.
     pub fn key(&self, view: &ComparedView) -> Result<Key> {
         let columns = self.columns()?;
         let part = |name: &str| match serde_json::from_str(columns.get(name)?.get()).ok()? {
@@ -51,9 +48,6 @@ impl Row {
     }
 
     /// The order of two rows by key.
-    ///
-    /// # Errors
-    /// If a key column is missing.
     pub fn compare_keys(&self, other: &Self, view: &ComparedView) -> Result<Ordering> {
         // Nearly all rows are equal and need no parsing.
         if self == other {
@@ -63,9 +57,6 @@ impl Row {
     }
 
     /// The columns in which `found` differs from this row, with both values as JSON.
-    ///
-    /// # Errors
-    /// If a row is not a JSON object.
     pub fn differences(&self, found: &Self) -> Result<Vec<String>> {
         let (expected, found) = (self.columns()?, found.columns()?);
         let columns =

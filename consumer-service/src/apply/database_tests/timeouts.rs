@@ -1,7 +1,7 @@
 //! Batches that time out or are cancelled.
 
 use super::{dead_letters, ours, tea};
-use crate::apply::{Batch, LOCK, apply, apply_rest};
+use crate::apply::{LOCK, apply, apply_rest};
 use crate::decoded_message::DecodedMessage;
 use crate::test_database::{execute, value};
 use sqlx::PgPool;
@@ -28,7 +28,7 @@ async fn a_batch_that_takes_too_long_is_applied_in_parts(pool: PgPool) {
     let short_timeout = PgPoolOptions::new().connect_with(options).await.unwrap();
     delay_orders(&pool, "0.2").await;
     let deliveries: Vec<DecodedMessage> = (1..=8).map(|id| ours(tea(id))).collect();
-    let mut batch = Batch::new(&deliveries);
+    let mut batch = vec![&deliveries[..]];
     while let Err(error) = apply_rest(&short_timeout, &mut batch).await {
         assert!(error.to_string().contains("statement timeout"), "{error}");
     }
@@ -37,7 +37,7 @@ async fn a_batch_that_takes_too_long_is_applied_in_parts(pool: PgPool) {
     // An event that takes too long alone is retried, and the others are applied.
     delay_orders(&pool, "CASE NEW.order_id WHEN 11 THEN 9 ELSE 0 END").await;
     let deliveries: Vec<DecodedMessage> = (11..=18).map(|id| ours(tea(id))).collect();
-    let mut batch = Batch::new(&deliveries);
+    let mut batch = vec![&deliveries[..]];
     while orders(&pool).await < 15 {
         apply_rest(&short_timeout, &mut batch).await.unwrap_err();
     }

@@ -48,9 +48,6 @@ struct Description {
 
 impl Events {
     /// Compares committed with processed events.
-    ///
-    /// # Errors
-    /// If a statement fails.
     pub async fn compare(databases: &mut Databases, progress: &Progress) -> Result<Self> {
         let mut events = Self { oldest_kept: oldest_kept(databases).await?, ..Self::default() };
         let order = |committed: &Uuid, processed: &Processed| Ok(committed.cmp(&processed.id));
@@ -115,9 +112,6 @@ fn failed(error: sqlx::Error, side: &str) -> anyhow::Error {
 }
 
 /// Describes unapplied events of the outbox, one line each.
-///
-/// # Errors
-/// If a statement fails.
 pub async fn describe(databases: &mut Databases, ids: &[Uuid]) -> Result<Vec<String>> {
     if ids.is_empty() {
         return Ok(Vec::new());

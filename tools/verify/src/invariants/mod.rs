@@ -28,9 +28,6 @@ pub struct Breaches {
 
 /// Checks every rule on the snapshot of the write database. A snapshot contains only complete
 /// transactions, so one check is enough.
-///
-/// # Errors
-/// If a statement fails.
 pub async fn check(databases: &mut Databases) -> Result<Vec<Breaches>> {
     let mut all = Vec::new();
     for (rule, statement) in INVARIANTS {

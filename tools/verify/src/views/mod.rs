@@ -50,9 +50,6 @@ struct Column {
 }
 
 /// Every view.
-///
-/// # Errors
-/// If a view is missing, or its columns are not those of its statement.
 pub async fn load(databases: &mut Databases) -> Result<Vec<ComparedView>> {
     let mut views = Vec::new();
     for sales in &SALES_VIEWS {
