@@ -1,8 +1,6 @@
 //! The metrics of the consumer service, in addition to those of every service.
 //! `docs/metrics.md` explains them.
 
-use service_runtime::metrics;
-use service_runtime::metrics::{Counter, Gauge, Histogram, Metric};
 use shared_events::Topic;
 use strum::{IntoStaticStr, VariantArray};
 
@@ -38,70 +36,39 @@ pub enum InvalidWatermark {
     Unreadable,
 }
 
-metrics! {
-    /// By topic.
-    pub static DELIVERIES: Metric<Counter, Topic> = Metric::by(
-        "shop_deliveries_total",
-        "Messages acknowledged after they were applied or became dead letters, including watermarks.",
-        "topic",
-    );
+service_runtime::documented_metrics! {
+    /// Messages acknowledged after they were applied or became dead letters, including watermarks.
+    pub static DELIVERIES: Counter by "topic": Topic = "shop_deliveries_total";
 
-    /// By topic.
-    pub static APPLIED: Metric<Counter, Topic> =
-        Metric::by("shop_events_applied_total", "Events applied to the views.", "topic");
+    /// Events applied to the views.
+    pub static APPLIED: Counter by "topic": Topic = "shop_events_applied_total";
 
-    /// By topic.
-    pub static DUPLICATES: Metric<Counter, Topic> = Metric::by(
-        "shop_events_duplicate_total",
-        "Events skipped because they had been applied before.",
-        "topic",
-    );
+    /// Events skipped because they had been applied before.
+    pub static DUPLICATES: Counter by "topic": Topic = "shop_events_duplicate_total";
 
-    /// By reason.
-    pub static DEAD_LETTERS_STORED: Metric<Counter, Cause> = Metric::by(
-        "shop_events_parked_total",
-        "Messages that became dead letters: unreadable (also external events that contradict known \
-         data), refused by the database, or forgotten (older than the deduplication records).",
-        "reason",
-    );
+    /// Messages that became dead letters: unreadable (also external events that contradict known
+    /// data), refused by the database, or forgotten (older than the deduplication records).
+    pub static DEAD_LETTERS_STORED: Counter by "reason": Cause = "shop_events_parked_total";
 
-    /// Messages of a batch, by topic.
-    pub static APPLY_BATCH_SIZE: Metric<Histogram, Topic> =
-        Metric::by("shop_apply_batch_size", "Messages of a batch, including watermarks.", "topic");
+    /// Messages of a batch, including watermarks.
+    pub static APPLY_BATCH_SIZE: Histogram by "topic": Topic = "shop_apply_batch_size";
 
-    /// Of a batch, by topic.
-    pub static APPLY_DURATION: Metric<Histogram, Topic> = Metric::by(
-        "shop_apply_duration_seconds",
-        "Time to apply a batch, from the first attempt to the commit.",
-        "topic",
-    );
+    /// Time to apply a batch, from the first attempt to the commit.
+    pub static APPLY_DURATION: Histogram by "topic": Topic = "shop_apply_duration_seconds";
 
-    /// By topic.
-    pub static APPLY_RETRIES: Metric<Counter, Topic> = Metric::by(
-        "shop_apply_retries_total",
-        "Failed attempts to apply a batch, for reasons other than its messages.",
-        "topic",
-    );
+    /// Failed attempts to apply a batch, for reasons other than its messages.
+    pub static APPLY_RETRIES: Counter by "topic": Topic = "shop_apply_retries_total";
 
-    /// Dead letters.
-    pub static DEAD_LETTERS: Metric<Gauge> =
-        Metric::new("shop_dead_letters", "Stored dead letters, counted every 5 s.");
+    /// Stored dead letters, counted every 5 s.
+    pub static DEAD_LETTERS: Gauge = "shop_dead_letters";
 
-    /// By outcome.
-    pub static REDRIVES: Metric<Counter, Redrive> = Metric::by(
-        "shop_dead_letter_redrives_total",
-        "Attempts to redrive a dead letter: applied, known (had been applied already) or refused.",
-        "outcome",
-    );
+    /// Attempts to redrive a dead letter: applied, known (had been applied already) or refused.
+    pub static REDRIVES: Counter by "outcome": Redrive = "shop_dead_letter_redrives_total";
 
-    /// Dead letters that an operator discarded.
-    pub static DISCARDED: Metric<Counter> =
-        Metric::new("shop_dead_letters_discarded_total", "Dead letters discarded by operators.");
+    /// Dead letters discarded by operators.
+    pub static DISCARDED: Counter = "shop_dead_letters_discarded_total";
 
-    /// By reason.
-    pub static WATERMARKS_DROPPED: Metric<Counter, InvalidWatermark> = Metric::by(
-        "shop_watermarks_dropped_total",
-        "Invalid watermarks: of another topic, out of range or unreadable.",
-        "reason",
-    );
+    /// Invalid watermarks: of another topic, out of range or unreadable.
+    pub static WATERMARKS_DROPPED: Counter by "reason": InvalidWatermark
+        = "shop_watermarks_dropped_total";
 }

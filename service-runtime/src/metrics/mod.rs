@@ -25,17 +25,6 @@ const SIZES: [f64; 12] =
 /// The media type of the text format, with its version.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Defines metrics, and `ALL`, the list of them that is registered.
-#[macro_export]
-macro_rules! metrics {
-    ($($(#[$attribute:meta])* pub static $name:ident: $type:ty = $metric:expr;)+) => {
-        $($(#[$attribute])* pub static $name: $type = $metric;)+
-
-        /// All metrics of this module.
-        pub const ALL: &[&dyn $crate::metrics::Registered] = &[$(&$name),+];
-    };
-}
-
 /// The registered metrics of this process.
 #[derive(Clone)]
 pub struct Metrics {
