@@ -14,7 +14,7 @@ use service_runtime::json_body::{Body, JsonBody};
 use service_runtime::postgres::timeout_error;
 use service_runtime::problem::Problem;
 use service_runtime::request_id;
-use service_runtime::trace::{self, Description, Span, SpanKind};
+use service_runtime::trace::{self, Span, SpanBuilder};
 use sqlx::PgPool;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -103,8 +103,8 @@ impl Request {
         B: Body + Send + 'static,
         F: Future<Output = CommandResult> + Send + 'static,
     {
-        let describe = || Description::named(kind.into());
-        let mut span = Span::start(self.origin.trace, SpanKind::Internal, describe);
+        let describe = || SpanBuilder::from_name(<&str>::from(kind));
+        let mut span = Span::start(self.origin.trace, describe);
         self.origin.trace = span.context().unwrap_or(self.origin.trace);
         let Self { state, body, origin } = self;
         let key = origin.key.clone();

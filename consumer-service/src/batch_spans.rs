@@ -2,7 +2,7 @@
 //! batch, linked to them.
 
 use crate::decoded_message::{Content, DecodedMessage};
-use service_runtime::trace::{Description, KeyValue, Span, SpanKind};
+use service_runtime::trace::{KeyValue, Span, SpanBuilder, SpanKind};
 use shared_events::Topic;
 use trace_context::TraceParent;
 
@@ -21,13 +21,12 @@ impl BatchSpans {
     pub fn begin(topic: Topic, batch: &[DecodedMessage]) -> Self {
         let events = batch.iter().map(|message| processing(topic, message));
         let mut events: Vec<Span> = events.filter(Span::is_recorded).collect();
-        let batch_span = Span::of_batch(&mut events, || Description {
-            name: format!("apply {topic}").into(),
-            attributes: vec![
+        let batch_span = Span::of_batch(&mut events, || {
+            SpanBuilder::from_name(format!("apply {topic}")).with_attributes([
                 KeyValue::new("messaging.system", "rabbitmq"),
                 KeyValue::new("messaging.destination.name", topic.name()),
                 KeyValue::new("messaging.batch.message_count", batch.len() as i64),
-            ],
+            ])
         });
         let first = || batch.iter().find_map(|message| message.raw.trace);
         let trace = batch_span.context().or_else(first);
@@ -51,7 +50,7 @@ impl BatchSpans {
 /// The span of an event, a child of the span that published it, else of the command.
 fn processing(topic: Topic, message: &DecodedMessage) -> Span {
     let Some(trace) = message.raw.trace else { return Span::default() };
-    let mut span = Span::start(trace, SpanKind::Consumer, || {
+    let mut span = Span::start(trace, || {
         let mut attributes = vec![
             KeyValue::new("messaging.system", "rabbitmq"),
             KeyValue::new("messaging.operation.type", "process"),
@@ -64,7 +63,8 @@ fn processing(topic: Topic, message: &DecodedMessage) -> Span {
         if let Some(kind) = message.event_type() {
             attributes.push(KeyValue::new("cloudevents.event_type", kind));
         }
-        Description { name: format!("process {topic}").into(), attributes }
+        let builder = SpanBuilder::from_name(format!("process {topic}"));
+        builder.with_kind(SpanKind::Consumer).with_attributes(attributes)
     });
     if let Content::Unreadable { .. } = message.content {
         span.fail("unreadable, stored as a dead letter");

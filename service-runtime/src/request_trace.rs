@@ -4,7 +4,7 @@ use crate::log_limit::LogLimit;
 use crate::problem::ErrorText;
 use crate::request_id;
 use crate::request_metrics::method_name;
-use crate::trace::{self, Description, KeyValue, Span};
+use crate::trace::{self, KeyValue, Span, SpanBuilder, SpanKind};
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
@@ -62,15 +62,13 @@ pub async fn trace_request(request: Request, next: Next) -> Response {
 
 /// Follows the semantic conventions for HTTP servers, but omits the path; see
 /// [`trace_request`].
-fn describe(method: &'static str, route: &str) -> Description {
-    Description {
-        name: format!("{method} {route}").into(),
-        attributes: vec![
-            KeyValue::new("http.request.method", method),
-            KeyValue::new("http.route", route.to_owned()),
-            KeyValue::new("url.scheme", "http"),
-        ],
-    }
+fn describe(method: &'static str, route: &str) -> SpanBuilder {
+    let name = format!("{method} {route}");
+    SpanBuilder::from_name(name).with_kind(SpanKind::Server).with_attributes([
+        KeyValue::new("http.request.method", method),
+        KeyValue::new("http.route", route.to_owned()),
+        KeyValue::new("url.scheme", "http"),
+    ])
 }
 
 /// Logs server errors at `info`, at most one per route, status and error text in

@@ -7,18 +7,16 @@
 
 use crate::request_id;
 use opentelemetry::trace::{
-    Link, Span as _, SpanBuilder, SpanContext, Status, TraceContextExt, TraceFlags, TraceState,
-    Tracer,
+    Link, Span as _, SpanContext, Status, TraceContextExt, TraceFlags, TraceState, Tracer,
 };
 use opentelemetry::{Context, SpanId, TraceId, Value};
 use opentelemetry_sdk::trace::{SdkTracer, Span as Recording};
-use std::borrow::Cow;
 use std::sync::OnceLock;
 use tokio::task::JoinHandle;
 use trace_context::TraceParent;
 
 pub use opentelemetry::KeyValue;
-pub use opentelemetry::trace::SpanKind;
+pub use opentelemetry::trace::{SpanBuilder, SpanKind};
 
 /// Creates spans; unset if no collector is configured.
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
@@ -63,62 +61,41 @@ where
 }
 
 /// A span of a trace, from its creation until it is dropped. Empty if the trace is not
-/// recorded.
+/// recorded. Its name contains no client data, so that there are few different names; its
+/// attributes have names of OpenTelemetry's semantic conventions where these define one.
 #[derive(Debug, Default)]
 pub struct Span(Option<Box<Recording>>);
 
-/// The name of a span and its initial attributes.
-#[derive(Debug)]
-pub struct Description {
-    /// A name without client data, so that there are few different names.
-    pub name: Cow<'static, str>,
-    /// Named by the semantic conventions of OpenTelemetry where these define a name.
-    pub attributes: Vec<KeyValue>,
-}
-
-impl Description {
-    /// A name without attributes.
-    pub const fn named(name: &'static str) -> Self {
-        Self { name: Cow::Borrowed(name), attributes: Vec::new() }
-    }
-}
-
 impl Span {
     /// Starts a child span of `parent`; empty if that trace is not recorded.
-    pub fn start(
-        parent: TraceParent,
-        kind: SpanKind,
-        describe: impl FnOnce() -> Description,
-    ) -> Self {
-        let Some(tracer) = TRACER.get().filter(|_| parent.is_sampled()) else {
-            return Self::default();
-        };
-        let (span, _) = start(tracer, kind, describe(), Some(parent), Vec::new());
-        span
+    pub fn start(parent: TraceParent, describe: impl FnOnce() -> SpanBuilder) -> Self {
+        let tracer = TRACER.get().filter(|_| parent.is_sampled());
+        tracer.map(|tracer| start(tracer, describe(), Some(parent)).0).unwrap_or_default()
     }
 
     /// Starts the span of a request, and returns it with its trace: the client's or a new
     /// one. The sampler decides whether the trace is recorded.
     pub fn of_request(
         client: Option<TraceParent>,
-        describe: impl FnOnce() -> Description,
+        describe: impl FnOnce() -> SpanBuilder,
     ) -> (Self, TraceParent) {
         let trace = || client.unwrap_or_else(TraceParent::generate);
         let Some(tracer) = TRACER.get() else { return (Self::default(), trace()) };
-        let (span, context) = start(tracer, SpanKind::Server, describe(), client, Vec::new());
+        let (span, context) = start(tracer, describe(), client);
         (span, context.unwrap_or_else(trace))
     }
 
     /// Starts a new trace for work that serves several spans at once. It is recorded if one
     /// of them is. Each span links to it, and it links to the spans up to the SDK's limit of
     /// links.
-    pub fn of_batch(spans: &mut [Self], describe: impl FnOnce() -> Description) -> Self {
+    pub fn of_batch(spans: &mut [Self], describe: impl FnOnce() -> SpanBuilder) -> Self {
         let Some(tracer) = TRACER.get() else { return Self::default() };
+        let link = |trace| Link::with_context(span_context(trace));
         let links: Vec<Link> = spans.iter().filter_map(Self::context).map(link).collect();
         if links.is_empty() {
             return Self::default();
         }
-        let (batch, context) = start(tracer, SpanKind::Internal, describe(), None, links);
+        let (batch, context) = start(tracer, describe().with_links(links), None);
         if let Some(context) = context {
             spans.iter_mut().for_each(|span| span.link(context));
         }
@@ -161,26 +138,14 @@ impl Span {
 /// context. The context is none only after the SDK has been shut down.
 fn start(
     tracer: &SdkTracer,
-    kind: SpanKind,
-    Description { name, attributes }: Description,
+    builder: SpanBuilder,
     parent: Option<TraceParent>,
-    links: Vec<Link>,
 ) -> (Span, Option<TraceParent>) {
-    let context = Context::new();
-    let context = match parent {
-        Some(parent) => context.with_remote_span_context(span_context(parent)),
-        None => context,
-    };
-    let builder =
-        SpanBuilder::from_name(name).with_kind(kind).with_attributes(attributes).with_links(links);
-    let span = tracer.build_with_context(builder, &context);
+    let parent = parent.map(|parent| Context::new().with_remote_span_context(span_context(parent)));
+    let span = tracer.build_with_context(builder, &parent.unwrap_or_default());
     let context = trace_parent(span.span_context());
     let is_recorded = span.is_recording() && span.span_context().is_sampled();
     (Span(is_recorded.then(|| Box::new(span))), context)
-}
-
-fn link(trace: TraceParent) -> Link {
-    Link::with_context(span_context(trace))
 }
 
 fn span_context(trace: TraceParent) -> SpanContext {
@@ -220,8 +185,8 @@ mod tests {
 
     #[test]
     fn without_a_tracer_no_span_is_recorded() {
-        let describe = || -> Description { panic!("unused") };
-        let mut spans = [Span::start(trace(1), SpanKind::Internal, describe)];
+        let describe = || -> SpanBuilder { panic!("unused") };
+        let mut spans = [Span::start(trace(1), describe)];
         assert!(!Span::of_batch(&mut spans, describe).is_recorded());
         let (span, context) = Span::of_request(Some(trace(1)), describe);
         assert!(!span.is_recorded() && context == trace(1));

@@ -1,7 +1,7 @@
 //! Trace spans of the transactions that place orders.
 
 use super::place::QueuedOrder;
-use service_runtime::trace::{Description, KeyValue, Span, SpanKind};
+use service_runtime::trace::{KeyValue, Span, SpanBuilder};
 
 /// The spans of one transaction: one below the command of each order whose trace is recorded,
 /// so that each trace is complete. All are linked to the first.
@@ -11,16 +11,13 @@ pub struct TransactionSpans(Vec<Span>);
 impl TransactionSpans {
     /// Begins the spans of a transaction that places these orders.
     pub fn begin(orders: &[QueuedOrder]) -> Self {
-        let describe = || Description {
-            name: "transaction".into(),
-            attributes: vec![
+        let describe = || {
+            SpanBuilder::from_name("transaction").with_attributes([
                 KeyValue::new("db.system.name", "postgresql"),
                 KeyValue::new("shop.orders", orders.len() as i64),
-            ],
+            ])
         };
-        let start = |QueuedOrder { origin, .. }: &QueuedOrder| {
-            Span::start(origin.trace, SpanKind::Internal, describe)
-        };
+        let start = |QueuedOrder { origin, .. }: &QueuedOrder| Span::start(origin.trace, describe);
         let mut spans: Vec<Span> = orders.iter().map(start).filter(Span::is_recorded).collect();
         if let [first, rest @ ..] = spans.as_mut_slice()
             && let Some(first) = first.context()

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, PublisherConfirm};
 use service_runtime::amqp::{self, Topology};
-use service_runtime::trace::{Description, KeyValue, Span, SpanKind};
+use service_runtime::trace::{KeyValue, Span, SpanBuilder, SpanKind};
 use shared_events::topology::{EXCHANGE, routing_key};
 use shared_events::{Topic, Watermark};
 use std::time::{Duration, Instant};
@@ -158,16 +158,16 @@ async fn refusal(confirm: PublisherConfirm) -> Result<Option<Refusal>, Unsent> {
 /// The span of an event, from sending to confirm, below the span of its command.
 fn publish_span(event: &Pending, context: &Context) -> Span {
     let Some(trace) = context.trace else { return Span::default() };
-    Span::start(trace, SpanKind::Producer, || Description {
-        name: format!("publish {}", event.topic).into(),
-        attributes: vec![
+    Span::start(trace, || {
+        let builder = SpanBuilder::from_name(format!("publish {}", event.topic));
+        builder.with_kind(SpanKind::Producer).with_attributes([
             KeyValue::new("messaging.system", "rabbitmq"),
             KeyValue::new("messaging.operation.type", "send"),
             KeyValue::new("messaging.operation.name", "publish"),
             KeyValue::new("messaging.destination.name", event.topic.clone()),
             KeyValue::new("messaging.message.id", event.id.to_string()),
             KeyValue::new("cloudevents.event_type", event.event_type.clone()),
-        ],
+        ])
     })
 }
 
