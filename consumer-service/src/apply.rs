@@ -21,7 +21,7 @@ use crate::metrics::{APPLIED, DUPLICATES};
 use crate::progress;
 use crate::projections;
 use chrono::{DateTime, Utc};
-use service_runtime::postgres::{TransactionConnection, is_cancelled, sqlstate};
+use service_runtime::postgres::{Failure, acquire_for_transaction, done, is_timeout, sqlstate};
 use shared_events::{Event, Topic};
 use sqlx::{Connection, PgConnection, PgPool};
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,7 +108,7 @@ pub async fn apply(pool: &PgPool, messages: &[DecodedMessage]) -> sqlx::Result<(
 }
 
 async fn apply_part(pool: &PgPool, batch: &[DecodedMessage]) -> sqlx::Result<()> {
-    let mut connection = TransactionConnection::acquire(pool).await?;
+    let mut connection = acquire_for_transaction(pool).await?;
     let begin = if external::any(batch) { BEGIN_EXCLUSIVE } else { BEGIN };
     let applying = async {
         let mut transaction = connection.begin_with(begin).await?;
@@ -118,7 +118,7 @@ async fn apply_part(pool: &PgPool, batch: &[DecodedMessage]) -> sqlx::Result<()>
     };
     // After a timeout `processed_events` decides in the retry whether it was committed.
     let applied = in_time(applying).await?;
-    connection.done();
+    done(connection);
     if let Some(message) = batch.first() {
         applied.count(message.topic);
     }
@@ -236,7 +236,7 @@ async fn store_dead_letter(
     error: &sqlx::Error,
 ) -> sqlx::Result<()> {
     let dead_letter = DeadLetter::of_refused(message, refused_by_database(error));
-    let mut connection = TransactionConnection::acquire(pool).await?;
+    let mut connection = acquire_for_transaction(pool).await?;
     let storing = async {
         let mut transaction = connection.begin().await?;
         let stored = dead_letters::store(&mut transaction, &[dead_letter]).await?;
@@ -245,15 +245,14 @@ async fn store_dead_letter(
         Ok(stored)
     };
     let stored = in_time(storing).await?;
-    connection.done();
+    done(connection);
     stored.count();
     Ok(())
 }
 
 /// Whether a transaction, or a statement of it, took too long.
 fn is_late(error: &sqlx::Error) -> bool {
-    let is_timeout = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
-    is_cancelled(error) || matches!(error, sqlx::Error::Io(error) if is_timeout(error))
+    Failure::of(error) == Failure::Cancelled || is_timeout(error)
 }
 
 /// Whether the data itself is refused. Other errors, such as a missing table, would also fail

@@ -7,7 +7,7 @@
 
 use crate::apply::LOCK;
 use chrono::{DateTime, Utc};
-use service_runtime::postgres::TransactionConnection;
+use service_runtime::postgres::{acquire_for_transaction, done};
 use service_runtime::tasks;
 use shared_events::lowest_event_id;
 use sqlx::{Connection, PgPool};
@@ -46,7 +46,7 @@ pub async fn prune_old(pool: PgPool, age: Option<Duration>, shutdown: Cancellati
 /// While events are known to be missing, nothing is pruned, because the missing events may be
 /// as old. Waits for the transactions that are applying events.
 async fn raise(pool: &PgPool, age: Duration) -> sqlx::Result<Option<DateTime<Utc>>> {
-    let mut connection = TransactionConnection::acquire(pool).await?;
+    let mut connection = acquire_for_transaction(pool).await?;
     let mut transaction = connection.begin().await?;
     sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *transaction).await?;
     let now = sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(&mut *transaction).await?;
@@ -62,7 +62,7 @@ async fn raise(pool: &PgPool, age: Duration) -> sqlx::Result<Option<DateTime<Utc
     .fetch_optional(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    connection.done();
+    done(connection);
     Ok(stored)
 }
 

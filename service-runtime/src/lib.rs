@@ -9,7 +9,6 @@ pub mod auth;
 pub mod broker;
 pub mod clock;
 pub mod config;
-mod database_problem;
 pub mod format;
 pub mod health;
 pub mod health_check;

@@ -1,6 +1,8 @@
 //! Classifies database errors for clients, the log and health.
 
 use crate::log_limit::LogLimit;
+use crate::metrics::service::DATABASE_TIMEOUTS;
+use crate::problem::Problem;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use std::io;
 use std::sync::LazyLock;
@@ -48,7 +50,8 @@ pub enum Failure {
     /// The server cannot read or write a file.
     #[strum(to_string = "The database cannot read or write its files.")]
     SystemError,
-    /// The statement timed out or was cancelled.
+    /// The statement timed out or was cancelled. It had no effect: PostgreSQL does not cancel a
+    /// commit.
     #[strum(to_string = "The database cancelled the statement (statement timeout).")]
     Cancelled,
     /// Lock timeout, deadlock, or serialization failure.
@@ -149,12 +152,6 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
     Failure::of(error).is_unavailable()
 }
 
-/// Whether a statement timed out or was cancelled. It had no effect: PostgreSQL does not
-/// cancel a commit.
-pub fn is_cancelled(error: &sqlx::Error) -> bool {
-    Failure::of(error) == Failure::Cancelled
-}
-
 /// Whether an error is a lock timeout, a deadlock or a serialization failure.
 pub fn is_contention(error: &sqlx::Error) -> bool {
     Failure::of(error) == Failure::Contention
@@ -219,6 +216,28 @@ pub fn log_text(error: &sqlx::Error) -> String {
 /// The SQLSTATE of an error that the database reported.
 pub fn sqlstate(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(|code| code.into_owned())
+}
+
+/// The response to a failed database call that had no effect: 503 if the database is
+/// unavailable or another transaction holds a lock; otherwise 500.
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        let failure = Failure::of(&error);
+        if failure == Failure::Other {
+            let key = sqlstate(&error).unwrap_or_default();
+            return Self::fault(&key, &log_text(&error));
+        }
+        report(&error);
+        if failure == Failure::PoolExhausted || is_timeout(&error) {
+            DATABASE_TIMEOUTS.increment(1);
+        }
+        if failure == Failure::Contention {
+            return Self::unavailable("Service busy")
+                .detail(format!("{} The request had no effect; try again.", failure.message()));
+        }
+        Self::unavailable("Service unavailable")
+            .detail(format!("{} The request had no effect.", failure.message()))
+    }
 }
 
 #[cfg(test)]

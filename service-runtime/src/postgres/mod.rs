@@ -10,8 +10,8 @@ mod session_mode;
 mod settings;
 
 pub use failure::{
-    Failure, is_cancelled, is_contention, is_timeout, is_unavailable, log, log_text,
-    may_have_committed, report, sqlstate, timeout_error,
+    Failure, is_contention, is_timeout, is_unavailable, log, log_text, may_have_committed, report,
+    sqlstate, timeout_error,
 };
 pub use migrations::migrate;
 pub use probe::watch;
@@ -19,10 +19,10 @@ pub use session_mode::wait_for_sessions;
 pub use settings::{DatabaseLogin, parse_url};
 
 use crate::metrics::pools;
+use scopeguard::ScopeGuard;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool, Postgres};
-use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 /// How long a request waits for a connection before it gets 503.
@@ -87,52 +87,25 @@ pub fn named(options: &PgConnectOptions, name: &str) -> PgConnectOptions {
 }
 
 /// A connection of a pool for one transaction. It is closed when dropped, unless the
-/// transaction is [done](Self::done).
+/// transaction is [`done`].
 ///
 /// If the future of a transaction is cancelled between BEGIN and its response, the
 /// connection returns to the pool with the transaction open, and the writes of its next
 /// user are lost (transact-rs/sqlx#4385).
-#[derive(Debug)]
-pub struct TransactionConnection {
-    connection: PoolConnection<Postgres>,
-    is_done: bool,
+pub type TransactionConnection = ScopeGuard<PoolConnection<Postgres>, fn(PoolConnection<Postgres>)>;
+
+/// Takes a connection for one transaction from the pool.
+///
+/// # Errors
+/// If none is free in time.
+pub async fn acquire_for_transaction(pool: &PgPool) -> sqlx::Result<TransactionConnection> {
+    let close: fn(_) = |mut connection: PoolConnection<Postgres>| connection.close_on_drop();
+    Ok(scopeguard::guard(pool.acquire().await?, close))
 }
 
-impl TransactionConnection {
-    /// Takes a connection from the pool.
-    ///
-    /// # Errors
-    /// If none is free in time.
-    pub async fn acquire(pool: &PgPool) -> sqlx::Result<Self> {
-        Ok(Self { connection: pool.acquire().await?, is_done: false })
-    }
-
-    /// Returns the connection to the pool, after a commit or rollback.
-    pub fn done(mut self) {
-        self.is_done = true;
-    }
-}
-
-impl Deref for TransactionConnection {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for TransactionConnection {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection
-    }
-}
-
-impl Drop for TransactionConnection {
-    fn drop(&mut self) {
-        if !self.is_done {
-            self.connection.close_on_drop();
-        }
-    }
+/// Returns the connection to the pool, after a commit or rollback.
+pub fn done(connection: TransactionConnection) {
+    drop(ScopeGuard::into_inner(connection));
 }
 
 #[cfg(test)]
