@@ -18,18 +18,9 @@ use tracing_subscriber::registry::LookupSpan;
 /// Maximum length of a message or field, in characters.
 const MAX_CHARS: usize = 4_096;
 
-/// Writes events as lines.
+/// Writes events as lines in a format.
 #[derive(Clone, Copy, Debug)]
-pub struct Lines {
-    format: LogFormat,
-}
-
-impl Lines {
-    /// Lines in this format.
-    pub const fn new(format: LogFormat) -> Self {
-        Self { format }
-    }
-}
+pub struct Lines(pub LogFormat);
 
 impl<S, N> FormatEvent<S, N> for Lines
 where
@@ -42,7 +33,7 @@ where
         mut line: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut content = Content::new(self.format);
+        let mut content = Content { format: self.0, message: String::new(), fields: String::new() };
         event.record(&mut content);
         if let Some(id) = request_id::current() {
             content.text("request_id", id.to_str().unwrap_or_default());
@@ -53,9 +44,9 @@ where
         let Content { message, fields, .. } = content;
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
         let (level, target) = (event.metadata().level(), event.metadata().target());
-        match self.format {
+        match self.0 {
             LogFormat::Text => {
-                let level = Coloured { level, has_colours: line.has_ansi_escapes() };
+                let level = padded(level, line.has_ansi_escapes());
                 writeln!(line, "{time} {level} {target}: {message}{fields}")
             }
             LogFormat::Json => writeln!(
@@ -67,26 +58,16 @@ where
 }
 
 /// A level, five characters wide.
-struct Coloured<'a> {
-    level: &'a Level,
-    has_colours: bool,
-}
-
-impl fmt::Display for Coloured<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let colour = match *self.level {
-            Level::ERROR => 31,
-            Level::WARN => 33,
-            Level::INFO => 32,
-            Level::DEBUG => 34,
-            Level::TRACE => 35,
-        };
-        if self.has_colours {
-            write!(f, "\u{1b}[{colour}m{:>5}\u{1b}[0m", self.level.as_str())
-        } else {
-            write!(f, "{:>5}", self.level.as_str())
-        }
-    }
+fn padded(level: &Level, has_colours: bool) -> String {
+    let colour = match *level {
+        Level::ERROR => 31,
+        Level::WARN => 33,
+        Level::INFO => 32,
+        Level::DEBUG => 34,
+        Level::TRACE => 35,
+    };
+    let level = format!("{:>5}", level.as_str());
+    if has_colours { format!("\u{1b}[{colour}m{level}\u{1b}[0m") } else { level }
 }
 
 /// The formatted message and fields of an event.
@@ -97,13 +78,9 @@ struct Content {
 }
 
 impl Content {
-    const fn new(format: LogFormat) -> Self {
-        Self { format, message: String::new(), fields: String::new() }
-    }
-
     fn text(&mut self, name: &str, text: &str) {
         let is_quoted = self.format == LogFormat::Json || !is_plain(text);
-        let escaped = Escaped { text, format: self.format, is_quoted };
+        let escaped = escape(text, self.format, is_quoted);
         // Writing to a string cannot fail.
         let _ = match self.format {
             LogFormat::Text if !is_quoted => write!(self.fields, " {name}={escaped}"),
@@ -128,9 +105,7 @@ impl Visit for Content {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" => {
-                let is_quoted = self.format == LogFormat::Json;
-                let escaped = Escaped { text: value, format: self.format, is_quoted };
-                let _ = write!(self.message, "{escaped}");
+                self.message = escape(value, self.format, self.format == LogFormat::Json);
             }
             // Source locations of records of the crate `log`.
             name if name.starts_with("log.") => {}
@@ -164,27 +139,21 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && !text.contains([' ', '"', '=', '\\'])
 }
 
-/// Text of bounded length with unsafe characters escaped.
-struct Escaped<'a> {
-    text: &'a str,
-    format: LogFormat,
-    /// Whether the text is between quotation marks, which must then be escaped in it.
-    is_quoted: bool,
-}
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut characters = self.text.chars();
-        for character in characters.by_ref().take(MAX_CHARS) {
-            match (character, self.format) {
-                ('"' | '\\', _) if self.is_quoted => write!(f, "\\{character}")?,
-                _ if !is_unsafe(character) => f.write_char(character)?,
-                (_, LogFormat::Json) => write!(f, "\\u{:04x}", u32::from(character))?,
-                (_, LogFormat::Text) => write!(f, "{}", character.escape_default())?,
-            }
+/// Text of bounded length with unsafe characters escaped. If it is quoted, quotation marks
+/// are also escaped.
+fn escape(text: &str, format: LogFormat, is_quoted: bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    for character in characters.by_ref().take(MAX_CHARS) {
+        match (character, format) {
+            ('"' | '\\', _) if is_quoted => escaped.extend(['\\', character]),
+            _ if !is_unsafe(character) => escaped.push(character),
+            (_, LogFormat::Json) => escaped += &format!("\\u{:04x}", u32::from(character)),
+            (_, LogFormat::Text) => escaped.extend(character.escape_default()),
         }
-        if characters.next().is_some() { f.write_char('…') } else { Ok(()) }
     }
+    escaped.extend(characters.next().map(|_| '…'));
+    escaped
 }
 
 #[cfg(test)]
@@ -217,7 +186,7 @@ mod tests {
         let subscriber = tracing_subscriber::fmt()
             .with_writer(move || writer.clone())
             .with_ansi(false)
-            .event_format(Lines::new(format))
+            .event_format(Lines(format))
             .finish();
         tracing::subscriber::with_default(subscriber, log);
         let bytes = sink.0.lock().unwrap().clone();

@@ -7,7 +7,6 @@ use std::io::IsTerminal;
 use std::panic;
 use tracing::error;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::Directive;
 
 /// Default of `RUST_LOG`. The AMQP client is excluded because it also returns as errors
 /// what it logs.
@@ -15,7 +14,7 @@ const DEFAULT_FILTER: &str = "info,sqlx=warn,lapin=off";
 
 /// Never logged, even if `RUST_LOG` selects it: the OTLP client logs each failure, but
 /// [`trace_export`] already logs the first.
-const SILENCED: [&str; 1] = ["opentelemetry-otlp=off"];
+const SILENCED: &str = "opentelemetry-otlp=off";
 
 /// Starts logging to standard error, filtered by `RUST_LOG`, and sending traces if a
 /// collector is configured.
@@ -23,17 +22,15 @@ const SILENCED: [&str; 1] = ["opentelemetry-otlp=off"];
 /// # Errors
 /// If a setting is invalid.
 pub fn start(service: &'static str, settings: &Common) -> anyhow::Result<()> {
-    let mut filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    for directive in SILENCED {
-        filter = filter.add_directive(directive.parse::<Directive>()?);
-    }
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER))
+        .add_directive(SILENCED.parse()?);
     let has_colours = settings.log_format == LogFormat::Text && std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(has_colours)
-        .event_format(Lines::new(settings.log_format))
+        .event_format(Lines(settings.log_format))
         .init();
     panic::set_hook(Box::new(log_panic));
     trace_export::start(service, &settings.traces)
