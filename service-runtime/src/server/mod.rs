@@ -4,8 +4,7 @@
 //! Both the document and the check of credentials are made from the routes and the role
 //! given here, so they agree.
 
-mod health;
-mod metrics;
+mod monitoring;
 mod page;
 
 use crate::auth::{AuthorizedRoutes, Guard, Role};
@@ -47,7 +46,7 @@ impl Api {
     pub fn openapi(&self, mut routes: OpenApi) -> OpenApi {
         openapi::operations_mut(&mut routes).for_each(self.complete);
         openapi::require(self.role, &mut routes);
-        routes.merge(health::routes().into_openapi());
+        routes.merge(monitoring::health().into_openapi());
         routes.merge(page::routes().into_openapi());
         openapi::complete(&mut routes, self.title, self.description, self.tags);
         routes
@@ -67,7 +66,7 @@ impl Api {
         let text = serde_json::to_vec(&self.openapi(document))?;
         let page = page::routes().with_state(page::Document(text.into()));
         Ok(AuthorizedRoutes::api(guard)
-            .open(health::routes().with_state(shown(health, false)).into())
+            .open(monitoring::health().with_state(shown(health, false)).into())
             .open(page.into())
             .requiring(self.role, routes))
     }
@@ -80,8 +79,8 @@ impl Operations {
     /// The OpenAPI document of `/health`, `/metrics` and these routes for administrators.
     pub fn openapi(&self, mut routes: OpenApi) -> OpenApi {
         openapi::require(Self::ROLE, &mut routes);
-        routes.merge(health::routes().into_openapi());
-        routes.merge(metrics::routes().into_openapi());
+        routes.merge(monitoring::health().into_openapi());
+        routes.merge(monitoring::metrics().into_openapi());
         openapi::complete(
             &mut routes,
             self.title,
@@ -100,12 +99,12 @@ impl Operations {
         routes: OpenApiRouter,
     ) -> AuthorizedRoutes {
         AuthorizedRoutes::operations(guard)
-            .open(health::routes().with_state(shown(health, true)).into())
-            .open(metrics::routes().with_state(metrics).into())
+            .open(monitoring::health().with_state(shown(health, true)).into())
+            .open(monitoring::metrics().with_state(metrics).into())
             .requiring(Self::ROLE, routes.into())
     }
 }
 
-fn shown(health: &Health, with_details: bool) -> health::Shown {
-    health::Shown { health: health.clone(), with_details }
+fn shown(health: &Health, with_details: bool) -> monitoring::Shown {
+    monitoring::Shown { health: health.clone(), with_details }
 }

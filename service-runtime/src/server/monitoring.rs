@@ -1,10 +1,11 @@
-//! `GET /health`.
+//! `GET /health` and `GET /metrics`.
 
 use crate::health::{Dependency, Health};
+use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::openapi::TAG;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -20,8 +21,12 @@ pub struct Shown {
     pub with_details: bool,
 }
 
-pub fn routes() -> OpenApiRouter<Shown> {
-    OpenApiRouter::default().routes(routes!(get))
+pub fn health() -> OpenApiRouter<Shown> {
+    OpenApiRouter::default().routes(routes!(get_health))
+}
+
+pub fn metrics() -> OpenApiRouter<Metrics> {
+    OpenApiRouter::default().routes(routes!(get_metrics))
 }
 
 /// The health of a service, with a property for each dependency.
@@ -46,7 +51,7 @@ struct Body {
         (status = 503, description = "A critical dependency is down.", body = Body),
     )
 )]
-async fn get(State(Shown { health, with_details }): State<Shown>) -> Response {
+async fn get_health(State(Shown { health, with_details }): State<Shown>) -> Response {
     let (is_available, mut dependencies) = health.snapshot();
     if !with_details {
         dependencies.values_mut().for_each(|dependency| dependency.detail = None);
@@ -57,4 +62,16 @@ async fn get(State(Shown { health, with_details }): State<Shown>) -> Response {
         (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
     };
     (code, Json(Body { status, dependencies })).into_response()
+}
+
+/// Metrics of the process
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "getMetrics",
+    tag = TAG,
+    responses((status = 200, description = "The Prometheus text format.", body = String))
+)]
+async fn get_metrics(State(metrics): State<Metrics>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], metrics.render())
 }
