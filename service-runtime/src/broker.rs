@@ -21,7 +21,7 @@ pub struct BrokerConfig {
         hide_env_values = true,
         default_value = "amqp://localhost:5672"
     )]
-    url: UrlSetting,
+    url: BrokerUrl,
 
     /// User name; overrides the one in the URL.
     #[arg(long = "broker-user", env = "BROKER_USER")]
@@ -35,7 +35,7 @@ pub struct BrokerConfig {
 impl BrokerConfig {
     /// The URL with the configured user.
     pub fn url(&self) -> BrokerUrl {
-        let UrlSetting(mut uri) = self.url.clone();
+        let BrokerUrl(mut uri) = self.url.clone();
         if let Some(user) = self.user.clone().filter(|user| !user.is_empty()) {
             uri.authority.userinfo.username = user;
             uri.authority.userinfo.password = self.password.clone().unwrap_or_default();
@@ -44,12 +44,12 @@ impl BrokerConfig {
     }
 }
 
-/// An address with or without a user: `amqp://user:password@host:5672`. Without one, the
-/// user is `guest`. An empty virtual host means the default one, `/`.
+/// The address of the broker, with user and password: `amqp://user:password@host:5672`.
+/// Without a user, it is `guest`. An empty virtual host means the default one, `/`.
 #[derive(Clone)]
-struct UrlSetting(AMQPUri);
+pub struct BrokerUrl(AMQPUri);
 
-impl FromStr for UrlSetting {
+impl FromStr for BrokerUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -77,16 +77,6 @@ impl FromStr for UrlSetting {
         Ok(Self(uri))
     }
 }
-
-impl fmt::Debug for UrlSetting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        BrokerUrl(self.0.clone()).fmt(f)
-    }
-}
-
-/// The address of the broker, with user and password.
-#[derive(Clone)]
-pub struct BrokerUrl(AMQPUri);
 
 impl BrokerUrl {
     /// The parsed address.
@@ -158,7 +148,7 @@ mod tests {
             "amqp://u:s3cret@h?heartbeat=s3cret",
             "",
         ] {
-            let error = text.parse::<UrlSetting>().unwrap_err();
+            let error = text.parse::<BrokerUrl>().unwrap_err();
             assert!(!error.is_empty() && !error.contains("s3cret"), "{error}");
         }
     }

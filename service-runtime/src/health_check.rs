@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 /// Checks the health of the service on a local port.
@@ -23,8 +23,6 @@ pub async fn check(port: u16) -> anyhow::Result<()> {
 async fn status_line(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(b"GET /health HTTP/1.0\r\nhost: localhost\r\n\r\n").await?;
-    let mut response = Vec::new();
-    stream.read_to_end(&mut response).await?;
-    let response = String::from_utf8_lossy(&response);
-    Ok(response.lines().next().unwrap_or_default().to_owned())
+    let first = BufReader::new(stream).lines().next_line().await?;
+    Ok(first.unwrap_or_default())
 }

@@ -10,10 +10,7 @@ const MAX_DELAY: Duration = Duration::from_secs(2);
 /// Exponential backoff without a limit of attempts, for databases and brokers. Delays stay
 /// short so that work continues soon after a recovery.
 #[derive(Debug)]
-pub struct Backoff {
-    policy: ExponentialBuilder,
-    delays: ExponentialBackoff,
-}
+pub struct Backoff(ExponentialBackoff);
 
 impl Default for Backoff {
     fn default() -> Self {
@@ -22,19 +19,19 @@ impl Default for Backoff {
             .with_max_delay(MAX_DELAY)
             .without_max_times()
             .with_jitter();
-        Self { policy, delays: policy.build() }
+        Self(policy.build())
     }
 }
 
 impl Backoff {
     /// Starts again with short delays, after a success.
     pub fn reset(&mut self) {
-        self.delays = self.policy.build();
+        *self = Self::default();
     }
 
     /// The next delay, for a caller that waits itself.
     pub fn next_delay(&mut self) -> Duration {
-        self.delays.next().unwrap_or(MAX_DELAY)
+        self.0.next().unwrap_or(MAX_DELAY)
     }
 
     /// Repeats `attempt` until it succeeds, and reports each failure. None after the shutdown.

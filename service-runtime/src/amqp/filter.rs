@@ -225,8 +225,9 @@ impl Filter {
             }
         };
         if matches!(defect, Some(Defect::Properties { .. })) {
-            // No flags, no properties.
-            header = header_frame(channel, &[class_0, class_1, 0, 0], body_bytes);
+            // No flags, no properties; the size of the body follows.
+            let payload = [&[class_0, class_1][..], &[0; CONTENT_HEAD]].concat();
+            header = self::frame(HEADER, channel, &payload);
         }
         header[HEAD + 4..HEAD + CONTENT_HEAD].copy_from_slice(&pass.to_be_bytes());
         let bytes = (pass as usize).saturating_add(memory + DELIVERY_OVERHEAD);
@@ -281,11 +282,6 @@ fn as_utf8(bytes: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(bytes);
     let text = &text[..text.floor_char_boundary(255)];
     [&[text.len() as u8][..], text.as_bytes()].concat()
-}
-
-/// A content header frame without properties; `class` is class and weight.
-fn header_frame(channel: u16, class: &[u8; 4], body_bytes: u64) -> Vec<u8> {
-    frame(HEADER, channel, &[&class[..], &body_bytes.to_be_bytes(), &[0, 0]].concat())
 }
 
 fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {

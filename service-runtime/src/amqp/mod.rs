@@ -148,7 +148,21 @@ pub async fn connect(url: &BrokerUrl, name: &str, limits: Limits) -> anyhow::Res
 /// # Errors
 /// If the broker refuses or does not respond in time, or the connection breaks.
 pub async fn declare(channel: &Channel, topology: &Topology) -> lapin::Result<()> {
-    in_time(declare_all(channel, topology)).await
+    let declaring = async {
+        let (exchange, durable) = (topology.exchange, QueueDeclareOptions::durable());
+        let options = ExchangeDeclareOptions { durable: true, ..Default::default() };
+        let arguments = FieldTable::default;
+        channel
+            .exchange_declare(exchange.into(), ExchangeKind::Topic, options, arguments())
+            .await?;
+        for (queue, key) in &topology.queues {
+            channel.queue_declare((*queue).into(), durable, arguments()).await?;
+            let (key, options) = (key.as_str().into(), QueueBindOptions::default());
+            channel.queue_bind((*queue).into(), exchange.into(), key, options, arguments()).await?;
+        }
+        Ok(())
+    };
+    in_time(declaring).await
 }
 
 /// Waits for a response of the broker, for at most 10 s.
@@ -158,30 +172,4 @@ pub async fn declare(channel: &Channel, topology: &Topology) -> lapin::Result<()
 pub async fn in_time<T>(response: impl Future<Output = lapin::Result<T>>) -> lapin::Result<T> {
     let timed_out = || io::Error::new(io::ErrorKind::TimedOut, "no response within 10 s");
     timeout(RESPONSE_TIMEOUT, response).await.unwrap_or_else(|_| Err(timed_out().into()))
-}
-
-async fn declare_all(channel: &Channel, topology: &Topology) -> lapin::Result<()> {
-    channel
-        .exchange_declare(
-            topology.exchange.into(),
-            ExchangeKind::Topic,
-            ExchangeDeclareOptions { durable: true, ..Default::default() },
-            FieldTable::default(),
-        )
-        .await?;
-    for (queue, binding_key) in &topology.queues {
-        channel
-            .queue_declare((*queue).into(), QueueDeclareOptions::durable(), FieldTable::default())
-            .await?;
-        channel
-            .queue_bind(
-                (*queue).into(),
-                topology.exchange.into(),
-                binding_key.as_str().into(),
-                QueueBindOptions::default(),
-                FieldTable::default(),
-            )
-            .await?;
-    }
-    Ok(())
 }

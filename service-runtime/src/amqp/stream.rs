@@ -36,7 +36,8 @@ pub async fn connect(
         let frame_max = uri.query.frame_max.unwrap_or_default() as usize;
         let stream = uri.connect_async(&unfiltered).await?;
         let filter = Filter::new(inbox.clone(), frame_max);
-        Ok(AsyncTcpStream::Plain(Filtered::new(stream, filter)))
+        let (input, output) = (vec![0; CHUNK].into(), Vec::new());
+        Ok(AsyncTcpStream::Plain(Filtered { stream, filter, input, output, read: 0 }))
     };
     let runtime = Runtime::new(RuntimeParts::new(tokio.clone(), Filtering(tokio)));
     Connection::connector(uri, runtime, connect, properties).await
@@ -50,13 +51,6 @@ struct Filtered {
     /// Filtered bytes; those before `read` have been read.
     output: Vec<u8>,
     read: usize,
-}
-
-impl Filtered {
-    fn new(stream: Unfiltered, filter: Filter) -> Self {
-        let input = vec![0; CHUNK].into();
-        Self { stream, filter, input, output: Vec::new(), read: 0 }
-    }
 }
 
 impl AsyncRead for Filtered {
