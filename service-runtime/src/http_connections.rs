@@ -161,14 +161,8 @@ mod tests {
 
     /// Limits that no test reaches, unless it changes them.
     fn limits() -> Limits {
-        let settings = TrafficSettings {
-            rate_limit: 0,
-            rate_limit_burst: 0,
-            trusted_proxies: Default::default(),
-            connections_per_address: 100,
-        };
-        let (head, stall) = (DEADLINE, DEADLINE);
-        Limits { connections: 100, head, stall, clients: Clients::of(&settings) }
+        let clients = Clients::of(&TrafficSettings::without_rate_limit());
+        Limits { connections: 100, head: DEADLINE, stall: DEADLINE, clients }
     }
 
     /// A server whose responses have 1 MiB, until the guard is dropped.
@@ -181,11 +175,24 @@ mod tests {
         (address, shutdown.drop_guard())
     }
 
+    /// A connection on which these bytes have been sent.
+    async fn sent(address: SocketAddr, bytes: &[u8]) -> TcpStream {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(bytes).await.unwrap();
+        client
+    }
+
+    async fn read_to_end(mut client: TcpStream) -> Vec<u8> {
+        let mut response = Vec::new();
+        timeout(DEADLINE, client.read_to_end(&mut response)).await.unwrap().unwrap();
+        response
+    }
+
     #[tokio::test]
     async fn a_client_that_never_reads_loses_its_connection() {
         let limits = Limits { stall: Duration::from_millis(300), ..limits() };
         let (address, _guard) = server(limits).await;
-        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut client = sent(address, b"").await;
         // It sends requests until the responses fill all buffers.
         let sending = async { while client.write_all(REQUEST).await.is_ok() {} };
         timeout(DEADLINE, sending).await.unwrap();
@@ -194,10 +201,7 @@ mod tests {
     #[tokio::test]
     async fn pipelined_requests_all_get_a_response() {
         let (address, _guard) = server(limits()).await;
-        let mut client = TcpStream::connect(address).await.unwrap();
-        for _ in 0..20 {
-            client.write_all(REQUEST).await.unwrap();
-        }
+        let mut client = sent(address, &REQUEST.repeat(20)).await;
         let mut read = 0;
         let mut part = vec![0; 1 << 18];
         while read < 20 << 20 {
@@ -208,11 +212,9 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_shuts_down_its_write_side_gets_its_response() {
         let (address, _guard) = server(limits()).await;
-        let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(REQUEST).await.unwrap();
+        let mut client = sent(address, REQUEST).await;
         client.shutdown().await.unwrap();
-        let mut response = Vec::new();
-        timeout(DEADLINE, client.read_to_end(&mut response)).await.unwrap().unwrap();
+        let response = read_to_end(client).await;
         assert!(response.starts_with(b"HTTP/1.1 200") && response.len() > 1 << 20);
     }
 
@@ -221,10 +223,7 @@ mod tests {
         let limits = Limits { head: Duration::from_millis(200), ..limits() };
         let (address, _guard) = server(limits).await;
         for partial in [&b""[..], b"GET / HTTP/1.1\r\n"] {
-            let mut client = TcpStream::connect(address).await.unwrap();
-            client.write_all(partial).await.unwrap();
-            let mut response = Vec::new();
-            timeout(DEADLINE, client.read_to_end(&mut response)).await.unwrap().unwrap();
+            let response = read_to_end(sent(address, partial).await).await;
             assert!(response.is_empty() || response.starts_with(b"HTTP/1.1 408"), "{response:?}");
         }
     }
@@ -232,12 +231,10 @@ mod tests {
     #[tokio::test]
     async fn a_connection_beyond_the_limit_waits() {
         let (address, _guard) = server(Limits { connections: 1, ..limits() }).await;
-        let mut first = TcpStream::connect(address).await.unwrap();
-        first.write_all(REQUEST).await.unwrap();
+        let mut first = sent(address, REQUEST).await;
         let mut part = [0; 16];
         first.read_exact(&mut part).await.unwrap();
-        let mut second = TcpStream::connect(address).await.unwrap();
-        second.write_all(REQUEST).await.unwrap();
+        let mut second = sent(address, REQUEST).await;
         assert!(second.try_read(&mut part).is_err());
         drop(first);
         timeout(DEADLINE, second.read_exact(&mut part)).await.unwrap().unwrap();

@@ -9,13 +9,18 @@ use super::tokens::Tokens;
 use super::watched_file::WatchedFile;
 use crate::health::Health;
 use crate::tasks::Tasks;
-use crate::traffic::{self, Clients, Failures, Network, RateLimit};
+use crate::traffic::{Clients, Failures, Network, RateLimit, TrafficSettings};
 use access::Role;
 use anyhow::Context;
 use axum::extract::Request;
 use chrono::Utc;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
 use tracing::{debug, info, warn};
+
+/// Interval of removing idle callers. Each uses some hundred bytes in between.
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Checks the callers of the servers of a service.
 #[derive(Clone, Debug)]
@@ -45,7 +50,7 @@ impl Guard {
     /// The settings are invalid, or a file cannot be read.
     pub fn open(
         settings: &AuthSettings,
-        traffic: &traffic::TrafficSettings,
+        traffic: &TrafficSettings,
         health: &Health,
         tasks: &mut Tasks,
     ) -> anyhow::Result<Self> {
@@ -56,7 +61,11 @@ impl Guard {
         let (rate_limit, clients) = (RateLimit::of(traffic), Clients::of(traffic));
         let inner = Arc::new(Inner { credentials, rate_limit, clients });
         let (limits, shutdown) = (inner.clone(), tasks.shutdown());
-        tasks.spawn("rate limits", traffic::run_cleanup(shutdown, move || limits.remove_idle()));
+        tasks.spawn("rate limits", async move {
+            while shutdown.run_until_cancelled(sleep(CLEANUP_INTERVAL)).await.is_some() {
+                limits.remove_idle();
+            }
+        });
         Ok(Self(inner))
     }
 
@@ -85,11 +94,9 @@ impl Guard {
             None => None,
         };
         if let Some(rate_limit) = rate_limit.as_ref().filter(|_| is_counted) {
-            match &caller {
-                Some(caller) => rate_limit.count_caller(caller.id()),
-                None => rate_limit.count_network(network()),
-            }
-            .map_err(Refusal::TooMany)?;
+            let id = caller.as_ref().map(|caller| caller.id().clone());
+            let id = id.unwrap_or_else(|| network().to_string().into());
+            rate_limit.count(&id).map_err(Refusal::TooMany)?;
         }
         if credentials.is_some() {
             let caller = caller.ok_or(Refusal::Missing)?;

@@ -1,9 +1,7 @@
 //! Public keys of tokens: a JWK Set, RFC 7517.
 
 use anyhow::{Context, bail, ensure};
-use jsonwebtoken::jwk::{
-    AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse, RSAKeyParameters,
-};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,7 +31,8 @@ impl KeySet {
             let Ok(key) = serde_json::from_value::<Jwk>(key) else { continue };
             let Some((algorithm, id)) = purpose(&key) else { continue };
             if let AlgorithmParameters::RSA(parameters) = &key.algorithm {
-                let bits = modulus_bits(parameters);
+                // The modulus is base64url without a leading zero byte: 4 characters for 3 bytes.
+                let bits = parameters.n.trim_end_matches('=').len() * 6 / 8 * 8;
                 ensure!(bits >= MIN_RSA_BITS, "key {id:?} has {bits} bits, not {MIN_RSA_BITS}");
             }
             let public = DecodingKey::from_jwk(&key).with_context(|| format!("key {id:?}"))?;
@@ -67,11 +66,6 @@ fn purpose(key: &Jwk) -> Option<(Algorithm, &String)> {
     let is_for_it = key.common.key_algorithm.is_none_or(|given| given == named);
     (is_for_signatures && is_for_it).then_some(())?;
     Some((algorithm, key.common.key_id.as_ref()?))
-}
-
-/// The modulus is base64url without a leading zero byte: 4 characters for 3 bytes.
-fn modulus_bits(parameters: &RSAKeyParameters) -> usize {
-    parameters.n.trim_end_matches('=').len() * 6 / 8 * 8
 }
 
 #[cfg(test)]

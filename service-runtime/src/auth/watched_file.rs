@@ -77,12 +77,7 @@ impl<T: Send + Sync + 'static> WatchedFile<T> {
     /// Reads the file once, and replaces the content if it is new and valid.
     fn reload(&self, reporter: &DependencyStatus) {
         match self.changed() {
-            Ok(changed) => {
-                reporter.up();
-                if changed {
-                    info!("{}: reloaded", self.setting);
-                }
-            }
+            Ok(_) => reporter.up(),
             Err(error) => reporter.down(format!("{error:#}; the previous content remains in use")),
         }
     }
@@ -103,6 +98,7 @@ impl<T: Send + Sync + 'static> WatchedFile<T> {
             parsed(&text, self.parse).with_context(|| format!("{} is invalid", self.setting))?;
         *self.current.write() = Arc::new(value);
         *known = Some(text);
+        info!("{}: reloaded", self.setting);
         Ok(true)
     }
 }

@@ -8,6 +8,7 @@
 //! the request as same-origin. The `Host` header then has a public name, whereas operators
 //! use an address, `localhost` or a private name.
 
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri, header};
 use std::net::IpAddr;
 
@@ -23,16 +24,12 @@ pub fn may_come_from_web_page(uri: &Uri, headers: &HeaderMap) -> bool {
 }
 
 fn is_private(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host().trim_matches(['[', ']']);
     let last = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     // A name without a dot is not in the public DNS.
-    !name.is_empty()
-        && (name.parse::<IpAddr>().is_ok()
-            || !name.contains('.')
-            || PRIVATE.contains(&last.as_str()))
+    let is_local = !name.contains('.') || PRIVATE.contains(&last.as_str());
+    !name.is_empty() && (is_local || name.parse::<IpAddr>().is_ok())
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Rate limits of callers.
 
-use super::addresses::Network;
 use super::settings::TrafficSettings;
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -9,16 +8,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A rate limit per caller, with a burst (GCRA). Refused requests do not count.
+/// A rate limit per caller, with a burst (GCRA). Refused requests do not count. Callers are
+/// told apart by their ids, unauthenticated ones by their networks.
 #[derive(Debug)]
-pub struct RateLimit(DefaultKeyedRateLimiter<Key>);
-
-/// The key of a limit.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    Caller(Arc<str>),
-    Network(Network),
-}
+pub struct RateLimit(DefaultKeyedRateLimiter<Arc<str>>);
 
 impl RateLimit {
     /// The configured limit; none if there is none.
@@ -32,16 +25,8 @@ impl RateLimit {
     ///
     /// # Errors
     /// The limit is exceeded; the time until a retry is accepted.
-    pub fn count_caller(&self, id: &Arc<str>) -> Result<(), Duration> {
-        count(&self.0, &Key::Caller(id.clone()))
-    }
-
-    /// Counts a request of an unauthenticated caller.
-    ///
-    /// # Errors
-    /// The limit is exceeded; the time until a retry is accepted.
-    pub fn count_network(&self, network: Network) -> Result<(), Duration> {
-        count(&self.0, &Key::Network(network))
+    pub fn count(&self, caller: &Arc<str>) -> Result<(), Duration> {
+        count(&self.0, caller)
     }
 
     /// Removes callers without recent requests.
@@ -69,17 +54,13 @@ pub(super) fn remove_idle<K: Clone + Eq + Hash>(limiter: &DefaultKeyedRateLimite
 
 #[cfg(test)]
 mod tests {
+    use super::super::Network;
     use super::*;
     use std::net::Ipv4Addr;
 
     fn limit(rate_limit: u32, rate_limit_burst: u32) -> Option<RateLimit> {
-        let (trusted_proxies, connections_per_address) = (Default::default(), 1);
-        RateLimit::of(&TrafficSettings {
-            rate_limit,
-            rate_limit_burst,
-            trusted_proxies,
-            connections_per_address,
-        })
+        let settings = TrafficSettings::without_rate_limit();
+        RateLimit::of(&TrafficSettings { rate_limit, rate_limit_burst, ..settings })
     }
 
     #[test]
@@ -87,25 +68,25 @@ mod tests {
         let limit = limit(1, 3).unwrap();
         let (ada, eva) = ("ada".into(), "eva".into());
         for _ in 0..3 {
-            assert_eq!(limit.count_caller(&ada), Ok(()));
+            assert_eq!(limit.count(&ada), Ok(()));
         }
-        let wait = limit.count_caller(&ada).unwrap_err();
+        let wait = limit.count(&ada).unwrap_err();
         assert!(wait > Duration::from_millis(500) && wait <= Duration::from_secs(1), "{wait:?}");
-        assert_eq!(limit.count_caller(&eva), Ok(()));
-        let network = Network::of(Ipv4Addr::LOCALHOST.into());
-        assert_eq!(limit.count_network(network), Ok(()));
+        assert_eq!(limit.count(&eva), Ok(()));
+        let network = Network::of(Ipv4Addr::LOCALHOST.into()).to_string();
+        assert_eq!(limit.count(&network.into()), Ok(()));
         assert_eq!(limit.0.len(), 3);
     }
 
     #[test]
     fn only_idle_callers_are_removed() {
         let fast = limit(1_000_000, 1).unwrap();
-        fast.count_caller(&"ada".into()).unwrap();
+        fast.count(&"ada".into()).unwrap();
         while !fast.0.is_empty() {
             fast.remove_idle();
         }
         let slow = limit(1, 9).unwrap();
-        slow.count_caller(&"ada".into()).unwrap();
+        slow.count(&"ada".into()).unwrap();
         slow.remove_idle();
         assert_eq!(slow.0.len(), 1);
     }

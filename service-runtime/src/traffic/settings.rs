@@ -27,3 +27,12 @@ pub struct TrafficSettings {
           value_parser = whole::<u32>(1, 1_000_000))]
     pub connections_per_address: u32,
 }
+
+#[cfg(test)]
+impl TrafficSettings {
+    /// The default settings.
+    pub fn without_rate_limit() -> Self {
+        let trusted_proxies = TrustedProxies::default();
+        Self { rate_limit: 0, rate_limit_burst: 0, trusted_proxies, connections_per_address: 4096 }
+    }
+}
