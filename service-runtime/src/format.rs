@@ -41,8 +41,12 @@ pub trait Format {
 
     /// Reads a JSON value. An error is added to `field` and gives none.
     fn read(json: &RawValue, field: Field<'_>) -> Option<Self::Value> {
-        let value = if Self::IS_STRING { string(json.get()) } else { Ok(json.get().into()) };
-        field.accept(value.and_then(|text| Self::parse(&text)))
+        field.accept(if Self::IS_STRING {
+            let text = serde_json::from_str::<String>(json.get());
+            text.map_err(|_| "must be a string".into()).and_then(|text| Self::parse(&text))
+        } else {
+            Self::parse(json.get())
+        })
     }
 }
 
@@ -158,11 +162,6 @@ impl fmt::Display for Path<'_> {
             Self::Element(parent, index) => write!(f, "{parent}[{index}]"),
         }
     }
-}
-
-/// Decodes a JSON string.
-fn string(json: &str) -> Result<Cow<'_, str>, Message> {
-    serde_json::from_str(json).map(Cow::Owned).map_err(|_| "must be a string".into())
 }
 
 /// The name of a field in JSON and query strings: `customerId` for `customer_id`.

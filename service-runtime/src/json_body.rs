@@ -156,10 +156,7 @@ impl Reader<'_> {
         let field = Field { path: Path::Field(&self.path, &name), errors: self.errors };
         match self.fields.get(&*name) {
             Some(json) => F::read(json, field),
-            None => F::absent().or_else(|| {
-                field.error("is required");
-                None
-            }),
+            None => field.accept(F::absent().ok_or("is required".into())),
         }
     }
 

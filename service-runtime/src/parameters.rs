@@ -151,17 +151,11 @@ impl Parameters {
     /// Reads a parameter, by the name of its field in Rust.
     pub fn read<F: Format>(&mut self, field: &'static str) -> Option<F::Value> {
         let name = camel_case(field);
-        match self.values.get(&*name).map(|value| F::parse(value)) {
-            Some(Ok(value)) => Some(value),
-            Some(Err(message)) => {
-                self.error(&name, message);
-                None
-            }
-            None => F::absent().or_else(|| {
-                self.error(&name, "is required");
-                None
-            }),
-        }
+        let value = match self.values.get(&*name) {
+            Some(value) => F::parse(value),
+            None => F::absent().ok_or(Message::Borrowed("is required")),
+        };
+        value.map_err(|message| self.error(&name, message)).ok()
     }
 
     /// Adds an error.

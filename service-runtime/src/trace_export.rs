@@ -291,6 +291,14 @@ mod tests {
         settings
     }
 
+    fn sampler(name: &str, arg: &str) -> anyhow::Result<Sampler> {
+        let settings = settings(|s| {
+            s.traces_sampler = name.to_owned();
+            s.traces_sampler_arg = arg.to_owned();
+        });
+        settings.sampler()
+    }
+
     #[test]
     fn the_endpoint_follows_the_variables() {
         let endpoint = |settings: TraceSettings| settings.endpoint().unwrap();
@@ -319,13 +327,6 @@ mod tests {
             let error = settings.endpoint().unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
-        let sampler = |name: &str, arg: &str| {
-            settings(|s| {
-                s.traces_sampler = name.to_owned();
-                s.traces_sampler_arg = arg.to_owned();
-            })
-            .sampler()
-        };
         for (name, arg) in [("sometimes", ""), ("traceidratio", "2"), ("traceidratio", "half")] {
             assert!(sampler(name, arg).is_err(), "{name} {arg}");
         }
@@ -333,17 +334,13 @@ mod tests {
 
     #[test]
     fn samplers_have_their_standard_names() {
-        let sampler = |name: &str, arg: &str| {
-            let settings = settings(|s| {
-                s.traces_sampler = name.to_owned();
-                s.traces_sampler_arg = arg.to_owned();
-            });
-            format!("{:?}", settings.sampler().unwrap())
-        };
-        assert_eq!(sampler("", ""), "ParentBased(AlwaysOn)");
-        assert_eq!(sampler("always_off", ""), "AlwaysOff");
-        assert_eq!(sampler("traceidratio", "0.25"), "TraceIdRatioBased(0.25)");
-        let ratio = sampler("parentbased_traceidratio", "0.01");
-        assert_eq!(ratio, "ParentBased(TraceIdRatioBased(0.01))");
+        for (name, arg, expected) in [
+            ("", "", "ParentBased(AlwaysOn)"),
+            ("always_off", "", "AlwaysOff"),
+            ("traceidratio", "0.25", "TraceIdRatioBased(0.25)"),
+            ("parentbased_traceidratio", "0.01", "ParentBased(TraceIdRatioBased(0.01))"),
+        ] {
+            assert_eq!(format!("{:?}", sampler(name, arg).unwrap()), expected, "{name}");
+        }
     }
 }

@@ -41,12 +41,6 @@ impl Metrics {
     }
 }
 
-impl std::fmt::Debug for Metrics {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Metrics").finish_non_exhaustive()
-    }
-}
-
 /// Registers the metrics of a service and those that every service has. Call it before
 /// anything is measured.
 ///

@@ -16,8 +16,10 @@ pub use schemas::{AtLeastOne, Id, Time};
 
 use access::Role;
 use serde_json::Value;
+use utoipa::openapi::info::{InfoBuilder, LicenseBuilder};
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::{Components, Info, License, OpenApi, Server, Tag};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{Components, OpenApi, Server};
 
 /// The extension of an operation that names the role it requires. An operation without
 /// it is open to everyone.
@@ -38,14 +40,18 @@ pub(crate) fn complete(
     description: &str,
     tags: &[(&str, &str)],
 ) {
-    let mut info = Info::new(title, env!("CARGO_PKG_VERSION"));
-    info.description = Some(description.to_owned());
-    let mut license = License::new("MIT");
-    license.identifier = Some("MIT".to_owned());
-    info.license = Some(license);
-    document.info = info;
+    let license = LicenseBuilder::new().name("MIT").identifier(Some("MIT"));
+    document.info = InfoBuilder::new()
+        .title(title)
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(description))
+        .license(Some(license.build()))
+        .build();
     // Relative to where the document was fetched from: a service or the gateway.
     document.servers = Some(vec![Server::new("/")]);
+    let tag = |(name, description): &(&str, &str)| {
+        TagBuilder::new().name(*name).description(Some(*description)).build()
+    };
     document.tags = Some(tags.iter().chain([&common::SERVICE]).map(tag).collect());
     for operation in operations_mut(document) {
         common::complete(operation);
@@ -57,12 +63,6 @@ pub(crate) fn complete(
     components.responses.extend(responses);
     components.parameters.extend(parameters);
     common::complete_components(components);
-}
-
-fn tag(&(name, description): &(&str, &str)) -> Tag {
-    let mut tag = Tag::new(name);
-    tag.description = Some(description.to_owned());
-    tag
 }
 
 /// The operations of a document.

@@ -1,6 +1,6 @@
 //! Formats and schemas that several services use.
 
-use crate::format::{Message, integer};
+use crate::format::{Message, integer, integer_schema};
 use crate::format_of;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde_json::json;
@@ -22,13 +22,9 @@ format_of! {
 }
 
 fn id_schema() -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
+    integer_schema(1, i64::MAX, 1)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
         .description(Some("A positive integer, written as an integer: neither `1.0` nor `\"1\"`."))
-        .minimum(Some(1))
-        .maximum(Some(i64::MAX as usize))
-        .examples([json!(1)])
 }
 
 fn time_schema() -> AnyOfBuilder {
