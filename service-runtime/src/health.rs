@@ -102,33 +102,25 @@ impl DependencyStatus {
 
     /// Reports that the dependency works.
     pub fn up(&self) {
-        if self.set(None, false) {
-            info!("{}: up", self.name);
-        }
+        self.set(None, false);
     }
 
     /// Reports that the dependency does not work, and why. A reason is logged once.
     pub fn down(&self, reason: impl std::fmt::Display) {
-        self.set_down(reason.to_string(), false);
+        self.set(Some(reason.to_string()), false);
     }
 
     /// Reports that the dependency does not work, but that the service still does some of
     /// its work and stays available.
     pub fn degraded(&self, reason: impl std::fmt::Display) {
-        self.set_down(reason.to_string(), true);
+        self.set(Some(reason.to_string()), true);
     }
 
-    fn set_down(&self, reason: String, is_degraded: bool) {
-        if self.set(Some(reason.clone()), is_degraded) {
-            warn!("{}: down: {reason}", self.name);
-        }
-    }
-
-    /// Returns whether the status or the shown reason has changed.
-    fn set(&self, reason: Option<String>, is_degraded: bool) -> bool {
+    /// Logs a change of the status or of the shown reason.
+    fn set(&self, reason: Option<String>, is_degraded: bool) {
         let mut dependencies = self.health.0.lock();
-        let Some(dependency) = dependencies.get_mut(self.name) else { return false };
-        match reason {
+        let Some(dependency) = dependencies.get_mut(self.name) else { return };
+        match reason.clone() {
             Some(reason) => dependency.reasons.insert(self.task, reason),
             None => dependency.reasons.remove(self.task),
         };
@@ -142,7 +134,12 @@ impl DependencyStatus {
         dependency.status = status;
         dependency.detail = detail;
         dependency.is_degraded = is_degraded;
-        has_changed
+        drop(dependencies);
+        match reason {
+            _ if !has_changed => {}
+            Some(reason) => warn!("{}: down: {reason}", self.name),
+            None => info!("{}: up", self.name),
+        }
     }
 }
 

@@ -38,12 +38,9 @@ const FAILURES: [StatusCode; 2] =
     [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE];
 
 /// The requests of one server.
-#[derive(Clone, Debug)]
-pub struct Requests(Arc<Server>);
-
 #[derive(Debug)]
-struct Server {
-    name: &'static str,
+pub struct Requests {
+    server: &'static str,
     in_flight: Gauge,
     /// By method and then by pattern.
     routes: RwLock<HashMap<&'static str, HashMap<String, Arc<Route>>>>,
@@ -67,32 +64,11 @@ pub struct HeldBack(pub Duration);
 
 impl Requests {
     /// The metrics of a server.
-    pub fn of(server: &'static str) -> Self {
+    pub fn of(server: &'static str) -> Arc<Self> {
         let in_flight = HTTP_IN_FLIGHT.with([("server", server.into())]);
-        Self(Arc::new(Server { name: server, in_flight, routes: RwLock::default() }))
+        Arc::new(Self { server, in_flight, routes: RwLock::default() })
     }
-}
 
-/// Measures a request.
-pub async fn measure(
-    State(Requests(server)): State<Requests>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let pattern = request.extensions().get::<MatchedPath>();
-    let route = server.route(request.method(), pattern.map_or("unmatched", MatchedPath::as_str));
-    server.in_flight.increment(1.0);
-    // Also runs if the client disconnects before the response.
-    let _in_flight = scopeguard::guard(&server.in_flight, |in_flight| in_flight.decrement(1.0));
-    let start = Instant::now();
-    let response = next.run(request).await;
-    let held_back = response.extensions().get().map_or(Duration::ZERO, |HeldBack(time)| *time);
-    route.duration.record(start.elapsed().saturating_sub(held_back));
-    route.count(response.status());
-    response
-}
-
-impl Server {
     fn route(&self, method: &Method, pattern: &str) -> Arc<Route> {
         let method = method_name(method, "other");
         let known = self.routes.read();
@@ -101,9 +77,28 @@ impl Server {
         }
         drop(known);
         let mut routes = self.routes.write();
-        let begin = || Arc::new(Route::begin(self.name, method, pattern.to_owned()));
+        let begin = || Arc::new(Route::begin(self.server, method, pattern.to_owned()));
         routes.entry(method).or_default().entry(pattern.to_owned()).or_insert_with(begin).clone()
     }
+}
+
+/// Measures a request.
+pub async fn measure(
+    State(requests): State<Arc<Requests>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let pattern = request.extensions().get::<MatchedPath>();
+    let route = requests.route(request.method(), pattern.map_or("unmatched", MatchedPath::as_str));
+    requests.in_flight.increment(1.0);
+    // Also runs if the client disconnects before the response.
+    let _in_flight = scopeguard::guard(&requests.in_flight, |in_flight| in_flight.decrement(1.0));
+    let start = Instant::now();
+    let response = next.run(request).await;
+    let held_back = response.extensions().get().map_or(Duration::ZERO, |HeldBack(time)| *time);
+    route.duration.record(start.elapsed().saturating_sub(held_back));
+    route.count(response.status());
+    response
 }
 
 impl Route {
