@@ -13,9 +13,7 @@ const SECRET_BYTES: usize = 32;
 
 /// An API key with its secret. Only [`ApiKey::reveal`] shows the secret.
 #[derive(Clone)]
-pub struct ApiKey {
-    text: String,
-}
+pub struct ApiKey(String);
 
 /// The SHA-256 of a key, which is stored in place of the key.
 ///
@@ -33,7 +31,7 @@ impl ApiKey {
         let (mut id, mut secret) = ([0; ID_BYTES], [0; SECRET_BYTES]);
         getrandom::fill(&mut id)?;
         getrandom::fill(&mut secret)?;
-        Ok(Self { text: format!("{PREFIX}{}_{}", hex::encode(id), hex::encode(secret)) })
+        Ok(Self(format!("{PREFIX}{}_{}", hex::encode(id), hex::encode(secret))))
     }
 
     /// The id in a well-formed key.
@@ -44,17 +42,17 @@ impl ApiKey {
 
     /// The public id, by which the key is listed and revoked.
     pub fn id(&self) -> &str {
-        Self::id_of(&self.text).unwrap_or_default()
+        Self::id_of(&self.0).unwrap_or_default()
     }
 
     /// The key with its secret.
     pub fn reveal(&self) -> &str {
-        &self.text
+        &self.0
     }
 
     /// Its hash.
     pub fn hash(&self) -> KeyHash {
-        KeyHash::of(&self.text)
+        KeyHash::of(&self.0)
     }
 }
 

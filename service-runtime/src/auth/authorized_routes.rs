@@ -42,35 +42,26 @@ use std::future::{Ready, ready};
 pub struct AuthorizedRoutes {
     routes: Router,
     guard: Guard,
-    port: Port,
-}
-
-/// The kind of a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Port {
-    /// For clients, with a rate limit.
-    Api,
-    /// For operators, closed to web pages.
-    Operations,
+    is_operations: bool,
 }
 
 /// The check before a handler.
 #[derive(Clone, Debug)]
 pub(crate) struct Authorization {
     guard: Guard,
-    port: Port,
+    is_operations: bool,
     role: Option<Role>,
 }
 
 impl AuthorizedRoutes {
-    /// No routes of a server for clients.
+    /// No routes of a server for clients, which has a rate limit.
     pub fn api(guard: &Guard) -> Self {
-        Self { routes: Router::new(), guard: guard.clone(), port: Port::Api }
+        Self { routes: Router::new(), guard: guard.clone(), is_operations: false }
     }
 
     /// No routes of a server for operators. Routes with a role refuse web pages.
     pub fn operations(guard: &Guard) -> Self {
-        Self { port: Port::Operations, ..Self::api(guard) }
+        Self { is_operations: true, ..Self::api(guard) }
     }
 
     /// Adds routes without a required role.
@@ -101,7 +92,7 @@ impl AuthorizedRoutes {
     }
 
     fn authorization(&self, role: Option<Role>) -> Authorization {
-        Authorization { guard: self.guard.clone(), port: self.port, role }
+        Authorization { guard: self.guard.clone(), is_operations: self.is_operations, role }
     }
 }
 
@@ -121,17 +112,17 @@ impl Authorization {
     }
 
     fn is_idle(&self) -> bool {
-        self.port == Port::Api && self.guard.is_idle()
+        !self.is_operations && self.guard.is_idle()
     }
 
     fn check(&self, request: &mut Request) -> Result<(), Refusal> {
-        if self.port == Port::Operations
+        if self.is_operations
             && self.role.is_some()
             && web_pages::may_come_from_web_page(request.uri(), request.headers())
         {
             return Err(Refusal::WebPage);
         }
-        self.guard.check(request, self.role, self.port == Port::Api)
+        self.guard.check(request, self.role, !self.is_operations)
     }
 }
 

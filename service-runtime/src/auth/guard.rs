@@ -153,15 +153,12 @@ impl Credentials {
         request: &Request,
         network: impl Fn() -> Network,
     ) -> Result<Option<Caller>, Refusal> {
-        let credential = Credential::of(request.headers());
-        let Some(credential) =
-            credential.map_err(|refusal| self.count_failure(refusal, network()))?
-        else {
-            return Ok(None);
-        };
+        let credential = Credential::of(request.headers())
+            .map_err(|refusal| self.count_failure(refusal, network()))?;
         let identified = match credential {
-            Credential::Key(key) => self.keys.get().identify(key, Utc::now()),
-            Credential::Token(token) => {
+            None => return Ok(None),
+            Some(Credential::Key(key)) => self.keys.get().identify(key, Utc::now()),
+            Some(Credential::Token(token)) => {
                 let now = jsonwebtoken::get_current_timestamp();
                 match self.tokens.cached(token, now) {
                     Some(caller) => Ok(caller),

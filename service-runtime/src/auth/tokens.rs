@@ -31,7 +31,7 @@ const MIN_SECRET_BYTES: usize = 32;
 const MAX_NAME_CHARS: usize = 255;
 
 /// Verifies tokens.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Tokens {
     secret: Option<DecodingKey>,
     /// None: no file of public keys.
@@ -88,10 +88,9 @@ impl Tokens {
         Ok(Self {
             secret: secret.map(|secret| DecodingKey::from_secret(secret.as_bytes())),
             key_set: key_set.transpose()?,
-            no_keys: Arc::default(),
             issuer: settings.jwt_issuer.0.clone(),
             audience: settings.jwt_audience.0.clone(),
-            cache: TokenCache::default(),
+            ..Self::default()
         })
     }
 
@@ -232,11 +231,9 @@ mod tests {
     fn tokens(issuer: &str, audience: &str) -> Tokens {
         Tokens {
             secret: Some(DecodingKey::from_secret(SECRET.as_bytes())),
-            key_set: None,
-            no_keys: Arc::default(),
             issuer: Some(issuer.to_owned()).filter(|text| !text.is_empty()),
             audience: Some(audience.to_owned()).filter(|text| !text.is_empty()),
-            cache: TokenCache::default(),
+            ..Tokens::default()
         }
     }
 

@@ -41,11 +41,8 @@ impl Clients {
 
     /// The network of the client that sent a request.
     pub fn network_of(&self, request: &Request) -> Network {
-        let peer =
-            request.extensions().get().map_or(
-                Ipv4Addr::UNSPECIFIED.into(),
-                |ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip(),
-            );
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.ip());
         let hops = request.headers().get_all(FORWARDED_FOR).iter();
         // A value that is not ASCII ends the trusted part.
         let hops = hops.map(|value| value.to_str().unwrap_or_default());
