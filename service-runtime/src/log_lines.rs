@@ -160,37 +160,21 @@ fn escape(text: &str, format: LogFormat, is_quoted: bool) -> String {
 mod tests {
     use super::*;
     use std::io;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
     use tracing::info;
 
     const UNSAFE: &str =
         "a\r\nb\tc\u{1b}[2J\u{7f}\u{85}\u{9b}31m\u{2028}\u{2029}\u{202e}\"q\" \\ é 日";
 
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     fn logged(format: LogFormat, log: impl FnOnce()) -> String {
-        let sink = Sink::default();
-        let writer = sink.clone();
+        let (reader, writer) = io::pipe().unwrap();
         let subscriber = tracing_subscriber::fmt()
-            .with_writer(move || writer.clone())
+            .with_writer(Mutex::new(writer))
             .with_ansi(false)
             .event_format(Lines(format))
             .finish();
         tracing::subscriber::with_default(subscriber, log);
-        let bytes = sink.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
+        io::read_to_string(reader).unwrap()
     }
 
     fn log_unsafe_text() {

@@ -171,9 +171,7 @@ impl TraceSettings {
             "the endpoint for traces must begin with http://; to send traces by TLS, run a \
              collector beside the service that forwards them"
         );
-        let protocol = match (self.otlp_traces_protocol.as_str(), self.otlp_protocol.as_str()) {
-            ("", protocol) | (protocol, _) => protocol,
-        };
+        let protocol = or(&self.otlp_traces_protocol, &self.otlp_protocol);
         ensure!(
             matches!(protocol, "" | "http/protobuf"),
             "OTEL_EXPORTER_OTLP_PROTOCOL is {protocol:?}, but must be http/protobuf, which a \
@@ -183,10 +181,7 @@ impl TraceSettings {
     }
 
     fn sampler(&self) -> anyhow::Result<Sampler> {
-        let name = match self.traces_sampler.as_str() {
-            "" => "parentbased_always_on",
-            name => name,
-        };
+        let name = or(&self.traces_sampler, "parentbased_always_on");
         let (is_parent_based, own) =
             name.strip_prefix("parentbased_").map_or((false, name), |own| (true, own));
         let sampler = match own {
@@ -202,15 +197,17 @@ impl TraceSettings {
     }
 
     fn ratio(&self) -> anyhow::Result<f64> {
-        let text = match self.traces_sampler_arg.as_str() {
-            "" => "1",
-            text => text,
-        };
+        let text = or(&self.traces_sampler_arg, "1");
         let ratio = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
         ratio.with_context(|| {
             format!("OTEL_TRACES_SAMPLER_ARG is {text:?}, but must be a number from 0 to 1")
         })
     }
+}
+
+/// The setting, or the default if it is empty.
+fn or<'a>(setting: &'a str, default: &'a str) -> &'a str {
+    if setting.is_empty() { default } else { setting }
 }
 
 /// Name and version of the service. The environment can set another name.

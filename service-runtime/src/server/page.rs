@@ -78,12 +78,11 @@ fn no_file() -> Problem {
     )
 )]
 async fn file(Segment(name): Segment) -> Result<Response, Problem> {
-    let found = if FILES.contains(&name.as_str()) {
-        // The page has the configuration.
-        utoipa_swagger_ui::serve(&name, Arc::new(Config::from("")))
-    } else {
-        Ok(None)
-    };
+    if !FILES.contains(&name.as_str()) {
+        return Err(no_file());
+    }
+    // The page has the configuration.
+    let found = utoipa_swagger_ui::serve(&name, Arc::new(Config::from("")));
     let file = found.map_err(|error| Problem::internal(&error))?.ok_or_else(no_file)?;
     let bytes = match file.bytes {
         // Not copied, so that a slow download uses no memory.
