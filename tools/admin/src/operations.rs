@@ -79,16 +79,14 @@ impl Response {
         let text =
             |value: &Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
         let error = text(&self.body, "error");
-        let fields: Vec<String> = self.body["errors"]
-            .as_array()
-            .into_iter()
-            .flatten()
+        let fields = self.body["errors"].as_array().into_iter().flatten();
+        let fields: Vec<String> = fields
             .map(|error| format!("{} {}", text(error, "field"), text(error, "message")))
             .collect();
-        match (fields.join(", "), text(&self.body, "detail")) {
-            (fields, _) if !fields.is_empty() => format!("{error}: {fields}"),
-            (_, detail) if !detail.is_empty() => format!("{error}: {detail}"),
-            _ => error,
+        let details = [fields.join(", "), text(&self.body, "detail")];
+        match details.iter().find(|details| !details.is_empty()) {
+            Some(details) => format!("{error}: {details}"),
+            None => error,
         }
     }
 }

@@ -96,11 +96,6 @@ impl Port {
         Ok(Self { file, number, variable, is_api, document, text })
     }
 
-    /// Title of the document.
-    pub fn title(&self) -> &str {
-        text(&self.document["info"]["title"])
-    }
-
     /// All operations, by path.
     pub fn operations(&self) -> impl Iterator<Item = Operation<'_>> {
         properties(&self.document["paths"]).flat_map(move |(path, item)| {

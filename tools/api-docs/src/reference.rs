@@ -53,9 +53,9 @@ impl Page {
 
     /// The operations of a port that require a role.
     fn port_section(&mut self, port: &Port) {
-        let (title, file, number) = (port.title(), port.file, port.number);
+        let (info, file, number) = (&port.document["info"], port.file, port.number);
+        let (title, description) = (text(&info["title"]), line(&info["description"]));
         let anchor = self.anchor(title);
-        let description = line(&port.document["info"]["description"]);
         let _ = write!(
             self.body,
             "\n## {title}\n\n{description}\n\nPort {number}. OpenAPI document: [{file}](../{file}).\n"

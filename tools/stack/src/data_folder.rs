@@ -22,7 +22,12 @@ pub fn prepare(wanted: &Path, users: &[SystemUser]) -> Result<PathBuf> {
     }
     let instead = substitute(wanted);
     fs::create_dir_all(&instead)?;
-    refuse_foreign(instead.parent().unwrap_or(&instead))?;
+    let shared = instead.parent().unwrap_or(&instead);
+    let owner = fs::symlink_metadata(shared)?;
+    // Everyone can create folders in `/var/tmp`. Another user who owns this one could read the data.
+    if owner.uid() != geteuid().as_raw() || !owner.is_dir() {
+        bail!("{} belongs to another user: remove it and start again", shared.display());
+    }
     terminal::note(&format!(
         "  the servers' users cannot use {}: the data is in {}",
         wanted.display(),
@@ -58,16 +63,6 @@ fn substitute(wanted: &Path) -> PathBuf {
     let instance = wanted.file_name().unwrap_or_default();
     let hash = fnv1a(project.as_os_str().as_encoded_bytes());
     Path::new("/var/tmp").join(format!("shop-analytics-{:08x}", hash >> 32)).join(instance)
-}
-
-/// Fails if the folder belongs to another user, who could read the data: everyone can create
-/// folders in `/var/tmp`.
-fn refuse_foreign(folder: &Path) -> Result<()> {
-    let owner = fs::symlink_metadata(folder)?;
-    if owner.uid() != geteuid().as_raw() || !owner.is_dir() {
-        bail!("{} belongs to another user: remove it and start again", folder.display());
-    }
-    Ok(())
 }
 
 /// FNV-1a, 64 bit. The standard library's hash may change with its version, and then the data

@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use fs_err::{self as fs, File};
+use nix::unistd::geteuid;
 
 use crate::{
     interrupt,
@@ -22,11 +23,8 @@ use crate::{
         NginxBinary, PostgresBinaries, RabbitmqBinaries, Version, find_nginx, find_pgbouncer,
         find_postgres, find_rabbitmq,
     },
-    system_user::running_as_root,
     terminal::{self, Step},
 };
-
-const SCRIPT: &str = include_str!("install_debian.sh");
 
 /// A server that can be installed.
 #[derive(Debug)]
@@ -116,7 +114,8 @@ fn install(private_folder: &Path, missing: &[&Server]) -> Result<()> {
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!("{}", advice_without_apt(missing));
     }
-    let tools = PackageTools { log: private_folder.join("install.log"), sudo: !running_as_root() };
+    let tools =
+        PackageTools { log: private_folder.join("install.log"), sudo: !geteuid().is_root() };
     if tools.sudo && !sudo_works() {
         bail!(
             "{}, and the installation requires root: `sudo` requires a password here. \
@@ -130,7 +129,7 @@ fn install(private_folder: &Path, missing: &[&Server]) -> Result<()> {
     let packages =
         missing.iter().map(|server| choose(server, &policy)).collect::<Result<Vec<_>>>()?;
     let script = private_folder.join("install_debian.sh");
-    fs::write(&script, SCRIPT)?;
+    fs::write(&script, include_str!("install_debian.sh"))?;
     let mut command = vec![OsStr::new("sh"), script.as_os_str()];
     command.extend(packages.iter().map(OsStr::new));
     tools.step(&format!("apt-get install {}", packages.join(" ")), &command)

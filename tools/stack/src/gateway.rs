@@ -52,13 +52,6 @@ pub fn start(plan: &Plan<'_>, nginx: &NginxBinary, folder: &Path) -> Result<Supe
     Ok(process)
 }
 
-/// Stops the gateway. Called before the services stop, so that their last responses arrive.
-pub fn stop(process: &mut Supervised) {
-    let step = Step::begin("stop the gateway");
-    process.stop();
-    step.done("");
-}
-
 fn process(nginx: &NginxBinary, home: PathBuf, user: SystemUser, log: PathBuf) -> ProcessSpec {
     let mut arguments =
         ["-c", "nginx.conf", "-g", "daemon off;", "-p"].map(OsString::from).to_vec();

@@ -30,7 +30,6 @@ pub struct Infrastructure {
     pub processes: Vec<Supervised>,
     /// The folder of their data and logs.
     pub folder: PathBuf,
-    throw_away: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -110,7 +109,7 @@ impl Infrastructure {
             throw_away: plan.throw_away,
         };
         let processes = Vec::new();
-        Ok(Self { write, read, broker, processes, folder, throw_away: plan.throw_away })
+        Ok(Self { write, read, broker, processes, folder })
     }
 
     /// The addresses for people and tests, as environment variables.
@@ -131,7 +130,8 @@ impl Infrastructure {
             return;
         }
         // No output for throw-away servers: the tests' summary is the last line.
-        let step = (!self.throw_away).then(|| Step::begin("stop the broker and the databases"));
+        let step =
+            (!self.broker.throw_away).then(|| Step::begin("stop the broker and the databases"));
         for process in self.processes.iter_mut().rev() {
             if let Some(step) = &step {
                 step.detail(process.name());

@@ -1,9 +1,6 @@
 //! The ports of a stack, and whether they are free.
 
-use std::{
-    fmt,
-    net::{Ipv4Addr, TcpListener},
-};
+use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Context, Result, bail};
 
@@ -22,13 +19,6 @@ pub enum Use {
     QueryOperations,
     ConsumerOperations,
     Gateway,
-}
-
-impl fmt::Display for Use {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = STANDARD.iter().find(|(use_, ..)| use_ == self).map_or("", |(.., name)| name);
-        formatter.write_str(name)
-    }
 }
 
 /// The ports without an offset, and their names. The broker's two internal ports differ from the defaults of
@@ -109,16 +99,22 @@ impl Ports {
         self.0.iter().find(|(use_, _)| *use_ == wanted).map(|(_, port)| *port)
     }
 
+    /// Those that are in use.
+    fn taken(&self) -> Vec<(Use, u16)> {
+        self.0.iter().copied().filter(|(_, port)| !is_free(*port)).collect()
+    }
+
     /// Fails if one of the ports is in use.
     pub fn check_free(&self) -> Result<()> {
-        let taken = self.0.iter().filter(|(_, port)| !is_free(*port));
-        let taken: Vec<_> = taken.map(|(use_, port)| format!("{port} ({use_})")).collect();
+        let taken = self.taken();
         if taken.is_empty() {
             return Ok(());
         }
+        let taken: Vec<_> =
+            taken.iter().map(|(use_, port)| format!("{port} ({})", name(*use_))).collect();
         let advice = SUGGESTED_OFFSETS
             .iter()
-            .find(|offset| self.moved_to(**offset).is_ok_and(|ports| ports.all_free()))
+            .find(|offset| self.moved_to(**offset).is_ok_and(|ports| ports.taken().is_empty()))
             .map(|offset| format!(", for example `--port-offset {offset}` (all of these are free)"))
             .unwrap_or_default();
         bail!(
@@ -133,10 +129,11 @@ impl Ports {
             STANDARD.into_iter().filter(|(use_, ..)| self.find(*use_).is_some()).collect();
         Self::moved(&uses, offset)
     }
+}
 
-    fn all_free(&self) -> bool {
-        self.0.iter().all(|(_, port)| is_free(*port))
-    }
+/// The name of a use in messages.
+fn name(wanted: Use) -> &'static str {
+    STANDARD.iter().find(|(use_, ..)| *use_ == wanted).map_or("", |(.., name)| name)
 }
 
 /// Whether the port is free on the loopback address and on all addresses: with either in use,

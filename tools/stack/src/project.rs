@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 #[derive(Debug, Clone)]
 pub struct Project {
@@ -20,13 +20,8 @@ impl Project {
         // Set by `cargo run`. The other one is for a binary that is run directly.
         let package = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-        let root = package
-            .ancestors()
-            .find(|folder| folder.join("Cargo.lock").exists())
-            .unwrap_or(Path::new("/"));
-        let root = root
-            .canonicalize()
-            .with_context(|| format!("the project folder {} does not exist", root.display()))?;
+        let folder = package.ancestors().find(|folder| folder.join("Cargo.lock").exists());
+        let root = fs_err::canonicalize(folder.unwrap_or(Path::new("/")))?;
         Ok(Self { root })
     }
 
@@ -40,13 +35,10 @@ impl Project {
     pub fn cargo(&self) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root);
+        let of_cargo_run = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_PRIMARY_PACKAGE"];
         for (name, _) in env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("CARGO_PKG_")
-                || text.starts_with("CARGO_MANIFEST_")
-                || text.starts_with("CARGO_BIN_")
-                || text == "CARGO_PRIMARY_PACKAGE"
-            {
+            if of_cargo_run.iter().any(|prefix| text.starts_with(prefix)) {
                 command.env_remove(&name);
             }
         }

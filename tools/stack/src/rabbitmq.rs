@@ -61,10 +61,6 @@ impl Broker {
         format!("http://guest:guest@127.0.0.1:{}", self.ports.of(Use::Management))
     }
 
-    fn log(&self) -> PathBuf {
-        self.folder.join("broker.log")
-    }
-
     fn home(&self) -> PathBuf {
         self.folder.join("broker")
     }
@@ -133,7 +129,7 @@ impl Broker {
             environment: self.environment(),
             directory: self.home(),
             user: self.user,
-            output: Output::File(self.log()),
+            output: Output::File(self.folder.join("broker.log")),
             stop_signal: if self.throw_away { Signal::SIGKILL } else { Signal::SIGTERM },
             grace: Duration::from_secs(60),
         }

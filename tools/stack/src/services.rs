@@ -32,7 +32,6 @@ const START_DEADLINE: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone, Copy)]
 struct Service {
     name: &'static str,
-    label: &'static str,
     colour: Colour,
     health: Use,
     operations: Use,
@@ -41,21 +40,18 @@ struct Service {
 const SERVICES: [Service; 3] = [
     Service {
         name: "command-service",
-        label: "command  |",
         colour: Colour(36),
         health: Use::CommandApi,
         operations: Use::CommandOperations,
     },
     Service {
         name: "consumer-service",
-        label: "consumer |",
         colour: Colour(35),
         health: Use::ConsumerOperations,
         operations: Use::ConsumerOperations,
     },
     Service {
         name: "query-service",
-        label: "query    |",
         colour: Colour(33),
         health: Use::QueryApi,
         operations: Use::QueryOperations,
@@ -87,6 +83,7 @@ impl Services {
         let folder = infrastructure.folder.clone();
         let mut services = Self { processes: Vec::new(), folder };
         for service in SERVICES {
+            let label = format!("{:<8} |", service.name.trim_end_matches("-service"));
             let spec = ProcessSpec {
                 name: service.name.to_owned(),
                 program: programs.path(service.name)?.to_owned(),
@@ -94,7 +91,7 @@ impl Services {
                 environment: environment(service.name, infrastructure, ports),
                 directory: project.root.clone(),
                 user: SystemUser::CURRENT,
-                output: Output::Stream(LogStream::new(service.label, service.colour)),
+                output: Output::Stream(LogStream::new(&label, service.colour)),
                 stop_signal: Signal::SIGTERM,
                 grace: Duration::from_secs(20),
             };

@@ -21,7 +21,7 @@ impl SystemUser {
     /// The user that a server runs as: the named one if the tool runs as root, otherwise the
     /// current user.
     pub fn for_server(name: &str) -> Result<Self> {
-        if !running_as_root() {
+        if !geteuid().is_root() {
             return Ok(Self::CURRENT);
         }
         let user = User::from_name(name)?.with_context(|| {
@@ -45,8 +45,4 @@ impl SystemUser {
     pub fn own(self, path: &Path) -> io::Result<()> {
         self.ids.map_or(Ok(()), |(uid, gid)| chown(path, Some(uid), Some(gid)))
     }
-}
-
-pub fn running_as_root() -> bool {
-    geteuid().is_root()
 }

@@ -16,7 +16,7 @@ use crate::{
     server_binaries::NginxBinary,
     services::{self, Services},
     supervisor,
-    terminal::{self, GREEN, paint},
+    terminal::{self, GREEN, Step, paint},
 };
 
 /// Connections of each cluster: the services' pools and people.
@@ -51,8 +51,11 @@ pub fn run(args: &UpArgs) -> Result<ExitCode> {
         .chain(&mut gateway)
         .collect();
     let outcome = supervisor::supervise_until_interrupted(&mut all, record);
+    // Before the services, so that their last responses arrive.
     if let Some(gateway) = &mut gateway {
-        gateway::stop(gateway);
+        let step = Step::begin("stop the gateway");
+        gateway.stop();
+        step.done("");
     }
     services.stop();
     infrastructure.stop();
