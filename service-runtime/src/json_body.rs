@@ -181,8 +181,11 @@ pub struct List<B, const MAX: usize>(PhantomData<B>);
 
 impl<B: ToSchema, const MAX: usize> PartialSchema for List<B, MAX> {
     fn schema() -> RefOr<Schema> {
+        let schema = serde_json::to_value(B::schema()).unwrap_or_default();
+        let example = schema["examples"].get(0).map(|object| serde_json::json!([object]));
         let object = Ref::from_schema_name(B::name());
-        ArrayBuilder::new().items(object).min_items(Some(1)).max_items(Some(MAX)).into()
+        let list = ArrayBuilder::new().items(object).min_items(Some(1)).max_items(Some(MAX));
+        list.examples(example).into()
     }
 }
 

@@ -27,7 +27,7 @@ body! {
 
 body! {
     /// A line of an order to place.
-    #[schema(as = NewOrderLine)]
+    #[schema(as = NewOrderLine, examples(json!({"productId": 1, "quantity": 2})))]
     pub struct Line {
         /// The product.
         pub product_id: Id,
