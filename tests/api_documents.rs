@@ -4,7 +4,7 @@
 use crate::harness::{Response, Shop, client};
 use reqwest::Method;
 use std::collections::BTreeSet;
-use system_tests::openapi::{Port, example_path, properties};
+use system_tests::openapi::{Port, example_path, operations, properties, resolve};
 
 async fn send(shop: &Shop, api: Port, method: Method, path: &str) -> Response {
     let service = if api == Port::Command { &shop.command } else { &shop.query };
@@ -36,6 +36,25 @@ async fn services_serve_the_checked_in_documents_with_exactly_their_methods() {
             let allowed = refused.headers["allow"].to_str().unwrap().split(',').map(str::to_owned);
             assert_eq!(allowed.collect::<BTreeSet<_>>(), methods, "{api:?} {pattern}");
         }
+    }
+}
+
+#[tokio::test]
+async fn commands_accept_the_documented_examples_of_their_bodies() {
+    let shop = Shop::start().await;
+    let document = Port::Command.document();
+    for (method, pattern, operation) in operations(&document) {
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let example = &resolve(&document, schema)["examples"][0];
+        if schema.is_null() {
+            continue;
+        }
+        let path = example_path(&document, pattern, operation);
+        let url = format!("http://{}{path}", shop.command.address("api").await);
+        let request = client().request(method.parse().unwrap(), url).json(example);
+        let response = Response::to(request).await.unwrap();
+        // The product, order or user of the example does not exist.
+        assert!(matches!(response.status, 201 | 404), "{method} {pattern}: {}", response.text);
     }
 }
 

@@ -70,28 +70,3 @@ fn add_headers(status: &str, response: &mut Response) {
         response.headers.insert("Location".to_owned(), response::location_header().into());
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use crate::{orders, products, users};
-    use service_runtime::json_body::{Body, parse};
-    use utoipa::PartialSchema;
-
-    fn example_is_valid<T: Body + PartialSchema>() {
-        let schema = serde_json::to_value(T::schema()).unwrap();
-        let example = schema["examples"][0].to_string();
-        assert!(parse::<T>(example.as_bytes(), "Invalid").is_ok(), "{example}");
-    }
-
-    #[test]
-    fn examples_of_bodies_are_valid() {
-        example_is_valid::<products::NewProduct>();
-        example_is_valid::<products::ProductChange>();
-        example_is_valid::<products::PriceChange>();
-        example_is_valid::<orders::PlaceOrder>();
-        example_is_valid::<orders::StatusChange>();
-        example_is_valid::<users::NewUser>();
-        example_is_valid::<users::UserChange>();
-        example_is_valid::<users::NewAccount>();
-    }
-}

@@ -68,6 +68,7 @@ fn list<'a>(names: impl Iterator<Item = &'a str>, below: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use strum::VariantArray;
 
     #[test]
     fn every_topic_is_drawn_with_its_events_and_views() {
@@ -80,29 +81,33 @@ mod tests {
             projection("products_read_view", Topic::Orders),
             projection("orders_read", Topic::Orders),
         ];
+        let events = |topic: Topic, below: &str| {
+            let names = EventType::VARIANTS.iter().filter(|event| event.topic() == topic);
+            names.map(|event| event.name()).collect::<Vec<_>>().join(&format!("\n{below}"))
+        };
         assert_eq!(
             draw(&projections),
-            "\
+            format!(
+                "\
 outbox -> exchange ecommerce.events
 │
 ├── product-events.# -> queue product-events
-│       events  ProductCreated
-│               ProductUpdated
-│               PriceChanged
+│       events  {}
 │       views   products_read_view
 │
 ├── order-events.# -> queue order-events
-│       events  OrderCreated
-│               OrderStatusUpdated
+│       events  {}
 │       views   products_read_view
 │               orders_read
 │
 └── user-events.# -> queue user-events
-        events  UserCreated
-                UserUpdated
-                AccountCreated
+        events  {}
         views   (none is registered)
-"
+",
+                events(Topic::Products, "│               "),
+                events(Topic::Orders, "│               "),
+                events(Topic::Users, "                "),
+            )
         );
     }
 }

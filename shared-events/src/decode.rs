@@ -67,8 +67,8 @@ impl External {
             .ok_or(DecodeError::NoEventId)?;
         let event = read(&properties, event_id, attributes)?;
         not_ahead("timestamp", event.envelope.timestamp, now + CLOCK_TOLERANCE)?;
-        if let Payload::OrderStatusUpdated(update) = &event.payload {
-            not_ahead("orderedAt", update.ordered_at, now + CLOCK_TOLERANCE)?;
+        if let Some(ordered_at) = event.payload.ordered_at() {
+            not_ahead("orderedAt", ordered_at, now + CLOCK_TOLERANCE)?;
         }
         Ok(Self { event, has_message_time: properties.json("timestamp")?.is_none() })
     }

@@ -136,6 +136,20 @@ impl Payload {
         }
     }
 
+    /// The time of the order, if it is not that of the event.
+    pub(crate) const fn ordered_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::OrderStatusUpdated(update) => Some(update.ordered_at),
+            Self::ProductCreated(_)
+            | Self::ProductUpdated(_)
+            | Self::PriceChanged(_)
+            | Self::OrderCreated(_)
+            | Self::UserCreated(_)
+            | Self::UserUpdated(_)
+            | Self::AccountCreated(_) => None,
+        }
+    }
+
     /// The topic on which the event is published.
     pub fn topic(&self) -> Topic {
         self.event_type().topic()

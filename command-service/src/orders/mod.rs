@@ -16,8 +16,4 @@ mod transaction;
 mod transaction_spans;
 
 pub use order_batcher::OrderBatcher;
-#[cfg(test)]
-pub use place::PlaceOrder;
 pub use rules::PricePolicy;
-#[cfg(test)]
-pub use status::StatusChange;

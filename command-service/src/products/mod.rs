@@ -4,5 +4,3 @@ mod commands;
 pub mod routes;
 mod rules;
 
-#[cfg(test)]
-pub use rules::{NewProduct, PriceChange, ProductChange};

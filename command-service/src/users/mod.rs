@@ -7,5 +7,3 @@ mod commands;
 pub mod routes;
 mod rules;
 
-#[cfg(test)]
-pub use rules::{NewAccount, NewUser, UserChange};

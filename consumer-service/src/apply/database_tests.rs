@@ -6,7 +6,7 @@ mod timeouts;
 use crate::apply::apply;
 use crate::decoded_message::{Content, DecodedMessage, RawMessage};
 use crate::external;
-use crate::projections::sample_events::{account, line, order, product, status_update, user};
+use crate::projections::sample_events::{history, line, order, product, status_update};
 use crate::test_database::{execute, row, rows, value};
 use crate::view_registration;
 use proptest::prelude::*;
@@ -97,46 +97,6 @@ async fn dead_letters(pool: &PgPool) -> i64 {
 
 async fn orders_of_product_1(pool: &PgPool) -> i64 {
     value(pool, "SELECT order_count FROM product_sales_view WHERE product_id = 1").await
-}
-
-/// Events of products and users, each changed several times, and of orders, some of them
-/// cancelled or refunded.
-fn history() -> Vec<Event> {
-    use OrderStatus::{Cancelled, Created, Delivered, Paid, Refunded, Shipped};
-    let mut events = Vec::new();
-    for id in 1..=5 {
-        events.push(product(id, 1, Some(100), 100));
-        events.push(product(id, 4, None, -90));
-        events.push(product(id, 7, Some(30), 30));
-    }
-    for id in 0..=3 {
-        events.extend([user(id, 1), account(id, id, 2), user(id, 3), account(id + 10, id, 4)]);
-    }
-    for id in 1..=20 {
-        let cents = format!("0.{:04}", id * 37);
-        events.push(order(
-            id,
-            id % 3,
-            vec![
-                line(1 + id % 5, "Tea", 2, "1.99"),
-                line(1 + id % 5, "tea", 1, &cents),
-                line(1 + id % 4, "Books", 3, "12.5"),
-            ],
-        ));
-        let placed = events[events.len() - 1].clone();
-        let moves: &[OrderStatus] = match id % 4 {
-            0 => &[Cancelled],
-            1 => &[Paid, Shipped, Delivered, Refunded],
-            2 => &[Shipped],
-            _ => &[],
-        };
-        let mut before = Created;
-        for (version, after) in (2..).zip(moves) {
-            events.push(status_update(&placed, version, before, *after));
-            before = *after;
-        }
-    }
-    events
 }
 
 #[sqlx::test(migrator = "crate::MIGRATIONS")]
