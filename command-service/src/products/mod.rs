@@ -3,4 +3,3 @@
 mod commands;
 pub mod routes;
 mod rules;
-

@@ -6,4 +6,3 @@
 mod commands;
 pub mod routes;
 mod rules;
-
