@@ -1,5 +1,5 @@
--- Writes to every table of commands, to check whether commands can be executed. The caller
--- rolls it back.
+-- Writes to every table that commands write to, to check whether commands can be executed. The
+-- caller rolls it back.
 --
 -- $1 an unused id; $2 an event id.
 WITH product AS (
@@ -17,11 +17,11 @@ WITH product AS (
     INSERT INTO order_items
         (id, order_id, product_id, product_name, category, quantity, price, stock_taken)
     VALUES ($1, $1, $1, 'probe', 'probe', 1, 0, 0)
-), kept_answer AS (
+), stored_response AS (
     INSERT INTO idempotency_keys (scope, caller, key, body_sha256, status, event_id, body)
     VALUES ('probe', '', 'probe-' || $1, '', 200, $2, '')
 ), changed AS (
-    -- Rights to change rows; there are none of that id yet for this statement to see.
+    -- Checks the right to update. The statement does not see its own new rows, so no row matches.
     UPDATE products SET stock = 0, version = version + 1 WHERE id = $1
 ), moved AS (
     UPDATE orders SET status = 'PAID', version = version + 1 WHERE id = $1

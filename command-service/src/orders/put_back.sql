@@ -1,7 +1,7 @@
--- Stores the pieces that a cancellation puts back: on the lines of the order, and in the stock of
+-- Stores the units that a cancellation puts back: on the lines of the order, and in the stock of
 -- the products, which the caller holds locked.
 --
--- $1 order; $2 and $3 lines and their returned pieces; $4 and $5 products and their new stock.
+-- $1 order; $2 and $3 lines and their returned units; $4 and $5 products and their new stock.
 WITH lines AS (
     UPDATE order_items
     SET stock_returned = line.returned

@@ -1,4 +1,4 @@
--- Writes accepted orders if their products are unchanged: taken stock, bare customers, orders,
+-- Writes accepted orders if their products are unchanged: taken stock, new customers, orders,
 -- lines, events and responses. Returns whether they were written, and order ids for the next
 -- batch. One statement means one round trip, one flush to disk, and foreign keys checked at its
 -- end.
@@ -8,11 +8,11 @@
 --
 -- The parameters are the columns of each table, as arrays: reading records from JSON takes a
 -- tenth more time.
--- $1 to $4 products, ascending, each once: id, version, pieces taken, creation time. If the
+-- $1 to $4 products, ascending, each once: id, version, units taken, creation time. If the
 -- database was emptied, another product can have the same id and version, so the time is compared
 -- as well.
--- $5 to $9 orders: id, customer, total, status of all, time.
--- $10 to $16 lines: order, product, name, category, quantity, price, pieces taken.
+-- $5 to $9 orders: id, customer, total, the status of all of them, time.
+-- $10 to $16 lines: order, product, name, category, quantity, price, units taken.
 -- $17 to $19 events: id, topic, payload.
 -- $20 responses to be stored: a JSON array of rows of `idempotency_keys`.
 WITH locked AS MATERIALIZED (
@@ -32,9 +32,9 @@ WITH locked AS MATERIALIZED (
     FROM locked
 ), taken AS (
     UPDATE products
-    SET stock = products.stock - sold.pieces, version = products.version + 1
-    FROM agreed, unnest($1::bigint[], $3::integer[]) AS sold (id, pieces)
-    WHERE agreed.unchanged AND products.id = ANY (ARRAY[sold.id]) AND sold.pieces > 0
+    SET stock = products.stock - sold.units, version = products.version + 1
+    FROM agreed, unnest($1::bigint[], $3::integer[]) AS sold (id, units)
+    WHERE agreed.unchanged AND products.id = ANY (ARRAY[sold.id]) AND sold.units > 0
 ), new_customers AS (
     -- By ascending id, because other transactions can create the same customers.
     INSERT INTO customers (id, created_at)
@@ -79,7 +79,7 @@ WITH locked AS MATERIALIZED (
 )
 SELECT
     unchanged AS "unchanged!",
-    -- As many as were used.
+    -- As many ids as this batch used.
     ARRAY(
         SELECT nextval('orders_id_seq') FROM generate_series(1, cardinality($5))
     ) AS "next_order_ids!"

@@ -1,8 +1,8 @@
 -- The next events of a range of the history, up to a number of rows or bytes. The publisher
 -- sends those that are not published yet.
 --
--- $1 and $2 lowest (exclusive) and highest id; $3 from, $4 to, $5 topic, each of which
--- may be null; $6 most rows; $7 bytes as stored, see next.sql.
+-- $1 and $2 lowest (exclusive) and highest id; $3 start, $4 end (exclusive), $5 topic, each of
+-- which may be null; $6 maximum number of rows; $7 maximum number of bytes as stored, see next.sql.
 SELECT
     id AS "id!",
     topic AS "topic!",

@@ -7,7 +7,7 @@ SELECT setval(
         (
             SELECT id
             FROM customers AS last_of_run
-            -- As a subquery, for an index condition: the function is volatile.
+            -- In a subquery, because a volatile function cannot be an index condition.
             WHERE id >= (SELECT currval('users_id_seq'))
                 AND NOT EXISTS (
                     SELECT

@@ -57,14 +57,14 @@ async fn a_category_is_found_exactly_or_else_without_regard_to_case(pool: PgPool
         "INSERT INTO category_metrics_view (category_name, total_revenue, total_orders)
         VALUES ('Books', 10.50, 2), ('BOOKS', 0.25, 1), ('Tea', 3, 1)";
     fill(&pool, categories).await;
-    for (asked, shown, revenue, orders) in [
+    for (requested, shown, revenue, orders) in [
         ("Books", "Books", 10.5, 2),
         ("BOOKS", "BOOKS", 0.25, 1),
         ("books", "books", 10.75, 3),
         ("TEA", "Tea", 3.0, 1),
     ] {
         let (status, body, _) =
-            get(&pool, &format!("/api/analytics/categories/{asked}/revenue")).await;
+            get(&pool, &format!("/api/analytics/categories/{requested}/revenue")).await;
         assert_eq!(status, 200);
         assert_eq!(body["category"], shown);
         assert_eq!(body["totalRevenue"].as_f64(), Some(revenue));

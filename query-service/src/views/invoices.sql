@@ -1,8 +1,7 @@
--- The orders of a customer's invoice, with the sum and number of all of them.
--- Of the lines only the first ones, which the description names: orders may have
--- many more.
+-- The orders of a customer's invoice, with the sum and the number of all of them. Of each order
+-- only the first lines, which the description names.
 --
--- $1 customer; $2 and $3 the month, from when and until when; $4 most rows.
+-- $1 customer; $2 and $3 start and end (exclusive) of the month; $4 maximum number of rows.
 SELECT
     order_id AS "order_id!",
     jsonb_path_query_array(items, '$[0 to 9]')::text AS "first_items!",
@@ -22,11 +21,11 @@ FROM (
     WHERE customer_id = $1
         AND created_at >= $2
         AND created_at < $3
-        -- As in every other sum: as if never placed.
+        -- As in all other sums, these orders do not count.
         AND status NOT IN ('CANCELLED', 'REFUNDED')
     ORDER BY order_id
     LIMIT $4
 ) AS listed
--- Lines are read of the listed orders alone.
+-- Reads the lines of the listed orders only.
 JOIN orders_read USING (order_id)
 ORDER BY order_id

@@ -1,8 +1,8 @@
 -- A page of orders, by id. `{columns}` stands for the columns of `orders.rs`.
 --
--- $1 whether ids descend; $2 the first id that may be shown; $3 most rows;
--- $4 status; $5 customer; $6 and $7 from when and until when they were placed.
--- Null filters nothing.
+-- $1 whether ids descend; $2 the first id that may be shown; $3 maximum number of
+-- rows; $4 status; $5 customer; $6 and $7 start and end (exclusive) of the period in which they
+-- were placed. A filter that is null does not apply.
 WITH wanted AS NOT MATERIALIZED (
     SELECT {columns}
     FROM orders_read
@@ -11,7 +11,7 @@ WITH wanted AS NOT MATERIALIZED (
         AND ($6::timestamptz IS NULL OR created_at >= $6)
         AND ($7::timestamptz IS NULL OR created_at < $7)
 )
--- One of the two is known to be empty when the statement is planned.
+-- The planner knows $1 and so omits one of the two.
 (
     SELECT *
     FROM wanted

@@ -2,10 +2,10 @@
 -- always, so one cannot replace the other: each day yields a page, and the first rows of all
 -- these pages are the result. `{columns}` stands for the columns of `orders.rs`.
 --
--- $1 whether ids descend; $2 the first id that may be shown; $3 most rows; $4 and
--- $5 from when and until when they were placed, null for ever.
+-- $1 whether ids descend; $2 the first id that may be shown; $3 maximum number of
+-- rows; $4 and $5 start and end (exclusive) of the period, null if it is open.
 WITH RECURSIVE days AS (
-    -- Only days that have orders, however far apart.
+    -- Skips days without orders.
     SELECT min(created_on) AS day
     FROM orders_read
     WHERE ($4::timestamptz IS NULL OR created_on >= ($4 AT TIME ZONE 'UTC')::date)

@@ -37,17 +37,17 @@ pub struct ProductSales {
 pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, ProductSales>> {
     let rows = sqlx::query_as!(
         ProductSales,
-        r#"SELECT asked.product_id AS "product_id!",
+        r#"SELECT requested.product_id AS "product_id!",
                   coalesce(sales.total_quantity_sold, 0) AS "total_quantity_sold!",
                   coalesce(sales.total_revenue, 0) AS "total_revenue!: Amount",
                   coalesce(sales.total_revenue, 0) AS "total_sales!: Amount",
                   coalesce(sales.order_count, 0) AS "order_count!"
-           FROM unnest($1::bigint[]) AS asked (product_id)
+           FROM unnest($1::bigint[]) AS requested (product_id)
            LEFT JOIN product_sales_view AS sales
-               ON sales.product_id = ANY (ARRAY[asked.product_id])
+               ON sales.product_id = ANY (ARRAY[requested.product_id])
            WHERE sales.product_id IS NOT NULL OR EXISTS (
                SELECT FROM products_read
-               WHERE products_read.product_id = ANY (ARRAY[asked.product_id])
+               WHERE products_read.product_id = ANY (ARRAY[requested.product_id])
            )"#,
         &product_ids,
     )

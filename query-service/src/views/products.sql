@@ -1,13 +1,13 @@
 -- A page of products, by id.
 --
--- $1 whether ids descend; $2 the first id that may be shown; $3 most rows;
--- $4 category, without regard to case; null filters nothing.
+-- $1 whether ids descend; $2 the first id that may be shown; $3 maximum number of
+-- rows; $4 category, without regard to case, or null for all.
 WITH wanted AS NOT MATERIALIZED (
     SELECT product_id, name, category, price, stock, updated_at
     FROM products_read_view
     WHERE $4::text IS NULL OR lower(category) = lower($4)
 )
--- One of the two is known to be empty when the statement is planned.
+-- The planner knows $1 and so omits one of the two.
 (
     SELECT
         product_id AS "id!",

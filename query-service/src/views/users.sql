@@ -1,9 +1,8 @@
--- A page of users, by id. A row without a name is one that only accounts have
--- told of so far.
+-- A page of users, by id. A row without a name has only events of an account so far.
 --
--- $1 whether ids descend; $2 the first id that may be shown; $3 most rows;
--- $4 e-mail, without regard to case; $5 and $6 from when and until when they
--- signed up. Null filters nothing.
+-- $1 whether ids descend; $2 the first id that may be shown; $3 maximum number of rows; $4 e-mail,
+-- without regard to case; $5 and $6 start and end (exclusive) of the period in which they signed
+-- up. A filter that is null does not apply.
 WITH wanted AS NOT MATERIALIZED (
     SELECT user_id, name, email, account_id, address1, city, state, zip, created_at,
            updated_at
@@ -13,7 +12,7 @@ WITH wanted AS NOT MATERIALIZED (
         AND ($5::timestamptz IS NULL OR created_at >= $5)
         AND ($6::timestamptz IS NULL OR created_at < $6)
 )
--- One of the two is known to be empty when the statement is planned.
+-- The planner knows $1 and so omits one of the two.
 (
     SELECT
         user_id AS "user_id!",
