@@ -37,7 +37,7 @@ format_of! {
         schema = integer_schema(1, i32::MAX.into(), 2);
 
     /// The status that an order changes to.
-    pub NewStatus: OrderStatus, string, parse = status,
+    pub NewStatus: OrderStatus, string, parse = OrderStatus::read,
         schema = <OrderStatus as utoipa::PartialSchema>::schema();
 }
 
@@ -101,13 +101,6 @@ fn price_schema() -> ObjectBuilder {
 fn price(json: &str) -> Result<Money, Message> {
     let price = Money::parse(json).map_err(|error| error.to_string())?;
     if price.is_price() { Ok(price) } else { Err(format!("must be from 0 to {MAX_PRICE}").into()) }
-}
-
-fn status(text: &str) -> Result<OrderStatus, Message> {
-    text.parse().map_err(|_| {
-        let all: Vec<&str> = OrderStatus::ALL.iter().map(|status| status.as_str()).collect();
-        format!("must be one of {}", all.join(", ")).into()
-    })
 }
 
 #[cfg(test)]

@@ -2,12 +2,15 @@
 
 use serde_json::value::RawValue;
 
-/// First bytes of compressed data, and the format.
-const COMPRESSED: [(&[u8], &str); 4] = [
-    (&[0x1f, 0x8b], "gzip"),
-    (&[0x28, 0xb5, 0x2f, 0xfd], "zstd"),
-    (&[0x78, 0x9c], "zlib"),
-    (&[0x78, 0xda], "zlib"),
+/// First bytes of bodies that are not JSON, and what they mean.
+const SIGNATURES: [(&[u8], &str); 7] = [
+    (&[0x1f, 0x8b], "compressed (its first bytes are those of gzip)"),
+    (&[0x28, 0xb5, 0x2f, 0xfd], "compressed (its first bytes are those of zstd)"),
+    (&[0x78, 0x9c], "compressed (its first bytes are those of zlib)"),
+    (&[0x78, 0xda], "compressed (its first bytes are those of zlib)"),
+    (&[0xef, 0xbb, 0xbf], "starts with a byte order mark"),
+    (&[0xff, 0xfe], "UTF-16: starts with a byte order mark of it; must be UTF-8"),
+    (&[0xfe, 0xff], "UTF-16: starts with a byte order mark of it; must be UTF-8"),
 ];
 
 /// Values of `content_encoding` that mean compression. Some clients put `utf-8` there.
@@ -44,17 +47,10 @@ fn unreadable(body: &[u8], content_encoding: Option<&str>) -> Option<String> {
     if let Some(encoding) = encoding.filter(|name| COMPRESSIONS.contains(&name.as_str())) {
         return Some(format!("compressed (content_encoding {encoding})"));
     }
-    if let Some((_, by)) = COMPRESSED.iter().find(|(magic, _)| body.starts_with(magic)) {
-        return Some(format!("compressed (its first bytes are those of {by})"));
+    if let Some((_, problem)) = SIGNATURES.iter().find(|(first, _)| body.starts_with(first)) {
+        return Some((*problem).to_owned());
     }
-    match body {
-        [0xef, 0xbb, 0xbf, ..] => Some("starts with a byte order mark".to_owned()),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
-            Some("UTF-16: starts with a byte order mark of it; must be UTF-8".to_owned())
-        }
-        [0, _, ..] | [_, 0, ..] => Some("UTF-16; must be UTF-8".to_owned()),
-        _ => None,
-    }
+    matches!(body, [0, _, ..] | [_, 0, ..]).then(|| "UTF-16; must be UTF-8".to_owned())
 }
 
 fn short(text: &str) -> &str {

@@ -10,7 +10,6 @@ use crate::message::{Attributes, id_from};
 use crate::properties::{Properties, YEARS, text};
 use crate::{DecodeError, Envelope, Event, EventType, Payload};
 use chrono::{DateTime, Duration, Utc};
-use serde::Deserialize;
 use trace_context::TraceParent;
 use uuid::Uuid;
 
@@ -42,13 +41,9 @@ impl Event {
 
     /// The id of an event, for a dead letter; the event may be invalid otherwise.
     pub fn id_of(body: &[u8], attributes: Attributes<'_>) -> Option<Uuid> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct OnlyId {
-            event_id: String,
-        }
-        let only_id = serde_json::from_slice::<OnlyId>(body);
-        id_from(only_id.as_ref().map(|only| only.event_id.as_str()).ok(), attributes)
+        let properties = Properties::of_body(body, None, false);
+        let in_body = properties.and_then(|properties| properties.optional("eventId", text));
+        id_from(in_body.ok().flatten().as_deref(), attributes)
     }
 }
 

@@ -2,8 +2,7 @@
 
 use crate::envelope::to_the_microsecond;
 use crate::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_ORDER_LINES, MAX_ORDER_TOTAL};
-use crate::order_status::status;
-use crate::properties::{Properties, YEARS};
+use crate::properties::{Properties, YEARS, text};
 use crate::{DecodeError, Money, OrderStatus};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -139,6 +138,7 @@ impl OrderHeader {
 impl OrderCreated {
     /// Lines of an external event may lack name and category.
     pub(crate) fn read(properties: &Properties<'_>) -> Result<Self, DecodeError> {
+        let status = |json: &str| OrderStatus::read(&text(json)?);
         let status = properties.optional("status", status)?.unwrap_or_default();
         if status != OrderStatus::Created {
             return Err(properties.refuse("status", "must be CREATED in OrderCreated"));
@@ -156,6 +156,7 @@ impl OrderCreated {
 
 impl OrderStatusUpdated {
     pub(crate) fn read(properties: &Properties<'_>) -> Result<Self, DecodeError> {
+        let status = |json: &str| OrderStatus::read(&text(json)?);
         let old_status = properties.required("oldStatus", status)?;
         let new_status = properties.required("newStatus", status)?;
         if !old_status.successors().contains(&new_status) {

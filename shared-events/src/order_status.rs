@@ -1,8 +1,7 @@
 //! The status of an order and its transitions.
 
-use crate::decode_error::Problem;
-use crate::properties::text;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 use utoipa::ToSchema;
 
@@ -52,6 +51,17 @@ impl OrderStatus {
         self.into()
     }
 
+    /// Reads a status.
+    ///
+    /// # Errors
+    /// What it must be.
+    pub fn read(text: &str) -> Result<Self, Cow<'static, str>> {
+        text.parse().map_err(|_| {
+            let all: Vec<&str> = Self::ALL.iter().map(|status| status.as_str()).collect();
+            format!("must be one of {}", all.join(", ")).into()
+        })
+    }
+
     /// The aggregate version of an event with this new status that has no version. It rises
     /// along the lifecycle. Views store it, so these numbers must never change.
     pub(crate) const fn default_version(self) -> i64 {
@@ -69,14 +79,6 @@ impl OrderStatus {
             Self::Cancelled | Self::Refunded => &[],
         }
     }
-}
-
-/// Reads a status from JSON.
-pub(crate) fn status(json: &str) -> Result<OrderStatus, Problem> {
-    text(json)?.parse().map_err(|_| {
-        let all: Vec<&str> = OrderStatus::ALL.iter().map(|status| status.as_str()).collect();
-        format!("must be one of {}", all.join(", ")).into()
-    })
 }
 
 #[cfg(test)]
