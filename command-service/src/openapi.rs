@@ -1,13 +1,15 @@
 //! The OpenAPI documents of this service, and what all commands share in them.
 
-use crate::{idempotency, outbox, response, router};
+use crate::{idempotency, outbox, router};
 use service_runtime::auth::Role;
-use service_runtime::openapi::add_refusals;
+use service_runtime::openapi::{add_refusals, always};
 use service_runtime::problem::Problem;
 use service_runtime::server::{Api, Operations};
 use utoipa::openapi::OpenApi;
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::{RefOr, Response};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{Header, RefOr};
 
 /// The API.
 pub const API: Api = Api {
@@ -56,17 +58,35 @@ fn complete(operation: &mut Operation) {
         ],
     );
     for (status, response) in &mut operation.responses.responses {
-        if let RefOr::T(response) = response {
-            add_headers(status, response);
+        let RefOr::T(response) = response else { continue };
+        let is_created = status == "201";
+        if status.starts_with('2') {
+            let uuid = string().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
+            let description = "The id of the event of the command; absent if nothing changed. A \
+                               query with `after=<event id>` waits until the views show the event.";
+            let example = "01a1fdec-19e5-7476-ab1e-c46314bd80d6";
+            let header = header(uuid, description, example, is_created);
+            response.headers.insert("X-Event-Id".to_owned(), header.into());
+        }
+        if is_created {
+            let description = "The path of the resource in the query service; for an account, of \
+                               its user.";
+            let path = string().pattern(Some("^/api/"));
+            let header = header(path, description, "/api/products/1", true);
+            response.headers.insert("Location".to_owned(), header.into());
         }
     }
 }
 
-fn add_headers(status: &str, response: &mut Response) {
-    if status.starts_with('2') {
-        response.headers.insert("X-Event-Id".to_owned(), response::event_id_header(status).into());
-    }
-    if status == "201" {
-        response.headers.insert("Location".to_owned(), response::location_header().into());
-    }
+fn string() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn header(schema: ObjectBuilder, description: &str, example: &str, is_always: bool) -> Header {
+    HeaderBuilder::new()
+        .schema(Some(schema))
+        .description(Some(description))
+        .example(Some(example.into()))
+        .extensions(always().filter(|_| is_always))
+        .build()
 }

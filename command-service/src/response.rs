@@ -3,11 +3,7 @@
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use service_runtime::openapi::always;
 use service_runtime::problem::Problem;
-use utoipa::openapi::Header;
-use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use uuid::Uuid;
 
 /// The header with the id of the event.
@@ -44,35 +40,6 @@ impl CommandResponse {
         let body = serde_json::to_string(resource).map_err(|error| Problem::internal(&error))?;
         Ok(Self { status, event_id, location, body })
     }
-}
-
-/// The description of the header `X-Event-Id`.
-pub fn event_id_header(status: &str) -> Header {
-    let schema = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
-    HeaderBuilder::new()
-        .schema(Some(schema))
-        .description(Some(
-            "The id of the event of the command; absent if nothing changed. A query with \
-             `after=<event id>` waits until the views show the event.",
-        ))
-        .extensions(always().filter(|_| status == "201"))
-        .example(Some("01a1fdec-19e5-7476-ab1e-c46314bd80d6".into()))
-        .build()
-}
-
-/// The description of the header `Location`.
-pub fn location_header() -> Header {
-    let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^/api/"));
-    HeaderBuilder::new()
-        .schema(Some(schema))
-        .description(Some(
-            "The path of the resource in the query service; for an account, of its user.",
-        ))
-        .example(Some("/api/products/1".into()))
-        .extensions(always())
-        .build()
 }
 
 impl IntoResponse for CommandResponse {

@@ -18,31 +18,31 @@ const DELETE_BATCH: i64 = 5_000;
 
 /// A response to store, as an element of the JSON array that statements take.
 #[derive(Debug, Serialize)]
-pub struct StoredResponse<'a> {
-    scope: &'a str,
-    caller: &'a str,
-    key: &'a str,
+pub struct StoredResponse {
+    scope: String,
+    caller: String,
+    key: String,
     /// Hexadecimal.
     body_sha256: String,
     status: u16,
     event_id: Uuid,
-    location: Option<&'a str>,
-    body: &'a str,
+    location: Option<String>,
+    body: String,
 }
 
-impl<'a> StoredResponse<'a> {
+impl StoredResponse {
     /// The response to the command of a key; none if nothing changed, and so there is no
     /// transaction to store it in.
-    pub fn new(key: &'a Key, response: &'a CommandResponse) -> Option<Self> {
+    pub fn new(key: &Key, response: &CommandResponse) -> Option<Self> {
         Some(Self {
-            scope: &key.scope,
-            caller: key.caller(),
-            key: &key.key,
+            scope: key.scope.clone(),
+            caller: key.caller().to_owned(),
+            key: key.key.clone(),
             body_sha256: key.body_sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
             status: response.status.as_u16(),
             event_id: response.event_id?,
-            location: response.location.as_deref(),
-            body: &response.body,
+            location: response.location.clone(),
+            body: response.body.clone(),
         })
     }
 
@@ -152,13 +152,8 @@ mod database_tests {
 
     fn response() -> CommandResponse {
         let location = Some("/api/products/7".to_owned());
-        let body = r#"{"productId":7,"name":"\"Tea\""}"#.to_owned();
-        CommandResponse {
-            status: StatusCode::CREATED,
-            event_id: Some(Uuid::now_v7()),
-            location,
-            body,
-        }
+        let product = serde_json::json!({"productId": 7, "name": "\"Tea\""});
+        CommandResponse::new(Some(Uuid::now_v7()), location, &product).unwrap()
     }
 
     async fn store(pool: &PgPool, key: &Key, response: &CommandResponse) -> sqlx::Result<()> {

@@ -79,7 +79,7 @@ pub async fn write(
     orders: &[&Order],
     products: &ProductSnapshots,
     events: &[Event],
-    responses: &[StoredResponse<'_>],
+    responses: &[StoredResponse],
 ) -> sqlx::Result<Written> {
     let items: Vec<(i64, &OrderLine)> =
         orders.iter().flat_map(|order| order.items.iter().map(|line| (order.id, line))).collect();

@@ -4,10 +4,9 @@ use super::order::{self, Order, Placed};
 use super::place::{PlaceOrder, QueuedOrder};
 use super::product_cache::{ProductCache, product_ids};
 use super::rules::{PricePolicy, ProductSnapshots, Refusal, decide};
-use crate::idempotency::{Key, StoredResponse};
+use crate::idempotency::StoredResponse;
 use crate::metrics::ORDER_BATCHES_REPEATED;
 use crate::origin::Origin;
-use crate::response::CommandResponse;
 use chrono::{DateTime, Utc};
 use service_runtime::postgres::may_have_committed;
 use shared_events::{Event, Money, OrderCreated, OrderLine, OrderStatus, Payload, now};
@@ -33,7 +32,7 @@ pub enum Failure {
 struct Draft {
     outcomes: Outcomes,
     /// Responses to be stored: those of accepted orders with an idempotency key.
-    responses: Vec<(Key, CommandResponse)>,
+    responses: Vec<StoredResponse>,
     /// The events of the accepted orders.
     events: Vec<Event>,
     products: ProductSnapshots,
@@ -132,7 +131,7 @@ impl Draft {
                 let response = placed
                     .response()
                     .map_err(|_| sqlx::Error::Encode("a response has no JSON form".into()))?;
-                draft.responses.push((key.clone(), response));
+                draft.responses.extend(StoredResponse::new(key, &response));
             }
             draft.events.push(event);
             draft.outcomes.push(Ok(placed));
@@ -152,13 +151,9 @@ impl Draft {
             return Ok(Some(outcomes));
         }
         let orders: Vec<&Order> = outcomes.iter().flatten().map(|placed| &placed.order).collect();
-        let kept: Vec<StoredResponse<'_>> = responses
-            .iter()
-            .filter_map(|(key, response)| StoredResponse::new(key, response))
-            .collect();
         // If the statement gets no response, these ids may have been written.
         let used: Vec<i64> = cache.order_ids.drain(..orders.len()).collect();
-        let written = order::write(connection, &orders, &products, &events, &kept).await?;
+        let written = order::write(connection, &orders, &products, &events, &responses).await?;
         cache.order_ids.extend(written.next_order_ids);
         if !written.unchanged {
             cache.order_ids.splice(..0, used);

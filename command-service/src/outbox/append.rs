@@ -18,7 +18,7 @@ pub fn payload(event: &Event) -> sqlx::Result<String> {
 pub async fn append(
     connection: &mut PgConnection,
     event: &Event,
-    kept: Option<StoredResponse<'_>>,
+    kept: Option<StoredResponse>,
 ) -> sqlx::Result<()> {
     sqlx::query_file!(
         "src/outbox/append.sql",
