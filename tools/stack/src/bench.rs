@@ -1,21 +1,14 @@
 //! `cargo stack bench`: measurements on their own servers.
 
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, ExitCode},
-};
-
+use crate::cargo_build::{build_during, cancellable_build};
+use crate::foreground::{exit_code, run_to_end};
+use crate::infrastructure::{Infrastructure, Plan};
+use crate::instance::Instance;
+use crate::ports::Ports;
+use crate::{interrupt, services, tools};
 use anyhow::Result;
-
-use crate::{
-    cargo_build::{build_during, cancellable_build},
-    foreground::{exit_code, run_to_end},
-    infrastructure::{Infrastructure, Plan},
-    instance::Instance,
-    interrupt,
-    ports::Ports,
-    services, tools,
-};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 
 const BENCH: &str = "bench";
 

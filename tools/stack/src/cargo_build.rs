@@ -1,23 +1,17 @@
 //! Building with cargo, with progress.
 
-use std::{
-    collections::BTreeSet,
-    io::{BufRead, BufReader, Read},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-};
-
+use crate::interrupt;
+use crate::process_groups::ProcessGroup;
+use crate::terminal::{self, Step};
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-
-use crate::{
-    interrupt,
-    process_groups::ProcessGroup,
-    terminal::{self, Step},
-};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 /// An executable that cargo has built, or found up to date.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,17 +1,14 @@
 //! The folder of an instance's data.
 
-use std::{
-    io,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    process::Command,
-};
-
+use crate::system_user::SystemUser;
+use crate::terminal;
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
 use nix::unistd::geteuid;
-
-use crate::{system_user::SystemUser, terminal};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Creates the folder and returns it, or one below `/var/tmp` if the servers' users cannot use
 /// it, as in `/root` or on a file system without owners.

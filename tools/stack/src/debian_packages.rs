@@ -3,28 +3,22 @@
 //! The shell script `install_debian.sh` does the installation. It restores what it changes even
 //! if this tool dies meanwhile.
 
-use std::{
-    ffi::OsStr,
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
-    thread,
-    time::Duration,
+use crate::interrupt;
+use crate::logs::last_lines;
+use crate::server_binaries::{
+    NginxBinary, PostgresBinaries, RabbitmqBinaries, Version, find_nginx, find_pgbouncer,
+    find_postgres, find_rabbitmq,
 };
-
+use crate::terminal::{self, Step};
 use anyhow::{Context, Result, bail};
 use fs_err::{self as fs, File};
 use nix::unistd::geteuid;
-
-use crate::{
-    interrupt,
-    logs::last_lines,
-    server_binaries::{
-        NginxBinary, PostgresBinaries, RabbitmqBinaries, Version, find_nginx, find_pgbouncer,
-        find_postgres, find_rabbitmq,
-    },
-    terminal::{self, Step},
-};
+use std::ffi::OsStr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
 
 /// A server that can be installed.
 #[derive(Debug)]

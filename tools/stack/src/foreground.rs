@@ -1,11 +1,10 @@
 //! Runs a program in the foreground: it writes to the terminal itself.
 
-use std::process::{Command, ExitCode, ExitStatus};
-
+use crate::interrupt;
+use crate::process_groups::ProcessGroup;
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
-
-use crate::{interrupt, process_groups::ProcessGroup};
+use std::process::{Command, ExitCode, ExitStatus};
 
 /// Runs a command to its end. When a stop is requested, the program and everything that it
 /// has started are interrupted.

@@ -4,27 +4,21 @@
 //! that are found by name. A private copy replaces these by the addresses on this machine. The
 //! rest of the configuration is the same.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    time::Duration,
-};
-
+use crate::infrastructure::Plan;
+use crate::ports::{Ports, Use};
+use crate::process::{Output, ProcessSpec};
+use crate::server_binaries::{NginxBinary, Version};
+use crate::supervisor::Supervised;
+use crate::system_user::SystemUser;
+use crate::terminal::Step;
+use crate::{data_folder, http};
 use anyhow::{Context, Result, bail};
 use fs_err::{self as fs, File};
 use minreq::Method;
 use nix::sys::signal::Signal;
-
-use crate::{
-    data_folder, http,
-    infrastructure::Plan,
-    ports::{Ports, Use},
-    process::{Output, ProcessSpec},
-    server_binaries::{NginxBinary, Version},
-    supervisor::Supervised,
-    system_user::SystemUser,
-    terminal::Step,
-};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const START_DEADLINE: Duration = Duration::from_secs(20);
 

@@ -1,20 +1,17 @@
 //! `cargo stack infra`: starts only the databases and the broker.
 
-use std::{path::Path, process::ExitCode};
-
+use crate::cli::InfraArgs;
+use crate::data_folder::remove_if_exists;
+use crate::infrastructure::{Infrastructure, MAX_CONNECTIONS_OF_TESTS, Plan};
+use crate::instance::{self, Instance};
+use crate::ports::Ports;
+use crate::project::Project;
+use crate::supervisor::{self, Supervised};
+use crate::terminal;
 use anyhow::Result;
 use fs_err as fs;
-
-use crate::{
-    cli::InfraArgs,
-    data_folder::remove_if_exists,
-    infrastructure::{Infrastructure, MAX_CONNECTIONS_OF_TESTS, Plan},
-    instance::{self, Instance},
-    ports::Ports,
-    project::Project,
-    supervisor::{self, Supervised},
-    terminal,
-};
+use std::path::Path;
+use std::process::ExitCode;
 
 const FOLDER: &str = "infra";
 /// The file in it with the servers' addresses, while they run.

@@ -1,20 +1,17 @@
 //! The databases and the broker of an instance, started and stopped together.
 
-use std::{path::PathBuf, thread};
-
+use crate::data_folder;
+use crate::debian_packages::{ensure_postgres, ensure_servers};
+use crate::instance::Instance;
+use crate::ports::{Ports, Use};
+use crate::postgres::Cluster;
+use crate::rabbitmq::Broker;
+use crate::supervisor::Supervised;
+use crate::system_user::SystemUser;
+use crate::terminal::Step;
 use anyhow::{Result, anyhow};
-
-use crate::{
-    data_folder,
-    debian_packages::{ensure_postgres, ensure_servers},
-    instance::Instance,
-    ports::{Ports, Use},
-    postgres::Cluster,
-    rabbitmq::Broker,
-    supervisor::Supervised,
-    system_user::SystemUser,
-    terminal::Step,
-};
+use std::path::PathBuf;
+use std::thread;
 
 /// Connections of each cluster for tests: each test has its own databases and connection pools,
 /// and many run at once.

@@ -1,15 +1,12 @@
 //! An instance: a run of a command that starts servers, with a folder of its own.
 
-use std::{
-    fs::TryLockError,
-    io::{Read, Seek, Write},
-    path::{Path, PathBuf},
-};
-
+use crate::leftovers::Record;
+use crate::project::Project;
 use anyhow::{Context, Result, bail};
 use fs_err::{self as fs, File};
-
-use crate::{leftovers::Record, project::Project};
+use std::fs::TryLockError;
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
 
 /// A running instance. Only one at a time has its folder.
 #[derive(Debug)]

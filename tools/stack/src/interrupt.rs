@@ -4,20 +4,14 @@
 //! then fail with [`STOPPED`]. The second signal kills what is running. Signals are
 //! caught, not blocked: a blocked signal would stay blocked in every program that is started.
 
-use std::{
-    process::exit,
-    sync::atomic::{AtomicI32, Ordering},
-    thread,
-    time::{Duration, Instant},
-};
-
-use anyhow::{Context, Result, ensure};
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    iterator::Signals,
-};
-
 use crate::{process_groups, terminal};
+use anyhow::{Context, Result, ensure};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::process::exit;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// The signal that requested the stop; 0 if none has.
 static REQUESTED_BY: AtomicI32 = AtomicI32::new(0);

@@ -4,22 +4,16 @@
 //! running, and the next run stops them first. A process is one of them only if its process id
 //! and its start time are those in the record, because process ids are reused.
 
-use std::{
-    fs::{self, File},
-    io::Write,
-    path::{Path, PathBuf},
-    process::Command,
-    thread,
-    time::{Duration, Instant},
-};
-
-use anyhow::{Context, Result, bail};
-use nix::{
-    sys::signal::{Signal, kill, killpg},
-    unistd::Pid,
-};
-
 use crate::terminal::Step;
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 const GRACE: Duration = Duration::from_secs(20);
 

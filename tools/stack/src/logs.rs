@@ -1,13 +1,10 @@
 //! Log lines of programs, on the terminal and in files.
 
-use std::{
-    collections::VecDeque,
-    fs,
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
-
 use crate::terminal::{self, Colour, paint};
+use std::collections::VecDeque;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many lines are kept, to print them if the service dies.
 const KEPT_LINES: usize = 20;

@@ -40,12 +40,10 @@ mod test_servers;
 mod tools;
 mod up;
 
-use std::process::ExitCode;
-
+use crate::cli::{Cli, Command};
 use anyhow::Result;
 use clap::Parser;
-
-use crate::cli::{Cli, Command};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {

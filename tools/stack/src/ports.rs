@@ -1,8 +1,7 @@
 //! The ports of a stack, and whether they are free.
 
-use std::net::{Ipv4Addr, TcpListener};
-
 use anyhow::{Context, Result, bail};
+use std::net::{Ipv4Addr, TcpListener};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {

@@ -1,25 +1,19 @@
 //! A private PostgreSQL cluster.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::Duration,
-};
-
+use crate::data_folder;
+use crate::leftovers::Record;
+use crate::process::{Output, ProcessSpec, without_foreign_settings};
+use crate::server_binaries::PostgresBinaries;
+use crate::supervisor::Supervised;
+use crate::system_user::SystemUser;
+use crate::terminal::Step;
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
 use nix::sys::signal::Signal;
-
-use crate::{
-    data_folder,
-    leftovers::Record,
-    process::{Output, ProcessSpec, without_foreign_settings},
-    server_binaries::PostgresBinaries,
-    supervisor::Supervised,
-    system_user::SystemUser,
-    terminal::Step,
-};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// The role for people. It is a superuser, so that tests can create databases.
 pub const ROLE: &str = "user";

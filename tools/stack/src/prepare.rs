@@ -7,30 +7,24 @@
 //! `.sqlx` changes only if the whole build succeeds. What is compiled are the crates'
 //! unit tests in the usual target folder, because the next test run needs them.
 
-use std::{
-    collections::BTreeSet,
-    ffi::OsString,
-    fs::Permissions,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
-
+use crate::cargo_build::cargo_build;
+use crate::cli::PrepareArgs;
+use crate::data_folder::remove_if_exists;
+use crate::infrastructure::start_single_database;
+use crate::instance::Instance;
+use crate::postgres::Cluster;
+use crate::project::Project;
+use crate::query_crates::{DATABASES, QueryCrate, files};
+use crate::terminal::{self, Step};
+use crate::test_programs;
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
-
-use crate::{
-    cargo_build::cargo_build,
-    cli::PrepareArgs,
-    data_folder::remove_if_exists,
-    infrastructure::start_single_database,
-    instance::Instance,
-    postgres::Cluster,
-    project::Project,
-    query_crates::{DATABASES, QueryCrate, files},
-    terminal::{self, Step},
-    test_programs,
-};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Writes the query data of the crates that need it, or checks it.
 pub fn run(args: &PrepareArgs) -> Result<()> {

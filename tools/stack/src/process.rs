@@ -1,22 +1,19 @@
 //! Starting the programs of a stack.
 
-use std::{
-    collections::BTreeSet,
-    ffi::OsString,
-    io::{BufRead, BufReader, Read},
-    path::PathBuf,
-    process::{Command, Stdio},
-    thread,
-    time::Duration,
-};
-
+use crate::leftovers::Record;
+use crate::logs::LogStream;
+use crate::process_groups::ProcessGroup;
+use crate::system_user::SystemUser;
 use anyhow::{Context, Result};
 use fs_err::File;
 use nix::sys::signal::Signal;
-
-use crate::{
-    leftovers::Record, logs::LogStream, process_groups::ProcessGroup, system_user::SystemUser,
-};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 /// Where a program's output goes.
 #[derive(Debug, Clone)]

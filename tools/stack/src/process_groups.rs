@@ -3,20 +3,14 @@
 //! So a Ctrl-C in the terminal reaches only this tool, which then stops the programs in the
 //! right order. The ids of all groups are kept, to kill them at once.
 
-use std::{
-    collections::BTreeSet,
-    io,
-    os::unix::process::CommandExt,
-    process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
-    thread,
-    time::{Duration, Instant},
-};
-
-use nix::{
-    sys::signal::{Signal, kill, killpg},
-    unistd::Pid,
-};
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use std::collections::BTreeSet;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use std::{io, thread};
 
 /// Time between two checks whether a program has ended.
 const POLL: Duration = Duration::from_millis(50);

@@ -1,12 +1,9 @@
 //! The project's folders.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-};
-
 use anyhow::Result;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 #[derive(Debug, Clone)]
 pub struct Project {

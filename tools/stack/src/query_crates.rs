@@ -1,12 +1,9 @@
 //! The crates whose queries are checked when they are compiled.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    path::{Path, PathBuf},
-};
-
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 
 pub const DATABASES: [Database; 2] = [
     Database { variable: "DATABASE_URL", name: "write_db", migrations: "db/write" },

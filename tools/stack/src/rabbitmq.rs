@@ -3,28 +3,22 @@
 //! The port mapper (epmd) is started here, in the foreground and on its own port. Otherwise the
 //! node would start one that serves the whole machine and outlives the node.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    time::Duration,
-};
-
+use crate::data_folder;
+use crate::leftovers::Record;
+use crate::ports::{Ports, Use};
+use crate::process::{Output, ProcessSpec};
+use crate::rabbitmq_setup::{self, SERVICE_PASSWORD};
+use crate::server_binaries::RabbitmqBinaries;
+use crate::supervisor::Supervised;
+use crate::system_user::SystemUser;
+use crate::terminal::Step;
 use anyhow::Result;
 use fs_err as fs;
 use minreq::Method;
 use nix::sys::signal::Signal;
-
-use crate::{
-    data_folder,
-    leftovers::Record,
-    ports::{Ports, Use},
-    process::{Output, ProcessSpec},
-    rabbitmq_setup::{self, SERVICE_PASSWORD},
-    server_binaries::RabbitmqBinaries,
-    supervisor::Supervised,
-    system_user::SystemUser,
-    terminal::Step,
-};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const START_DEADLINE: Duration = Duration::from_secs(120);
 

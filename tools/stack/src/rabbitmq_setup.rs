@@ -5,13 +5,11 @@
 //! configuration file, 3.10 only when a virtual host is created. Creating `/` again with the
 //! right type works in all versions.
 
-use std::path::Path;
-
+use crate::http;
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
 use minreq::Method;
-
-use crate::http;
+use std::path::Path;
 
 /// `guest:guest`, as HTTP basic authentication.
 const AUTHORIZATION: &str = "Basic Z3Vlc3Q6Z3Vlc3Q=";

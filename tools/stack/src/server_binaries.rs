@@ -1,11 +1,9 @@
 //! Finds the servers' programs on this machine.
 
-use std::{
-    env, fmt, fs,
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fmt, fs};
 
 /// The PostgreSQL versions that the services are tested with.
 pub const POSTGRES_MAJOR: RangeInclusive<u32> = 15..=17;

@@ -1,30 +1,23 @@
 //! The three services: how they are started and when they are ready.
 
-use std::{
-    ffi::OsString,
-    path::PathBuf,
-    thread,
-    time::{Duration, Instant},
-};
-
+use crate::cargo_build::Programs;
+use crate::infrastructure::Infrastructure;
+use crate::leftovers::Record;
+use crate::logs::LogStream;
+use crate::ports::{Ports, Use};
+use crate::process::{Output, ProcessSpec};
+use crate::project::Project;
+use crate::supervisor::Supervised;
+use crate::system_user::SystemUser;
+use crate::terminal::{Colour, Step};
+use crate::{http, interrupt};
 use anyhow::{Result, bail};
 use minreq::Method;
 use nix::sys::signal::Signal;
-
-use crate::{
-    cargo_build::Programs,
-    http,
-    infrastructure::Infrastructure,
-    interrupt,
-    leftovers::Record,
-    logs::LogStream,
-    ports::{Ports, Use},
-    process::{Output, ProcessSpec},
-    project::Project,
-    supervisor::Supervised,
-    system_user::SystemUser,
-    terminal::{Colour, Step},
-};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 const START_DEADLINE: Duration = Duration::from_secs(120);
 

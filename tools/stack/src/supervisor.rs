@@ -3,22 +3,16 @@
 //! A program that dies is restarted after a backoff that doubles with each consecutive death.
 //! A program that keeps dying ends the stack, so that the reason stays visible.
 
-use std::{
-    process::ExitStatus,
-    time::{Duration, Instant},
-};
-
+use crate::interrupt;
+use crate::leftovers::Record;
+use crate::logs::{self, last_lines};
+use crate::process::{Output, ProcessSpec};
+use crate::process_groups::ProcessGroup;
+use crate::terminal::{self, RED, paint};
 use anyhow::{Context, Result, bail};
 use nix::unistd::Pid;
-
-use crate::{
-    interrupt,
-    leftovers::Record,
-    logs::{self, last_lines},
-    process::{Output, ProcessSpec},
-    process_groups::ProcessGroup,
-    terminal::{self, RED, paint},
-};
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
 
 /// A program that has run for this long is healthy again.
 const HEALTHY_AFTER: Duration = Duration::from_secs(60);

@@ -3,11 +3,13 @@
 //! PostgreSQL refuses to run as root, and RabbitMQ should not. If the tool runs as root, each
 //! server runs as the user that its package has created, otherwise as the current user.
 
-use std::{io, os::unix::process::CommandExt, path::Path, process::Command};
-
 use anyhow::{Context, Result};
 use fs_err::os::unix::fs::chown;
 use nix::unistd::{User, geteuid};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SystemUser {

@@ -3,15 +3,11 @@
 //! Steps and errors go to standard error, results and the services' logs to standard output.
 //! A closed pipe (`cargo stack up | head`) is ignored, unlike by `println!`.
 
-use std::{
-    io::{IsTerminal, Write, stderr, stdout},
-    sync::{
-        LazyLock, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    thread,
-    time::{Duration, Instant},
-};
+use std::io::{IsTerminal, Write, stderr, stdout};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Time between two lines about the running steps: a terminal's line is redrawn, a file gets
 /// a new one.

@@ -3,11 +3,13 @@
 //! Each test has its own databases and virtual host, and deletes them if it succeeds. Those of
 //! a failed test stay on the servers of `cargo stack infra` until the next run, for inspection.
 
+use crate::debian_packages::ensure_postgres;
+use crate::postgres;
+use crate::project::Project;
+use crate::rabbitmq_setup::manage;
 use anyhow::{Context, Result};
 use minreq::Method;
 use serde::Deserialize;
-
-use crate::{debian_packages::ensure_postgres, postgres, project::Project, rabbitmq_setup::manage};
 
 /// Names as `tests/harness/database.rs` makes them.
 const DATABASES: &str = "SELECT datname FROM pg_database WHERE datname ~ '^test_[0-9a-f]{32}$'";

@@ -1,20 +1,14 @@
 //! The test programs of the workspace: which are built, which of their tests are chosen, and
 //! which servers these use.
 
-use std::{
-    collections::BTreeSet,
-    process::{Command, Stdio},
-    sync::atomic::AtomicBool,
-};
-
+use crate::cargo_build::{Program, Programs, cancellable_build, cargo_build};
+use crate::cli::TestArgs;
+use crate::project::Project;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
-
-use crate::{
-    cargo_build::{Program, Programs, cancellable_build, cargo_build},
-    cli::TestArgs,
-    project::Project,
-};
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
 
 /// The test program whose tests run the services. All others are unit tests.
 const SYSTEM: &str = "system";
@@ -196,11 +190,9 @@ impl Metadata {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
-    use serde_json::json;
-
     use super::*;
+    use serde_json::json;
+    use std::path::PathBuf;
 
     fn program(package: &str, name: &str) -> Program {
         Program {

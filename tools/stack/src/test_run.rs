@@ -1,24 +1,19 @@
 //! `cargo stack test`: runs the tests and the servers that they use.
 
-use std::process::ExitCode;
-
+use crate::cargo_build::{Programs, build_during};
+use crate::cli::TestArgs;
+use crate::debian_packages::{ensure_pgbouncer, prepare_faketime};
+use crate::foreground::run_to_end;
+use crate::infrastructure::{MAX_CONNECTIONS_OF_TESTS, Plan};
+use crate::instance::Instance;
+use crate::ports::Ports;
+use crate::project::Project;
+use crate::server_binaries::find_postgres;
+use crate::test_programs::{self, Chosen, Needs};
+use crate::test_servers::TestServers;
+use crate::{interrupt, terminal};
 use anyhow::{Result, bail};
-
-use crate::{
-    cargo_build::{Programs, build_during},
-    cli::TestArgs,
-    debian_packages::{ensure_pgbouncer, prepare_faketime},
-    foreground::run_to_end,
-    infrastructure::{MAX_CONNECTIONS_OF_TESTS, Plan},
-    instance::Instance,
-    interrupt,
-    ports::Ports,
-    project::Project,
-    server_binaries::find_postgres,
-    terminal,
-    test_programs::{self, Chosen, Needs},
-    test_servers::TestServers,
-};
+use std::process::ExitCode;
 
 /// Builds the tests, runs the chosen ones, and returns 0 if all have passed.
 pub fn run(args: &TestArgs) -> Result<ExitCode> {

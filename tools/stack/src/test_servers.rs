@@ -1,14 +1,10 @@
 //! The servers that tests run against.
 
+use crate::infrastructure::{Infrastructure, Plan, start_single_database};
+use crate::supervisor::Supervised;
+use crate::test_programs::Needs;
+use crate::{infra, terminal, test_leftovers};
 use anyhow::Result;
-
-use crate::{
-    infra,
-    infrastructure::{Infrastructure, Plan, start_single_database},
-    supervisor::Supervised,
-    terminal, test_leftovers,
-    test_programs::Needs,
-};
 
 /// Running servers. Dropping them stops those that were started for the tests.
 #[derive(Debug, Default)]

@@ -1,20 +1,14 @@
 //! Commands that are programs of separate crates, so that `cargo stack up` is built quickly.
 
-use std::{
-    env,
-    path::Path,
-    process::{Command, ExitCode},
-};
-
+use crate::cargo_build::cargo_build;
+use crate::debian_packages::prepare_faketime;
+use crate::foreground::{exit_code, run_to_end};
+use crate::interrupt;
+use crate::project::Project;
 use anyhow::Result;
-
-use crate::{
-    cargo_build::cargo_build,
-    debian_packages::prepare_faketime,
-    foreground::{exit_code, run_to_end},
-    interrupt,
-    project::Project,
-};
+use std::env;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 
 /// The variable that names the file of API keys, and its default, relative to the project's
 /// root.

@@ -1,23 +1,18 @@
 //! `cargo stack up`: starts the whole stack.
 
-use std::{path::Path, process::ExitCode};
-
+use crate::cargo_build::{Programs, build_during, cancellable_build};
+use crate::cli::UpArgs;
+use crate::debian_packages::ensure_nginx;
+use crate::infrastructure::{Infrastructure, Plan};
+use crate::instance::Instance;
+use crate::ports::{Ports, Use};
+use crate::server_binaries::NginxBinary;
+use crate::services::{self, Services};
+use crate::terminal::{self, GREEN, Step, paint};
+use crate::{gateway, logs, supervisor};
 use anyhow::Result;
-
-use crate::{
-    cargo_build::{Programs, build_during, cancellable_build},
-    cli::UpArgs,
-    debian_packages::ensure_nginx,
-    gateway,
-    infrastructure::{Infrastructure, Plan},
-    instance::Instance,
-    logs,
-    ports::{Ports, Use},
-    server_binaries::NginxBinary,
-    services::{self, Services},
-    supervisor,
-    terminal::{self, GREEN, Step, paint},
-};
+use std::path::Path;
+use std::process::ExitCode;
 
 /// Connections of each cluster: the services' pools and people.
 const MAX_CONNECTIONS: u16 = 200;
