@@ -1,13 +1,14 @@
 //! Building with cargo, with progress.
 
 use crate::interrupt;
+use crate::process::lines;
 use crate::process_groups::ProcessGroup;
 use crate::terminal::{self, Step};
 use anyhow::{Context, Result, anyhow, bail};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -143,11 +144,6 @@ fn follow(stderr: Option<impl Read>, step: &Step) -> Log {
         }
     }
     log
-}
-
-fn lines(output: Option<impl Read>) -> impl Iterator<Item = String> {
-    let lines = output.into_iter().flat_map(|output| BufReader::new(output).split(b'\n'));
-    lines.map_while(Result::ok).map(|line| String::from_utf8_lossy(&line).into_owned())
 }
 
 /// The program that a message of cargo is about, if it is one with the reason

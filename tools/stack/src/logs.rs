@@ -1,10 +1,11 @@
 //! Log lines of programs, on the terminal and in files.
 
 use crate::terminal::{self, Colour, paint};
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// How many lines are kept, to print them if the service dies.
 const KEPT_LINES: usize = 20;
@@ -12,10 +13,6 @@ const KEPT_LINES: usize = 20;
 /// Lines that are printed when the start is complete, so that they do not mix with the steps
 /// and the addresses.
 static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
-
-fn held() -> MutexGuard<'static, Option<Vec<String>>> {
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Prints a service's lines with its name before them, and keeps the last of them.
 #[derive(Debug, Clone)]
@@ -32,22 +29,21 @@ impl LogStream {
 
     pub fn line(&self, line: &str) {
         let line = &sanitize(line);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         if last.len() == KEPT_LINES {
             last.pop_front();
         }
         last.push_back(line.to_owned());
         drop(last);
         let labelled = format!("{} {line}", self.label);
-        match held().as_mut() {
+        match HELD.lock().as_mut() {
             Some(held) => held.push(labelled),
             None => terminal::print(&labelled),
         }
     }
 
     pub fn last_lines(&self) -> Vec<String> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.iter().cloned().collect()
+        self.last.lock().iter().cloned().collect()
     }
 }
 
@@ -58,12 +54,13 @@ pub fn sanitize(line: &str) -> String {
 
 /// Holds back all lines from now on.
 pub fn hold() {
-    *held() = Some(Vec::new());
+    *HELD.lock() = Some(Vec::new());
 }
 
 /// Prints the lines that were held back, and from now on each line at once.
 pub fn release() {
-    for line in held().take().unwrap_or_default() {
+    let held = HELD.lock().take();
+    for line in held.unwrap_or_default() {
         terminal::print(&line);
     }
 }

@@ -74,31 +74,33 @@ impl ProcessSpec {
     }
 }
 
-/// Prefixes of variables for databases and brokers.
-const FOREIGN: [&str; 5] = ["PG", "DATABASE_", "RABBITMQ_", "BROKER_", "ERL_"];
-
 /// Removes the caller's settings for databases and brokers (`PGHOST`, `DATABASE_USER`,
 /// `RABBITMQ_NODENAME` …) from the environment of private servers and their services,
 /// because they are meant for other servers.
 pub fn without_foreign_settings(command: &mut Command) {
+    remove_variables(command, &["PG", "DATABASE_", "RABBITMQ_", "BROKER_", "ERL_"]);
+}
+
+/// Removes variables with these prefixes from the environment that a command inherits. Those
+/// that were set for the command stay.
+pub fn remove_variables(command: &mut Command, prefixes: &[&str]) {
     let given: BTreeSet<OsString> = command.get_envs().map(|(name, _)| name.to_owned()).collect();
-    for (name, _) in std::env::vars_os() {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| !given.contains(name)) {
         let text = name.to_string_lossy();
-        let foreign = FOREIGN.iter().any(|prefix| text.starts_with(prefix));
-        if foreign && !given.contains(&name) {
+        if prefixes.iter().any(|prefix| text.starts_with(prefix)) {
             command.env_remove(&name);
         }
     }
 }
 
+/// The lines of a program's output.
+pub fn lines(output: Option<impl Read>) -> impl Iterator<Item = String> {
+    let lines = output.into_iter().flat_map(|output| BufReader::new(output).split(b'\n'));
+    lines.map_while(Result::ok).map(|line| String::from_utf8_lossy(&line).into_owned())
+}
+
 /// Sends each line of a program's output to its stream, in a thread.
 fn follow(output: Option<impl Read + Send + 'static>, stream: &LogStream) {
-    let Some(output) = output else { return };
     let stream = stream.clone();
-    thread::spawn(move || {
-        for line in BufReader::new(output).split(b'\n') {
-            let Ok(line) = line else { return };
-            stream.line(String::from_utf8_lossy(&line).trim_end());
-        }
-    });
+    thread::spawn(move || lines(output).for_each(|line| stream.line(line.trim_end())));
 }

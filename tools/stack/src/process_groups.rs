@@ -5,10 +5,10 @@
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
@@ -32,7 +32,7 @@ impl ProcessGroup {
     pub fn spawn(command: &mut Command) -> io::Result<Self> {
         let child = command.stdin(Stdio::null()).process_group(0).spawn()?;
         let id = Pid::from_raw(child.id().cast_signed());
-        groups().insert(id);
+        GROUPS.lock().insert(id);
         Ok(Self { child, id })
     }
 
@@ -96,7 +96,7 @@ impl ProcessGroup {
     /// Kills, once, everything in the group. What a program leaves behind there can prevent its
     /// next start: the workers of a killed nginx keep its port.
     pub fn kill(&self) {
-        if groups().remove(&self.id) {
+        if GROUPS.lock().remove(&self.id) {
             let _ = killpg(self.id, Signal::SIGKILL);
         }
     }
@@ -104,18 +104,14 @@ impl ProcessGroup {
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        groups().remove(&self.id);
+        GROUPS.lock().remove(&self.id);
     }
 }
 
 /// Kills everything that runs. The processes of a PostgreSQL server have left its group, but
 /// end by themselves when the server is gone.
 pub fn kill_all() {
-    for group in groups().iter() {
+    for group in GROUPS.lock().iter() {
         let _ = killpg(*group, Signal::SIGKILL);
     }
-}
-
-fn groups() -> MutexGuard<'static, BTreeSet<Pid>> {
-    GROUPS.lock().unwrap_or_else(PoisonError::into_inner)
 }

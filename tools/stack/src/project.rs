@@ -1,5 +1,6 @@
 //! The project's folders.
 
+use crate::process::remove_variables;
 use anyhow::Result;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -33,12 +34,7 @@ impl Project {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root);
         let of_cargo_run = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_PRIMARY_PACKAGE"];
-        for (name, _) in env::vars_os() {
-            let text = name.to_string_lossy();
-            if of_cargo_run.iter().any(|prefix| text.starts_with(prefix)) {
-                command.env_remove(&name);
-            }
-        }
+        remove_variables(&mut command, &of_cargo_run);
         command
     }
 }

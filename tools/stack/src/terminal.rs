@@ -3,9 +3,10 @@
 //! Steps and errors go to standard error, results and the services' logs to standard output.
 //! A closed pipe (`cargo stack up | head`) is ignored, unlike by `println!`.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::io::{IsTerminal, Write, stderr, stdout};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,10 +42,6 @@ static COLOURED: LazyLock<bool> = LazyLock::new(|| {
 });
 static LIVE: LazyLock<bool> = LazyLock::new(|| stderr().is_terminal());
 
-fn running() -> MutexGuard<'static, Vec<RunningStep>> {
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The text in that colour, or unchanged without colours.
 pub fn paint(colour: Colour, text: &str) -> String {
     if *COLOURED { format!("\x1b[{}m{text}\x1b[0m", colour.0) } else { text.to_owned() }
@@ -52,14 +49,14 @@ pub fn paint(colour: Colour, text: &str) -> String {
 
 /// Prints a line of a result or of a log to standard output.
 pub fn print(line: &str) {
-    let guard = running();
+    let guard = RUNNING.lock();
     erase_live_line(&guard);
     let _ = writeln!(stdout(), "{line}");
 }
 
 /// Prints a remark to standard error.
 pub fn note(line: &str) {
-    let guard = running();
+    let guard = RUNNING.lock();
     erase_live_line(&guard);
     let _ = writeln!(stderr(), "{line}");
 }
@@ -90,13 +87,13 @@ impl Step {
         note(&format!("  {} {name}", paint(GREY, "…")));
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let (name, since) = (name.to_owned(), Instant::now());
-        running().push(RunningStep { id, name, detail: String::new(), since });
+        RUNNING.lock().push(RunningStep { id, name, detail: String::new(), since });
         Self { id }
     }
 
     /// Sets what the step is doing.
     pub fn detail(&self, detail: &str) {
-        if let Some(step) = running().iter_mut().find(|step| step.id == self.id) {
+        if let Some(step) = RUNNING.lock().iter_mut().find(|step| step.id == self.id) {
             detail.clone_into(&mut step.detail);
         }
     }
@@ -108,7 +105,7 @@ impl Step {
 
     /// Prints the end of the step, once.
     fn end(&self, mark: &str, remark: &str) {
-        let step = running().extract_if(.., |step| step.id == self.id).next();
+        let step = RUNNING.lock().extract_if(.., |step| step.id == self.id).next();
         if let Some(RunningStep { name, since, .. }) = step {
             let remark = if remark.is_empty() { String::new() } else { format!(": {remark}") };
             let took = paint(GREY, &format!("({})", duration(since.elapsed())));
@@ -148,7 +145,7 @@ fn start_reporting() {
 }
 
 fn report() {
-    let steps = running();
+    let steps = RUNNING.lock();
     let line = steps
         .iter()
         .map(|step| {
