@@ -1,10 +1,19 @@
-//! The machine, the servers and the code that are measured.
+//! The machine, the servers and the code that are measured, and the speed of the disk.
 
 use crate::servers::Servers;
 use anyhow::{Context, Result};
 use sqlx::{ConnectOptions, Connection};
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// The duration of a measurement of the disk.
+const FLUSHING: Duration = Duration::from_secs(1);
+
+/// A page of PostgreSQL, written before each flush.
+const PAGE: [u8; 8192] = [0x5a; 8192];
 
 /// A few lines about the machine, the servers and the code.
 pub async fn describe(servers: &Servers, quick: bool) -> Result<Vec<String>> {
@@ -28,8 +37,8 @@ pub async fn describe(servers: &Servers, quick: bool) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// The value of a line `name : value`.
-fn field(path: &str, name: &str) -> String {
+/// The value of a line `name : value`; `unknown` if there is no such line.
+pub fn field(path: &str, name: &str) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with(name));
     let value = line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim());
@@ -49,4 +58,23 @@ fn commit() -> String {
         Some(changes) if !changes.is_empty() => format!("{commit} with changes"),
         _ => commit,
     }
+}
+
+/// The disk's flushes (`fdatasync`) per second of the same page, in a file of this folder. Every
+/// commit waits for a flush, and on a shared machine their rate varies most.
+pub fn flushes_per_second(folder: &Path) -> Result<f64> {
+    let path = folder.join("fsync-probe");
+    let mut file =
+        File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    let begun = Instant::now();
+    let mut flushes = 0_u32;
+    while begun.elapsed() < FLUSHING {
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(&PAGE)?;
+        file.sync_data()?;
+        flushes += 1;
+    }
+    let rate = f64::from(flushes) / begun.elapsed().as_secs_f64();
+    fs::remove_file(&path)?;
+    Ok(rate)
 }

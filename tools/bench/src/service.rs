@@ -1,6 +1,6 @@
 //! The process of a service.
 
-use crate::memory::Memory;
+use crate::machine::field;
 use crate::requests;
 use anyhow::{Context, Result, bail, ensure};
 use kit::Connection;
@@ -81,9 +81,9 @@ impl Service {
         (self.name.to_owned(), self.id())
     }
 
-    /// Its memory.
-    pub fn memory(&self) -> Memory {
-        Memory::of(self.id())
+    /// Its resident memory, `VmRSS` or at its peak `VmHWM`, in megabytes (10^6 bytes).
+    pub fn memory(&self, kind: &str) -> f64 {
+        megabytes(&field(&format!("/proc/{}/status", self.id()), kind))
     }
 
     /// The address of one of its servers, `api` or `operations`, as it logs it.
@@ -155,6 +155,25 @@ impl Drop for Service {
                 let _ = self.child.wait();
             }
             thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// Reads `12345 kB`, where kB means 1024 bytes (proc(5)); 0 if there is no such process.
+fn megabytes(size: &str) -> f64 {
+    size.trim_end_matches(" kB").parse().map_or(0.0, |kilobytes: f64| kilobytes * 1024.0 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_in_megabytes() {
+        assert_eq!(megabytes("250000 kB"), 256.0);
+        assert_eq!(megabytes("unknown"), 0.0);
+        for kind in ["VmRSS", "VmHWM"] {
+            assert!(megabytes(&field("/proc/self/status", kind)) > 0.0, "{kind}");
         }
     }
 }

@@ -3,8 +3,7 @@
 use crate::arguments::{Arguments, Pace};
 use crate::databases::Databases;
 use crate::drive::{ClosedLoop, Until};
-use crate::fsync;
-use crate::machine;
+use crate::machine::{self, flushes_per_second};
 use crate::pgbench::Pgbench;
 use crate::report::Report;
 use crate::servers::Servers;
@@ -42,7 +41,7 @@ impl Session {
     ) -> Result<()> {
         let grown = self.grown.clone();
         note(&format!("\n{name}{}", if grown.is_some() { ", grown" } else { "" }));
-        self.report.begin(name, grown.is_some(), fsync::rate(&self.servers.folder)?);
+        self.report.begin(name, grown.is_some(), flushes_per_second(&self.servers.folder)?);
         let shop = match &grown {
             Some(databases) => Shop::of(&self.servers, databases.clone()).await?,
             None => Shop::open(&self.servers).await?,
@@ -51,18 +50,13 @@ impl Session {
         if grown.is_none() {
             shop.databases.delete().await?;
         }
-        self.report.end(fsync::rate(&self.servers.folder)?);
+        self.report.end(flushes_per_second(&self.servers.folder)?);
         Ok(())
-    }
-
-    /// Whether sections run on grown databases.
-    pub const fn is_grown(&self) -> bool {
-        self.grown.is_some()
     }
 
     /// The limit of orders; none on grown databases, which are compared with small ones.
     pub async fn open_limit(&self) -> Result<Option<Pgbench>> {
-        if self.is_grown() {
+        if self.grown.is_some() {
             return Ok(None);
         }
         shown("pgbench's database", Pgbench::one_statement(&self.servers)).await.map(Some)

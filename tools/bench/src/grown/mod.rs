@@ -1,20 +1,47 @@
 //! Databases with many orders. SQL statements create the same orders in both databases, as if all
 //! events had been published and applied.
 
-mod side;
-
-use crate::databases::Databases;
+use crate::databases::{Database, Databases};
 use crate::pgbench::insert_catalogue;
 use crate::requests::{CATEGORIES, PRODUCTS, STOCK};
 use crate::servers::Servers;
 use crate::shop::Shop;
-use anyhow::Result;
-use chrono::Utc;
+use anyhow::{Context, Result};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::try_join;
 use kit::{Progress, shown};
-use side::{READ, SINCE, WRITE, fill};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use std::cell::Cell;
 use std::rc::Rc;
+
+/// The age of the first order.
+const SINCE: TimeDelta = TimeDelta::days(10);
+
+/// Orders of one statement.
+const BATCH: u32 = 100_000;
+
+/// The statements of a side.
+#[derive(Debug)]
+struct Kind {
+    /// Tables whose indexes are created afterwards.
+    tables: &'static [&'static str],
+    /// Inserts the orders from $1 to $2.
+    batch: &'static str,
+    /// The statements after all orders are inserted.
+    rest: &'static str,
+}
+
+const WRITE: Kind = Kind {
+    tables: &["orders", "order_items", "outbox"],
+    batch: include_str!("write_batch.sql"),
+    rest: include_str!("write_rest.sql"),
+};
+
+const READ: Kind = Kind {
+    tables: &["orders_read", "processed_events", "hourly_product_sales_view"],
+    batch: include_str!("read_batch.sql"),
+    rest: include_str!("read_rest.sql"),
+};
 
 /// Creates a pair of databases with this many orders.
 pub async fn databases(servers: &Rc<Servers>, orders: u32) -> Result<Databases> {
@@ -51,4 +78,66 @@ async fn insert_products(databases: &Databases) -> Result<()> {
         .execute(&databases.read.pool)
         .await?;
     Ok(())
+}
+
+/// Fills one of the two databases, in a session that has a temporary table of the orders: inserts
+/// the orders 1 to `orders`, evenly spread over [`SINCE`] from `started` on, and what
+/// belongs to them. `inserted` gets the number of orders of each batch.
+async fn fill(
+    database: &Database,
+    kind: &Kind,
+    orders: u32,
+    started: DateTime<Utc>,
+    inserted: impl Fn(u32),
+) -> Result<()> {
+    let options = database.options.clone().options([
+        // The rows satisfy the foreign keys; checking them would take most of the time.
+        ("session_replication_role", "replica"),
+        ("work_mem", "256MB"),
+        ("maintenance_work_mem", "512MB"),
+    ]);
+    let mut connection = options.connect().await.context("cannot connect")?;
+    sqlx::raw_sql(include_str!("lines.sql")).execute(&mut connection).await?;
+    // Seconds between two orders.
+    let step = SINCE.as_seconds_f64() / f64::from(orders);
+    sqlx::query("INSERT INTO pg_temp.filling (orders, started, step) VALUES ($1, $2, $3)")
+        .bind(i64::from(orders))
+        .bind(started)
+        .bind(step)
+        .execute(&mut connection)
+        .await?;
+    let indexes = drop_indexes(&mut connection, kind.tables).await?;
+    for first in (1..=orders).step_by(BATCH as usize) {
+        let last = first.saturating_add(BATCH - 1).min(orders);
+        sqlx::query(kind.batch)
+            .bind(i64::from(first))
+            .bind(i64::from(last))
+            .execute(&mut connection)
+            .await
+            .with_context(|| format!("orders {first} to {last}"))?;
+        inserted(last - first + 1);
+    }
+    sqlx::raw_sql(kind.rest).execute(&mut connection).await?;
+    for index in indexes {
+        sqlx::raw_sql(AssertSqlSafe(index)).execute(&mut connection).await?;
+    }
+    connection.close().await?;
+    Ok(())
+}
+
+/// Drops the indexes that are not unique or partial. Returns the statements that create them.
+async fn drop_indexes(connection: &mut PgConnection, tables: &[&str]) -> Result<Vec<String>> {
+    let indexes: Vec<(String, String)> = sqlx::query_as(
+        "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)
+         FROM pg_index
+         WHERE indrelid = ANY($1::text[]::regclass[]) AND NOT indisunique AND indpred IS NULL",
+    )
+    .bind(tables)
+    .fetch_all(&mut *connection)
+    .await?;
+    for (name, _) in &indexes {
+        let drop = AssertSqlSafe(format!("DROP INDEX {name}"));
+        sqlx::raw_sql(drop).execute(&mut *connection).await?;
+    }
+    Ok(indexes.into_iter().map(|(_, definition)| definition).collect())
 }

@@ -22,17 +22,16 @@ pub async fn run(session: &mut Session, orders: u32) -> Result<()> {
     let databases = grown::databases(&session.servers, orders).await?;
     let before = sizes::measure(&databases).await?;
     session.grown = Some(databases.clone());
-    let outcome = run_sections(session).await;
+    let measuring = async {
+        for section in SECTIONS {
+            run_section(session, section).await?;
+        }
+        Ok(())
+    };
+    let outcome = measuring.await;
     session.grown = None;
     let after = sizes::measure(&databases).await?;
     session.report.remark(format!("sizes\n\n{}", sizes::compared(&before, &after)));
     databases.delete().await?;
     outcome
-}
-
-async fn run_sections(session: &mut Session) -> Result<()> {
-    for section in SECTIONS {
-        run_section(session, section).await?;
-    }
-    Ok(())
 }

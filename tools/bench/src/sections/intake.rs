@@ -109,7 +109,7 @@ impl Rounds {
                 .against(limits(0), ONE_STATEMENT)
                 .target(Target::Ratio(1.3)),
         );
-        if !session.is_grown() {
+        if session.grown.is_none() {
             self.report_more(session);
         }
         let report = &mut session.report;

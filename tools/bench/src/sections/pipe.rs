@@ -105,7 +105,8 @@ fn report_speed(report: &mut Report, measured: &Measured, complete: Instant) {
 fn report_memory(report: &mut Report, services: [&Service; 3]) {
     for service in services {
         let (name, _) = service.part();
-        let row = Row::new(format!("{name}, peak memory"), service.memory().peak, Unit::Megabytes);
+        let row =
+            Row::new(format!("{name}, peak memory"), service.memory("VmHWM"), Unit::Megabytes);
         report.add(row.target(Target::Figure(100.0)));
     }
 }

@@ -54,7 +54,7 @@ async fn place(session: &mut Session, shop: &Shop, minutes: u32) -> Result<()> {
 
 impl Minute {
     async fn measure(shop: &Shop, services: [&Service; 3]) -> Result<Self> {
-        let memory = services.map(|service| service.memory().now);
+        let memory = services.map(|service| service.memory("VmRSS"));
         Ok(Self { memory, sizes: sizes::measure(&shop.databases).await? })
     }
 
