@@ -2,22 +2,16 @@
 
 use kit::{Lost, Response};
 use serde::Deserialize;
-use std::fmt;
+use thiserror::Error;
 
 /// Why a request was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
 pub enum NotAccepted {
     /// It had no effect: it was refused or not sent.
     Failed(String),
     /// It may have taken effect.
     Unknown(String),
-}
-
-impl fmt::Display for NotAccepted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Failed(why) | Self::Unknown(why)) = self;
-        f.write_str(why)
-    }
 }
 
 /// The body of an error response.

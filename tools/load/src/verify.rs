@@ -61,14 +61,15 @@ impl<'a> Verification<'a> {
 
     async fn compare_samples(&self, verified: &mut Verified) {
         let Created { customers, products, .. } = self.created;
+        let most = self.drive.arguments.samples;
         let users = if self.has_users() { customers.len() } else { 0 };
-        self.each("sampled users", &self.sample(users), verified, async |connection, place| {
+        self.each("sampled users", &sample(users, most), verified, async |connection, place| {
             let Entity { index, id } = customers[place];
             let expected = User { id: Some(id), ..self.plan.user(index) };
             compare(connection, &format!("/api/users/{id}"), &expected, None, |_| false).await
         })
         .await;
-        let places = self.sample(products.len());
+        let places = sample(products.len(), most);
         self.each("sampled products", &places, verified, async |connection, place| {
             let path = format!("/api/products/{}", products[place].id);
             let is_explained = |shown: &Product| self.explains_stock(place, shown);
@@ -76,7 +77,7 @@ impl<'a> Verification<'a> {
         })
         .await;
         let placed: Vec<(u32, i64)> = self.created.placed().collect();
-        let places = self.sample(placed.len());
+        let places = sample(placed.len(), most);
         self.each("sampled orders", &places, verified, async |connection, place| {
             let (index, id) = placed[place];
             let expected = self.plan.order(index, customers, products).shown(id);
@@ -146,11 +147,6 @@ impl<'a> Verification<'a> {
     /// Whether the customers are users.
     fn has_users(&self) -> bool {
         self.drive.arguments.users > 0
-    }
-
-    /// The places to compare one by one, of `count`.
-    fn sample(&self, count: usize) -> Vec<usize> {
-        sample(count, self.drive.arguments.samples)
     }
 
     /// What the services show of a product after the accepted orders.

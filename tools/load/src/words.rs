@@ -3,30 +3,9 @@
 
 /// Categories. The run's id is added to their names.
 pub const CATEGORIES: [&str; 24] = [
-    "Tea",
-    "Coffee",
-    "Kitchen",
-    "CDs/LPs",
-    "Öl & Salz",
-    "50% Wool",
-    "Garden?",
-    "Toys #1",
-    "茶具",
-    "Men's",
-    "Bikes",
-    "Sun+Rain",
-    "Paper",
-    "Music",
-    "Games",
-    "Tools",
-    "Baking",
-    "Outdoor",
-    "Pets",
-    "Office",
-    "Nut; Fig",
-    "Bath",
-    "Fabric",
-    "Œuvres",
+    "Tea", "Coffee", "Kitchen", "CDs/LPs", "Öl&Salz", "50% Wool", "Garden?", "Toys #1", "茶具",
+    "Men's", "Bikes", "Sun+Rain", "Paper", "Music", "Games", "Tools", "Baking", "Outdoor", "Pets",
+    "Office", "Nut; Fig", "Bath", "Fabric", "Œuvres",
 ];
 
 /// The first words of product names.

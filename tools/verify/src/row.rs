@@ -2,7 +2,7 @@
 
 use crate::views::ComparedView;
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -15,7 +15,8 @@ pub struct Row(pub String);
 pub type Key = Vec<KeyPart>;
 
 /// The value of a key column. Times are strings of equal form, which sort like the times.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(untagged)]
 pub enum KeyPart {
     /// A number.
     Integer(i64),
@@ -36,11 +37,7 @@ impl Row {
     /// The values of the key.
     pub fn key(&self, view: &ComparedView) -> Result<Key> {
         let columns = self.columns()?;
-        let part = |name: &str| match serde_json::from_str(columns.get(name)?.get()).ok()? {
-            Value::Number(number) => number.as_i64().map(KeyPart::Integer),
-            Value::String(text) => Some(KeyPart::Text(text)),
-            _ => None,
-        };
+        let part = |name: &str| serde_json::from_str(columns.get(name)?.get()).ok();
         let parts = view.key.iter().map(|column| {
             part(column).with_context(|| format!("{}: no {column} in {}", view.name, self.0))
         });
