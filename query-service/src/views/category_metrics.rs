@@ -35,7 +35,10 @@ pub async fn find(
     let rows = sqlx::query_file!("src/views/category_metrics.sql", &categories);
     let of_name = rows.map(|row| {
         let (category, total_orders) = (row.category, row.total_orders);
-        (row.requested, CategoryRevenue { category, total_revenue: row.total_revenue, total_orders })
+        (
+            row.requested,
+            CategoryRevenue { category, total_revenue: row.total_revenue, total_orders },
+        )
     });
     Ok(of_name.fetch_all(&pool).await?.into_iter().collect())
 }
