@@ -11,24 +11,9 @@ pub const EXCHANGE: &str = "ecommerce.events";
 pub const PUBLISHER: &str = "command-service";
 
 /// A stream of events. Its name is that of a durable queue, and the first part of routing keys.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    Display,
-    EnumString,
-    IntoStaticStr,
-    VariantArray,
-    ToSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(examples("order-events"))]
+#[derive(Serialize, Deserialize, Display, EnumString, IntoStaticStr, VariantArray)]
 pub enum Topic {
     /// Events about products.
     #[serde(rename = "product-events")]
