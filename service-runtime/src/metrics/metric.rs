@@ -34,14 +34,17 @@ pub struct Metric<S, L = ()> {
 ///
 ///     /// Orders refused.
 ///     pub static REFUSED: Counter by "reason": Refusal = "shop_orders_refused_total";
+///
+///     /// Responses. The values of these labels are known at run time.
+///     pub static RESPONSES: Counter by ["route", "status"] = "shop_responses_total";
 /// }
 /// ```
 #[macro_export]
 macro_rules! documented_metrics {
     ($(
         $(#[doc = $help:literal])+
-        $visibility:vis static $metric:ident: $series:ident $(by $label:literal: $values:ty)?
-            = $name:literal;
+        $visibility:vis static $metric:ident: $series:ident
+            $(by [$($open:literal),+])? $(by $label:literal: $values:ty)? = $name:literal;
     )+) => {
         /// All of them.
         pub const ALL: &[&dyn $crate::metrics::Registered] = &[$(&$metric),+];
@@ -50,11 +53,16 @@ macro_rules! documented_metrics {
             $(#[doc = $help])+
             $visibility static $metric:
                 $crate::metrics::Metric<$crate::metrics::$series $(, $values)?> =
-                $crate::documented_metrics!(@new $name, [$($help),+] $(, $label)?);
+                $crate::documented_metrics!(
+                    @new $name, [$($help),+] $(, [$($open),+])? $(, $label)?
+                );
         )+
     };
     (@new $name:literal, [$($help:literal),+]) => {
         $crate::metrics::Metric::new($name, concat!($($help),+).trim_ascii_start())
+    };
+    (@new $name:literal, [$($help:literal),+], [$($label:literal),+]) => {
+        $crate::metrics::Metric::open($name, concat!($($help),+).trim_ascii_start())
     };
     (@new $name:literal, [$($help:literal),+], $label:literal) => {
         $crate::metrics::Metric::by($name, concat!($($help),+).trim_ascii_start(), $label)
