@@ -79,15 +79,12 @@ impl FromStr for TrustedProxies {
     fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
         let network = |part: &str| {
-            let network = part.parse().ok().or_else(|| part.parse().ok().map(host));
+            let address = || part.parse::<IpAddr>().ok().map(IpNet::from);
+            let network = part.parse().ok().or_else(address);
             network.ok_or_else(|| format!("{part} is neither an address nor a network"))
         };
         parts.map(network).collect::<Result<_, _>>().map(Self)
     }
-}
-
-fn host(address: IpAddr) -> IpNet {
-    address.into()
 }
 
 #[cfg(test)]

@@ -1,33 +1,30 @@
 //! Limits invalid credentials per client address.
 
 use super::addresses::Network;
-use super::rate_limit::{count, remove_idle};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use super::rate_limit::RateLimit;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 /// Invalid credentials per second and address.
-const RATE: u32 = 5;
+const RATE: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
 /// Maximum burst of invalid credentials per address. Many clients may share an address, and
 /// all of them may still use a key that is being rotated.
-const BURST: u32 = 200;
+const BURST: NonZeroU32 = NonZeroU32::new(200).unwrap();
 
 /// Counts invalid credentials by address.
 #[derive(Debug)]
 pub struct Failures {
-    counts: DefaultKeyedRateLimiter<Network>,
+    counts: RateLimit<Network>,
     /// Blocked addresses, and until when.
     blocked: Mutex<HashMap<Network, Instant>>,
 }
 
 impl Default for Failures {
     fn default() -> Self {
-        let [rate, burst] = [RATE, BURST].map(|n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN));
-        let counts = RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst));
-        Self { counts, blocked: Mutex::default() }
+        Self { counts: RateLimit::new(RATE, BURST), blocked: Mutex::default() }
     }
 }
 
@@ -48,7 +45,7 @@ impl Failures {
     /// # Errors
     /// The address is now blocked; for how long.
     pub fn count(&self, network: Network) -> Result<(), Duration> {
-        count(&self.counts, &network).inspect_err(|wait| {
+        self.counts.count(&network).inspect_err(|wait| {
             let mut blocked = self.blocked.lock();
             blocked.insert(network, Instant::now() + *wait);
         })
@@ -56,7 +53,7 @@ impl Failures {
 
     /// Removes addresses without recent failures.
     pub fn remove_idle(&self) {
-        remove_idle(&self.counts);
+        self.counts.remove_idle();
         let now = Instant::now();
         let mut blocked = self.blocked.lock();
         blocked.retain(|_, until| *until > now);
@@ -77,7 +74,7 @@ mod tests {
         while failures.count(guessing).is_ok() {
             counted += 1;
         }
-        assert!(counted >= BURST, "{counted}");
+        assert!(counted >= BURST.get(), "{counted}");
         assert!(failures.check(&guessing).is_err());
         assert_eq!(failures.check(&Network::of(Ipv4Addr::UNSPECIFIED.into())), Ok(()));
     }

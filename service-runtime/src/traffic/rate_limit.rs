@@ -11,45 +11,36 @@ use std::time::Duration;
 /// A rate limit per caller, with a burst (GCRA). Refused requests do not count. Callers are
 /// told apart by their ids, unauthenticated ones by their networks.
 #[derive(Debug)]
-pub struct RateLimit(DefaultKeyedRateLimiter<Arc<str>>);
+pub struct RateLimit<K: Clone + Eq + Hash = Arc<str>>(DefaultKeyedRateLimiter<K>);
 
 impl RateLimit {
-    /// The configured limit; none if there is none.
+    /// The configured limit of requests; none if there is none.
     pub fn of(settings: &TrafficSettings) -> Option<Self> {
         let rate = NonZeroU32::new(settings.rate_limit)?;
         let burst = NonZeroU32::new(settings.rate_limit_burst).unwrap_or(rate);
-        Some(Self(RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst))))
+        Some(Self::new(rate, burst))
+    }
+}
+
+impl<K: Clone + Eq + Hash> RateLimit<K> {
+    /// A limit per second.
+    pub(super) fn new(rate: NonZeroU32, burst: NonZeroU32) -> Self {
+        Self(RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst)))
     }
 
     /// Counts a request of a caller.
     ///
     /// # Errors
     /// The limit is exceeded; the time until a retry is accepted.
-    pub fn count(&self, caller: &Arc<str>) -> Result<(), Duration> {
-        count(&self.0, caller)
+    pub fn count(&self, caller: &K) -> Result<(), Duration> {
+        self.0.check_key(caller).map_err(|until| until.wait_time_from(self.0.clock().now()))
     }
 
     /// Removes callers without recent requests.
     pub fn remove_idle(&self) {
-        remove_idle(&self.0);
+        self.0.retain_recent();
+        self.0.shrink_to_fit();
     }
-}
-
-/// Counts one event.
-///
-/// # Errors
-/// The limit is exceeded; the time until a retry is accepted.
-pub(super) fn count<K: Clone + Eq + Hash>(
-    limiter: &DefaultKeyedRateLimiter<K>,
-    key: &K,
-) -> Result<(), Duration> {
-    limiter.check_key(key).map_err(|not_until| not_until.wait_time_from(limiter.clock().now()))
-}
-
-/// Removes keys without recent events.
-pub(super) fn remove_idle<K: Clone + Eq + Hash>(limiter: &DefaultKeyedRateLimiter<K>) {
-    limiter.retain_recent();
-    limiter.shrink_to_fit();
 }
 
 #[cfg(test)]
