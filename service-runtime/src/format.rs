@@ -10,8 +10,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::PartialSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 /// What a value must be, as the `message` of a field error.
 pub type Message = Cow<'static, str>;
@@ -20,6 +20,9 @@ pub type Message = Cow<'static, str>;
 pub trait Format {
     /// The parsed value.
     type Value;
+
+    /// The schema of a query parameter in this format.
+    type Schema: PartialSchema;
 
     /// Whether JSON has it as a string. Other values are parsed from their JSON text, so
     /// that numbers stay exact.
@@ -30,9 +33,6 @@ pub trait Format {
     /// # Errors
     /// What the value must be.
     fn parse(text: &str) -> Result<Self::Value, Message>;
-
-    /// The schema of a query parameter in this format.
-    fn schema() -> RefOr<Schema>;
 
     /// The value of an absent field; none if the field is required.
     fn absent() -> Option<Self::Value> {
@@ -53,15 +53,12 @@ pub trait Format {
 /// A field that may be absent or null.
 impl<F: Format> Format for Option<F> {
     type Value = Option<F::Value>;
+    type Schema = F::Schema;
 
     const IS_STRING: bool = F::IS_STRING;
 
     fn parse(text: &str) -> Result<Self::Value, Message> {
         F::parse(text).map(Some)
-    }
-
-    fn schema() -> RefOr<Schema> {
-        F::schema()
     }
 
     fn absent() -> Option<Self::Value> {
@@ -102,16 +99,13 @@ macro_rules! format_of {
 
         impl $crate::format::Format for $name {
             type Value = $value;
+            type Schema = Self;
 
             const IS_STRING: bool = $crate::format_of!(@is_string $json);
 
             fn parse(text: &str) -> Result<Self::Value, $crate::format::Message> {
                 let parse: fn(&str) -> Result<$value, $crate::format::Message> = $parse;
                 parse(text)
-            }
-
-            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-                <Self as utoipa::PartialSchema>::schema()
             }
 
             $(fn absent() -> Option<Self::Value> {

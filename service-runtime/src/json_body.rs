@@ -202,15 +202,12 @@ impl<B: ToSchema, const MAX: usize> ToSchema for List<B, MAX> {
 
 impl<B: Body + ToSchema, const MAX: usize> Format for List<B, MAX> {
     type Value = Vec<B>;
+    type Schema = Self;
 
     const IS_STRING: bool = false;
 
     fn parse(_: &str) -> Result<Self::Value, Message> {
         Err("must be in a body".into())
-    }
-
-    fn schema() -> RefOr<Schema> {
-        <Self as PartialSchema>::schema()
     }
 
     fn read(json: &RawValue, field: Field<'_>) -> Option<Self::Value> {
@@ -261,19 +258,27 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
         match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
             Ok(Ok(body)) => Ok(Self(body)),
             Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Body too large")
-                    .detail(format!("The maximum body size is {MAX_BODY_BYTES} bytes.")))
+                Err(too_large())
             }
             Ok(Err(_)) => Err(Problem::bad_request("Unreadable body")
                 .detail("The body ended early. The request had no effect.")),
-            Err(_) => {
-                Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "Body timed out").detail(format!(
-                    "The body did not arrive within {} s. The request had no effect.",
-                    BODY_TIMEOUT.as_secs()
-                )))
-            }
+            Err(_) => Err(timed_out()),
         }
     }
+}
+
+/// The response to a body that is too large.
+pub(crate) fn too_large() -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Body too large")
+        .detail(format!("The maximum body size is {MAX_BODY_BYTES} bytes."))
+}
+
+/// The response to a body that is too slow.
+pub(crate) fn timed_out() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "Body timed out").detail(format!(
+        "The body did not arrive within {} s. The request had no effect.",
+        BODY_TIMEOUT.as_secs()
+    ))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use axum::http::Uri;
 use axum::http::request::Parts;
 use serde_json::Value;
 use std::collections::HashMap;
+use utoipa::PartialSchema;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{RefOr, Required};
@@ -108,7 +109,7 @@ pub fn describe<F: Format>(
     description: &str,
     example: Option<Value>,
 ) -> Parameter {
-    let mut schema = F::schema();
+    let mut schema = F::Schema::schema();
     let of_format = match &mut schema {
         RefOr::T(Schema::Object(object)) => std::mem::take(&mut object.examples),
         RefOr::T(Schema::AnyOf(any)) => std::mem::take(&mut any.examples),

@@ -11,7 +11,6 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use service_runtime::format::Message;
 use service_runtime::openapi::Id;
 use service_runtime::paging::{self, Page};
 use service_runtime::parameters::Query;
@@ -85,7 +84,7 @@ parameters! {
 
 format_of! {
     /// The status of an order.
-    pub Status: OrderStatus, string, parse = parse_status,
+    pub Status: OrderStatus, string, parse = OrderStatus::read,
         schema = <OrderStatus as utoipa::PartialSchema>::schema();
 }
 
@@ -122,13 +121,6 @@ pub async fn list(
         query.bind(status).bind(customer_id).bind(from).bind(to).fetch_all(&pool).await?
     };
     Ok(paging::page(orders, page.limit, |order| order.id))
-}
-
-fn parse_status(text: &str) -> Result<OrderStatus, Message> {
-    text.parse().map_err(|_| {
-        let all: Vec<&str> = OrderStatus::ALL.iter().map(|status| status.as_str()).collect();
-        format!("must be one of {}", all.join(", ")).into()
-    })
 }
 
 /// The orders with these ids.

@@ -1,7 +1,8 @@
 //! What all operations share.
 
 use super::refusals::{add_refusals, always};
-use crate::limits::{BODY_TIMEOUT, MAX_ADDRESS_BYTES, MAX_BODY_BYTES};
+use crate::json_body;
+use crate::limits::MAX_ADDRESS_BYTES;
 use crate::problem::Problem;
 use axum::http::StatusCode;
 use serde_json::json;
@@ -59,12 +60,8 @@ pub(super) fn complete(operation: &mut Operation) {
 fn of_bodies() -> [Problem; 4] {
     [
         Problem::bad_request("Unreadable body").detail("The body ended early."),
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "Body timed out").detail(format!(
-            "The body did not arrive within {} s. The request had no effect.",
-            BODY_TIMEOUT.as_secs()
-        )),
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Body too large")
-            .detail(format!("The maximum body size is {MAX_BODY_BYTES} bytes.")),
+        json_body::timed_out(),
+        json_body::too_large(),
         Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
             .detail("The content type is not JSON."),
     ]
