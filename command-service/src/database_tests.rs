@@ -146,28 +146,10 @@ impl Row {
 
 /// Texts around every limit, as JSON.
 fn texts() -> Vec<String> {
-    let mut texts: Vec<String> = [
-        "",
-        " ",
-        "\t",
-        "\u{a0}",
-        "\u{85}",
-        "\u{2028}\u{3000}",
-        "\u{200b}",
-        "\u{feff}",
-        "a\tb",
-        "a\nb",
-        "a\u{7f}",
-        "a\u{85}b",
-        "a\u{a0}b",
-        "a\u{200b}",
-        "a\u{2028}b",
-        "  a  ",
-        "😀",
-        "\"\\",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let blank = "| |\t|\u{a0}|\u{85}|\u{2028}\u{3000}|\u{200b}|\u{feff}";
+    let others = "a\tb|a\nb|a\u{7f}|a\u{85}b|a\u{a0}b|a\u{200b}|a\u{2028}b|  a  |😀|\"\\";
+    let mut texts: Vec<String> =
+        [blank, others].iter().flat_map(|list| list.split('|')).map(str::to_owned).collect();
     for length in [100, 101, 200, 201, 254, 255] {
         texts.extend(["x".repeat(length), "😀".repeat(length), " ".repeat(length - 1) + "x"]);
     }

@@ -47,20 +47,8 @@ mod tests {
         let id = |text: &str| Segment(text.to_owned()).id("Invalid id").ok();
         assert_eq!(id("1"), Some(1));
         assert_eq!(id("9223372036854775807"), Some(i64::MAX));
-        for bad in [
-            "",
-            "0",
-            "-1",
-            "+1",
-            "1.0",
-            "abc",
-            "null",
-            "9223372036854775808",
-            " 1",
-            "01",
-            "+0",
-            "0108",
-        ] {
+        assert_eq!(id("9223372036854775808"), None);
+        for bad in ["", "0", "-1", "+1", "1.0", "abc", "null", " 1", "01", "+0", "0108"] {
             assert_eq!(id(bad), None, "{bad:?}");
         }
     }

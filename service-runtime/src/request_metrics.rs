@@ -17,19 +17,11 @@ use std::time::{Duration, Instant};
 
 /// The standard methods. Clients can send any other name, and each would be a permanent series
 /// of the metrics, so all others share one name.
-static METHODS: [Method; 7] = [
-    Method::GET,
-    Method::HEAD,
-    Method::POST,
-    Method::PUT,
-    Method::PATCH,
-    Method::DELETE,
-    Method::OPTIONS,
-];
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// The name of a standard method, or `other`.
 pub(crate) fn method_name(method: &Method, other: &'static str) -> &'static str {
-    METHODS.iter().find(|known| *known == method).map_or(other, Method::as_str)
+    METHODS.into_iter().find(|known| *known == method.as_str()).unwrap_or(other)
 }
 
 /// Statuses whose series start at 0 with the first request of a route. `rate()` ignores the
