@@ -26,12 +26,11 @@ use idempotency::InFlight;
 pub use openapi::{openapi, operations_openapi};
 use orders::OrderBatcher;
 use outbox::{OutboxLimiter, Publisher, Replays};
-use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
 use service_runtime::health::Health;
-use service_runtime::metrics::Metrics;
+use service_runtime::service::Service;
 use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, postgres, telemetry};
+use service_runtime::{health_check, http, postgres};
 use state::AppState;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -52,27 +51,19 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     if config.common.health_check {
         return health_check::check(config.operations_port).await;
     }
-    telemetry::start("command-service", &config.common)?;
-
-    let mut tasks = Tasks::default();
-    // Before the first measurement.
-    let metrics =
-        service_runtime::metrics::install("command-service", metrics::ALL, tasks.shutdown())?;
-    let health = Health::default();
-    let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
-    let state = serve_api(&config, &guard, &health, &mut tasks).await?;
-    serve_operations(&config, &guard, &health, metrics, &mut tasks).await?;
+    let mut service = Service::start("command-service", metrics::ALL, &config.common)?;
+    let state = serve_api(&config, &mut service).await?;
+    let replays = Replays::new(&config.database, config.broker.url(), service.tasks.shutdown());
+    let routes = outbox::routes().with_state(replays);
+    service.serve_operations(config.operations_port, routes).await?;
+    let Service { mut tasks, health, .. } = service;
     run_database_tasks(config, state, &health, &mut tasks);
     tasks.run().await
 }
 
 /// Serves the API and places its orders. Returns what its handlers use.
-async fn serve_api(
-    config: &Config,
-    guard: &Guard,
-    health: &Health,
-    tasks: &mut Tasks,
-) -> anyhow::Result<AppState> {
+async fn serve_api(config: &Config, service: &mut Service) -> anyhow::Result<AppState> {
+    let Service { tasks, health, guard, .. } = service;
     let options = postgres::named(&config.database, "command-service");
     let committed = Arc::new(Notify::new());
     let api_ended = CancellationToken::new();
@@ -99,23 +90,6 @@ async fn serve_api(
     });
     tasks.spawn("orders", batch_task);
     Ok(state)
-}
-
-/// Serves health, metrics and administration.
-async fn serve_operations(
-    config: &Config,
-    guard: &Guard,
-    health: &Health,
-    metrics: Metrics,
-    tasks: &mut Tasks,
-) -> anyhow::Result<()> {
-    let replays = Replays::new(&config.database, config.broker.url(), tasks.shutdown());
-    let routes = outbox::routes().with_state(replays);
-    let routes = openapi::OPERATIONS.authorized(guard, health, metrics, routes);
-    let address = (config.common.operations_address, config.operations_port).into();
-    let operations = http::serve("operations", address, routes, tasks.shutdown()).await?;
-    tasks.spawn("operations", operations);
-    Ok(())
 }
 
 /// Waits for the database and migrates it, then publishes the outbox and checks the database

@@ -13,7 +13,6 @@ use axum::extract::FromRequest;
 use service_runtime::json_body::{Body, JsonBody};
 use service_runtime::postgres::timeout_error;
 use service_runtime::problem::Problem;
-use service_runtime::request_id;
 use service_runtime::trace::{self, Span, SpanBuilder};
 use sqlx::PgPool;
 use std::time::Duration;
@@ -52,7 +51,7 @@ impl FromRequest<AppState> for Request {
         let whole = axum::extract::Request::from_parts(parts.clone(), body);
         let body = JsonBody::from_request(whole, state).await?;
         let key = Key::read(&parts, body.bytes())?;
-        let origin = Origin { trace, request_id: request_id::current(), key };
+        let origin = Origin { trace, request_id: trace::request_id(), key };
         Ok(Self { state: state.clone(), body, origin })
     }
 }

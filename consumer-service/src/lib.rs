@@ -27,13 +27,10 @@ use commit_notifier::CommitNotifier;
 pub use config::Config;
 use delivery::Consumer;
 use futures::future::join_all;
-use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
-use service_runtime::health::Health;
-use service_runtime::metrics::install;
 use service_runtime::server::Operations;
-use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, postgres, telemetry};
+use service_runtime::service::Service;
+use service_runtime::{health_check, postgres};
 use utoipa::openapi::OpenApi;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/read");
@@ -61,31 +58,19 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     if config.common.health_check {
         return health_check::check(config.operations_port).await;
     }
-    telemetry::start("consumer-service", &config.common)?;
-
-    let mut tasks = Tasks::default();
-    let shutdown = tasks.shutdown();
-    // Before the first measurement, such as those of health.
-    let metrics = install("consumer-service", metrics::ALL, shutdown.clone())?;
-    let health = Health::default();
+    let mut service = Service::start("consumer-service", metrics::ALL, &config.common)?;
     let options = postgres::named(&config.database, "consumer-service")
         .options(postgres::INDEX_SCANS_ONLY)
         .options(STATEMENT_LIMITS);
     let pool = postgres::pool(options, config.connections);
     let notifier = CommitNotifier::default();
 
-    let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
     let state = dead_letter_admin::AdminState { pool: pool.clone(), notifier: notifier.clone() };
-    let operations = OPERATIONS.authorized(
-        &guard,
-        &health,
-        metrics,
-        dead_letter_admin::routes().with_state(state),
-    );
-    let address = (config.common.operations_address, config.operations_port).into();
-    let serving = http::serve("operations", address, operations, shutdown.clone()).await?;
-    tasks.spawn("operations", serving);
+    let routes = dead_letter_admin::routes().with_state(state);
+    service.serve_operations(config.operations_port, routes).await?;
 
+    let Service { mut tasks, health, .. } = service;
+    let shutdown = tasks.shutdown();
     let broker = config.broker.url();
     let consumers =
         delivery::consumers(&broker, &pool, &notifier, config.batch, &health, &shutdown);

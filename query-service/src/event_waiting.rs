@@ -87,9 +87,7 @@ impl EventWaiting {
             }
             let next_poll = Instant::now() + time_to_next_poll(is_listening);
             if let Ok(Err(_)) = timeout_at(next_poll.min(until), notifications.changed()).await {
-                return Err(
-                    Problem::unavailable("Service unavailable").detail("The service is stopping.")
-                );
+                return Err(Problem::stopping());
             }
         }
     }

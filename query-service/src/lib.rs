@@ -16,12 +16,9 @@ mod views;
 
 pub use config::Config;
 use event_waiting::EventWaiting;
-use service_runtime::auth::Guard;
 use service_runtime::clock::Clock;
-use service_runtime::health::Health;
-use service_runtime::metrics::install;
-use service_runtime::tasks::Tasks;
-use service_runtime::{health_check, http, postgres, telemetry};
+use service_runtime::service::Service;
+use service_runtime::{health_check, http, postgres};
 use state::AppState;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -35,16 +32,9 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     if config.common.health_check {
         return health_check::check(config.operations_port).await;
     }
-    telemetry::start("query-service", &config.common)?;
-
-    let mut tasks = Tasks::default();
+    let mut service = Service::start("query-service", metrics::ALL, &config.common)?;
+    let Service { tasks, health, guard, .. } = &mut service;
     let shutdown = tasks.shutdown();
-    // Before the first measurement, such as those of health.
-    let metrics = install("query-service", metrics::ALL, shutdown.clone())?;
-    let health = Health::default();
-    let guard = Guard::open(&config.common.auth, &config.common.traffic, &health, &mut tasks)?;
-    let operations =
-        openapi::OPERATIONS.authorized(&guard, &health, metrics, OpenApiRouter::default());
     let (pool, lists) = database::pools(&config.database, config.connections);
 
     let (event_waiting, watching) = EventWaiting::watch(&pool, shutdown.clone());
@@ -56,19 +46,13 @@ pub async fn run(mut config: Config) -> anyhow::Result<()> {
     tasks.spawn("queries", trying);
     tasks.spawn("sync status", sync_status::watch(pool.clone(), shutdown.clone()));
 
-    let api = openapi::API.authorized(
-        &guard,
-        &health,
-        router::served(AppState::new(&pool, lists), event_waiting),
-    )?;
+    let routes = router::served(AppState::new(&pool, lists), event_waiting);
+    let api = openapi::API.authorized(guard, health, routes)?;
     let address = (config.address, config.port).into();
     tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
-    let address = (config.common.operations_address, config.operations_port).into();
-    tasks.spawn(
-        "operations",
-        http::serve("operations", address, operations, shutdown.clone()).await?,
-    );
+    service.serve_operations(config.operations_port, OpenApiRouter::default()).await?;
 
+    let Service { mut tasks, health, .. } = service;
     let database = health.critical("database");
     let clock = Clock::new(&health);
     tasks.spawn("database", async move {

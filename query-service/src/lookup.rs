@@ -77,10 +77,9 @@ where
     /// 503 if the database is unavailable.
     pub async fn get(&self, key: K) -> Result<Option<V>, Problem> {
         let (response, found) = oneshot::channel();
-        let gone =
-            || Problem::unavailable("Service unavailable").detail("The service is stopping.");
-        self.requests.send(Request { key, response }).await.map_err(|_| gone())?;
-        found.await.map_err(|_| gone())?
+        let request = Request { key, response };
+        self.requests.send(request).await.map_err(|_| Problem::stopping())?;
+        found.await.map_err(|_| Problem::stopping())?
     }
 }
 

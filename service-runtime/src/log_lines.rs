@@ -4,7 +4,6 @@
 //! control a terminal are escaped here, so callers need not escape them.
 
 use crate::config::LogFormat;
-use crate::request_id;
 use crate::trace;
 use chrono::{SecondsFormat, Utc};
 use safe_text::is_unsafe;
@@ -35,7 +34,7 @@ where
     ) -> fmt::Result {
         let mut content = Content { format: self.0, message: String::new(), fields: String::new() };
         event.record(&mut content);
-        if let Some(id) = request_id::current() {
+        if let Some(id) = trace::request_id() {
             content.text("request_id", id.to_str().unwrap_or_default());
         }
         if let Some(trace) = trace::current() {

@@ -96,6 +96,11 @@ impl Problem {
         Self { retry_after: Some(NonZero::<u32>::MIN), ..problem }
     }
 
+    /// 503: the service is stopping.
+    pub fn stopping() -> Self {
+        Self::unavailable("Service unavailable").detail("The service is stopping.")
+    }
+
     /// Sets `Retry-After`, in seconds.
     #[must_use]
     pub const fn retry_after(mut self, seconds: u32) -> Self {

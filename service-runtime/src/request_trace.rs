@@ -2,7 +2,6 @@
 
 use crate::log_limit::LogLimit;
 use crate::problem::ErrorText;
-use crate::request_id;
 use crate::request_metrics::method_name;
 use crate::trace::{self, KeyValue, Span, SpanBuilder, SpanKind};
 use axum::extract::{MatchedPath, Request};
@@ -43,8 +42,7 @@ pub async fn trace_request(request: Request, next: Next) -> Response {
         Span::of_request(client, || describe(method, route))
     };
     let start = Instant::now();
-    let work = request_id::scope(Some(id.clone()), next.run(request));
-    let mut response = trace::scope(trace, work).await;
+    let mut response = trace::scope(trace, Some(id.clone()), next.run(request)).await;
     let status = response.status();
     span.set("http.response.status_code", i64::from(status.as_u16()));
     if status.is_server_error() {

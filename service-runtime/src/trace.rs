@@ -5,7 +5,7 @@
 //! [`trace_export`](crate::trace_export) sends them to a collector and the sampled flag of
 //! the trace is set. Any other [`Span`] is empty and costs nothing.
 
-use crate::request_id;
+use axum::http::HeaderValue;
 use opentelemetry::trace::{
     Link, Span as _, SpanContext, Status, TraceContextExt, TraceFlags, TraceState, Tracer,
 };
@@ -22,7 +22,8 @@ pub use opentelemetry::trace::{SpanBuilder, SpanKind};
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
 tokio::task_local! {
-    static CURRENT: TraceParent;
+    /// The trace, and the id of the request if there is one.
+    static CURRENT: (TraceParent, Option<HeaderValue>);
 }
 
 /// Sets the tracer that creates spans from now on.
@@ -32,18 +33,27 @@ pub(crate) fn install(tracer: SdkTracer) {
 
 /// The current trace; none outside of requests and events.
 pub fn current() -> Option<TraceParent> {
-    CURRENT.try_with(|trace| *trace).ok()
+    CURRENT.try_with(|(trace, _)| *trace).ok()
 }
 
-/// Runs asynchronous work with `trace` as the current trace.
-pub fn scope<F: Future>(trace: TraceParent, work: F) -> impl Future<Output = F::Output> {
-    CURRENT.scope(trace, work)
+/// The id of the current request, for log lines; none outside of requests. Plain ASCII.
+pub fn request_id() -> Option<HeaderValue> {
+    CURRENT.try_with(|(_, id)| id.clone()).ok().flatten()
+}
+
+/// Runs asynchronous work with `trace` as the current trace and the id of its request.
+pub fn scope<F: Future>(
+    trace: TraceParent,
+    request_id: Option<HeaderValue>,
+    work: F,
+) -> impl Future<Output = F::Output> {
+    CURRENT.scope((trace, request_id), work)
 }
 
 /// Runs synchronous work with `trace`, if any, as the current trace.
 pub fn with<T>(trace: Option<TraceParent>, work: impl FnOnce() -> T) -> T {
     match trace {
-        Some(trace) => CURRENT.sync_scope(trace, work),
+        Some(trace) => CURRENT.sync_scope((trace, request_id()), work),
         None => work(),
     }
 }
@@ -53,10 +63,9 @@ pub fn spawn<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let work = request_id::scope(request_id::current(), work);
-    match current() {
-        Some(trace) => tokio::spawn(CURRENT.scope(trace, work)),
-        None => tokio::spawn(work),
+    match CURRENT.try_with(Clone::clone) {
+        Ok(current) => tokio::spawn(CURRENT.scope(current, work)),
+        Err(_) => tokio::spawn(work),
     }
 }
 
@@ -196,7 +205,7 @@ mod tests {
     #[tokio::test]
     async fn a_spawned_task_belongs_to_the_trace_of_its_parent() {
         assert_eq!(current(), None);
-        let spawned = scope(trace(0), async { spawn(async { current() }).await.unwrap() });
+        let spawned = scope(trace(0), None, async { spawn(async { current() }).await.unwrap() });
         assert_eq!(spawned.await, Some(trace(0)));
         assert_eq!(with(Some(trace(1)), current), Some(trace(1)));
     }

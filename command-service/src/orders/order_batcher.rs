@@ -24,7 +24,7 @@ use crate::origin::Origin;
 use crate::transactions::{outcome_unknown, refused};
 use service_runtime::postgres::{self, is_contention, is_unavailable, timeout_error};
 use service_runtime::problem::Problem;
-use service_runtime::{request_id, trace};
+use service_runtime::trace;
 use shared_events::limits::MAX_ORDER_LINES;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection, PgPool};
@@ -122,11 +122,9 @@ impl OrderBatcher {
     /// The refusal; 503 if the database is unavailable or the outcome is unknown.
     pub async fn place(&self, order: PlaceOrder, origin: Origin) -> Result<Placed, Problem> {
         let (sender, outcome) = oneshot::channel();
-        let stopping =
-            || Problem::unavailable("Service unavailable").detail("The service is stopping.");
         let queued = QueuedOrder { order, origin, outcome: sender };
-        self.queue.send(queued).await.map_err(|_| stopping())?;
-        outcome.await.map_err(|_| stopping())?
+        self.queue.send(queued).await.map_err(|_| Problem::stopping())?;
+        outcome.await.map_err(|_| Problem::stopping())?
     }
 }
 
@@ -161,8 +159,7 @@ impl BatchTask {
             if let Some(Origin { trace, request_id, .. }) =
                 batch.first().map(|order| order.origin.clone())
             {
-                let placing = trace::scope(trace, self.place(batch));
-                request_id::scope(request_id, placing).await;
+                trace::scope(trace, request_id, self.place(batch)).await;
             }
         }
     }
@@ -233,8 +230,7 @@ impl BatchTask {
             }
         }
         let connecting = PgConnection::connect_with(&self.database);
-        let connection =
-            timeout(DEADLINE, connecting).await.map_err(|_| timeout_error(DEADLINE))??;
+        let connection = postgres::in_time(DEADLINE, connecting).await?;
         // This may be another database, for example one restored from a backup.
         self.cache = ProductCache::default();
         self.transaction_on(connection, orders).await
@@ -273,7 +269,7 @@ impl BatchTask {
             let (pool, committed) = (self.single_orders.clone(), self.committed.clone());
             let Origin { trace, request_id, .. } = queued.origin.clone();
             let placing = place_single(pool, queued, self.policy, committed);
-            tokio::spawn(request_id::scope(request_id, trace::scope(trace, placing)));
+            tokio::spawn(trace::scope(trace, request_id, placing));
         }
     }
 }

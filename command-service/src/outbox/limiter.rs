@@ -7,14 +7,13 @@
 
 use crate::metrics::{OUTBOX_AGE, OUTBOX_LIMIT, OUTBOX_WAITING};
 use service_runtime::health::DependencyStatus;
-use service_runtime::postgres::{self, timeout_error};
+use service_runtime::postgres::{self, in_time};
 use service_runtime::problem::Problem;
 use shared_events::Topic;
 use sqlx::PgPool;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -63,8 +62,7 @@ impl OutboxLimiter {
         OUTBOX_LIMIT.set(self.limit as f64);
         loop {
             let began = Instant::now();
-            let counted = timeout(DEADLINE, self.count(&pool)).await;
-            match counted.unwrap_or_else(|_| Err(timeout_error(DEADLINE))) {
+            match in_time(DEADLINE, self.count(&pool)).await {
                 Ok(()) => self.report(&health),
                 Err(error) => {
                     postgres::report(&error);

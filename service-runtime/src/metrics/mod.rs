@@ -9,7 +9,9 @@ pub(crate) mod service;
 
 pub use metric::{Counter, Gauge, Histogram, Metric, Registered};
 
+use crate::tasks;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::future::ready;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -63,11 +65,9 @@ pub fn install(
     let process = metrics_process::Collector::default();
     process.describe();
     let upkeep = handle.clone();
-    tokio::spawn(async move {
-        let interval = || tokio::time::sleep(Duration::from_secs(5));
-        while shutdown.run_until_cancelled(interval()).await.is_some() {
-            upkeep.run_upkeep();
-        }
-    });
+    tokio::spawn(tasks::repeat(Duration::from_secs(5), shutdown, move || {
+        upkeep.run_upkeep();
+        ready(())
+    }));
     Ok(Metrics { prometheus: handle, process })
 }

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 use strum::IntoStaticStr;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tracing::warn;
 
 /// Limits log lines to one per SQLSTATE, or kind of failure, and interval.
@@ -189,6 +190,14 @@ pub fn may_have_committed(error: &sqlx::Error) -> bool {
 pub fn timeout_error(deadline: Duration) -> sqlx::Error {
     let message = format!("no response within {} s", deadline.as_secs());
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message))
+}
+
+/// The result of work with a database, or [`timeout_error`] after the deadline.
+pub async fn in_time<T>(
+    deadline: Duration,
+    work: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    timeout(deadline, work).await.unwrap_or_else(|_| Err(timeout_error(deadline)))
 }
 
 /// Whether an error comes from [`timeout_error`].

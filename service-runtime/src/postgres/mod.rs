@@ -10,8 +10,8 @@ mod session_mode;
 mod settings;
 
 pub use failure::{
-    Failure, is_contention, is_timeout, is_unavailable, log, log_text, may_have_committed, report,
-    sqlstate, timeout_error,
+    Failure, in_time, is_contention, is_timeout, is_unavailable, log, log_text, may_have_committed,
+    report, sqlstate, timeout_error,
 };
 pub use migrations::migrate;
 pub use probe::watch;

@@ -5,11 +5,11 @@
 //! such failure, and up when a probe that does the same kind of work succeeds. Without
 //! failures no probe runs.
 
-use super::failure::{Failure, log, persistent_failures, timeout_error};
+use super::failure::{Failure, in_time, log, persistent_failures};
 use crate::health::DependencyStatus;
 use sqlx::PgPool;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// Interval between probes.
@@ -38,8 +38,7 @@ pub async fn watch<F: Future<Output = sqlx::Result<()>>>(
             }
             // Ignore failures from before this probe.
             failures.mark_unchanged();
-            let outcome = timeout(DEADLINE, probe(pool.clone())).await;
-            match outcome.unwrap_or(Err(timeout_error(DEADLINE))) {
+            match in_time(DEADLINE, probe(pool.clone())).await {
                 Ok(()) => break,
                 Err(error) => status.down(match log(&error) {
                     Failure::Other => "The database refuses the probe.",

@@ -89,20 +89,19 @@ impl Operations {
         );
         routes
     }
+}
 
-    /// The routes to serve.
-    pub fn authorized(
-        &self,
-        guard: &Guard,
-        health: &Health,
-        metrics: Metrics,
-        routes: OpenApiRouter,
-    ) -> AuthorizedRoutes {
-        AuthorizedRoutes::operations(guard)
-            .open(monitoring::health().with_state(shown(health, true)).into())
-            .open(monitoring::metrics().with_state(metrics).into())
-            .requiring(Self::ROLE, routes.into())
-    }
+/// The routes of an operations port: `/health`, `/metrics` and these for administrators.
+pub(crate) fn operations(
+    guard: &Guard,
+    health: &Health,
+    metrics: Metrics,
+    routes: OpenApiRouter,
+) -> AuthorizedRoutes {
+    AuthorizedRoutes::operations(guard)
+        .open(monitoring::health().with_state(shown(health, true)).into())
+        .open(monitoring::metrics().with_state(metrics).into())
+        .requiring(Operations::ROLE, routes.into())
 }
 
 fn shown(health: &Health, with_details: bool) -> monitoring::Shown {
