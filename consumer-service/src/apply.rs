@@ -21,13 +21,13 @@ use crate::metrics::{APPLIED, DUPLICATES};
 use crate::progress;
 use crate::projections;
 use chrono::{DateTime, Utc};
-use service_runtime::postgres::{Failure, acquire_for_transaction, done, is_timeout, sqlstate};
+use service_runtime::postgres::{
+    Failure, acquire_for_transaction, done, in_time, is_timeout, sqlstate,
+};
 use shared_events::{Event, Topic};
 use sqlx::{Connection, PgConnection, PgPool};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::time::Duration;
-use tokio::time::timeout;
 use uuid::Uuid;
 
 /// Every transaction that applies events first takes the shared form of this advisory lock.
@@ -117,18 +117,12 @@ async fn apply_part(pool: &PgPool, batch: &[DecodedMessage]) -> sqlx::Result<()>
         Ok(applied)
     };
     // After a timeout `processed_events` decides in the retry whether it was committed.
-    let applied = in_time(applying).await?;
+    let applied = in_time(DEADLINE, applying).await?;
     done(connection);
     if let Some(message) = batch.first() {
         applied.count(message.topic);
     }
     Ok(())
-}
-
-/// Runs a transaction until [`DEADLINE`]. Close its connection after any failure.
-pub async fn in_time<T>(transaction: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    let late = || io::Error::new(io::ErrorKind::TimedOut, "no response within 30 s");
-    timeout(DEADLINE, transaction).await.unwrap_or_else(|_| Err(late().into()))
 }
 
 /// Applies messages of one topic in a transaction. Messages that cannot be applied become dead
@@ -244,7 +238,7 @@ async fn store_dead_letter(
         transaction.commit().await?;
         Ok(stored)
     };
-    let stored = in_time(storing).await?;
+    let stored = in_time(DEADLINE, storing).await?;
     done(connection);
     stored.count();
     Ok(())

@@ -178,7 +178,7 @@ async fn show(State(state): State<AdminState>, id: Segment) -> Result<Json<Whole
     .ok_or_else(|| not_found(id))?;
     let (body, body_hex) = match String::from_utf8(row.body) {
         Ok(text) => (Some(text), None),
-        Err(no_text) => (None, Some(hex(no_text.as_bytes()))),
+        Err(no_text) => (None, Some(hex::encode(no_text.as_bytes()))),
     };
     let summary = Summary {
         id,
@@ -190,12 +190,8 @@ async fn show(State(state): State<AdminState>, id: Segment) -> Result<Json<Whole
         parked_at: row.parked_at,
     };
     let (message_id, sent_at) = (row.message_id, row.sent_at);
-    let properties_hex = row.properties.as_deref().map(hex);
+    let properties_hex = row.properties.map(hex::encode);
     Ok(Json(Whole { summary, message_id, sent_at, body, body_hex, properties_hex }))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 parameters! {

@@ -7,7 +7,7 @@ use crate::decoded_message::{Content, DecodedMessage, Properties, RawMessage};
 use crate::external;
 use crate::metrics::{REDRIVES, Redrive};
 use service_runtime::clock::database_now;
-use service_runtime::postgres::{acquire_for_transaction, done};
+use service_runtime::postgres::{acquire_for_transaction, done, in_time};
 use shared_events::Topic;
 use sqlx::{Connection, PgConnection, PgPool};
 
@@ -51,7 +51,7 @@ pub async fn redrive(pool: &PgPool, id: i64, anyway: bool) -> sqlx::Result<Outco
 
 async fn try_to_apply(pool: &PgPool, id: i64, anyway: bool) -> sqlx::Result<Outcome> {
     let mut connection = acquire_for_transaction(pool).await?;
-    let outcome = apply::in_time(apply_on(&mut connection, id, anyway)).await?;
+    let outcome = in_time(apply::DEADLINE, apply_on(&mut connection, id, anyway)).await?;
     done(connection);
     Ok(outcome)
 }

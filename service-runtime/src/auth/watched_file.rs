@@ -1,6 +1,7 @@
 //! Files that are reloaded when they change.
 
 use crate::health::DependencyStatus;
+use crate::tasks;
 use anyhow::{Context, ensure};
 use parking_lot::{Mutex, RwLock};
 use std::fs::File;
@@ -64,14 +65,12 @@ impl<T: Send + Sync + 'static> WatchedFile<T> {
 
     /// Reads the file every second until shutdown.
     pub async fn watch(self: Arc<Self>, reporter: DependencyStatus, shutdown: CancellationToken) {
-        loop {
+        tasks::repeat(INTERVAL, shutdown, || async {
             let (file, reporter) = (self.clone(), reporter.clone());
             // Reading a file blocks.
             let _ = tokio::task::spawn_blocking(move || file.reload(&reporter)).await;
-            if shutdown.run_until_cancelled(tokio::time::sleep(INTERVAL)).await.is_none() {
-                return;
-            }
-        }
+        })
+        .await;
     }
 
     /// Reads the file once, and replaces the content if it is new and valid.
