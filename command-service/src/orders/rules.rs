@@ -1,6 +1,6 @@
 //! Accepts or refuses orders, in memory, by snapshots of their products.
 
-use super::place::{INVALID, PlaceOrder};
+use super::place::{INVALID, Line};
 use crate::metrics::OrderRefusal;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
@@ -59,11 +59,11 @@ pub enum Refusal {
 /// # Errors
 /// The refusal.
 pub fn decide(
-    order: &PlaceOrder,
+    lines: &[Line],
     products: &mut ProductSnapshots,
     policy: PricePolicy,
 ) -> Result<(Vec<OrderLine>, Money), Refusal> {
-    let lines = price_lines(order, products, policy)?;
+    let lines = price_lines(lines, products, policy)?;
     let total = order_total(&lines).ok_or(Refusal::TotalTooLarge)?;
     // Several lines can have the same product.
     let mut wanted = BTreeMap::<i64, i64>::new();
@@ -88,12 +88,11 @@ pub fn decide(
 
 /// The lines, with the current names, categories and prices of the products.
 fn price_lines(
-    order: &PlaceOrder,
+    lines: &[Line],
     products: &ProductSnapshots,
     policy: PricePolicy,
 ) -> Result<Vec<OrderLine>, Refusal> {
-    order
-        .lines
+    lines
         .iter()
         .map(|line| {
             let product_id = line.product_id;
@@ -154,7 +153,6 @@ impl From<Refusal> for Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::super::place::Line;
     use super::*;
 
     fn money(text: &str) -> Money {
@@ -174,16 +172,13 @@ mod tests {
         stocks.iter().map(|&(id, stock)| (id, product(stock))).collect()
     }
 
-    fn order(lines: &[(i64, i32, Option<&str>)]) -> PlaceOrder {
-        let lines = lines
-            .iter()
-            .map(|&(product_id, quantity, price)| Line {
-                product_id,
-                quantity,
-                price: price.map(money),
-            })
-            .collect();
-        PlaceOrder { customer_id: 1, lines }
+    fn order(lines: &[(i64, i32, Option<&str>)]) -> Vec<Line> {
+        let line = |&(product_id, quantity, price): &(i64, i32, Option<&str>)| Line {
+            product_id,
+            quantity,
+            price: price.map(money),
+        };
+        lines.iter().map(line).collect()
     }
 
     #[test]

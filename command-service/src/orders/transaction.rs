@@ -118,7 +118,7 @@ impl Draft {
         let mut order_ids = cache.order_ids.iter().copied();
         let placed_at = now();
         for QueuedOrder { order, origin: Origin { trace, key, .. }, .. } in orders {
-            let accepted = match decide(order, &mut draft.products, policy) {
+            let accepted = match decide(&order.lines, &mut draft.products, policy) {
                 Ok(accepted) => accepted,
                 Err(refusal) => {
                     draft.outcomes.push(Err(refusal));
