@@ -5,7 +5,6 @@ mod arguments;
 mod dead_letters;
 mod key_store;
 mod keys;
-mod lifetime;
 mod operations;
 mod replay;
 
@@ -20,8 +19,5 @@ async fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments).await,
         Command::Keys(arguments) => keys::run(&arguments),
     };
-    outcome.unwrap_or_else(|error| {
-        kit::note(&format!("error: {error:#}"));
-        ExitCode::FAILURE
-    })
+    kit::exit_code(outcome)
 }

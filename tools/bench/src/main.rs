@@ -45,10 +45,7 @@ fn main() -> ExitCode {
         true => runtime.block_on(bare_server::run()),
         false => runtime.block_on(run_until_stopped(&arguments)),
     });
-    done.unwrap_or_else(|error| {
-        kit::note(&format!("error: {error:#}"));
-        ExitCode::FAILURE
-    })
+    kit::exit_code(done)
 }
 
 /// Runs the bench. A signal drops the run, which stops the services that it has started.

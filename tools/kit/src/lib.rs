@@ -11,7 +11,7 @@ mod table;
 
 pub use http::{Connection, Lost, Response, write_request};
 pub use latencies::Latencies;
-pub use output::{note, print};
+pub use output::{exit_code, note, print};
 pub use pacing::{Pace, Schedule};
 pub use progress::{Progress, grouped, shown};
 pub use signals::signals;

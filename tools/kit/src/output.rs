@@ -2,7 +2,9 @@
 //! replaces control characters, so that quoted text cannot control the terminal.
 
 use safe_text::sanitize;
+use std::fmt::Display;
 use std::io::{Write, stderr, stdout};
+use std::process::ExitCode;
 
 /// Prints a line of the result to standard output.
 pub fn print(text: &str) {
@@ -12,4 +14,12 @@ pub fn print(text: &str) {
 /// Prints a remark or an error to standard error.
 pub fn note(text: &str) {
     let _ = writeln!(stderr(), "{}", sanitize(text));
+}
+
+/// The exit code of a tool; after an error, which is printed with its causes, that of a failure.
+pub fn exit_code<E: Display>(outcome: Result<ExitCode, E>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        note(&format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
 }

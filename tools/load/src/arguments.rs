@@ -71,20 +71,14 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The command API.
-    pub fn command_server(&self) -> Server {
-        self.server(self.command_url.clone(), 8080)
-    }
-
-    /// The query API.
-    pub fn query_server(&self) -> Server {
-        self.server(self.query_url.clone(), 8081)
-    }
-
-    fn server(&self, given: Option<Server>, port: u16) -> Server {
-        let mut server = given.unwrap_or_else(|| Server::local(port + self.port_offset));
-        server.api_key = self.api_key.clone();
-        server
+    /// The command API and the query API.
+    pub fn servers(&self) -> [Server; 2] {
+        [(&self.command_url, 8080), (&self.query_url, 8081)].map(|(given, port)| {
+            let local = || Server::local(port + self.port_offset);
+            let mut server = given.clone().unwrap_or_else(local);
+            server.api_key = self.api_key.clone();
+            server
+        })
     }
 
     /// How long the run may make no progress.
@@ -107,7 +101,7 @@ mod tests {
     fn an_offset_applies_to_addresses_that_are_not_given() {
         let line = ["load", "--port-offset", "200", "--query-url", "http://127.0.0.1:7000"];
         let arguments = Arguments::try_parse_from(line).unwrap();
-        assert_eq!(arguments.command_server().to_string(), "http://localhost:8280");
-        assert_eq!(arguments.query_server().to_string(), "http://127.0.0.1:7000");
+        let servers = arguments.servers().map(|server| server.to_string());
+        assert_eq!(servers, ["http://localhost:8280", "http://127.0.0.1:7000"]);
     }
 }

@@ -26,11 +26,5 @@ use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match session::run(&Arguments::parse()).await {
-        Ok(code) => code,
-        Err(error) => {
-            kit::note(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    kit::exit_code(session::run(&Arguments::parse()).await)
 }

@@ -24,7 +24,7 @@ pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
         (_, 0, 1..) => bail!("orders require products: use --products, or --orders 0"),
         _ => {}
     }
-    let (commands, queries) = (arguments.command_server(), arguments.query_server());
+    let [commands, queries] = arguments.servers();
     let stop = Stop::watch()?;
     check_health(&commands, "--command-url").await?;
     check_health(&queries, "--query-url").await?;

@@ -27,30 +27,23 @@ pub enum Command {
     Test(TestArgs),
     /// Put load on a running stack and verify the sums of its views: see
     /// `cargo stack load --help`.
-    #[command(disable_help_flag = true)]
     Load(ProgramArgs),
     /// Recompute all views of a running stack from its write database and print the
     /// differences: see `cargo stack verify --help`.
-    #[command(disable_help_flag = true)]
     Verify(ProgramArgs),
     /// List, apply or discard events that could not be applied: see
     /// `cargo stack dead-letters --help`.
-    #[command(disable_help_flag = true)]
     DeadLetters(ProgramArgs),
     /// Publish a range of past events again: see `cargo stack replay --help`.
-    #[command(disable_help_flag = true)]
     Replay(ProgramArgs),
     /// Create, list and revoke API keys, for a stack with AUTH=on: see
     /// `cargo stack keys --help`.
-    #[command(disable_help_flag = true)]
     Keys(ProgramArgs),
     /// Measure the stack on separate databases and a separate broker: see
     /// `cargo stack bench --help`.
-    #[command(disable_help_flag = true)]
     Bench(ProgramArgs),
     /// Cause random faults and check that no order is lost or duplicated: see
     /// `cargo stack chaos --help`.
-    #[command(disable_help_flag = true)]
     Chaos(ProgramArgs),
     /// Write the checked-in generated files: the query data in the folders `.sqlx`, after a
     /// change of a query or a migration, and the API documentation.
@@ -104,8 +97,9 @@ pub struct UpArgs {
     pub dev: bool,
 }
 
-/// Arguments of the commands that are separate programs.
+/// Arguments of the commands that are separate programs, with `--help`.
 #[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
 pub struct ProgramArgs {
     /// Passed to the program.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]

@@ -146,6 +146,7 @@ fn is_free(port: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn the_offset_is_added_to_every_port() {
@@ -176,15 +177,10 @@ mod tests {
 
     #[test]
     fn stacks_with_suggested_offsets_have_no_port_in_common() {
-        let mut all: Vec<u16> = SUGGESTED_OFFSETS
-            .iter()
-            .chain(&[0])
-            .flat_map(|offset| STANDARD.map(|(_, port, _)| port + offset))
-            .collect();
-        let before = all.len();
-        all.sort_unstable();
-        all.dedup();
-        assert_eq!(all.len(), before);
+        let offsets = SUGGESTED_OFFSETS.iter().chain(&[0]);
+        let all = offsets.flat_map(|offset| STANDARD.map(|(_, port, _)| port + offset));
+        let distinct: BTreeSet<u16> = all.clone().collect();
+        assert_eq!(distinct.len(), all.count());
     }
 
     #[test]

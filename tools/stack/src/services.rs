@@ -31,25 +31,14 @@ struct Service {
 }
 
 const SERVICES: [Service; 3] = [
-    Service {
-        name: "command-service",
-        colour: Colour(36),
-        health: Use::CommandApi,
-        operations: Use::CommandOperations,
-    },
-    Service {
-        name: "consumer-service",
-        colour: Colour(35),
-        health: Use::ConsumerOperations,
-        operations: Use::ConsumerOperations,
-    },
-    Service {
-        name: "query-service",
-        colour: Colour(33),
-        health: Use::QueryApi,
-        operations: Use::QueryOperations,
-    },
+    service("command-service", 36, Use::CommandApi, Use::CommandOperations),
+    service("consumer-service", 35, Use::ConsumerOperations, Use::ConsumerOperations),
+    service("query-service", 33, Use::QueryApi, Use::QueryOperations),
 ];
+
+const fn service(name: &'static str, colour: u8, health: Use, operations: Use) -> Service {
+    Service { name, colour: Colour(colour), health, operations }
+}
 
 pub fn programs() -> [&'static str; 3] {
     SERVICES.map(|service| service.name)

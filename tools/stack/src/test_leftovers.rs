@@ -9,7 +9,7 @@ use crate::project::Project;
 use crate::rabbitmq_setup::manage;
 use anyhow::{Context, Result};
 use minreq::Method;
-use serde::Deserialize;
+use serde_json::Value;
 
 /// Names as `tests/harness/database.rs` makes them.
 const DATABASES: &str = "SELECT datname FROM pg_database WHERE datname ~ '^test_[0-9a-f]{32}$'";
@@ -34,17 +34,13 @@ fn get<'a>(environment: &'a [(String, String)], wanted: &str) -> Option<&'a str>
     environment.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
 }
 
-#[derive(Debug, Deserialize)]
-struct VirtualHost {
-    name: String,
-}
-
 fn remove_virtual_hosts(management_url: &str) -> Result<()> {
     let port = management_url.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
     let port = port.with_context(|| format!("{management_url} has no port"))?;
     let hosts = manage(port, Method::Get, "/api/vhosts?columns=name", "")?;
-    let hosts: Vec<VirtualHost> = serde_json::from_str(&hosts).context("unexpected vhosts")?;
-    for VirtualHost { name } in hosts.iter().filter(|host| host.name.starts_with(VIRTUAL_HOST)) {
+    let hosts: Vec<Value> = serde_json::from_str(&hosts).context("unexpected vhosts")?;
+    let names = hosts.iter().filter_map(|host| host["name"].as_str());
+    for name in names.filter(|name| name.starts_with(VIRTUAL_HOST)) {
         let path = format!("/api/vhosts/{name}");
         if manage(port, Method::Get, &format!("{path}/connections"), "")? == "[]" {
             manage(port, Method::Delete, &path, "")?;
