@@ -146,10 +146,10 @@ impl Row {
 
 /// Texts around every limit, as JSON.
 fn texts() -> Vec<String> {
-    let blank = "| |\t|\u{a0}|\u{85}|\u{2028}\u{3000}|\u{200b}|\u{feff}";
-    let others = "a\tb|a\nb|a\u{7f}|a\u{85}b|a\u{a0}b|a\u{200b}|a\u{2028}b|  a  |😀|\"\\";
-    let mut texts: Vec<String> =
-        [blank, others].iter().flat_map(|list| list.split('|')).map(str::to_owned).collect();
+    let odd =
+        ['\t', '\n', '\u{7f}', '\u{85}', '\u{a0}', '\u{200b}', '\u{2028}', '\u{3000}', '\u{feff}'];
+    let mut texts = ["", " ", "  a  ", "😀", "\"\\"].map(str::to_owned).to_vec();
+    texts.extend(odd.iter().flat_map(|odd| [odd.to_string(), format!("a{odd}b")]));
     for length in [100, 101, 200, 201, 254, 255] {
         texts.extend(["x".repeat(length), "😀".repeat(length), " ".repeat(length - 1) + "x"]);
     }

@@ -178,12 +178,8 @@ impl Consumer {
                 prefetch.lower(fitted);
                 return Err(Resubscribe::Prefetch(topic, prefetch.count).into());
             };
-            let last_tag = self
-                .apply_and_acknowledge(
-                    channel,
-                    collect_batch(first, &mut waiting, self.batch.into()),
-                )
-                .await?;
+            let batch = collect_batch(first, &mut waiting, self.batch.into());
+            let last_tag = self.apply_and_acknowledge(channel, batch).await?;
             let Some(last_tag) = last_tag else { return Ok(()) };
             if let Some(mean) = inbox.settle(last_tag)
                 && inbox.overrun().is_none()

@@ -25,7 +25,7 @@ const QUEUE: usize = 1024;
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Looks up rows of a view by key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Lookup<K, V> {
     requests: mpsc::Sender<Request<K, V>>,
 }
@@ -34,12 +34,6 @@ pub struct Lookup<K, V> {
 struct Request<K, V> {
     key: K,
     response: oneshot::Sender<Result<Option<V>, Problem>>,
-}
-
-impl<K, V> Clone for Lookup<K, V> {
-    fn clone(&self) -> Self {
-        Self { requests: self.requests.clone() }
-    }
 }
 
 impl<K, V> Lookup<K, V>

@@ -76,10 +76,7 @@ fn layered(name: &'static str, routes: Router, authorization: &Authorization) ->
         .layer(middleware::from_fn_with_state(limit, limit_request))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     routes
-        .fallback(
-            authorization
-                .before(|| Problem::not_found("Not found").detail("The path does not exist.")),
-        )
+        .fallback(authorization.before(Problem::no_path))
         .method_not_allowed_fallback(authorization.before(|| {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
                 .detail("The path does not support this method; see the header Allow.")

@@ -96,6 +96,11 @@ impl Problem {
         Self { retry_after: Some(NonZero::<u32>::MIN), ..problem }
     }
 
+    /// 404 to an unknown path.
+    pub(crate) fn no_path() -> Self {
+        Self::not_found("Not found").detail("The path does not exist.")
+    }
+
     /// 503: the service is stopping.
     pub fn stopping() -> Self {
         Self::unavailable("Service unavailable").detail("The service is stopping.")

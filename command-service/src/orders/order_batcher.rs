@@ -205,7 +205,7 @@ impl BatchTask {
         let began = Instant::now();
         let outcome = self.transaction(&batch).await;
         ORDER_BATCH_DURATION.record(began.elapsed().as_secs_f64());
-        spans.end(outcome.as_ref().err().map(Failure::summary));
+        spans.end(outcome.as_ref().err().map(Into::into));
         match outcome {
             Err(Failure::NotCommitted(error)) if !is_unavailable(&error) => {
                 Some((batch, Failure::NotCommitted(error)))
@@ -309,7 +309,7 @@ async fn place_single(
         placed.unwrap_or(Err(Failure::CommitUnknown(timeout_error(DEADLINE))))
     };
     let placed = placing.await;
-    spans.end(placed.as_ref().err().map(Failure::summary));
+    spans.end(placed.as_ref().err().map(Into::into));
     respond(batch, placed, &committed);
 }
 
@@ -342,14 +342,6 @@ fn count(outcomes: &Outcomes) {
 }
 
 impl Failure {
-    /// The text in traces.
-    fn summary(&self) -> &'static str {
-        match self {
-            Self::NotCommitted(_) => "not placed",
-            Self::CommitUnknown(_) => "outcome unknown",
-        }
-    }
-
     /// The response to a client.
     fn problem(self) -> Problem {
         match self {

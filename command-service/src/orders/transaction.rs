@@ -12,19 +12,22 @@ use service_runtime::postgres::may_have_committed;
 use shared_events::{Event, Money, OrderCreated, OrderLine, OrderStatus, Payload, now};
 use sqlx::{Connection, PgConnection};
 use std::collections::BTreeSet;
+use strum::IntoStaticStr;
 use trace_context::TraceParent;
 
 /// The outcome of each order, in the order of arrival.
 pub type Outcomes = Vec<Result<Placed, Refusal>>;
 
-/// Why a transaction placed none of its orders.
-#[derive(Debug, thiserror::Error)]
+/// Why a transaction placed none of its orders. Traces have its short name.
+#[derive(Debug, thiserror::Error, IntoStaticStr)]
 pub enum Failure {
     /// Nothing was changed.
     #[error(transparent)]
+    #[strum(serialize = "not placed")]
     NotCommitted(#[from] sqlx::Error),
     /// The response to COMMIT was lost: the outcome is unknown.
     #[error("the outcome of the commit is unknown: {0}")]
+    #[strum(serialize = "outcome unknown")]
     CommitUnknown(sqlx::Error),
 }
 

@@ -11,6 +11,7 @@ use service_runtime::trace::{KeyValue, Span, SpanBuilder, SpanKind};
 use shared_events::topology::{EXCHANGE, routing_key};
 use shared_events::{Topic, Watermark};
 use std::time::{Duration, Instant};
+use strum::IntoStaticStr;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -32,23 +33,18 @@ pub enum Unsent {
 }
 
 /// Why the broker does not accept a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Traces have its short name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, IntoStaticStr)]
 pub enum Refusal {
     #[error("the queue refuses messages: it is full, or a policy limits it")]
+    #[strum(serialize = "refused")]
     Refused,
     #[error("the queue is missing, or not bound to the exchange")]
+    #[strum(serialize = "without a queue")]
     Returned,
 }
 
 impl Refusal {
-    /// The name in traces.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Returned => "without a queue",
-        }
-    }
-
     /// The result in metrics.
     const fn result(self) -> Confirm {
         match self {
@@ -108,7 +104,7 @@ pub async fn publish(
             None => sent.confirmed.push(event.id),
             Some(refusal) => {
                 CONFIRMS.of(refusal.result()).increment(1);
-                span.fail(refusal.name());
+                span.fail(refusal.into());
                 sent.refusal = Some(refusal);
             }
         }

@@ -8,7 +8,7 @@ use super::settings::{AuthSettings, Switch};
 use super::tokens::Tokens;
 use super::watched_file::WatchedFile;
 use crate::health::Health;
-use crate::tasks::Tasks;
+use crate::tasks::{self, Tasks};
 use crate::traffic::{Clients, Failures, Network, RateLimit, TrafficSettings};
 use access::Role;
 use anyhow::Context;
@@ -16,7 +16,6 @@ use axum::extract::Request;
 use chrono::Utc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 /// Interval of removing idle callers. Each uses some hundred bytes in between.
@@ -62,9 +61,7 @@ impl Guard {
         let inner = Arc::new(Inner { credentials, rate_limit, clients });
         let (limits, shutdown) = (inner.clone(), tasks.shutdown());
         tasks.spawn("rate limits", async move {
-            while shutdown.run_until_cancelled(sleep(CLEANUP_INTERVAL)).await.is_some() {
-                limits.remove_idle();
-            }
+            tasks::repeat(CLEANUP_INTERVAL, shutdown, async || limits.remove_idle()).await;
         });
         Ok(Self(inner))
     }

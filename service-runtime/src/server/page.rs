@@ -54,11 +54,7 @@ async fn page() -> Response {
 }
 
 refusals! {
-    NoFile: no_file()
-}
-
-fn no_file() -> Problem {
-    Problem::not_found("Not found").detail("The path does not exist.")
+    NoFile: Problem::no_path()
 }
 
 /// Retrieve a file of the page
@@ -79,11 +75,11 @@ fn no_file() -> Problem {
 )]
 async fn file(Segment(name): Segment) -> Result<Response, Problem> {
     if !FILES.contains(&name.as_str()) {
-        return Err(no_file());
+        return Err(Problem::no_path());
     }
     // The page has the configuration.
     let found = utoipa_swagger_ui::serve(&name, Arc::new(Config::from("")));
-    let file = found.map_err(|error| Problem::internal(&error))?.ok_or_else(no_file)?;
+    let file = found.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::no_path)?;
     let bytes = match file.bytes {
         // Not copied, so that a slow download uses no memory.
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
