@@ -1,10 +1,9 @@
-//! Configuration of the command service.
+//! Settings of the command service.
 
 use crate::orders::PricePolicy;
 use service_runtime::broker::BrokerConfig;
-use service_runtime::config::Common;
+use service_runtime::config::{Common, whole};
 use service_runtime::postgres::{self, DatabaseLogin};
-use service_runtime::whole_number::whole;
 use sqlx::postgres::PgConnectOptions;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;

@@ -1,8 +1,7 @@
 //! Settings of the query service.
 
-use service_runtime::config::Common;
+use service_runtime::config::{Common, whole};
 use service_runtime::postgres::{self, DatabaseLogin};
-use service_runtime::whole_number::whole;
 use sqlx::postgres::PgConnectOptions;
 use std::net::IpAddr;
 
@@ -52,7 +51,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn flags_and_variables_do_not_clash() {
+    fn flags_and_variables_are_unique() {
         Config::command().debug_assert();
     }
 }

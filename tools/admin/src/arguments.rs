@@ -188,11 +188,9 @@ fn lifetime(text: &str) -> Result<TimeDelta, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_valid() {
-        Arguments::command().debug_assert();
         let read = |line: &str| Arguments::try_parse_from(line.split(' '));
         for good in [
             "x dead-letters list",

@@ -107,12 +107,6 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_valid() {
-        Arguments::command().debug_assert();
-    }
 
     #[test]
     fn growth_and_soak_run_only_with_their_size() {

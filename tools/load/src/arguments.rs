@@ -90,12 +90,6 @@ impl Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_valid() {
-        Arguments::command().debug_assert();
-    }
 
     #[test]
     fn an_offset_applies_to_addresses_that_are_not_given() {

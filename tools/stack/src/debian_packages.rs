@@ -6,8 +6,7 @@
 use crate::interrupt;
 use crate::logs::last_lines;
 use crate::server_binaries::{
-    NginxBinary, PostgresBinaries, RabbitmqBinaries, Version, find_nginx, find_pgbouncer,
-    find_postgres, find_rabbitmq,
+    PostgresBinaries, RabbitmqBinaries, Version, find_postgres, find_rabbitmq,
 };
 use crate::terminal::{self, Step};
 use anyhow::{Context, Result, bail};
@@ -22,7 +21,7 @@ use std::time::Duration;
 
 /// A server that can be installed.
 #[derive(Debug)]
-struct Server {
+pub struct Server {
     name: &'static str,
     /// What to install without this tool.
     requirement: &'static str,
@@ -34,7 +33,7 @@ struct Server {
     advice: &'static str,
 }
 
-static POSTGRES: Server = Server {
+pub static POSTGRES: Server = Server {
     name: "PostgreSQL",
     requirement: "PostgreSQL 15 to 17 (server and psql)",
     homebrew_formula: "postgresql@17",
@@ -50,9 +49,9 @@ static RABBITMQ: Server = Server {
     is_usable: Version::is_usable_rabbitmq,
     advice: "add the repository of https://www.rabbitmq.com/docs/install-debian",
 };
-static NGINX: Server = of_any_version("nginx", "nginx", &["nginx"]);
+pub static NGINX: Server = of_any_version("nginx", "nginx", &["nginx"]);
 static FAKETIME: Server = of_any_version("libfaketime", "libfaketime", &["faketime"]);
-static PGBOUNCER: Server = of_any_version("PgBouncer", "pgbouncer", &["pgbouncer"]);
+pub static PGBOUNCER: Server = of_any_version("PgBouncer", "pgbouncer", &["pgbouncer"]);
 
 const fn of_any_version(
     name: &'static str,
@@ -69,22 +68,8 @@ pub fn ensure_servers(private_folder: &Path) -> Result<(PostgresBinaries, Rabbit
     if find_postgres().is_none() && find_rabbitmq().is_none() {
         install(private_folder, &[&POSTGRES, &RABBITMQ])?;
     }
-    Ok((ensure_postgres(private_folder)?, ensure(private_folder, &RABBITMQ, find_rabbitmq)?))
-}
-
-/// Finds PostgreSQL, after installing it if it is missing.
-pub fn ensure_postgres(private_folder: &Path) -> Result<PostgresBinaries> {
-    ensure(private_folder, &POSTGRES, find_postgres)
-}
-
-/// Finds nginx, after installing it if it is missing.
-pub fn ensure_nginx(private_folder: &Path) -> Result<NginxBinary> {
-    ensure(private_folder, &NGINX, find_nginx)
-}
-
-/// Finds PgBouncer, after installing it if it is missing.
-pub fn ensure_pgbouncer(private_folder: &Path) -> Result<PathBuf> {
-    ensure(private_folder, &PGBOUNCER, find_pgbouncer)
+    let postgres = ensure(private_folder, &POSTGRES, find_postgres)?;
+    Ok((postgres, ensure(private_folder, &RABBITMQ, find_rabbitmq)?))
 }
 
 /// Installs libfaketime if it is missing. Tests use it to give services a wrong clock; all other
@@ -95,7 +80,8 @@ pub fn prepare_faketime(private_folder: &Path) {
     }
 }
 
-fn ensure<T>(private_folder: &Path, server: &Server, find: fn() -> Option<T>) -> Result<T> {
+/// Finds the programs of a server, after installing it if they are missing.
+pub fn ensure<T>(private_folder: &Path, server: &Server, find: fn() -> Option<T>) -> Result<T> {
     if let Some(programs) = find() {
         return Ok(programs);
     }
@@ -110,7 +96,8 @@ fn install(private_folder: &Path, missing: &[&Server]) -> Result<()> {
     }
     let tools =
         PackageTools { log: private_folder.join("install.log"), sudo: !geteuid().is_root() };
-    if tools.sudo && !sudo_works() {
+    let try_sudo = || Command::new("sudo").args(["-n", "true"]).output();
+    if tools.sudo && !try_sudo().is_ok_and(|output| output.status.success()) {
         bail!(
             "{}, and the installation requires root: `sudo` requires a password here. \
              Run `sudo -v` and then this command again, or install {} yourself",
@@ -207,11 +194,6 @@ fn advice_without_apt(missing: &[&Server]) -> String {
         requirements.join(" and "),
         formulas.join(" "),
     )
-}
-
-fn sudo_works() -> bool {
-    let output = Command::new("sudo").args(["-n", "true"]).output();
-    output.is_ok_and(|output| output.status.success())
 }
 
 /// The output of `apt-cache policy` for all packages that may be installed.

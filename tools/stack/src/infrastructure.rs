@@ -1,11 +1,12 @@
 //! The databases and the broker of an instance, started and stopped together.
 
 use crate::data_folder;
-use crate::debian_packages::{ensure_postgres, ensure_servers};
+use crate::debian_packages::{POSTGRES, ensure, ensure_servers};
 use crate::instance::Instance;
 use crate::ports::{Ports, Use};
 use crate::postgres::Cluster;
 use crate::rabbitmq::Broker;
+use crate::server_binaries::find_postgres;
 use crate::supervisor::Supervised;
 use crate::system_user::SystemUser;
 use crate::terminal::Step;
@@ -152,7 +153,7 @@ impl Drop for Infrastructure {
 /// database `write_db`, for commands that use no other server. The cluster stays, which makes
 /// the next start quick.
 pub fn start_single_database(instance: &Instance) -> Result<(Cluster, Supervised)> {
-    let binaries = ensure_postgres(&instance.project.private_folder())?;
+    let binaries = ensure(&instance.project.private_folder(), &POSTGRES, find_postgres)?;
     let user = SystemUser::for_server("postgres")?;
     let cluster = Cluster {
         name: "single_db",

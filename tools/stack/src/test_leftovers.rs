@@ -3,10 +3,11 @@
 //! Each test has its own databases and virtual host, and deletes them if it succeeds. Those of
 //! a failed test stay on the servers of `cargo stack infra` until the next run, for inspection.
 
-use crate::debian_packages::ensure_postgres;
+use crate::debian_packages::{POSTGRES, ensure};
 use crate::postgres;
 use crate::project::Project;
 use crate::rabbitmq_setup::manage;
+use crate::server_binaries::find_postgres;
 use anyhow::{Context, Result};
 use minreq::Method;
 use serde_json::Value;
@@ -18,7 +19,7 @@ const VIRTUAL_HOST: &str = "test-";
 
 /// Deletes the databases and virtual hosts of earlier tests that have no connections.
 pub fn remove(project: &Project, environment: &[(String, String)]) -> Result<()> {
-    let binaries = ensure_postgres(&project.private_folder())?;
+    let binaries = ensure(&project.private_folder(), &POSTGRES, find_postgres)?;
     for url in
         ["DATABASE_URL", "READ_DATABASE_URL"].iter().filter_map(|name| get(environment, name))
     {

@@ -2,13 +2,13 @@
 
 use crate::cargo_build::{Programs, build_during};
 use crate::cli::TestArgs;
-use crate::debian_packages::{ensure_pgbouncer, prepare_faketime};
+use crate::debian_packages::{PGBOUNCER, ensure, prepare_faketime};
 use crate::foreground::run_to_end;
 use crate::infrastructure::{MAX_CONNECTIONS_OF_TESTS, Plan};
 use crate::instance::Instance;
 use crate::ports::Ports;
 use crate::project::Project;
-use crate::server_binaries::find_postgres;
+use crate::server_binaries::{find_pgbouncer, find_postgres};
 use crate::test_programs::{self, Chosen, Needs};
 use crate::test_servers::TestServers;
 use crate::{interrupt, terminal};
@@ -84,8 +84,9 @@ fn run_all(
     args: &TestArgs,
 ) -> Result<Vec<String>> {
     let uses_pgbouncer = chosen.iter().any(|chosen| chosen.pgbouncer);
-    let pgbouncer =
-        uses_pgbouncer.then(|| ensure_pgbouncer(&project.private_folder())).transpose()?;
+    let pgbouncer = uses_pgbouncer
+        .then(|| ensure(&project.private_folder(), &PGBOUNCER, find_pgbouncer))
+        .transpose()?;
     let mut failed = Vec::new();
     for Chosen { program, .. } in chosen {
         terminal::note(&format!("\n{}", program.title()));

@@ -2,11 +2,11 @@
 
 use crate::cargo_build::{Programs, build_during, cancellable_build};
 use crate::cli::UpArgs;
-use crate::debian_packages::ensure_nginx;
+use crate::debian_packages::{NGINX, ensure};
 use crate::infrastructure::{Infrastructure, Plan};
 use crate::instance::Instance;
 use crate::ports::{Ports, Use};
-use crate::server_binaries::NginxBinary;
+use crate::server_binaries::{NginxBinary, find_nginx};
 use crate::services::{self, Services};
 use crate::terminal::{self, GREEN, Step, paint};
 use crate::{gateway, logs, supervisor};
@@ -75,7 +75,7 @@ fn build_and_start(plan: &Plan<'_>, args: &UpArgs) -> Result<(Programs, Servers)
         |cancelled| cancellable_build(&mut cargo, "the services", cancelled),
         || {
             let folder = plan.instance.project.private_folder();
-            let nginx = args.gateway.then(|| ensure_nginx(&folder)).transpose()?;
+            let nginx = args.gateway.then(|| ensure(&folder, &NGINX, find_nginx)).transpose()?;
             Ok((nginx, Infrastructure::start(plan)?))
         },
     )

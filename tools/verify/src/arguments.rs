@@ -60,12 +60,6 @@ impl Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn arguments_are_valid() {
-        Arguments::command().debug_assert();
-    }
 
     #[test]
     fn the_port_offset_applies_to_default_addresses() {
