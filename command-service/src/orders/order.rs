@@ -64,7 +64,7 @@ pub struct Locked {
     pub line_ids: Vec<i64>,
 }
 
-/// The result of [`write`].
+/// The result of [`write()`].
 pub struct Written {
     /// Whether the products were unchanged; otherwise nothing was written.
     pub unchanged: bool,
