@@ -2,8 +2,9 @@
 
 use crate::orders::PricePolicy;
 use service_runtime::broker::BrokerConfig;
-use service_runtime::config::{Common, whole};
+use service_runtime::config::Common;
 use service_runtime::postgres::{self, DatabaseLogin};
+use service_runtime::whole_number::whole;
 use sqlx::postgres::PgConnectOptions;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;

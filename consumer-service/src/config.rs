@@ -1,8 +1,9 @@
 //! Settings of the consumer service.
 
 use service_runtime::broker::BrokerConfig;
-use service_runtime::config::{Common, whole};
+use service_runtime::config::Common;
 use service_runtime::postgres::{self, DatabaseLogin};
+use service_runtime::whole_number::whole;
 use sqlx::postgres::PgConnectOptions;
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! Settings of the query service.
 
-use service_runtime::config::{Common, whole};
+use service_runtime::config::Common;
 use service_runtime::postgres::{self, DatabaseLogin};
+use service_runtime::whole_number::whole;
 use sqlx::postgres::PgConnectOptions;
 use std::net::IpAddr;
 

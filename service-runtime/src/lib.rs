@@ -35,6 +35,7 @@ mod telemetry;
 pub mod trace;
 pub mod trace_export;
 pub mod traffic;
+pub mod whole_number;
 
 /// With the system's allocator, the command service spends a sixth of its time under load
 /// in allocation.

@@ -4,8 +4,8 @@
 //! spans from a bounded queue, and spans are dropped while the queue is full. A failure is
 //! logged once, not for each batch.
 
-use crate::config::whole;
 use crate::trace;
+use crate::whole_number::whole;
 use anyhow::{Context, bail, ensure};
 use opentelemetry::trace::{Link, SpanKind, TraceId, TraceState, TracerProvider};
 use opentelemetry::{Key, KeyValue};

@@ -1,16 +1,20 @@
 //! An order and its rows. The statements that write and read the columns of orders are here.
 
+use super::place::PlaceOrder;
 use super::rules::{ProductSnapshot, ProductSnapshots};
 use crate::idempotency::StoredResponse;
+use crate::origin::Origin;
 use crate::outbox;
 use crate::response::{CommandResponse, CommandResult};
 use crate::transactions::money;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use service_runtime::openapi::Id;
+use service_runtime::problem::Problem;
 use shared_events::{Event, Money, OrderHeader, OrderLine, OrderStatus};
 use sqlx::{PgConnection, query, query_file_as};
 use std::collections::BTreeSet;
+use tokio::sync::oneshot;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -54,6 +58,14 @@ impl Placed {
         let location = format!("/api/orders/{}", self.order.id);
         CommandResponse::new(Some(self.event_id), Some(location), &self.order)
     }
+}
+
+/// An order with the channel for its outcome.
+#[derive(Debug)]
+pub struct QueuedOrder {
+    pub order: PlaceOrder,
+    pub origin: Origin,
+    pub outcome: oneshot::Sender<Result<Placed, Problem>>,
 }
 
 /// An order whose row is locked.

@@ -13,8 +13,8 @@
 //!   to all orders of a batch that fails on data.
 //! - A transaction whose COMMIT got no response is never run again.
 
-use super::order::Placed;
-use super::place::{PlaceOrder, QueuedOrder};
+use super::order::{Placed, QueuedOrder};
+use super::place::PlaceOrder;
 use super::product_cache::ProductCache;
 use super::rules::{PricePolicy, Refusal};
 use super::transaction::{self, Failure, Outcomes};

@@ -1,15 +1,11 @@
 //! The command to place an order.
 
-use super::order::Placed;
 use crate::formats::{Price, Quantity};
-use crate::origin::Origin;
 use service_runtime::body;
 use service_runtime::json_body::List;
 use service_runtime::openapi::Id;
-use service_runtime::problem::Problem;
 use shared_events::OrderHeader;
 use shared_events::limits::MAX_ORDER_LINES;
-use tokio::sync::oneshot;
 
 /// The text of the response to an invalid body.
 pub const INVALID: &str = "Invalid order data";
@@ -41,14 +37,6 @@ body! {
 
 type Lines = List<Line, MAX_ORDER_LINES>;
 
-/// An order with the channel for its outcome.
-#[derive(Debug)]
-pub struct QueuedOrder {
-    pub order: PlaceOrder,
-    pub origin: Origin,
-    pub outcome: oneshot::Sender<Result<Placed, Problem>>,
-}
-
 impl PlaceOrder {
     /// The properties of the order that do not change.
     pub fn header(&self) -> OrderHeader {
@@ -60,6 +48,7 @@ impl PlaceOrder {
 mod tests {
     use super::*;
     use service_runtime::json_body;
+    use service_runtime::problem::Problem;
     use shared_events::Money;
 
     fn read(json: &str) -> Result<PlaceOrder, Problem> {

@@ -4,7 +4,7 @@
 //! products still have the cached versions, and an order that the cache would refuse is
 //! decided again with products just read.
 
-use super::place::QueuedOrder;
+use super::order::QueuedOrder;
 use super::rules::{ProductSnapshot, ProductSnapshots};
 use crate::transactions::money;
 use sqlx::PgConnection;

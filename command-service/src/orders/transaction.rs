@@ -1,7 +1,7 @@
 //! The transaction that places orders.
 
-use super::order::{self, Order, Placed};
-use super::place::{PlaceOrder, QueuedOrder};
+use super::order::{self, Order, Placed, QueuedOrder};
+use super::place::PlaceOrder;
 use super::product_cache::{ProductCache, product_ids};
 use super::rules::{PricePolicy, ProductSnapshots, Refusal, decide};
 use crate::idempotency::StoredResponse;

@@ -1,6 +1,6 @@
 //! Trace spans of the transactions that place orders.
 
-use super::place::QueuedOrder;
+use super::order::QueuedOrder;
 use service_runtime::trace::{KeyValue, Span, SpanBuilder};
 
 /// The spans of one transaction: one below the command of each order whose trace is recorded,

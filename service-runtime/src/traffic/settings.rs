@@ -1,7 +1,7 @@
 //! Settings of rate limits and client addresses.
 
 use super::addresses::TrustedProxies;
-use crate::config::whole;
+use crate::whole_number::whole;
 
 /// Settings of rate limits and client addresses.
 #[derive(Clone, Debug, clap::Args)]

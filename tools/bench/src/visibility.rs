@@ -52,7 +52,7 @@ impl Seen {
     }
 }
 
-/// Reads until nobody watches any more.
+/// Records each rise of the highest visible order until no receiver is left.
 fn watch(read: &PgConnectOptions, pause: Duration, seen: &Sender<Seen>) -> Result<()> {
     // In a thread with its own runtime: its pauses are shorter than tokio's timers allow, which
     // have a resolution of a millisecond.
