@@ -44,7 +44,7 @@ async fn invalid_commands_are_refused_with_fixed_texts_and_change_nothing() {
         r#"{"productId":2,"quantity":1}"#,
         r#"{"productId":9223372036854775807,"quantity":1}"#,
     ]);
-    let too_many_pieces = orders(&[
+    let too_many_units = orders(&[
         r#"{"productId":1,"quantity":11}"#,
         r#"{"productId":1,"quantity":6},{"productId":1,"quantity":5}"#,
     ]);
@@ -92,7 +92,7 @@ async fn invalid_commands_are_refused_with_fixed_texts_and_change_nothing() {
             "POST /api/orders",
             400,
             "Insufficient stock",
-            too_many_pieces.iter().map(String::as_str).collect(),
+            too_many_units.iter().map(String::as_str).collect(),
         ),
         (
             "PUT /api/orders/1/status",

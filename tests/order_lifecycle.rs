@@ -86,7 +86,7 @@ async fn retry_while_busy(mut send: impl AsyncFnMut() -> Response) -> Response {
 async fn concurrent_orders_and_cancellations_keep_the_stock_exact() {
     let shop = Shop::start().await;
     let product = shop.product("Scarce", "10", 20).await;
-    // Each client orders a piece, cancels two of three orders, and so on.
+    // Each client orders a unit, cancels two of three orders, and so on.
     let clients = (1..=30).map(async |customer: i64| {
         let mut kept = 0;
         for round in 0..10 {

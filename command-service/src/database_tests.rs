@@ -105,7 +105,7 @@ const VERSIONS: Values = ("$1::bigint", &["-1", "0", "1", "9007199254740992", "9
 const STOCKS: Values =
     ("nullif($1, 'null')::bigint", &["-1", "0", "2147483647", "2147483648", "null"]);
 const QUANTITIES: Values = ("$1::bigint", &["-1", "0", "1", "2147483647", "2147483648"]);
-const PIECES: Values = ("$1::bigint", &["-1", "0", "5", "6"]);
+const UNITS: Values = ("$1::bigint", &["-1", "0", "5", "6"]);
 const TIMES: Values = (
     "$1::timestamptz",
     &[
@@ -199,8 +199,8 @@ async fn each_column_accepts_the_same_values_as_its_event(pool: PgPool) {
         (LINE, "category", &["category"], texts),
         (LINE, "quantity", &["quantity"], QUANTITIES),
         // Only an external event can take a part of a line.
-        (CANCELLED_LINE, "stock_taken", &["stockTaken"], PIECES),
-        (CANCELLED_LINE, "stock_returned", &["stockReturned"], PIECES),
+        (CANCELLED_LINE, "stock_taken", &["stockTaken"], UNITS),
+        (CANCELLED_LINE, "stock_returned", &["stockReturned"], UNITS),
     ];
     for (row, column, properties, (sql, values)) in columns {
         let insert = row.insert(column, sql);

@@ -61,10 +61,9 @@ impl Request {
     /// the publisher.
     ///
     /// The transaction has a task of its own, so that it runs to its end if the client
-    /// disconnects. If a transaction is dropped between BEGIN and its response, the connection
-    /// returns to the pool with an open transaction, and the next writes on it are lost
-    /// (transact-rs/sqlx#4385). Only the deadline drops a transaction, and then the
-    /// connection is closed.
+    /// disconnects. Only the deadline cancels it, and then its connection is closed: if BEGIN is
+    /// cancelled, the connection would return to the pool with an open transaction, and the next
+    /// writes on it would be lost (transact-rs/sqlx#4385).
     ///
     /// # Errors
     /// 400 with the text `invalid` if the body is invalid; 422 if the key was used with

@@ -21,7 +21,7 @@ pub struct RawMessage {
     pub is_from_publisher: bool,
     /// The AMQP properties.
     pub properties: Properties,
-    /// The trace of its header; of a decoded message, else that of the event.
+    /// The trace of its header. If there is none, decoding sets that of the event.
     pub trace: Option<TraceParent>,
     /// The body.
     pub body: Vec<u8>,

@@ -1,7 +1,7 @@
 //! Registers the views and their topics in the read database, from which
 //! `GET /api/analytics/topology` draws the flow of events.
 
-use anyhow::Context;
+use anyhow::anyhow;
 use service_runtime::health::DependencyStatus;
 use service_runtime::retry::Backoff;
 use shared_events::views::views;
@@ -14,7 +14,8 @@ pub async fn register(
     status: &DependencyStatus,
     shutdown: &CancellationToken,
 ) -> bool {
-    let register = || async { write(pool).await.context("cannot register the views") };
+    let failed = |error| anyhow!("cannot register the views: {error}");
+    let register = || async { write(pool).await.map_err(failed) };
     Backoff::default().until_success(status, shutdown, register).await.is_some()
 }
 

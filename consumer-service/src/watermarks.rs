@@ -5,12 +5,12 @@
 
 use crate::metrics::{InvalidWatermark, WATERMARKS_DROPPED};
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::Mutex;
 use service_runtime::clock::{self, Clock};
 use service_runtime::log_limit::LogLimit;
 use service_runtime::tasks;
 use shared_events::{Topic, Watermark};
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -41,7 +41,7 @@ pub fn read(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Option<Watermark> 
         Ok(watermark) if watermark.topic != topic => InvalidWatermark::AnotherTopic,
         Ok(watermark) if watermark.committed < 0 => InvalidWatermark::OutOfRange,
         Ok(watermark) => {
-            let mut ages = AGES.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut ages = AGES.lock();
             ages.record(Instant::now(), now - watermark.taken_at, clock::offset());
             let ahead = ages.ahead(Instant::now()).unwrap_or_default();
             return Some(Watermark { taken_at: watermark.taken_at - ahead, ..watermark });
@@ -64,7 +64,7 @@ pub fn read(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Option<Watermark> 
 /// Reports the clock difference of the write database until shutdown.
 pub async fn watch(clock: &Clock, shutdown: CancellationToken) {
     tasks::repeat(INTERVAL, shutdown, || async {
-        let ahead = AGES.lock().unwrap_or_else(PoisonError::into_inner).ahead(Instant::now());
+        let ahead = AGES.lock().ahead(Instant::now());
         clock.set_offset("write_database", ahead);
     })
     .await;

@@ -4,7 +4,7 @@ use crate::database::Lists;
 use crate::lookup::Lookup;
 use crate::views::category_metrics::{self, CategoryRevenue};
 use crate::views::customer_ltv::{self, LifetimeValue};
-use crate::views::orders::{self, OrderWithItems};
+use crate::views::orders;
 use crate::views::product_sales::{self, ProductSales};
 use crate::views::products::{self, Product};
 use crate::views::users::{self, User};
@@ -21,7 +21,7 @@ pub struct AppState {
     categories: Lookup<String, CategoryRevenue>,
     lifetime_values: Lookup<i64, LifetimeValue>,
     products: Lookup<i64, Product>,
-    orders: Lookup<i64, OrderWithItems>,
+    orders: Lookup<i64, orders::Row>,
     users: Lookup<i64, User>,
 }
 

@@ -5,7 +5,6 @@
 //! ([`parameters!`](crate::parameters!)) name a format for each of their fields.
 
 use crate::problem::FieldError;
-use heck::ToLowerCamelCase;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -163,7 +162,14 @@ pub fn camel_case(field: &'static str) -> Cow<'static, str> {
     if !field.contains('_') {
         return Cow::Borrowed(field);
     }
-    Cow::Owned(field.to_lower_camel_case())
+    let mut words = field.split('_');
+    let mut name = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+    }
+    Cow::Owned(name)
 }
 
 /// Parses an integer in `min..=max`, written as an integer: neither `1.0` nor `"1"`.

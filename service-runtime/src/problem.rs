@@ -18,7 +18,8 @@ use utoipa::ToSchema;
 /// Limits log lines about bugs.
 static LOGGED: LogLimit = LogLimit::new();
 
-/// An error, as in RFC 9457. Some errors have further fields.
+/// An error, as in RFC 9457. Some errors have further fields. The types of fields are small,
+/// because most results contain a problem.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
     /// The fixed text that identifies the error.

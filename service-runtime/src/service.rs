@@ -1,4 +1,4 @@
-//! What every service starts with.
+//! The start of a service: logs, metrics, health, authentication, operations port.
 
 use crate::auth::Guard;
 use crate::config::Common;

@@ -41,7 +41,9 @@ impl Event {
 
     /// The id of an event, for a dead letter; the event may be invalid otherwise.
     pub fn id_of(body: &[u8], attributes: Attributes<'_>) -> Option<Uuid> {
-        let properties = Properties::of_body(body, None, false);
+        // Other properties need not be UTF-8.
+        let json = String::from_utf8_lossy(body);
+        let properties = Properties::of_body(json.as_bytes(), None, false);
         let in_body = properties.and_then(|properties| properties.optional("eventId", text));
         id_from(in_body.ok().flatten().as_deref(), attributes)
     }

@@ -1,4 +1,4 @@
-//! What a message says about its event beside the body.
+//! The properties of a message besides its body.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

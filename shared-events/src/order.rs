@@ -25,7 +25,7 @@ pub struct OrderLine {
     /// Number of units.
     #[schema(minimum = 1, examples(2))]
     pub quantity: i32,
-    /// Price of one piece.
+    /// Price per unit.
     pub price: Money,
     /// Units taken from stock: the quantity, or 0 if the stock was not tracked. Absent means
     /// the quantity.

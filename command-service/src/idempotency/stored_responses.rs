@@ -33,7 +33,7 @@ pub struct StoredResponse {
 impl StoredResponse {
     /// The response to the command of a key; none if nothing changed, and so there is no
     /// transaction to store it in.
-    pub fn new(key: &Key, response: &CommandResponse) -> Option<Self> {
+    pub fn new(key: &Key, response: CommandResponse) -> Option<Self> {
         Some(Self {
             scope: key.scope.clone(),
             caller: key.caller().to_owned(),
@@ -41,8 +41,8 @@ impl StoredResponse {
             body_sha256: key.body_sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
             status: response.status.as_u16(),
             event_id: response.event_id?,
-            location: response.location.clone(),
-            body: response.body.clone(),
+            location: response.location,
+            body: response.body,
         })
     }
 
@@ -160,7 +160,7 @@ mod database_tests {
         let user = UserState { user_id: 7, name: "Ada".to_owned(), email: "a@b".to_owned() };
         let event = Event::new(1, now(), TraceParent::generate(), Payload::UserCreated(user));
         let mut connection = pool.acquire().await?;
-        outbox::append(&mut connection, &event, StoredResponse::new(key, response)).await
+        outbox::append(&mut connection, &event, StoredResponse::new(key, response.clone())).await
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]

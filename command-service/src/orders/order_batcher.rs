@@ -6,7 +6,7 @@
 //!
 //! Guarantees:
 //!
-//! - Arrival order decides which order gets the last piece.
+//! - Arrival order decides which order gets the last unit.
 //! - A refused order does not fail the other orders of its batch.
 //! - Orders for a product that another transaction holds locked are placed one by one, each
 //!   in a transaction of its own, so that they do not delay other orders. The same happens

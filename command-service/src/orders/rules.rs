@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_order_gets_the_last_piece() {
+    fn the_first_order_gets_the_last_unit() {
         let mut products = products(&[(1, Some(1))]);
         let one = order(&[(1, 1, None)]);
         assert!(decide(&one, &mut products, PricePolicy::Accept).is_ok());

@@ -134,7 +134,7 @@ impl Draft {
                 let response = placed
                     .response()
                     .map_err(|_| sqlx::Error::Encode("a response has no JSON form".into()))?;
-                draft.responses.extend(StoredResponse::new(key, &response));
+                draft.responses.extend(StoredResponse::new(key, response));
             }
             draft.events.push(event);
             draft.outcomes.push(Ok(placed));

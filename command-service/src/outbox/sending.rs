@@ -98,24 +98,25 @@ pub async fn publish(
         Some(watermark) => send_watermark(channel, watermark).await?,
         None => None,
     };
-    let mut sent = Sent::default();
+    let (mut sent, mut refusals) = (Sent::default(), Vec::new());
     for (event, (confirm, mut span)) in pending.iter().zip(confirms) {
         match refusal(confirm).await? {
             None => sent.confirmed.push(event.id),
             Some(refusal) => {
-                CONFIRMS.of(refusal.result()).increment(1);
                 span.fail(refusal.into());
-                sent.refusal = Some(refusal);
+                refusals.push(refusal);
             }
         }
     }
     if let Some(confirm) = watermark {
-        sent.refusal = refusal(confirm).await?.or(sent.refusal);
+        sent.refusal = refusal(confirm).await?;
     }
+    sent.refusal = sent.refusal.or(refusals.last().copied());
     if !pending.is_empty() {
         PUBLISH_BATCH_SIZE.record(pending.len() as f64);
         PUBLISH_DURATION.record(began.elapsed().as_secs_f64());
         CONFIRMS.of(Confirm::Confirmed).increment(sent.confirmed.len() as u64);
+        refusals.iter().for_each(|refusal| CONFIRMS.of(refusal.result()).increment(1));
     }
     Ok(sent)
 }

@@ -21,7 +21,7 @@ pub enum KeyValue<'a> {
 /// Figures of orders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Pieces.
+    /// Units.
     pub quantity: i64,
     /// An order's total is below 10^12 and a batch has at most 65,535 orders, so the sum fits
     /// a `Decimal` with four decimals, whose limit is near 7.9 × 10^24. The database checks
@@ -38,7 +38,7 @@ pub struct Delta {
     pub total: Figures,
     pub cancelled: Figures,
     pub refunded: Figures,
-    /// Pieces taken from the stock, less those returned.
+    /// Units taken from the stock, less those returned.
     pub stock_taken: i64,
     pub stock_moved_at: Option<DateTime<Utc>>,
     pub last_order_date: Option<DateTime<Utc>>,
@@ -53,8 +53,8 @@ impl Delta {
         lines: &[OrderLine],
         orders: i64,
     ) {
-        let sum = |pieces: fn(&OrderLine) -> i32| -> i64 {
-            lines.iter().map(|line| i64::from(pieces(line))).sum()
+        let sum = |units: fn(&OrderLine) -> i32| -> i64 {
+            lines.iter().map(|line| i64::from(units(line))).sum()
         };
         let amount = |line: &OrderLine| line.amount().unwrap_or_default().as_decimal();
         let revenue = lines.iter().map(amount).sum();

@@ -1,4 +1,5 @@
-//! One file per view that is queried, named after it: the response, the query and the handler. Invoices have no projection; they join orders and users at query time.
+//! One file per view that is queried, named after it: the response, the query and the handler.
+//! Invoices have no projection; they join orders and users at query time.
 
 mod amount;
 pub mod category_metrics;

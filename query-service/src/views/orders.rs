@@ -19,7 +19,7 @@ use service_runtime::problem::Problem;
 use service_runtime::{format_of, parameters};
 use shared_events::{OrderHeader, OrderLine, OrderStatus};
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, FromRow, PgPool, Row};
+use sqlx::{AssertSqlSafe, FromRow, PgPool, Row as _};
 use std::collections::HashMap;
 
 /// An order.
@@ -46,14 +46,22 @@ pub struct Order {
 }
 
 /// An order with its lines.
-#[derive(Clone, Debug, FromRow, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct OrderWithItems {
     #[serde(flatten)]
-    #[sqlx(flatten)]
     order: Order,
     /// The order lines, with names, categories and prices as ordered.
-    #[sqlx(json)]
     items: Vec<OrderLine>,
+}
+
+/// A row of the view. Each request parses the lines of its own order, so that a large order
+/// does not delay others.
+#[derive(Clone, Debug, FromRow)]
+pub struct Row {
+    #[sqlx(flatten)]
+    order: Order,
+    /// JSON.
+    items: String,
 }
 
 /// The columns of [`Order`].
@@ -124,11 +132,12 @@ pub async fn list(
 }
 
 /// The orders with these ids.
-pub async fn find(pool: PgPool, order_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, OrderWithItems>> {
-    let sql = format!("SELECT {COLUMNS}, items FROM orders_read WHERE order_id = ANY($1)");
-    let orders: Vec<OrderWithItems> =
+pub async fn find(pool: PgPool, order_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
+    let sql =
+        format!("SELECT {COLUMNS}, items::text AS items FROM orders_read WHERE order_id = ANY($1)");
+    let rows: Vec<Row> =
         sqlx::query_as(AssertSqlSafe(sql)).bind(order_ids).fetch_all(&pool).await?;
-    Ok(orders.into_iter().map(|found| (found.order.id, found)).collect())
+    Ok(rows.into_iter().map(|row| (row.order.id, row)).collect())
 }
 
 /// Retrieve an order
@@ -143,8 +152,10 @@ pub async fn find(pool: PgPool, order_ids: Vec<i64>) -> sqlx::Result<HashMap<i64
     responses((status = 200, description = "The order.", body = OrderWithItems), NoOrder)
 )]
 pub async fn get(
-    State(orders): State<Lookup<i64, OrderWithItems>>,
+    State(orders): State<Lookup<i64, Row>>,
     id: Segment,
 ) -> Result<Json<OrderWithItems>, Problem> {
-    ORDER.look_up(&orders, &id).await.map(Json)
+    let Row { order, items } = ORDER.look_up(&orders, &id).await?;
+    let items = serde_json::from_str(&items).map_err(|error| Problem::internal(&error))?;
+    Ok(Json(OrderWithItems { order, items }))
 }

@@ -225,8 +225,8 @@ impl Filter {
             }
         };
         if matches!(defect, Some(Defect::Properties { .. })) {
-            // No flags, no properties; the size of the body follows.
-            let payload = [&[class_0, class_1][..], &[0; CONTENT_HEAD]].concat();
+            // Class and weight, the size of the body (set below), no property flags.
+            let payload = [&[class_0, class_1, 0, 0][..], &[0; 8], &[0; 2]].concat();
             header = self::frame(HEADER, channel, &payload);
         }
         header[HEAD + 4..HEAD + CONTENT_HEAD].copy_from_slice(&pass.to_be_bytes());

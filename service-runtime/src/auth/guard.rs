@@ -9,7 +9,7 @@ use super::tokens::Tokens;
 use super::watched_file::WatchedFile;
 use crate::health::Health;
 use crate::tasks::{self, Tasks};
-use crate::traffic::{Clients, Failures, Network, RateLimit, TrafficSettings};
+use crate::traffic::{Client, Clients, Failures, Network, RateLimit, TrafficSettings};
 use access::Role;
 use anyhow::Context;
 use axum::extract::Request;
@@ -91,9 +91,9 @@ impl Guard {
             None => None,
         };
         if let Some(rate_limit) = rate_limit.as_ref().filter(|_| is_counted) {
-            let id = caller.as_ref().map(|caller| caller.id().clone());
-            let id = id.unwrap_or_else(|| network().to_string().into());
-            rate_limit.count(&id).map_err(Refusal::TooMany)?;
+            let client = caller.as_ref().map(|caller| Client::Caller(caller.id().clone()));
+            let client = client.unwrap_or_else(|| Client::Network(network()));
+            rate_limit.count(&client).map_err(Refusal::TooMany)?;
         }
         if credentials.is_some() {
             let caller = caller.ok_or(Refusal::Missing)?;

@@ -28,27 +28,27 @@ pub enum Refusal {
 impl Refusal {
     /// The response without the header WWW-Authenticate.
     pub fn problem(self) -> Problem {
-        let unauthorized = Problem::new(StatusCode::UNAUTHORIZED, "Unauthorized");
-        let forbidden = Problem::new(StatusCode::FORBIDDEN, "Forbidden");
+        let unauthorized = || Problem::new(StatusCode::UNAUTHORIZED, "Unauthorized");
+        let forbidden = || Problem::new(StatusCode::FORBIDDEN, "Forbidden");
         let too_many = |wait| {
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests");
             problem.retry_after(whole_seconds(wait))
         };
         match self {
-            Self::Missing => unauthorized.detail(
+            Self::Missing => unauthorized().detail(
                 "Send an API key in the header X-Api-Key, or an API key or a token in the header \
                  Authorization: Bearer <credential>.",
             ),
-            Self::Bad(reason) => unauthorized.detail(reason),
+            Self::Bad(reason) => unauthorized().detail(reason),
             Self::Ambiguous => Problem::bad_request("Ambiguous credentials")
                 .detail("The request has two credentials. Send one, in one header."),
-            Self::Forbidden(role) => forbidden.detail(format!("Requires role `{role}`.")),
+            Self::Forbidden(role) => forbidden().detail(format!("Requires role `{role}`.")),
             Self::TooMany(wait) => too_many(wait)
                 .detail("The request had no effect. Retry after the seconds in Retry-After."),
             Self::TooManyBad(wait) => {
                 too_many(wait).detail("Too many invalid credentials from this address.")
             }
-            Self::WebPage => forbidden
+            Self::WebPage => forbidden()
                 .detail("This port accepts no requests from web pages, and no public host name."),
         }
     }

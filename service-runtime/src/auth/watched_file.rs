@@ -76,7 +76,12 @@ impl<T: Send + Sync + 'static> WatchedFile<T> {
     /// Reads the file once, and replaces the content if it is new and valid.
     fn reload(&self, reporter: &DependencyStatus) {
         match self.changed() {
-            Ok(_) => reporter.up(),
+            Ok(changed) => {
+                reporter.up();
+                if changed {
+                    info!("{}: reloaded", self.setting);
+                }
+            }
             Err(error) => reporter.down(format!("{error:#}; the previous content remains in use")),
         }
     }
@@ -97,7 +102,6 @@ impl<T: Send + Sync + 'static> WatchedFile<T> {
             parsed(&text, self.parse).with_context(|| format!("{} is invalid", self.setting))?;
         *self.current.write() = Arc::new(value);
         *known = Some(text);
-        info!("{}: reloaded", self.setting);
         Ok(true)
     }
 }

@@ -38,7 +38,10 @@ fn is_open(operation: &Operation) -> bool {
 pub(super) fn complete(operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
     parameters.extend(header_parameters());
-    let is_in_path = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Path);
+    let is_in_path = |parameter: &RefOr<Parameter>| match parameter {
+        RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Path,
+        RefOr::Ref(_) => false,
+    };
     if parameters.iter().any(is_in_path) {
         let detail = "The path is not valid UTF-8.";
         add_refusals(operation, &[Problem::bad_request("Invalid path").detail(detail)]);

@@ -9,5 +9,5 @@ mod settings;
 pub use addresses::{Network, TrustedProxies};
 pub use clients::{Clients, Connected, Place};
 pub use failures::Failures;
-pub use rate_limit::RateLimit;
+pub use rate_limit::{Client, RateLimit};
 pub use settings::TrafficSettings;

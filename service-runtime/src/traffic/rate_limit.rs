@@ -1,5 +1,6 @@
-//! Rate limits of callers.
+//! Rate limits of clients.
 
+use super::addresses::Network;
 use super::settings::TrafficSettings;
 use governor::clock::Clock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -8,10 +9,18 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A rate limit per caller, with a burst (GCRA). Refused requests do not count. Callers are
-/// told apart by their ids, unauthenticated ones by their networks.
+/// Who sends requests.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Client {
+    /// A caller, by its id.
+    Caller(Arc<str>),
+    /// Anyone without a credential in a network.
+    Network(Network),
+}
+
+/// A rate limit per client, with a burst (GCRA). Refused requests do not count.
 #[derive(Debug)]
-pub struct RateLimit<K: Clone + Eq + Hash = Arc<str>>(DefaultKeyedRateLimiter<K>);
+pub struct RateLimit<K: Clone + Eq + Hash = Client>(DefaultKeyedRateLimiter<K>);
 
 impl RateLimit {
     /// The configured limit of requests; none if there is none.
@@ -28,15 +37,15 @@ impl<K: Clone + Eq + Hash> RateLimit<K> {
         Self(RateLimiter::keyed(Quota::per_second(rate).allow_burst(burst)))
     }
 
-    /// Counts a request of a caller.
+    /// Counts a request of a client.
     ///
     /// # Errors
     /// The limit is exceeded; the time until a retry is accepted.
-    pub fn count(&self, caller: &K) -> Result<(), Duration> {
-        self.0.check_key(caller).map_err(|until| until.wait_time_from(self.0.clock().now()))
+    pub fn count(&self, client: &K) -> Result<(), Duration> {
+        self.0.check_key(client).map_err(|until| until.wait_time_from(self.0.clock().now()))
     }
 
-    /// Removes callers without recent requests.
+    /// Removes clients without recent requests.
     pub fn remove_idle(&self) {
         self.0.retain_recent();
         self.0.shrink_to_fit();
@@ -45,7 +54,6 @@ impl<K: Clone + Eq + Hash> RateLimit<K> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Network;
     use super::*;
     use std::net::Ipv4Addr;
 
@@ -57,27 +65,27 @@ mod tests {
     #[test]
     fn each_caller_has_a_separate_limit() {
         let limit = limit(1, 3).unwrap();
-        let (ada, eva) = ("ada".into(), "eva".into());
+        let [ada, eva] = ["ada", "eva"].map(|id| Client::Caller(id.into()));
         for _ in 0..3 {
             assert_eq!(limit.count(&ada), Ok(()));
         }
         let wait = limit.count(&ada).unwrap_err();
         assert!(wait > Duration::from_millis(500) && wait <= Duration::from_secs(1), "{wait:?}");
         assert_eq!(limit.count(&eva), Ok(()));
-        let network = Network::of(Ipv4Addr::LOCALHOST.into()).to_string();
-        assert_eq!(limit.count(&network.into()), Ok(()));
+        let network = Network::of(Ipv4Addr::LOCALHOST.into());
+        assert_eq!(limit.count(&Client::Network(network)), Ok(()));
         assert_eq!(limit.0.len(), 3);
     }
 
     #[test]
     fn only_idle_callers_are_removed() {
         let fast = limit(1_000_000, 1).unwrap();
-        fast.count(&"ada".into()).unwrap();
+        fast.count(&Client::Caller("ada".into())).unwrap();
         while !fast.0.is_empty() {
             fast.remove_idle();
         }
         let slow = limit(1, 9).unwrap();
-        slow.count(&"ada".into()).unwrap();
+        slow.count(&Client::Caller("ada".into())).unwrap();
         slow.remove_idle();
         assert_eq!(slow.0.len(), 1);
     }

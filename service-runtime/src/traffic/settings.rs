@@ -30,7 +30,7 @@ pub struct TrafficSettings {
 
 #[cfg(test)]
 impl TrafficSettings {
-    /// The default settings.
+    /// Settings without a rate limit, for tests.
     pub fn without_rate_limit() -> Self {
         let trusted_proxies = TrustedProxies::default();
         Self { rate_limit: 0, rate_limit_burst: 0, trusted_proxies, connections_per_address: 4096 }

@@ -114,6 +114,8 @@ fn an_invalid_event_still_has_an_id() {
         Event::id_of(body, Attributes { message_id, ..Attributes::default() })
     };
     assert!(id_of(br#"{"eventId":"0190a000-0000-7000-8000-00000000002a"}"#, None).is_some());
+    let latin_1 = b"{\"name\":\"caf\xe9\",\"eventId\":\"0190a000-0000-7000-8000-00000000002a\"}";
+    assert!(id_of(latin_1, None).is_some());
     assert_eq!(id_of(b"not json", None), None);
     assert!(id_of(b"not json", Some("m-1")).is_some());
 }

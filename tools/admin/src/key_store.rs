@@ -28,17 +28,20 @@ pub fn change(path: &Path, change: impl FnOnce(&mut KeyFile) -> Result<()>) -> R
         _ => Path::new("."),
     };
     fs::create_dir_all(folder)?;
-    // The folder is locked, because the file is replaced.
+    // The folder is locked, because the file is replaced. So one name suffices for the new file,
+    // and one that was left by a killed program is replaced.
     let lock = File::open(folder)?;
     lock.lock()?;
     let mut keys = read(path)?;
     change(&mut keys)?;
-    let mut new = tempfile::Builder::new().prefix(".api-keys").tempfile_in(folder)?;
-    new.write_all(keys.to_text()?.as_bytes())?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let new = folder.join(format!(".{name}.new"));
+    let mut file = File::create(&new)?;
+    file.write_all(keys.to_text()?.as_bytes())?;
     // Independent of the umask.
-    new.as_file().set_permissions(Permissions::from_mode(MODE))?;
-    new.as_file().sync_all()?;
-    new.persist(path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.set_permissions(Permissions::from_mode(MODE))?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
     Ok(lock.sync_all()?)
 }
 

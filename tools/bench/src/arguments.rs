@@ -4,7 +4,8 @@ use clap::{Parser, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Measures the stack on separate servers and compares it with the most these can do.
+/// Measures the stack on separate servers and compares it with the maximum
+/// that these reach.
 ///
 /// Each section runs on fresh databases. Compared figures are medians of alternating
 /// measurements. The report is printed, and written to a folder as report.md and

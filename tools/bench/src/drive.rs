@@ -10,14 +10,14 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// How long the last responses are waited for.
+/// How long to wait for the last responses.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The longest run that ends by a count.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// Maximum number of concurrent requests of an open loop. Further ones wait, and the wait is part of
-/// their latency.
+/// Maximum number of concurrent requests of an open loop. Further ones wait, and the wait is part
+/// of their latency.
 const OPEN_CONNECTIONS: usize = 256;
 
 #[derive(Clone, Copy, Debug)]

@@ -60,8 +60,8 @@ fn commit() -> String {
     }
 }
 
-/// The disk's flushes (`fdatasync`) per second of the same page, in a file of this folder. Every
-/// commit waits for a flush, and on a shared machine their rate varies most.
+/// Flushes (`fdatasync`) of one page per second, in a file of this folder. Every commit waits for
+/// a flush; on a shared machine their rate varies most.
 pub fn flushes_per_second(folder: &Path) -> Result<f64> {
     let path = folder.join("fsync-probe");
     let mut file =

@@ -1,5 +1,5 @@
-//! `cargo stack bench`: measures the stack on separate servers and compares it with the most
-//! that these servers can do.
+//! `cargo stack bench`: measures the stack on separate servers and compares it with the
+//! maximum that these servers reach.
 //!
 //! The bench runs in one thread, the load generation included, because it shares two cores with
 //! what it measures. The report shows how much processor time it takes.
@@ -34,18 +34,16 @@ use tokio::runtime::Builder;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut runtime = match arguments.bare_server {
-        // With a thread per core, like the services.
-        true => Builder::new_multi_thread(),
-        false => Builder::new_current_thread(),
+    let run = || -> Result<ExitCode> {
+        if arguments.bare_server {
+            // With a thread per core, like the services.
+            Builder::new_multi_thread().enable_all().build()?.block_on(bare_server::run())
+        } else {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(run_until_stopped(&arguments))
+        }
     };
-    let done = runtime.enable_all().build().context("runtime").and_then(|runtime| match arguments
-        .bare_server
-    {
-        true => runtime.block_on(bare_server::run()),
-        false => runtime.block_on(run_until_stopped(&arguments)),
-    });
-    kit::exit_code(done)
+    kit::exit_code(run())
 }
 
 /// Runs the bench. A signal drops the run, which stops the services that it has started.

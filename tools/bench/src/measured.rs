@@ -12,7 +12,7 @@ pub struct Measured {
     pub accepted: u64,
     /// Expected responses, also before and after the window.
     pub accepted_in_all: u64,
-    /// Everything else, with its number.
+    /// Unexpected outcomes, with their counts.
     failures: BTreeMap<String, u64>,
     /// Of the accepted requests in the window.
     pub latencies: Latencies,

@@ -46,9 +46,9 @@ WITH line AS MATERIALIZED (
     JOIN locked ON locked.id = line.product_id
 ), taken AS (
     UPDATE products
-    SET stock = products.stock - sold.pieces, version = products.version + 1
+    SET stock = products.stock - sold.units, version = products.version + 1
     FROM (
-        SELECT locked.id, sum(line.quantity)::integer AS pieces
+        SELECT locked.id, sum(line.quantity)::integer AS units
         FROM locked
         JOIN line ON line.product_id = locked.id
         GROUP BY locked.id

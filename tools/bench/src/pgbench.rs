@@ -29,6 +29,7 @@ pub struct Speed {
 /// A script and its database.
 #[derive(Clone, Debug)]
 pub struct Pgbench {
+    name: &'static str,
     program: PathBuf,
     pub database: Database,
     script: PathBuf,
@@ -41,24 +42,24 @@ impl Pgbench {
         MIGRATIONS.run(&database.pool).await.context("cannot migrate")?;
         insert_catalogue(&database).await?;
         database.settle().await?;
-        Self::new(servers, database, "one_statement.sql", include_str!("one_statement.sql"))
+        Self::new(servers, database, "one statement", include_str!("one_statement.sql"))
     }
 
     /// Selects the row of a random customer by its key.
     pub fn point_select(servers: &Servers, read: &Database) -> Result<Self> {
-        Self::new(servers, read.clone(), "point_select.sql", include_str!("point_select.sql"))
+        Self::new(servers, read.clone(), "point select", include_str!("point_select.sql"))
     }
 
-    fn new(servers: &Servers, database: Database, name: &str, text: &str) -> Result<Self> {
-        let script = servers.folder.join(name);
+    fn new(servers: &Servers, database: Database, name: &'static str, text: &str) -> Result<Self> {
+        let script = servers.folder.join(name).with_extension("sql");
         std::fs::write(&script, text)
             .with_context(|| format!("cannot write {}", script.display()))?;
-        Ok(Self { program: servers.postgres.join("pgbench"), database, script })
+        Ok(Self { name, program: servers.postgres.join("pgbench"), database, script })
     }
 
     /// Runs the script with this many clients, after a warm-up, and shows the rate.
     pub async fn run(&self, clients: usize, pace: Pace) -> Result<Speed> {
-        let progress = Progress::begin(&format!("pgbench, {clients} clients"), 0);
+        let progress = Progress::begin(&format!("pgbench, {}, {clients} clients", self.name), 0);
         let running = async {
             self.run_once(clients, pace.warm_up).await?;
             let speed = self.run_once(clients, pace.measure).await?;

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
-/// The target for a grown database's figure, as a part of the small one's.
+/// The target for a grown database's figure, as a fraction of the small one's.
 const GROWN: f64 = 0.8;
 
-/// The unit of a figure. More is better per second, less of all others.
+/// The unit of a figure. For rates more is better, for all other units less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     PerSecond,
@@ -20,7 +20,7 @@ pub enum Unit {
     Megabytes,
 }
 
-/// What a figure must at least be if more is better, and at most if less is.
+/// A minimum if more is better, otherwise a maximum.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target {
     /// The ratio of our figure to the limit.
@@ -34,7 +34,7 @@ pub struct Row {
     pub what: String,
     pub ours: f64,
     pub unit: Unit,
-    /// The figure that it is compared with, and what that is.
+    /// The figure that it is compared with, and its name.
     pub limit: Option<(f64, &'static str)>,
     pub target: Option<Target>,
     /// A problem with the measurement.

@@ -18,7 +18,7 @@ pub const CUSTOMERS: u32 = 100_000;
 /// Stock of each product, which never runs out.
 pub const STOCK: u32 = 1_000_000_000;
 
-/// The seed of the next orders: each run has another one, the same in every bench.
+/// Each run gets the next seed, so every bench sends the same orders.
 static SEED: AtomicU64 = AtomicU64::new(1);
 
 /// Writes random orders' requests in place of what is in the buffer: 1 to 3 lines without
@@ -61,7 +61,7 @@ fn post(request: &mut Vec<u8>, path: &str, body: &[u8]) {
     write_request(request, "POST", path, HOST, body);
 }
 
-/// The order's id in the response, whose first field it is.
+/// The order's id, which is the first field of the response.
 pub fn order_id(body: &[u8]) -> Option<i64> {
     let rest = body.strip_prefix(br#"{"orderId":"#)?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();

@@ -15,7 +15,7 @@ const AUTHORIZATION: &str = "Basic Z3Vlc3Q6Z3Vlc3Q=";
 /// The queues that the services declare.
 const QUEUES: [&str; 3] = ["order-events", "product-events", "user-events"];
 
-/// The address of no broker: nothing listens on this port.
+/// A broker address on which nothing listens.
 pub const NO_BROKER: &str = "amqp://guest:guest@127.0.0.1:1";
 
 /// Two clusters, a broker, and the folders of programs.

@@ -18,10 +18,10 @@ use tokio::time::sleep;
 /// Time between two checks of a service that starts.
 const POLL: Duration = Duration::from_millis(2);
 
-/// Timeout until a service is healthy.
+/// How long a service may take to become healthy.
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Timeout until a service ends after SIGTERM.
+/// How long a service may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The ports of all services, set to any free port.

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Timeout without progress of the views.
+/// How long a value may stay unchanged before a wait fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Databases, and how services are started on them.
@@ -149,7 +149,7 @@ impl Shop {
 }
 
 /// Reads a value until it is as wanted, with `pause` between two reads. Returns it, and when it
-/// was read. Fails if the value does not change for too long.
+/// was read. Fails if the value does not change for [`PATIENCE`].
 pub async fn wait_until<T: Copy + Debug + PartialEq>(
     pause: Duration,
     read: impl AsyncFn() -> Result<T>,

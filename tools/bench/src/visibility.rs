@@ -4,11 +4,10 @@
 //! because one command service assigns them in one transaction at a time, and the outbox and
 //! the consumer keep this order. So if an id is visible, all lower ids are, too.
 
-use anyhow::{Context, Result};
-use kit::note;
+use anyhow::{Result, bail};
 use sqlx::ConnectOptions;
 use sqlx::postgres::PgConnectOptions;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::time::timeout;
@@ -17,7 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Watches a read database until it is dropped.
 #[derive(Debug)]
-pub struct Watch(Receiver<Seen>);
+pub struct Watch {
+    seen: Receiver<Seen>,
+    thread: JoinHandle<Result<()>>,
+}
 
 /// Times at which the highest visible id was seen to rise.
 #[derive(Clone, Debug, Default)]
@@ -26,21 +28,21 @@ pub struct Seen(Vec<(i64, Instant)>);
 impl Watch {
     /// Begins to watch, with `pause` between two reads. Times are late by at most that pause.
     pub fn begin(read: PgConnectOptions, pause: Duration) -> Self {
-        let (sender, receiver) = channel(Seen::default());
-        thread::spawn(move || {
-            if let Err(error) = watch(&read, pause, &sender) {
-                note(&format!("error: cannot watch the view: {error:#}"));
-            }
-        });
-        Self(receiver)
+        let (sender, seen) = channel(Seen::default());
+        Self { seen, thread: thread::spawn(move || watch(&read, pause, &sender)) }
     }
 
     /// Waits until that order is visible, then ends.
     pub async fn until(mut self, order: i64) -> Result<Seen> {
-        let visible = self.0.wait_for(|seen| seen.since(order).is_some());
-        let problem = || format!("order {order} does not become visible");
-        let seen = timeout(PATIENCE, visible).await.with_context(problem)?.with_context(problem)?;
-        Ok(seen.clone())
+        let visible = self.seen.wait_for(|seen| seen.since(order).is_some());
+        match timeout(PATIENCE, visible).await {
+            Ok(Ok(seen)) => Ok(seen.clone()),
+            Ok(Err(_)) => match self.thread.join() {
+                Ok(Err(error)) => Err(error.context("cannot watch the view")),
+                _ => bail!("the thread that watches the view has ended"),
+            },
+            Err(_) => bail!("order {order} does not become visible"),
+        }
     }
 }
 

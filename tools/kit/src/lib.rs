@@ -1,5 +1,5 @@
-//! Code that the tools share. `stack` does not use it: it is compiled before anything else on a
-//! new machine and has few dependencies.
+//! Code that the tools share. `stack` does not use it, because `stack` is compiled first on a new
+//! machine and has few dependencies.
 
 mod http;
 mod latencies;

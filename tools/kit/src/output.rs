@@ -16,7 +16,7 @@ pub fn note(text: &str) {
     let _ = writeln!(stderr(), "{}", sanitize(text));
 }
 
-/// The exit code of a tool; after an error, which is printed with its causes, that of a failure.
+/// The exit code of a tool. Prints an error with its causes and returns that of a failure.
 pub fn exit_code<E: Display>(outcome: Result<ExitCode, E>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
         note(&format!("error: {error:#}"));

@@ -4,8 +4,8 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// The numbers of the SIGINT, SIGTERM and SIGHUP that arrive from now on. They no longer end the
-/// process.
+/// Returns the numbers of SIGINT, SIGTERM and SIGHUP as they arrive. These signals no longer end
+/// the process.
 ///
 /// # Errors
 /// If signals cannot be caught.

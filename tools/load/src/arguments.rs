@@ -44,7 +44,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
-    /// Users, products and orders to compare one by one, of each at most this many.
+    /// Maximum number of users, of products and of orders to compare one by one.
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub samples: u32,
 

@@ -6,8 +6,9 @@ use std::fmt;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-/// The longest wait for a response. The services respond within 15 s, if only with an error.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest wait for a response. The services respond to commands within 30 s, if only with an
+/// error.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// A request counts as not sent if no connection can be opened for this long. A service that
 /// is restarted is back within this time.

@@ -108,7 +108,7 @@ impl Creation<'_> {
         let responses = RefCell::new(self.responses.clone());
         let request = async |connection: &mut Connection<'_>, index| {
             let order = plan.order(index, &created.customers, &created.products);
-            // Stays so if there is no response.
+            // Stays `Unknown` if there is no response.
             record(index, Placement::Unknown);
             let response = post(connection, "/api/orders", &json(&order.request())).await;
             let response: bodies::Order = response.inspect_err(|why| {
@@ -167,7 +167,7 @@ fn unreadable(why: &str) -> NotAccepted {
     NotAccepted::Unknown(format!("accepted, but unreadable: {why}"))
 }
 
-/// JSON of what always can be written as JSON.
+/// Serializes a value that can always be written as JSON.
 fn json(body: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(body).unwrap_or_default()
 }

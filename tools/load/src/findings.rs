@@ -12,7 +12,7 @@ pub enum Compared {
     Equal,
     /// The differences.
     Different(String),
-    /// What differs, but may do so because of requests of unknown outcome.
+    /// Differences that requests of unknown outcome can explain.
     Explained(String),
 }
 
@@ -26,7 +26,7 @@ impl Compared {
         Self::Different(format!("{subject} is {}, not {}", json(shown), json(expected)))
     }
 
-    /// The same result, but explained if it is a difference and that can be the reason.
+    /// Marks a difference as explained if `can_be`.
     pub fn explained_if(self, can_be: bool) -> Self {
         match self {
             Self::Different(text) if can_be => Self::Explained(text),
@@ -42,7 +42,7 @@ pub struct Finding {
     pub what: &'static str,
     pub compared: u64,
     pub different: u64,
-    /// How many of the differences requests of unknown outcome can explain.
+    /// Number of differences that requests of unknown outcome can explain.
     pub explained: u64,
     /// The first differences.
     first: Vec<String>,

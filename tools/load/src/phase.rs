@@ -22,7 +22,7 @@ pub struct Drive<'a> {
 }
 
 impl Drive<'_> {
-    /// Runs a phase: `request` sends the request of a number from 0 to `count`. After a request
+    /// Runs a phase: `request` sends the request of a number below `count`. After a request
     /// to stop no more are sent. The phase is abandoned if nothing is accepted for too long.
     pub async fn run<R>(&self, name: &'static str, count: u32, request: R) -> Tally
     where

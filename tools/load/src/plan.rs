@@ -30,7 +30,7 @@ pub struct Plan {
     started: u64,
     /// The id that distinguishes this run's data from all other data in the stack.
     pub run: String,
-    /// The lowest initial stock: enough for all orders to take the most of one product.
+    /// The lowest initial stock. It suffices if every order takes the maximum of one product.
     least_stock: i32,
 }
 
@@ -73,7 +73,7 @@ pub struct Line {
     /// The number of the product's category.
     pub category: usize,
     pub quantity: i32,
-    /// Of one piece.
+    /// Per unit.
     pub price: Money,
     /// Whether the price replaces that of the catalogue.
     pub is_negotiated: bool,
@@ -217,7 +217,7 @@ impl Order {
 }
 
 impl Line {
-    /// The price of all pieces.
+    /// The price of all units.
     pub fn revenue(&self) -> Money {
         self.price.checked_times(self.quantity).unwrap_or(self.price)
     }

@@ -93,9 +93,7 @@ fn judge(verified: &Verified, load: &[Tally], stop: &Stop) -> ExitCode {
     let unknown: u64 = load.iter().map(|tally| tally.unknown).sum();
     if failed + unknown > 0 {
         let (failed, unknown) = (grouped(failed), grouped(unknown));
-        print(&format!(
-            "Of the load {failed} requests failed and {unknown} have an unknown outcome."
-        ));
+        print(&format!("{failed} requests of the load failed, {unknown} have an unknown outcome."));
     }
     let (line, agrees) = summary(&verified.findings);
     print(&line);

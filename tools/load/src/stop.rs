@@ -3,6 +3,7 @@
 //! After the first signal nothing more is sent, and the last responses have [`GRACE`] to
 //! arrive. The second signal ends the program.
 
+use anyhow::Context;
 use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -10,10 +11,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// How long the last responses are waited for.
+/// How long to wait for the last responses.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A request to stop. By default there never is one.
+/// A request to stop. The default is never requested.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     requested: CancellationToken,
@@ -24,7 +25,7 @@ pub struct Stop {
 impl Stop {
     /// Handles SIGINT, SIGTERM and SIGHUP.
     pub fn watch() -> anyhow::Result<Self> {
-        let mut signals = kit::signals()?;
+        let mut signals = kit::signals().context("cannot catch signals")?;
         let stop = Self::default();
         let Self { requested, overdue, signal } = stop.clone();
         tokio::spawn(async move {
@@ -52,7 +53,7 @@ impl Stop {
         self.requested.run_until_cancelled(what).await
     }
 
-    /// Waits for `what`; none if it takes until [`GRACE`] after a stop was requested.
+    /// Waits for `what`; none if it is not complete within [`GRACE`] after a stop was requested.
     pub async fn or_overdue<T>(&self, what: impl Future<Output = T>) -> Option<T> {
         self.overdue.run_until_cancelled(what).await
     }

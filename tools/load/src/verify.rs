@@ -118,7 +118,7 @@ impl<'a> Verification<'a> {
         .await;
     }
 
-    /// Makes one kind of comparison, until a stop is requested or the query service is gone.
+    /// Makes one kind of comparison, until a stop is requested or the query service stops responding.
     async fn each<C>(
         &self,
         what: &'static str,

@@ -78,8 +78,8 @@ pub fn cargo_build(cargo: &mut Command, what: &str) -> Result<Programs> {
 /// Runs cargo, which was given a subcommand, a profile and targets, for the whole workspace
 /// and returns the executables. Ends when a stop is requested or `cancelled` becomes true.
 ///
-/// `--workspace` unifies the features of dependencies over all packages, independent of the
-/// targets are. For other packages cargo would compile dependencies again.
+/// `--workspace` unifies the features of dependencies over all packages, for any choice of
+/// targets. With another choice of packages cargo would compile dependencies again.
 pub fn cancellable_build(
     cargo: &mut Command,
     what: &str,

@@ -97,7 +97,7 @@ pub struct UpArgs {
     pub dev: bool,
 }
 
-/// Arguments of the commands that are separate programs, with `--help`.
+/// Arguments that are passed on to a separate program, including `--help`.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub struct ProgramArgs {

@@ -72,13 +72,16 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 
 /// Creates a folder that belongs to a server's user.
 pub fn create_for(path: &Path, user: SystemUser) -> Result<()> {
-    fs::create_dir_all(path).context(
-        "if another user has created the folder above it, run as that user or delete it",
-    )?;
+    fs::create_dir_all(path).with_context(|| {
+        let path = path.display();
+        format!(
+            "cannot create {path}: if another user owns its parent, run as that user or delete it"
+        )
+    })?;
     Ok(user.own(path)?)
 }
 
-/// Removes a file, or a folder with everything in it, unless there is none.
+/// Removes a file, or a folder with its contents, if it exists.
 pub fn remove_if_exists(path: &Path) -> io::Result<()> {
     match path {
         folder if folder.is_dir() => fs::remove_dir_all(folder),

@@ -144,7 +144,7 @@ impl PackageTools {
     fn run(&self, step: &Step, command: &[&OsStr]) -> Result<ExitStatus> {
         let log = File::create(&self.log)?.into_file();
         let sudo = if self.sudo { &["sudo", "-n"][..] } else { &[] };
-        // `env` is there to have a program without sudo, too.
+        // `env` runs the command with and without `sudo`.
         let mut child = Command::new("env")
             .args(sudo)
             .args(command)

@@ -15,6 +15,6 @@ pub fn request(method: Method, port: u16, path: &str) -> Request {
 pub fn send(request: Request) -> Result<String> {
     let response = request.send()?;
     let (status, body) = (response.status_code, response.as_str()?);
-    ensure!((200..300).contains(&status), "responds {status}: {}", body.trim());
+    ensure!((200..300).contains(&status), "status {status}: {}", body.trim());
     Ok(body.to_owned())
 }

@@ -21,12 +21,14 @@ const ADDRESSES: &str = "addresses.env";
 /// requested.
 pub fn run(args: &InfraArgs) -> Result<ExitCode> {
     // Throw-away servers have a folder per name.
-    let (folder, ports) = match &args.throw_away {
-        Some(name) => (format!("throw-away-{name}"), Ports::free_for_infrastructure()?),
-        None => (FOLDER.to_owned(), Ports::of_infrastructure(args.instance.port_offset)?),
-    };
+    let name = args.throw_away.as_ref();
+    let folder = name.map_or(FOLDER.to_owned(), |name| format!("throw-away-{name}"));
     let instance = Instance::open(&folder, "infra")?;
-    if args.throw_away.is_none() {
+    let ports = match name {
+        Some(_) => Ports::free_for_infrastructure()?,
+        None => Ports::of_infrastructure(args.instance.port_offset)?,
+    };
+    if name.is_none() {
         ports.check_free()?;
     }
     let record = &instance.record;

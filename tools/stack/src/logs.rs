@@ -59,8 +59,9 @@ pub fn hold() {
 
 /// Prints the lines that were held back, and from now on each line at once.
 pub fn release() {
-    let held = HELD.lock().take();
-    for line in held.unwrap_or_default() {
+    // Locked to the end, so that no line overtakes those.
+    let mut held = HELD.lock();
+    for line in held.take().unwrap_or_default() {
         terminal::print(&line);
     }
 }

@@ -20,8 +20,8 @@ pub enum Use {
     Gateway,
 }
 
-/// The ports without an offset, and their names. The broker's two internal ports differ from the defaults of
-/// Erlang and RabbitMQ (4369, 25672), which a broker of the system may use.
+/// The ports without an offset, and their names. The broker's two internal ports differ from the
+/// defaults of Erlang and RabbitMQ (4369, 25672), which a broker of the system may use.
 const STANDARD: [(Use, u16, &str); 12] = [
     (Use::WriteDatabase, 5432, "the write database"),
     (Use::ReadDatabase, 5433, "the read database"),
@@ -70,7 +70,7 @@ impl Ports {
         let mut listeners = Vec::new();
         let mut ports = Vec::new();
         for (use_, ..) in &STANDARD[..INFRASTRUCTURE] {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
             ports.push((*use_, listener.local_addr()?.port()));
             listeners.push(listener);
         }
@@ -98,7 +98,7 @@ impl Ports {
         self.0.iter().find(|(use_, _)| *use_ == wanted).map(|(_, port)| *port)
     }
 
-    /// Those that are in use.
+    /// The ports that are in use.
     fn taken(&self) -> Vec<(Use, u16)> {
         self.0.iter().copied().filter(|(_, port)| !is_free(*port)).collect()
     }

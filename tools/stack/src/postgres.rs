@@ -152,7 +152,7 @@ impl Cluster {
             directory: self.folder.join(self.name),
             user: self.user,
             output: Output::File(self.folder.join(format!("{}.log", self.name))),
-            // An immediate shutdown, or a fast one: clients are disconnected, nothing is lost.
+            // SIGQUIT: immediate shutdown. SIGINT: fast shutdown, which loses nothing.
             stop_signal: if self.throw_away { Signal::SIGQUIT } else { Signal::SIGINT },
             grace: Duration::from_secs(30),
         }

@@ -94,7 +94,10 @@ fn create_databases(cluster: &Cluster, root: &Path) -> Result<()> {
         cluster.query("postgres", &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
         cluster.query("postgres", &format!("CREATE DATABASE {name}"))?;
         let mut migrations = files(&folder)?;
-        migrations.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
+        migrations.retain(|file| {
+            let is_sql = file.extension().is_some_and(|extension| extension == "sql");
+            is_sql && file.parent() == Some(&*folder)
+        });
         if migrations.is_empty() {
             bail!("there are no migrations in {}", folder.display());
         }

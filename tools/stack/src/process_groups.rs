@@ -15,7 +15,7 @@ use std::{io, thread};
 /// Time between two checks whether a program has ended.
 const POLL: Duration = Duration::from_millis(50);
 
-/// How long a program in the foreground may take to end after it was interrupted.
+/// How long a program may take to end after a signal.
 const GRACE: Duration = Duration::from_secs(10);
 
 static GROUPS: Mutex<BTreeSet<Pid>> = Mutex::new(BTreeSet::new());
@@ -52,7 +52,7 @@ impl ProcessGroup {
     }
 
     /// Waits for the program's end. When `is_unwanted` becomes true, everything in the group
-    /// gets the signal, and is killed if it does not end.
+    /// gets the signal, and SIGKILL after [`GRACE`].
     pub fn wait(
         &mut self,
         is_unwanted: impl Fn() -> bool,

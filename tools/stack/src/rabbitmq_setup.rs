@@ -88,5 +88,6 @@ pub fn manage(port: u16, method: Method, path: &str, body: &str) -> Result<Strin
         .with_header("Authorization", AUTHORIZATION)
         .with_header("Content-Type", "application/json")
         .with_body(body);
-    http::send(request).with_context(|| format!("the broker refused {method} {path}"))
+    http::send(request)
+        .with_context(|| format!("{method} {path} at the broker's management interface"))
 }

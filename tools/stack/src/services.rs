@@ -143,7 +143,7 @@ impl Services {
 /// Whether the service reports that the data is of another version, which does not change by
 /// waiting.
 fn has_other_data(service: &Service, ports: &Ports) -> bool {
-    // The message of `service-runtime/src/postgres/migrations.rs`.
+    // The messages in `service-runtime/src/postgres/migrations.rs`.
     let reasons = ["its data cannot be migrated", "a newer version has migrated"];
     let health = http::request(Method::Get, ports.of(service.operations), "/health").send();
     health.is_ok_and(|health| {

@@ -22,8 +22,8 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(16);
 const DEATHS: u32 = 6;
 const LAST_LINES: usize = 20;
 
-/// A program that is kept running. However the tool ends, it does not outlive it: dropping it
-/// stops the program.
+/// A program that is kept running. Dropping it stops the program, so that it does not outlive the
+/// tool.
 #[derive(Debug)]
 pub struct Supervised {
     spec: ProcessSpec,

@@ -26,7 +26,8 @@ impl SystemUser {
         if !geteuid().is_root() {
             return Ok(Self::CURRENT);
         }
-        let user = User::from_name(name)?.with_context(|| {
+        let found = User::from_name(name).with_context(|| format!("system user `{name}`"))?;
+        let user = found.with_context(|| {
             format!(
                 "there is no system user `{name}`, which the server's package creates: add it, or \
                  run `cargo stack` as an ordinary user"

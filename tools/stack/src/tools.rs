@@ -21,7 +21,7 @@ pub fn run(program: &str, subcommand: Option<&str>, arguments: &[String]) -> Res
     // In the services' profile, so that dependencies are compiled once.
     let mut cargo = project.cargo();
     cargo.args(["build", "--release", "--bin", program]);
-    let programs = cargo_build(&mut cargo, program)?;
+    let programs = cargo_build(&mut cargo, &format!("the program `{program}`"))?;
     let (name, file) = KEYS_FILE;
     let keys_file = env::var_os(name).unwrap_or_else(|| project.root.join(file).into());
     let mut command = Command::new(programs.path(program)?);

@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnectOptions;
 /// Recomputes every view from the write database and reports differences.
 ///
 /// Reads both databases of a running stack, also under load, and writes nothing. Rows that
-/// differ and events that are not applied are compared again until the patience is over.
+/// differ and events that are not applied are compared again until `--patience` has passed.
 /// Exit code: 0 if nothing differs, 1 if something differs, 2 if the comparison failed.
 #[derive(Debug, Parser)]
 #[command(name = "cargo stack verify", bin_name = "cargo stack verify", version)]

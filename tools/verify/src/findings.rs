@@ -97,7 +97,7 @@ impl<'a> Findings<'a> {
         self.differing.retain(|(_, differing)| differing.count() > 0);
     }
 
-    /// Number of rows and events that a later comparison may find in order.
+    /// Number of differences that a later comparison can resolve.
     fn differences(&self) -> u64 {
         let Events { unapplied, uncommitted, .. } = &self.events;
         self.differing_rows() + (unapplied.len() + uncommitted.len()) as u64

@@ -22,6 +22,7 @@ const BATCH: u32 = 100_000;
 
 /// The statements of a side.
 #[derive(Debug)]
+/// The statements that fill one of the two databases.
 struct Kind {
     /// Tables whose indexes are created afterwards.
     tables: &'static [&'static str],
@@ -49,7 +50,7 @@ pub async fn databases(servers: &Rc<Servers>, orders: u32) -> Result<Databases> 
     migrate(servers, &databases).await?;
     shown("products and customers", insert_products(&databases)).await?;
     let rows = 2 * u64::from(orders);
-    let (progress, done) = (Progress::begin("orders, views and indexes", rows), Cell::new(0));
+    let (progress, done) = (Progress::begin("orders", rows), Cell::new(0));
     let inserted = |count: u32| {
         done.set(done.get() + u64::from(count));
         progress.set(done.get(), rows);
@@ -57,7 +58,8 @@ pub async fn databases(servers: &Rc<Servers>, orders: u32) -> Result<Databases> 
     let started = Utc::now() - SINCE;
     let write = fill(&databases.write, &WRITE, orders, started, inserted);
     let read = fill(&databases.read, &READ, orders, started, inserted);
-    progress.during(try_join(write, read)).await?;
+    let (write, read) = progress.during(try_join(write, read)).await?;
+    shown("views, indexes and counts", try_join(write.finish(&WRITE), read.finish(&READ))).await?;
     shown("vacuum", databases.settle()).await?;
     Ok(databases)
 }
@@ -80,16 +82,22 @@ async fn insert_products(databases: &Databases) -> Result<()> {
     Ok(())
 }
 
-/// Fills one of the two databases, in a session that has a temporary table of the orders: inserts
-/// the orders 1 to `orders`, evenly spread over [`SINCE`] from `started` on, and what
-/// belongs to them. `inserted` gets the number of orders of each batch.
+/// A database with the orders, whose indexes are to be created.
+struct Filled {
+    connection: PgConnection,
+    indexes: Vec<String>,
+}
+
+/// Inserts the orders 1 to `orders`, evenly spread over [`SINCE`] from `started` on, with their
+/// lines, events and view rows. The session has a temporary table of the orders. `inserted` gets
+/// the number of orders of each batch.
 async fn fill(
     database: &Database,
     kind: &Kind,
     orders: u32,
     started: DateTime<Utc>,
     inserted: impl Fn(u32),
-) -> Result<()> {
+) -> Result<Filled> {
     let options = database.options.clone().options([
         // The rows satisfy the foreign keys; checking them would take most of the time.
         ("session_replication_role", "replica"),
@@ -117,12 +125,17 @@ async fn fill(
             .with_context(|| format!("orders {first} to {last}"))?;
         inserted(last - first + 1);
     }
-    sqlx::raw_sql(kind.rest).execute(&mut connection).await?;
-    for index in indexes {
-        sqlx::raw_sql(AssertSqlSafe(index)).execute(&mut connection).await?;
+    Ok(Filled { connection, indexes })
+}
+
+impl Filled {
+    async fn finish(mut self, kind: &Kind) -> Result<()> {
+        sqlx::raw_sql(kind.rest).execute(&mut self.connection).await?;
+        for index in self.indexes {
+            sqlx::raw_sql(AssertSqlSafe(index)).execute(&mut self.connection).await?;
+        }
+        Ok(self.connection.close().await?)
     }
-    connection.close().await?;
-    Ok(())
 }
 
 /// Drops the indexes that are not unique or partial. Returns the statements that create them.

@@ -6,7 +6,7 @@ use crate::requests::{PRODUCTS, orders};
 use crate::servers::NO_BROKER;
 use crate::session::Session;
 use crate::shop::{Shop, wait_until};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use kit::shown;
 use std::time::Duration;
 
@@ -54,7 +54,8 @@ async fn apply(shop: &Shop, wanted: i64) -> Result<Row> {
 /// `wanted`.
 async fn rate(before: i64, wanted: i64, count: impl AsyncFn() -> Result<i64>) -> Result<f64> {
     let (first, since) = wait_until(POLL, &count, |done| *done > before).await?;
-    let (last, until) = wait_until(POLL, &count, |done| *done >= wanted).await?;
+    let reaching = wait_until(POLL, &count, |done| *done >= wanted).await;
+    let (last, until) = reaching.with_context(|| format!("waiting for {wanted} events"))?;
     Ok((last - first) as f64 / (until - since).as_secs_f64())
 }
 

@@ -91,7 +91,7 @@ async fn measure(
     Ok(())
 }
 
-/// Delays from a time of each order until it was visible.
+/// The delay of each order from `since` until it was visible.
 fn delays(accepted: &[Accepted], seen: &Seen, since: fn(&Accepted) -> Instant) -> Latencies {
     let mut delays = Latencies::default();
     for order in accepted {

@@ -42,7 +42,7 @@ async fn run(session: &mut Session, section: SectionName) -> Result<()> {
         SectionName::Lag => lag::run(session, shop).await,
         SectionName::Reads => reads::run(session, shop).await,
         SectionName::CatchUp => catch_up::run(session, shop).await,
-        // They have a size.
+        // `run_all` runs these with their size.
         SectionName::Growth | SectionName::Soak => Ok(()),
     };
     session.section(&name(section), run).await

@@ -61,7 +61,7 @@ impl Events {
         Ok(events)
     }
 
-    /// Keeps what also differs in a later comparison.
+    /// Keeps the differences that a later comparison also found.
     pub fn keep_common(&mut self, later: &Self) {
         self.unapplied.retain(|id| later.unapplied.binary_search(id).is_ok());
         self.uncommitted.retain(|id| later.uncommitted.binary_search(id).is_ok());

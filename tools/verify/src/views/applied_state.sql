@@ -32,7 +32,7 @@ unapplied_orders AS MATERIALIZED (
             orders.id AS order_id,
             event_type,
             unapplied.version,
-            -- An event that does not change the status states it once.
+            -- An event without a status change has only `status`.
             coalesce(payload ->> 'oldStatus', payload ->> 'status') AS old_status,
             unapplied.version = orders.version + 1
                 - row_number() OVER (PARTITION BY orders.id ORDER BY unapplied.version DESC)

@@ -9,7 +9,7 @@ SELECT
         WHEN state.stock_tracked
             -- Untracked stock counts as zero.
             THEN coalesce(product.stock, 0) - coalesce(unapplied.stock_delta, 0)
-                + coalesce(moved.pieces, 0)
+                + coalesce(moved.units, 0)
     END AS stock
 FROM (
     SELECT id, name, category, price, stock IS NOT NULL AS stock_tracked
@@ -43,7 +43,7 @@ LEFT JOIN (
                     THEN item.stock_returned
                 ELSE 0
             END
-        ) AS pieces
+        ) AS units
     FROM unapplied_orders AS unapplied
     JOIN orders ON orders.id = unapplied.order_id
     JOIN order_items AS item ON item.order_id = unapplied.order_id
