@@ -52,7 +52,7 @@ impl ProcessGroup {
     }
 
     /// Waits for the program's end. When `is_unwanted` becomes true, everything in the group
-    /// gets the signal, and SIGKILL after [`GRACE`].
+    /// gets the signal, and SIGKILL after [`GRACE`]. It is also killed if waiting fails.
     pub fn wait(
         &mut self,
         is_unwanted: impl Fn() -> bool,
@@ -60,7 +60,7 @@ impl ProcessGroup {
     ) -> io::Result<ExitStatus> {
         let mut signalled: Option<Instant> = None;
         loop {
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = self.child.try_wait().inspect_err(|_| self.kill())? {
                 return Ok(status);
             }
             match signalled {
