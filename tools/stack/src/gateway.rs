@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_configuration_is_adapted_to_this_machine() -> Result<()> {
-        let here = for_this_machine(COMPOSE, &Ports::of_stack_and_gateway(500)?)?;
+        let here = for_this_machine(COMPOSE, &Ports::with_offset(Ports::STACK_AND_GATEWAY, 500)?)?;
         let directives: Vec<&str> =
             here.lines().map(str::trim).filter(|line| !line.starts_with('#')).collect();
         for expected in [
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_changed_configuration_is_refused() -> Result<()> {
-        let ports = Ports::of_stack_and_gateway(0)?;
+        let ports = Ports::with_offset(Ports::STACK_AND_GATEWAY, 0)?;
         for (there, instead) in
             [("query-service:8081;", "query:8081;"), ("listen 8088 ", "listen 80 ")]
         {

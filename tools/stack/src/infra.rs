@@ -26,7 +26,7 @@ pub fn run(args: &InfraArgs) -> Result<ExitCode> {
     let instance = Instance::open(&folder, "infra")?;
     let ports = match name {
         Some(_) => Ports::free_for_infrastructure()?,
-        None => Ports::of_infrastructure(args.instance.port_offset)?,
+        None => Ports::with_offset(Ports::INFRASTRUCTURE, args.instance.port_offset)?,
     };
     if name.is_none() {
         ports.check_free()?;

@@ -22,7 +22,8 @@ const MAX_CONNECTIONS: u16 = 200;
 pub fn run(args: &UpArgs) -> Result<ExitCode> {
     let instance = Instance::open(if args.throw_away { "throw-away" } else { "up" }, "up")?;
     let Instance { project, record, .. } = &instance;
-    let ports = ports(args)?;
+    let count = if args.gateway { Ports::STACK_AND_GATEWAY } else { Ports::STACK };
+    let ports = Ports::with_offset(count, args.instance.port_offset)?;
     ports.check_free()?;
 
     let plan = Plan {
@@ -56,11 +57,6 @@ pub fn run(args: &UpArgs) -> Result<ExitCode> {
     infrastructure.stop();
     record.clear();
     outcome.map(|()| ExitCode::SUCCESS)
-}
-
-fn ports(args: &UpArgs) -> Result<Ports> {
-    let offset = args.instance.port_offset;
-    if args.gateway { Ports::of_stack_and_gateway(offset) } else { Ports::of_stack(offset) }
 }
 
 type Servers = (Option<NginxBinary>, Infrastructure);
