@@ -16,7 +16,7 @@ use crate::postgres::Cluster;
 use crate::project::Project;
 use crate::query_crates::{DATABASES, QueryCrate, files};
 use crate::terminal::{self, Step};
-use crate::test_programs;
+use crate::test_programs::Metadata;
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
 use std::collections::BTreeSet;
@@ -137,7 +137,8 @@ fn describe(
     fs::write(&wrapper, RUSTC_WRAPPER)?;
     fs::set_permissions(&wrapper, Permissions::from_mode(0o755))?;
     let names: Vec<String> = due.iter().map(|(query_crate, _)| query_crate.name.clone()).collect();
-    let targets = test_programs::unit_test_targets(project, &names)?
+    let targets = Metadata::of(project)?
+        .unit_test_targets(&names)?
         .with_context(|| format!("not all of {} have unit tests only", names.join(", ")))?;
     let mut cargo = project.cargo();
     cargo

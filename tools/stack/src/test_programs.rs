@@ -50,28 +50,15 @@ pub fn build_all(project: &Project, cancelled: &AtomicBool) -> Result<Programs> 
 
 /// Builds the chosen test programs, or everything if system tests may be among them.
 pub fn build_chosen(project: &Project, args: &TestArgs) -> Result<Programs> {
-    let targets = if args.targets.is_empty() {
-        unit_test_targets(project, &args.packages)?
-    } else if args.targets.iter().any(|name| name == SYSTEM) {
-        None
-    } else {
-        Some(args.targets.iter().map(|name| format!("--test={name}")).collect())
+    let targets = match (&*args.packages, &*args.targets) {
+        ([], []) => None,
+        (packages, []) => Metadata::of(project)?.unit_test_targets(packages)?,
+        (_, targets) if targets.iter().any(|name| name == SYSTEM) => None,
+        (_, targets) => Some(targets.iter().map(|name| format!("--test={name}")).collect()),
     };
     let Some(targets) = targets else { return build_all(project, &AtomicBool::new(false)) };
     let mut cargo = project.cargo();
     cargo_build(cargo.args(["test", "--no-run"]).args(targets), "tests")
-}
-
-/// The options with which cargo builds the unit tests of these packages, such as `--bin=load`.
-/// None if no package is given, or if one has system tests.
-pub fn unit_test_targets(
-    project: &Project,
-    packages: &[String],
-) -> Result<Option<BTreeSet<String>>> {
-    if packages.is_empty() {
-        return Ok(None);
-    }
-    Metadata::of(project)?.unit_test_targets(packages)
 }
 
 /// The programs with chosen tests: the quickest first, the system tests last.
@@ -137,7 +124,7 @@ fn needs(program: &Program, tests: &[String]) -> Needs {
 
 /// The workspace's packages, as `cargo metadata` describes them.
 #[derive(Debug, Deserialize)]
-struct Metadata {
+pub struct Metadata {
     packages: Vec<Package>,
 }
 
@@ -155,7 +142,7 @@ struct Target {
 }
 
 impl Metadata {
-    fn of(project: &Project) -> Result<Self> {
+    pub fn of(project: &Project) -> Result<Self> {
         let output = project
             .cargo()
             .args(["metadata", "--no-deps", "--format-version=1"])
@@ -168,8 +155,10 @@ impl Metadata {
         serde_json::from_slice(&output.stdout).context("unexpected output of cargo metadata")
     }
 
-    /// `--lib` selects all libraries: cargo has no option for one of several.
-    fn unit_test_targets(&self, packages: &[String]) -> Result<Option<BTreeSet<String>>> {
+    /// The options with which cargo builds the unit tests of these packages, such as `--bin=load`.
+    /// None if one has system tests. `--lib` selects all libraries: cargo has no option for one of
+    /// several.
+    pub fn unit_test_targets(&self, packages: &[String]) -> Result<Option<BTreeSet<String>>> {
         let mut options = BTreeSet::new();
         for name in packages {
             let Some(package) = self.packages.iter().find(|package| package.name == *name) else {
