@@ -32,7 +32,7 @@ pub struct ProcessSpec {
     pub program: PathBuf,
     pub arguments: Vec<OsString>,
     /// Variables added to the environment.
-    pub environment: Vec<(String, OsString)>,
+    pub environment: Vec<(&'static str, OsString)>,
     /// Its working directory, one that `user` can enter.
     pub directory: PathBuf,
     pub user: SystemUser,
@@ -49,7 +49,7 @@ impl ProcessSpec {
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .envs(self.environment.iter().cloned())
             .current_dir(&self.directory);
         without_foreign_settings(&mut command);
         self.user.apply(&mut command);

@@ -131,9 +131,9 @@ impl Broker {
 
     /// The environment of the node and its tools. They use no settings of a system-wide
     /// installation.
-    fn environment(&self) -> Vec<(String, OsString)> {
+    fn environment(&self) -> Vec<(&'static str, OsString)> {
         let home = self.home();
-        let variables: [(&str, OsString); 17] = [
+        vec![
             ("HOME", home.clone().into()),
             ("RABBITMQ_CONF_ENV_FILE", home.join("rabbitmq-env.conf").into()),
             ("RABBITMQ_CONFIG_FILE", home.join("rabbitmq.conf").into()),
@@ -159,8 +159,7 @@ impl Broker {
             // script adds otherwise.
             ("RABBITMQ_ALLOW_INPUT", "true".into()),
             ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-noinput +B i".into()),
-        ];
-        variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
+        ]
     }
 
     /// Whether clients can connect.

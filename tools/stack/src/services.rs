@@ -164,7 +164,7 @@ fn environment(
     service: &str,
     infrastructure: &Infrastructure,
     ports: &Ports,
-) -> Vec<(String, OsString)> {
+) -> Vec<(&'static str, OsString)> {
     let Infrastructure { write, read, broker, .. } = infrastructure;
     // Each service has its own role and user, with the rights that it uses.
     let addresses = match service {
@@ -179,8 +179,7 @@ fn environment(
         _ => vec![("READ_DATABASE_URL", read.url_as("query_service"))],
     };
     let listeners = LISTENERS.map(|(name, use_)| (name, ports.of(use_).to_string()));
-    let settings = addresses.into_iter().chain(listeners);
-    settings.map(|(name, value)| (name.to_owned(), value.into())).collect()
+    addresses.into_iter().chain(listeners).map(|(name, value)| (name, value.into())).collect()
 }
 
 const LISTENERS: [(&str, Use); 5] = [
