@@ -104,15 +104,14 @@ impl Pgbench {
 impl Speed {
     /// Reads the summary that pgbench prints.
     fn parse(output: &str) -> Option<Self> {
-        let number = |line: &str| line.split_whitespace().next()?.parse::<f64>().ok();
-        let after = |start: &str, without: &str| {
-            let mut lines = output.lines().filter(|line| !line.contains(without));
-            lines.find_map(|line| number(line.strip_prefix(start)?))
+        let number_after = |start: &str| {
+            let rest = output.lines().find_map(|line| line.strip_prefix(start))?;
+            rest.split_whitespace().next()?.parse().ok()
         };
-        // Before PostgreSQL 14 there are two lines of tps.
-        let per_second = after("tps = ", "including")?;
-        let latency = after("latency average = ", "\0")?;
-        Some(Self { per_second, latency })
+        Some(Self {
+            per_second: number_after("tps = ")?,
+            latency: number_after("latency average = ")?,
+        })
     }
 }
 
@@ -147,10 +146,6 @@ mod tests {
                       tps = 5184.250000 (without initial connection time)\n";
         let speed = Speed { per_second: 5184.25, latency: 12.345 };
         assert_eq!(Speed::parse(output), Some(speed));
-        let older = "latency average = 12.345 ms\n\
-                     tps = 5000.1 (including connections establishing)\n\
-                     tps = 5184.25 (excluding connections establishing)\n";
-        assert_eq!(Speed::parse(older), Some(speed));
         assert_eq!(Speed::parse("pgbench: error"), None);
     }
 }
