@@ -122,14 +122,10 @@ impl Shop {
     /// Counts of events, as the publisher and the consumer keep them: counting rows would take
     /// processor time from what is measured.
     pub async fn events(&self) -> Result<Events> {
-        let unpublished =
-            one(&self.databases.write, "SELECT count(*) FROM outbox WHERE published_at IS NULL")
-                .await?;
-        Ok(Events {
-            unpublished,
-            published: self.published().await?,
-            applied: self.applied().await?,
-        })
+        let unpublished = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
+        let unpublished = one(&self.databases.write, unpublished).await?;
+        let (published, applied) = (self.published().await?, self.applied().await?);
+        Ok(Events { unpublished, published, applied })
     }
 
     pub async fn published(&self) -> Result<i64> {

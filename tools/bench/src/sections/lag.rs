@@ -12,44 +12,26 @@ use anyhow::Result;
 use kit::{Latencies, shown};
 use std::time::{Duration, Instant};
 
-/// A rate, its duration (usual and quick), and the targets for the milliseconds between the
-/// response to an order and its visibility.
+/// The duration of each rate with `--quick`, in seconds.
+const QUICK_SECONDS: u64 = 5;
+
+/// A rate, its usual duration, and the targets for the milliseconds between the response to an
+/// order and its visibility.
 struct Case {
     name: &'static str,
-    per_second: u32,
-    seconds: (u64, u64),
-    /// Time between two reads of the view. Reads take processor time, up to a tenth of two
-    /// cores, so it is longer at high rates.
-    pause: Duration,
+    rate: u32,
+    seconds: u64,
+    /// Microseconds between two reads of the view. Reads take processor time, up to a tenth of
+    /// two cores, so it is longer at high rates.
+    pause: u64,
     p50: Option<f64>,
     p99: f64,
 }
 
 const CASES: [Case; 3] = [
-    Case {
-        name: "idle (10/s)",
-        per_second: 10,
-        seconds: (20, 5),
-        pause: Duration::from_micros(500),
-        p50: Some(10.0),
-        p99: 20.0,
-    },
-    Case {
-        name: "1,000/s",
-        per_second: 1_000,
-        seconds: (30, 5),
-        pause: Duration::from_millis(1),
-        p50: None,
-        p99: 30.0,
-    },
-    Case {
-        name: "4,000/s",
-        per_second: 4_000,
-        seconds: (30, 5),
-        pause: Duration::from_millis(2),
-        p50: None,
-        p99: 60.0,
-    },
+    Case { name: "idle (10/s)", rate: 10, seconds: 20, pause: 500, p50: Some(10.0), p99: 20.0 },
+    Case { name: "1,000/s", rate: 1_000, seconds: 30, pause: 1_000, p50: None, p99: 30.0 },
+    Case { name: "4,000/s", rate: 4_000, seconds: 30, pause: 2_000, p50: None, p99: 60.0 },
 ];
 
 struct Accepted {
@@ -75,13 +57,14 @@ async fn measure(
     case: &Case,
     command: &mut Service,
 ) -> Result<()> {
-    let duration = session.pace.seconds(case.seconds.0, case.seconds.1);
-    let watch = Watch::begin(shop.databases.read.options.clone(), case.pause);
+    let duration = session.pace.seconds(case.seconds, QUICK_SECONDS);
+    let pause = Duration::from_micros(case.pause);
+    let watch = Watch::begin(shop.databases.read.options.clone(), pause);
     let mut accepted = Vec::new();
     let note = |due, responded, body: &[u8]| {
         accepted.extend(order_id(body).map(|id| Accepted { id, due, responded }));
     };
-    let placing = place_at_rate(command, case.per_second, duration, orders(PRODUCTS), note);
+    let placing = place_at_rate(command, case.rate, duration, orders(PRODUCTS), note);
     let placed = shown(&format!("orders at {}", case.name), placing).await?;
     let last = accepted.iter().map(|order| order.id).max().unwrap_or(0);
     let seen = watch.until(last).await?;
