@@ -3,12 +3,11 @@
 use crate::note;
 use futures::future::{Either, select};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt::Write;
-use std::io::{IsTerminal, stderr};
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Time between two lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
@@ -20,38 +19,28 @@ const DRAW_INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Progress {
     name: String,
-    /// None if standard error is not a terminal.
-    bar: Option<ProgressBar>,
-    begun: Instant,
-    total: Cell<u64>,
-    done: Cell<u64>,
+    /// Has the counts and the time. It is hidden if standard error is not a terminal.
+    bar: ProgressBar,
     remark: RefCell<String>,
 }
 
 impl Progress {
     /// Begins a step of `total` parts; 0 if their number is unknown.
     pub fn begin(name: &str, total: u64) -> Self {
-        let progress = Self {
-            name: name.to_owned(),
-            bar: stderr().is_terminal().then(|| bar(total)),
-            begun: Instant::now(),
-            total: Cell::new(total),
-            done: Cell::default(),
-            remark: RefCell::default(),
-        };
-        progress.draw();
+        let progress = Self { name: name.to_owned(), bar: bar(total), remark: RefCell::default() };
+        progress.bar.set_message(progress.line());
         progress
     }
 
     /// Counts one more part as done.
     pub fn advance(&self) {
-        self.done.set(self.done.get() + 1);
+        self.bar.inc(1);
     }
 
     /// Sets how many parts are done, and how many there are.
     pub fn set(&self, done: u64, total: u64) {
-        self.done.set(done);
-        self.total.set(total);
+        self.bar.set_length(total);
+        self.bar.set_position(done);
     }
 
     /// Sets a remark, shown beside the numbers.
@@ -65,33 +54,28 @@ impl Progress {
             Either::Left((done, _)) => done,
             Either::Right((never, _)) => match never {},
         };
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-        note(&self.line());
+        // Before the bar is cleared, which counts all parts as done.
+        let line = self.line();
+        self.bar.finish_and_clear();
+        note(&line);
         done
     }
 
     async fn report(&self) -> Infallible {
-        let interval = if self.bar.is_some() { DRAW_INTERVAL } else { LINE_INTERVAL };
+        let interval = if self.bar.is_hidden() { LINE_INTERVAL } else { DRAW_INTERVAL };
         loop {
             tokio::time::sleep(interval).await;
-            if self.bar.is_some() { self.draw() } else { note(&self.line()) }
-        }
-    }
-
-    fn draw(&self) {
-        if let Some(bar) = &self.bar {
-            bar.set_length(self.total.get());
-            bar.set_position(self.done.get());
-            bar.set_message(self.line());
-            bar.tick();
+            if self.bar.is_hidden() {
+                note(&self.line());
+            } else {
+                self.bar.set_message(self.line());
+            }
         }
     }
 
     fn line(&self) -> String {
-        let (done, total) = (self.done.get(), self.total.get());
-        line(&self.name, done, total, self.begun.elapsed(), &self.remark.borrow())
+        let (done, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
+        line(&self.name, done, total, self.bar.elapsed(), &self.remark.borrow())
     }
 }
 
@@ -112,7 +96,7 @@ fn bar(total: u64) -> ProgressBar {
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("━╸─"),
     };
-    let target = ProgressDrawTarget::stderr_with_hz(5);
+    let target = ProgressDrawTarget::stderr_with_hz(2);
     ProgressBar::with_draw_target(Some(total), target).with_style(style)
 }
 
@@ -123,12 +107,10 @@ fn line(name: &str, done: u64, total: u64, elapsed: Duration, remark: &str) -> S
     let left = total.saturating_sub(done) as f64 / per_second;
     let mut line = match total {
         0 => format!("  {name}: {seconds:.1} s"),
-        _ => format!(
-            "  {name}: {} of {}, {}/s",
-            HumanCount(done),
-            HumanCount(total),
-            HumanCount(per_second.round() as u64)
-        ),
+        _ => {
+            let rate = grouped(per_second.round() as u64);
+            format!("  {name}: {} of {}, {rate}/s", grouped(done), grouped(total))
+        }
     };
     if total > 0 && done == total {
         let _ = write!(line, ", took {seconds:.1} s");
