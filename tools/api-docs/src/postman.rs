@@ -2,7 +2,7 @@
 //! describes the format. Each request gets a test script that calls `checks.js` with what
 //! the response must have.
 
-use crate::openapi::Documents;
+use crate::openapi::{Documents, properties};
 use anyhow::{Context, Result, bail, ensure};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -59,31 +59,19 @@ struct Request {
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Expectation {
-    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     created: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<Vec<String>>,
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "type")]
     content_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<Map<String, Value>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     eventually: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     save: Option<BTreeMap<String, String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     ids: Option<Vec<Value>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     contains: Option<Vec<String>>,
     #[serde(default, skip_serializing)]
     checks: BTreeMap<String, String>,
@@ -225,7 +213,10 @@ fn event(phase: &str, code: &str) -> Value {
 
 /// A call of `checks.js`. JSON is an object literal of JavaScript.
 fn test_script(expectation: &Expectation) -> Result<String> {
-    let mut code = serde_json::to_string_pretty(expectation)?;
+    let expected = serde_json::to_value(expectation)?;
+    let expected: BTreeMap<_, _> =
+        properties(&expected).filter(|(_, value)| !value.is_null()).collect();
+    let mut code = serde_json::to_string_pretty(&expected)?;
     if !expectation.checks.is_empty() {
         // Before the last brace.
         code.truncate(code[..code.len() - 1].trim_end().len());
