@@ -219,11 +219,12 @@ fn parameter_table(port: &Port, parameters: &[&Value], body: &mut String) {
 }
 
 fn field_table(title: &str, port: &Port, schema: &Value, body: &mut String) {
-    let rows =
-        fields(port, schema).into_iter().map(|Field { path, kind, is_required, description }| {
+    let rows = fields(port, schema, "").into_iter().map(
+        |Field { path, kind, is_required, description }| {
             let optional = if is_required { "" } else { "Optional. " };
             format!("| `{path}` | {kind} | {optional}{} |", cell(&description))
-        });
+        },
+    );
     table(&format!("| {title} | Type | |\n|---|---|---|"), rows, body);
 }
 

@@ -15,20 +15,12 @@ pub struct Field {
     pub description: String,
 }
 
-/// The fields of a schema and of the objects in it.
-pub fn fields(port: &Port, schema: &Value) -> Vec<Field> {
-    let mut found = Vec::new();
-    add_fields(port, schema, "", &mut found);
-    found
-}
-
-fn add_fields(port: &Port, schema: &Value, prefix: &str, found: &mut Vec<Field>) {
+/// The fields of a schema and of the objects in it. `prefix` is the path of the schema.
+pub fn fields(port: &Port, schema: &Value, prefix: &str) -> Vec<Field> {
     let schema = port.resolve(schema);
-    for part in parts(schema) {
-        add_fields(port, part, prefix, found);
-    }
+    let mut found: Vec<_> = parts(schema).flat_map(|part| fields(port, part, prefix)).collect();
     if !schema["items"].is_null() {
-        add_fields(port, &schema["items"], &format!("{prefix}[]"), found);
+        found.extend(fields(port, &schema["items"], &format!("{prefix}[]")));
     }
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().map(text).collect();
@@ -43,12 +35,13 @@ fn add_fields(port: &Port, schema: &Value, prefix: &str, found: &mut Vec<Field>)
             description: description(port, property),
             path: path.clone(),
         });
-        add_fields(port, property, &path, found);
+        found.extend(fields(port, property, &path));
     }
     let others = &schema["additionalProperties"];
     if others.is_object() {
-        add_fields(port, others, &path("*"), found);
+        found.extend(fields(port, others, &path("*")));
     }
+    found
 }
 
 /// The schemas that a schema consists of, and its alternatives.
@@ -209,7 +202,7 @@ mod tests {
             json!({"properties": {"quantity": {"type": "integer"}}, "required": ["quantity"]});
         let items = json!({"properties": {"items": {"type": "array", "items": line}}});
         let schema = json!({"allOf": [{"properties": {"id": reference("Id")}}, items]});
-        let fields = fields(&port, &schema);
+        let fields = fields(&port, &schema, "");
         let found: Vec<_> = fields.iter().map(|one| (&*one.path, one.is_required)).collect();
         assert_eq!(found, [("id", false), ("items", false), ("items[].quantity", true)]);
         assert_eq!(example(&port, &schema), Some(json!({"id": 1})));
