@@ -6,12 +6,9 @@ use kit::grouped;
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.into_iter().collect();
     sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    match sorted.get(middle) {
-        None => 0.0,
-        Some(value) if sorted.len() % 2 == 1 => *value,
-        Some(value) => (value + sorted.get(middle - 1).unwrap_or(value)) / 2.0,
-    }
+    let last = sorted.len().saturating_sub(1);
+    let value = |index: usize| sorted.get(index).copied().unwrap_or(0.0);
+    f64::midpoint(value(last / 2), value(last.div_ceil(2)))
 }
 
 /// A figure with three significant digits, or all digits before the point.

@@ -53,7 +53,7 @@ async fn main() -> ExitCode {
 }
 
 async fn verify(arguments: &Arguments) -> anyhow::Result<Report> {
-    let progress = Progress::default();
+    let progress = Progress::begin();
     let mut databases = Databases::connect(arguments.write(), arguments.read()).await?;
     let views = views::load(&mut databases).await?;
     let mut findings = Findings::compare_all(&mut databases, &views, &progress).await?;

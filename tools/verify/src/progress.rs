@@ -9,13 +9,12 @@ const INTERVAL: Duration = Duration::from_secs(3);
 /// Limits progress messages. A quick run reports nothing.
 pub struct Progress(Cell<Instant>);
 
-impl Default for Progress {
-    fn default() -> Self {
+impl Progress {
+    /// Begins a run. Its first message comes after [`INTERVAL`].
+    pub fn begin() -> Self {
         Self(Cell::new(Instant::now()))
     }
-}
 
-impl Progress {
     /// Reports progress, if the last message is old enough.
     pub fn report(&self, text: impl FnOnce() -> String) {
         if self.0.get().elapsed() >= INTERVAL {
