@@ -2,7 +2,7 @@
 
 use crate::cargo_build::{build_during, cancellable_build};
 use crate::foreground::{exit_code, run_to_end};
-use crate::infrastructure::{Infrastructure, Plan};
+use crate::infrastructure::{Infrastructure, MAX_CONNECTIONS, Plan};
 use crate::instance::Instance;
 use crate::ports::Ports;
 use crate::{interrupt, services, tools};
@@ -11,9 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const BENCH: &str = "bench";
-
-/// The services' pools, pgbench and the bench's own connections.
-const MAX_CONNECTIONS: u16 = 200;
 
 /// Starts fresh servers, runs the bench with these arguments, and returns its exit code.
 pub fn run(arguments: &[String]) -> Result<ExitCode> {

@@ -38,17 +38,14 @@ pub fn prepare(wanted: &Path, users: &[SystemUser]) -> Result<PathBuf> {
 fn can_use(folder: &Path, user: SystemUser) -> bool {
     let trial = folder.join("trial");
     let _ = fs::remove_dir_all(&trial);
-    if fs::create_dir(&trial).is_err() || user.own(&trial).is_err() {
-        let _ = fs::remove_dir_all(&trial);
-        return false;
-    }
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", "cd \"$1\" && chmod 700 . && : > file && rm file", "sh"])
         .arg(&trial)
         .current_dir("/");
     user.apply(&mut command);
-    let works = command.output().is_ok_and(|output| output.status.success());
+    let works = fs::create_dir(&trial).and_then(|()| user.own(&trial)).is_ok()
+        && command.output().is_ok_and(|output| output.status.success());
     let _ = fs::remove_dir_all(&trial);
     works
 }

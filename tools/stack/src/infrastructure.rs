@@ -14,6 +14,9 @@ use anyhow::{Result, anyhow};
 use std::path::PathBuf;
 use std::thread;
 
+/// Connections of each cluster for a stack: the services' pools, and people or the bench.
+pub const MAX_CONNECTIONS: u16 = 200;
+
 /// Connections of each cluster for tests: each test has its own databases and connection pools,
 /// and many run at once.
 pub const MAX_CONNECTIONS_OF_TESTS: u16 = 500;

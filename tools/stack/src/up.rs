@@ -3,7 +3,7 @@
 use crate::cargo_build::{Programs, build_during, cancellable_build};
 use crate::cli::UpArgs;
 use crate::debian_packages::{NGINX, ensure};
-use crate::infrastructure::{Infrastructure, Plan};
+use crate::infrastructure::{Infrastructure, MAX_CONNECTIONS, Plan};
 use crate::instance::Instance;
 use crate::ports::{Ports, Use};
 use crate::server_binaries::{NginxBinary, find_nginx};
@@ -13,9 +13,6 @@ use crate::{gateway, logs, supervisor};
 use anyhow::Result;
 use std::path::Path;
 use std::process::ExitCode;
-
-/// Connections of each cluster: the services' pools and people.
-const MAX_CONNECTIONS: u16 = 200;
 
 /// Starts everything, prints the addresses and the services' logs, and stops everything when a
 /// stop is requested.
