@@ -20,9 +20,8 @@ const SINCE: TimeDelta = TimeDelta::days(10);
 /// Orders of one statement.
 const BATCH: u32 = 100_000;
 
-/// The statements of a side.
-#[derive(Debug)]
 /// The statements that fill one of the two databases.
+#[derive(Debug)]
 struct Kind {
     /// Tables whose indexes are created afterwards.
     tables: &'static [&'static str],

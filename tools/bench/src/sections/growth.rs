@@ -1,20 +1,14 @@
 //! The sections that growth may slow down, on databases with many orders.
 
 use super::run as run_section;
-use crate::arguments::SectionName;
+use crate::arguments::SectionName::{self, CatchUp, Intake, Lag, Pipe, Reads};
 use crate::grown;
 use crate::session::Session;
 use crate::sizes;
 use anyhow::Result;
 
 /// The sections that are measured again.
-const SECTIONS: [SectionName; 5] = [
-    SectionName::Intake,
-    SectionName::Pipe,
-    SectionName::Lag,
-    SectionName::Reads,
-    SectionName::CatchUp,
-];
+const SECTIONS: [SectionName; 5] = [Intake, Pipe, Lag, Reads, CatchUp];
 
 /// Fills a pair of databases with this many orders and measures again.
 pub async fn run(session: &mut Session, orders: u32) -> Result<()> {
