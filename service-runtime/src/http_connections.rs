@@ -1,23 +1,21 @@
 //! HTTP connections and their limits: number in total and per address, time to send a
 //! request head, time without reading a response, and time to finish at shutdown.
 
-use crate::traffic::{Clients, Connected, Place};
+use crate::traffic::{Clients, Connected};
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
+use axum::serve::Listener;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -29,10 +27,6 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 
 /// Time for requests in progress to finish at shutdown.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Delay after the system could not accept a connection, for example without a free file
-/// descriptor.
-const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Limits of a server's connections.
 #[derive(Clone, Debug)]
@@ -58,18 +52,10 @@ impl Limits {
     }
 }
 
-/// A connection, with its permits in the total limit and in the limit of its address.
-#[derive(Debug)]
-struct Accepted {
-    stream: Pin<Box<TimeoutStream<TcpStream>>>,
-    peer: SocketAddr,
-    permits: (OwnedSemaphorePermit, Place),
-}
-
 /// Serves `routes` until shutdown. Requests in progress are then finished, within a
 /// deadline; idle connections are closed.
 pub async fn serve(
-    listener: TcpListener,
+    mut listener: TcpListener,
     routes: Router,
     limits: Limits,
     shutdown: CancellationToken,
@@ -83,20 +69,35 @@ pub async fn serve(
     // still waits for the response. A closed connection looks the same until the server
     // writes to it, so its request is carried out, within its deadline.
     http.half_close(true);
-    let next = || accept(&listener, &free, &connected, &limits);
-    while let Some(accepted) = shutdown.run_until_cancelled(next()).await {
-        let Some(Accepted { stream, peer, permits }) = accepted else { continue };
+    loop {
+        // The next connection, once their number is below the limit. If the system cannot accept
+        // one, for example without a free file descriptor, `accept` logs it and tries again.
+        let next =
+            async { (free.clone().acquire_owned().await, Listener::accept(&mut listener).await) };
+        let Some((permit, (stream, peer))) = shutdown.run_until_cancelled(next).await else {
+            break;
+        };
+        let Some(place) = limits.clients.enter(&connected, peer.ip()) else {
+            debug!("{} has too many connections", peer.ip());
+            continue;
+        };
+        // Responses are written whole, so delaying small packets gains nothing. This fails only if
+        // the client has disconnected.
+        let _ = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.stall));
         let service = routes.clone().map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             request
         });
         let service = TowerToHyperService::new(service);
-        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
+        let connection =
+            connections.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 debug!("a connection ended: {error}");
             }
-            drop(permits);
+            drop((permit, place));
         });
     }
     // The system refuses new connections instead of queueing them.
@@ -107,51 +108,14 @@ pub async fn serve(
     }
 }
 
-/// Accepts the next connection, once the number of connections is below the limit.
-async fn accept(
-    listener: &TcpListener,
-    free: &Arc<Semaphore>,
-    connected: &Connected,
-    limits: &Limits,
-) -> Option<Accepted> {
-    let permit = free.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => {
-            let place = limits.clients.enter(connected, peer.ip());
-            if place.is_none() {
-                debug!("{} has too many connections", peer.ip());
-            }
-            // Responses are written whole, so delaying small packets gains nothing.
-            stream.set_nodelay(true).ok()?;
-            let mut stream = TimeoutStream::new(stream);
-            stream.set_write_timeout(Some(limits.stall));
-            Some(Accepted { stream: Box::pin(stream), peer, permits: (permit, place?) })
-        }
-        Err(error) if is_client_gone(&error) => None,
-        Err(error) => {
-            warn!("cannot accept a connection: {error}");
-            sleep(ACCEPT_RETRY_DELAY).await;
-            None
-        }
-    }
-}
-
-/// Whether the error affects only this connection because its client has disconnected.
-fn is_client_gone(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::traffic::TrafficSettings;
     use axum::routing::get;
+    use std::net::SocketAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
     use tokio_util::sync::DropGuard;
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
