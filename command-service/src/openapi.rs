@@ -4,7 +4,7 @@ use crate::{idempotency, outbox, router};
 use service_runtime::auth::Role;
 use service_runtime::openapi::{add_refusals, always};
 use service_runtime::problem::Problem;
-use service_runtime::server::{Api, Operations};
+use service_runtime::server::{self, Api};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
@@ -26,9 +26,6 @@ pub const API: Api = Api {
     complete,
 };
 
-/// The operations port.
-pub const OPERATIONS: Operations = Operations { title: "Command service: operations" };
-
 /// The OpenAPI document of the API.
 pub fn openapi() -> OpenApi {
     API.openapi(router::routes().into_openapi())
@@ -36,7 +33,8 @@ pub fn openapi() -> OpenApi {
 
 /// The OpenAPI document of the operations port.
 pub fn operations_openapi() -> OpenApi {
-    OPERATIONS.openapi(outbox::routes().into_openapi())
+    let routes = outbox::routes().into_openapi();
+    server::operations_openapi("Command service: operations", routes)
 }
 
 fn complete(operation: &mut Operation) {

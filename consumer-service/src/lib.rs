@@ -28,19 +28,16 @@ pub use config::Config;
 use delivery::Consumer;
 use futures::future::join_all;
 use service_runtime::clock::Clock;
-use service_runtime::server::Operations;
 use service_runtime::service::Service;
-use service_runtime::{health_check, postgres};
+use service_runtime::{health_check, postgres, server};
 use utoipa::openapi::OpenApi;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/read");
 
-/// The operations port.
-const OPERATIONS: Operations = Operations { title: "Consumer service: operations" };
-
 /// The OpenAPI document of the operations port.
 pub fn operations_openapi() -> OpenApi {
-    OPERATIONS.openapi(dead_letter_admin::routes().into_openapi())
+    let routes = dead_letter_admin::routes().into_openapi();
+    server::operations_openapi("Consumer service: operations", routes)
 }
 
 /// Limits of a batch's statements, which usually take milliseconds. After a timeout the batch is

@@ -18,7 +18,7 @@ pub use config::Config;
 use event_waiting::EventWaiting;
 use service_runtime::clock::Clock;
 use service_runtime::service::Service;
-use service_runtime::{health_check, http, postgres};
+use service_runtime::{health_check, http, postgres, server};
 use state::AppState;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -72,5 +72,5 @@ pub fn openapi() -> OpenApi {
 
 /// The OpenAPI document of the operations port.
 pub fn operations_openapi() -> OpenApi {
-    openapi::OPERATIONS.openapi(OpenApi::default())
+    server::operations_openapi("Query service: operations", OpenApi::default())
 }

@@ -5,7 +5,7 @@ use service_runtime::auth::Role;
 use service_runtime::openapi::add_refusals;
 use service_runtime::paging;
 use service_runtime::problem::Problem;
-use service_runtime::server::{Api, Operations};
+use service_runtime::server::Api;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -32,9 +32,6 @@ pub const API: Api = Api {
     role: Role::Reader,
     complete,
 };
-
-/// The operations port.
-pub const OPERATIONS: Operations = Operations { title: "Query service: operations" };
 
 fn complete(operation: &mut Operation) {
     let is_list = takes(operation, "cursor");

@@ -18,6 +18,9 @@ use utoipa_axum::router::OpenApiRouter;
 /// The tag of operations that only administrators call.
 pub const ADMINISTRATION: &str = "Administration";
 
+/// The role that the routes for administrators require.
+const ADMINISTRATOR: Role = Role::Admin;
+
 /// The API of a service.
 #[derive(Debug)]
 pub struct Api {
@@ -31,14 +34,6 @@ pub struct Api {
     pub role: Role,
     /// Adds what the operations of this API share.
     pub complete: fn(&mut Operation),
-}
-
-/// The operations port of a service: `/health`, `/metrics` and the routes for
-/// administrators.
-#[derive(Debug)]
-pub struct Operations {
-    /// Title of the OpenAPI document.
-    pub title: &'static str,
 }
 
 impl Api {
@@ -72,23 +67,19 @@ impl Api {
     }
 }
 
-impl Operations {
-    /// The role that the routes for administrators require.
-    const ROLE: Role = Role::Admin;
-
-    /// The OpenAPI document of `/health`, `/metrics` and these routes for administrators.
-    pub fn openapi(&self, mut routes: OpenApi) -> OpenApi {
-        openapi::require(Self::ROLE, &mut routes);
-        routes.merge(monitoring::health().into_openapi());
-        routes.merge(monitoring::metrics().into_openapi());
-        openapi::complete(
-            &mut routes,
-            self.title,
-            "The port for operators and monitoring. Do not expose it to clients.",
-            &[(ADMINISTRATION, "Operations that change or show the internals of the service.")],
-        );
-        routes
-    }
+/// The OpenAPI document of an operations port: `/health`, `/metrics` and these routes for
+/// administrators.
+pub fn operations_openapi(title: &str, mut routes: OpenApi) -> OpenApi {
+    openapi::require(ADMINISTRATOR, &mut routes);
+    routes.merge(monitoring::health().into_openapi());
+    routes.merge(monitoring::metrics().into_openapi());
+    openapi::complete(
+        &mut routes,
+        title,
+        "The port for operators and monitoring. Do not expose it to clients.",
+        &[(ADMINISTRATION, "Operations that change or show the internals of the service.")],
+    );
+    routes
 }
 
 /// The routes of an operations port: `/health`, `/metrics` and these for administrators.
@@ -101,7 +92,7 @@ pub(crate) fn operations(
     AuthorizedRoutes::operations(guard)
         .open(monitoring::health().with_state(shown(health, true)).into())
         .open(monitoring::metrics().with_state(metrics).into())
-        .requiring(Operations::ROLE, routes.into())
+        .requiring(ADMINISTRATOR, routes.into())
 }
 
 fn shown(health: &Health, with_details: bool) -> monitoring::Shown {
