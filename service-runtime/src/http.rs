@@ -2,7 +2,7 @@
 
 use crate::auth::{Authorization, AuthorizedRoutes};
 use crate::http_connections::{self, Limits};
-use crate::limits::{BODY_TIMEOUT, MAX_ADDRESS_BYTES, MAX_BODY_BYTES};
+use crate::json_body::{BODY_TIMEOUT, MAX_BODY_BYTES};
 use crate::log_limit::LogLimit;
 use crate::metrics::service::PANICS;
 use crate::problem::Problem;
@@ -26,6 +26,9 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::warn;
+
+/// Maximum length of the path and query of a request. The gateway has the same limit.
+const MAX_ADDRESS_BYTES: usize = 8 << 10;
 
 /// Timeout of a request after its body has arrived; then 503.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -84,6 +87,12 @@ fn layered(name: &'static str, routes: Router, authorization: &Authorization) ->
         .layer(layers)
 }
 
+/// The response to a path and query that are too long.
+pub(crate) fn address_too_long() -> Problem {
+    Problem::new(StatusCode::URI_TOO_LONG, "Address too long")
+        .detail(format!("The maximum length of path and query is {MAX_ADDRESS_BYTES} bytes."))
+}
+
 /// Limits the address length, the concurrency and the duration of requests.
 async fn limit_request(
     State(limit): State<Arc<Semaphore>>,
@@ -91,9 +100,7 @@ async fn limit_request(
     next: Next,
 ) -> Response {
     if request.uri().path_and_query().is_some_and(|text| text.as_str().len() > MAX_ADDRESS_BYTES) {
-        return Problem::new(StatusCode::URI_TOO_LONG, "Address too long")
-            .detail(format!("The maximum length of path and query is {MAX_ADDRESS_BYTES} bytes."))
-            .into_response();
+        return address_too_long().into_response();
     }
     let Ok(_permit) = limit.try_acquire() else {
         return Problem::unavailable("Service busy")

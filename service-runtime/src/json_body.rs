@@ -6,7 +6,6 @@
 //! fields are ignored.
 
 use crate::format::{Field, Format, Message, Path, camel_case};
-use crate::limits::{BODY_TIMEOUT, MAX_BODY_BYTES};
 use crate::problem::{FieldError, Problem};
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -15,10 +14,17 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::time::Duration;
 use tokio::time::timeout;
 use utoipa::openapi::schema::{ArrayBuilder, Schema};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
+
+/// Maximum size of a request body.
+pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// Maximum time for a request body to arrive. A slower body is refused with 408.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The fields of a JSON object. Their values are JSON text, so that numbers stay exact.
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
@@ -211,30 +217,25 @@ impl<B: Body + ToSchema, const MAX: usize> Format for List<B, MAX> {
     }
 
     fn read(json: &RawValue, field: Field<'_>) -> Option<Self::Value> {
-        list(json, field, MAX)
-    }
-}
-
-/// Reads a list of 1 to `max` objects.
-fn list<B: Body>(json: &RawValue, field: Field<'_>, max: usize) -> Option<Vec<B>> {
-    let Field { path, errors } = field;
-    let elements = serde_json::from_str::<Vec<&RawValue>>(json.get()).ok();
-    let Some(elements) = elements.filter(|elements| (1..=max).contains(&elements.len())) else {
-        Field { path, errors }.error(format!("must be a list of 1 to {max} objects"));
-        return None;
-    };
-    let read = |(index, element): (usize, &RawValue)| {
-        let path = Path::Element(&path, index);
-        let Ok(fields) = serde_json::from_str(element.get()) else {
-            Field { path, errors: &mut *errors }.error("must be an object");
+        let Field { path, errors } = field;
+        let elements = serde_json::from_str::<Vec<&RawValue>>(json.get()).ok();
+        let Some(elements) = elements.filter(|elements| (1..=MAX).contains(&elements.len())) else {
+            Field { path, errors }.error(format!("must be a list of 1 to {MAX} objects"));
             return None;
         };
-        let is_empty_change = &mut None;
-        B::read(&mut Reader { fields: &fields, path, errors: &mut *errors, is_empty_change })
-    };
-    // All of them are read, so that the response lists all errors.
-    let objects: Vec<Option<B>> = elements.into_iter().enumerate().map(read).collect();
-    objects.into_iter().collect()
+        let read = |(index, element): (usize, &RawValue)| {
+            let path = Path::Element(&path, index);
+            let Ok(fields) = serde_json::from_str(element.get()) else {
+                Field { path, errors: &mut *errors }.error("must be an object");
+                return None;
+            };
+            let is_empty_change = &mut None;
+            B::read(&mut Reader { fields: &fields, path, errors: &mut *errors, is_empty_change })
+        };
+        // All of them are read, so that the response lists all errors.
+        let objects: Vec<Option<B>> = elements.into_iter().enumerate().map(read).collect();
+        objects.into_iter().collect()
+    }
 }
 
 impl<S: Send + Sync> FromRequest<S> for JsonBody {

@@ -15,7 +15,6 @@ pub mod health_check;
 pub mod http;
 mod http_connections;
 pub mod json_body;
-mod limits;
 pub mod log_limit;
 mod log_lines;
 pub mod metrics;

@@ -1,9 +1,8 @@
 //! What all operations share.
 
 use super::refusals::{add_refusals, always};
-use crate::json_body;
-use crate::limits::MAX_ADDRESS_BYTES;
 use crate::problem::Problem;
+use crate::{http, json_body};
 use axum::http::StatusCode;
 use serde_json::json;
 use utoipa::openapi::header::HeaderBuilder;
@@ -38,9 +37,8 @@ fn is_open(operation: &Operation) -> bool {
 pub(super) fn complete(operation: &mut Operation) {
     let parameters = operation.parameters.get_or_insert_default();
     parameters.extend(header_parameters());
-    let is_in_path = |parameter: &RefOr<Parameter>| match parameter {
-        RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Path,
-        RefOr::Ref(_) => false,
+    let is_in_path = |parameter: &RefOr<Parameter>| {
+        matches!(parameter, RefOr::T(Parameter { parameter_in: ParameterIn::Path, .. }))
     };
     if parameters.iter().any(is_in_path) {
         let detail = "The path is not valid UTF-8.";
@@ -86,8 +84,7 @@ fn of_callers() -> [Problem; 4] {
 
 fn of_all() -> [Problem; 5] {
     [
-        Problem::new(StatusCode::URI_TOO_LONG, "Address too long")
-            .detail(format!("The maximum length of path and query is {MAX_ADDRESS_BYTES} bytes.")),
+        http::address_too_long(),
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
             .detail("An error in the service, which was logged."),
         Problem::unavailable("Service unavailable").detail(
@@ -147,20 +144,13 @@ fn complete_headers(components: &mut Components) {
     let header = |schema: ObjectBuilder, description: &str| {
         HeaderBuilder::new().schema(Some(schema)).description(Some(description))
     };
+    let present = |description| header(text(), description).extensions(always());
     let headers = [
-        (
-            REQUEST_ID,
-            header(text(), "The id of the request: the received one, or a new one.")
-                .extensions(always()),
-        ),
+        (REQUEST_ID, present("The id of the request: the received one, or a new one.")),
         (TRACE, header(text(), "W3C trace context.").example(Some(json!(TRACE_EXAMPLE)))),
-        (
-            CACHE,
-            header(text(), "`no-store`, except for the files of the documentation page.")
-                .extensions(always()),
-        ),
+        (CACHE, present("`no-store`, except for the files of the documentation page.")),
         (RETRY_AFTER, header(seconds, "Seconds to wait before a retry.").example(Some(json!(1)))),
-        (AUTHENTICATE, header(text(), "The accepted authentication.").extensions(always())),
+        (AUTHENTICATE, present("The accepted authentication.")),
     ];
     components
         .headers
