@@ -18,26 +18,29 @@ const COMPRESSIONS: [&str; 6] = ["gzip", "x-gzip", "deflate", "br", "zstd", "com
 
 /// Describes why a body is not a JSON object; none if it is one.
 pub(crate) fn problem(body: &[u8], content_encoding: Option<&str>) -> Option<String> {
-    let text = match std::str::from_utf8(body) {
+    let problem = match std::str::from_utf8(body) {
         Ok("") => return Some("the body is empty".to_owned()),
-        Ok(text) => text,
-        Err(error) => {
-            return Some(unreadable(body, content_encoding).unwrap_or_else(|| {
-                format!("not UTF-8: byte {} is not part of a character", error.valid_up_to() + 1)
-            }));
-        }
-    };
-    match serde_json::from_str::<&RawValue>(text) {
-        Ok(value) => match value.get().as_bytes().first()? {
-            b'{' => None,
-            b'[' => Some("not a JSON object, but an array".to_owned()),
-            b'"' => Some("not a JSON object, but a string".to_owned()),
-            _ => Some(format!("not a JSON object, but {}", short(value.get()))),
+        Ok(text) => match serde_json::from_str(text) {
+            Ok(value) => return not_an_object(value),
+            Err(error) => format!("not JSON: {error}"),
         },
         Err(error) => {
-            Some(unreadable(body, content_encoding).unwrap_or_else(|| format!("not JSON: {error}")))
+            format!("not UTF-8: byte {} is not part of a character", error.valid_up_to() + 1)
         }
-    }
+    };
+    Some(unreadable(body, content_encoding).unwrap_or(problem))
+}
+
+/// Names the type of a JSON value; none if it is an object.
+fn not_an_object(value: &RawValue) -> Option<String> {
+    let json = value.get();
+    let kind = match json.as_bytes().first()? {
+        b'{' => return None,
+        b'[' => "an array",
+        b'"' => "a string",
+        _ => json.get(..20).unwrap_or(json),
+    };
+    Some(format!("not a JSON object, but {kind}"))
 }
 
 /// Describes a body that is not JSON by its first bytes and the message's
@@ -51,10 +54,6 @@ fn unreadable(body: &[u8], content_encoding: Option<&str>) -> Option<String> {
         return Some((*problem).to_owned());
     }
     matches!(body, [0, _, ..] | [_, 0, ..]).then(|| "UTF-16; must be UTF-8".to_owned())
-}
-
-fn short(text: &str) -> &str {
-    text.get(..20).unwrap_or(text)
 }
 
 #[cfg(test)]

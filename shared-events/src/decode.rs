@@ -13,7 +13,8 @@ use chrono::{DateTime, Duration, Utc};
 use trace_context::TraceParent;
 use uuid::Uuid;
 
-/// How far the time of an external event may be ahead of the reader's clock.
+/// How far the times of an external event may be ahead of the reader's clock. Sales belong to the
+/// hour of their order, and `lastProcessedEventTimestamp` is the time of the newest event.
 const CLOCK_TOLERANCE: Duration = Duration::minutes(5);
 
 /// An external event.
@@ -63,9 +64,14 @@ impl External {
         let event_id = id_from(properties.optional("eventId", text)?.as_deref(), attributes)
             .ok_or(DecodeError::NoEventId)?;
         let event = read(&properties, event_id, attributes)?;
-        not_ahead("timestamp", event.envelope.timestamp, now + CLOCK_TOLERANCE)?;
-        if let Some(ordered_at) = event.payload.ordered_at() {
-            not_ahead("orderedAt", ordered_at, now + CLOCK_TOLERANCE)?;
+        let times = [
+            ("timestamp", Some(event.envelope.timestamp)),
+            ("orderedAt", event.payload.ordered_at()),
+        ];
+        for (property, time) in times {
+            if let Some(time) = time.filter(|time| *time > now + CLOCK_TOLERANCE) {
+                return Err(DecodeError::InTheFuture(property, time));
+            }
         }
         Ok(Self { event, has_message_time: properties.json("timestamp")?.is_none() })
     }
@@ -104,16 +110,6 @@ fn read(
     let traceparent = trace.as_deref().and_then(TraceParent::parse);
     let envelope = Envelope { event_id, version: 1, aggregate_version, timestamp, traceparent };
     Ok(Event { envelope, payload })
-}
-
-/// Checks that a time of an external event is not in the future. Sales belong to the hour of
-/// their order, and `lastProcessedEventTimestamp` is the time of the newest event.
-fn not_ahead(
-    property: &'static str,
-    time: DateTime<Utc>,
-    limit: DateTime<Utc>,
-) -> Result<(), DecodeError> {
-    if time > limit { Err(DecodeError::InTheFuture(property, time)) } else { Ok(()) }
 }
 
 #[cfg(test)]
