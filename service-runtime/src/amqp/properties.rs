@@ -46,8 +46,7 @@ const PROPERTIES: [(&str, AMQPType); 14] = [
 /// property and the reason.
 pub fn check(section: &[u8]) -> Result<usize, String> {
     let mut reader = Reader { rest: section, values: 0 };
-    let flags = reader.take(2).ok_or("the flags are cut off")?;
-    let flags = u16::from_be_bytes([flags[0], flags[1]]);
+    let flags = u16::from_be_bytes(reader.array().map_err(|_| "the flags are cut off")?);
     for (index, (name, kind)) in PROPERTIES.into_iter().enumerate() {
         if flags & (1 << (15 - index)) != 0 {
             reader.value(kind, 0).map_err(|wrong| format!("{name} {wrong}"))?;
@@ -69,19 +68,20 @@ pub fn identity(section: &[u8]) -> Vec<u8> {
     let mut reader = Reader { rest, values: 0 };
     for flag in [1 << 15, 1 << 14] {
         if flags & flag != 0 {
-            let length = reader.take(1).map_or(0, |length| length[0].into());
-            reader.take(length);
+            let [length] = reader.array().unwrap_or_default();
+            let _ = reader.take(length.into());
         }
     }
     let before = &rest[..rest.len() - reader.rest.len()];
     if flags & HEADERS != 0 {
         let length = reader.length().unwrap_or_default();
-        reader.take(length);
+        let _ = reader.take(length);
     }
     [&(flags & !HEADERS).to_be_bytes()[..], before, reader.rest].concat()
 }
 
-/// Reads a section or table; `rest` is not yet read.
+/// Reads a section or table; `rest` is not yet read. An error continues a sentence that begins
+/// with the name of the value.
 struct Reader<'a> {
     rest: &'a [u8],
     /// Number of values of tables and arrays so far.
@@ -89,13 +89,18 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(bytes)?;
+    fn take(&mut self, bytes: usize) -> Result<&'a [u8], String> {
+        let (taken, rest) = self.rest.split_at_checked(bytes).ok_or("is cut off")?;
         self.rest = rest;
-        Some(taken)
+        Ok(taken)
     }
 
-    /// Reads a value; the error continues a sentence that begins with its name.
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or("is cut off")?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
     fn value(&mut self, kind: AMQPType, depth: usize) -> Result<(), String> {
         let bytes = match kind {
             AMQPType::Void => 0,
@@ -111,18 +116,16 @@ impl<'a> Reader<'a> {
             AMQPType::LongString | AMQPType::ByteArray => self.length()?,
             AMQPType::FieldTable | AMQPType::FieldArray => return self.values(kind, depth),
         };
-        self.take(bytes).map(|_| ()).ok_or_else(|| "is cut off".to_owned())
+        self.take(bytes).map(|_| ())
     }
 
     fn length(&mut self) -> Result<usize, String> {
-        let length = self.take(4).ok_or("is cut off")?;
-        Ok(u32::from_be_bytes([length[0], length[1], length[2], length[3]]) as usize)
+        Ok(u32::from_be_bytes(self.array()?) as usize)
     }
 
     fn short_string(&mut self) -> Result<&'a str, String> {
-        let length = self.take(1).ok_or("is cut off")?[0];
-        let bytes = self.take(length.into()).ok_or("is cut off")?;
-        std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())
+        let [length] = self.array()?;
+        std::str::from_utf8(self.take(length.into())?).map_err(|_| "is not UTF-8".to_owned())
     }
 
     /// Reads a table, or an array, which has no names.
@@ -131,15 +134,14 @@ impl<'a> Reader<'a> {
             return Err(format!("has more than {MAX_DEPTH} levels"));
         }
         let length = self.length()?;
-        let content = self.take(length).ok_or("is cut off")?;
-        let mut inner = Reader { rest: content, values: 0 };
+        let mut inner = Reader { rest: self.take(length)?, values: 0 };
         while !inner.rest.is_empty() {
             inner.values += 1;
             let name = match kind {
                 AMQPType::FieldTable => inner.short_string().map_err(|what| named("", &what))?,
                 _ => "",
             };
-            let id = inner.take(1).ok_or_else(|| named(name, "is cut off"))?[0];
+            let [id] = inner.array().map_err(|what| named(name, &what))?;
             let kind = AMQPType::from_id(id.into())
                 .ok_or_else(|| named(name, &format!("has the unknown type {id:#04x}")))?;
             inner.value(kind, depth + 1).map_err(|what| named(name, &what))?;
