@@ -79,19 +79,16 @@ struct Content {
 impl Content {
     fn text(&mut self, name: &str, text: &str) {
         let is_quoted = self.format == LogFormat::Json || !is_plain(text);
+        let quote = if is_quoted { "\"" } else { "" };
         let escaped = escape(text, self.format, is_quoted);
-        // Writing to a string cannot fail.
-        let _ = match self.format {
-            LogFormat::Text if !is_quoted => write!(self.fields, " {name}={escaped}"),
-            LogFormat::Text => write!(self.fields, r#" {name}="{escaped}""#),
-            LogFormat::Json => write!(self.fields, r#","{name}":"{escaped}""#),
-        };
+        self.value(name, format_args!("{quote}{escaped}{quote}"));
     }
 
-    fn number(&mut self, name: &str, number: impl fmt::Display) {
+    fn value(&mut self, name: &str, value: impl fmt::Display) {
+        // Writing to a string cannot fail.
         let _ = match self.format {
-            LogFormat::Text => write!(self.fields, " {name}={number}"),
-            LogFormat::Json => write!(self.fields, r#","{name}":{number}"#),
+            LogFormat::Text => write!(self.fields, " {name}={value}"),
+            LogFormat::Json => write!(self.fields, r#","{name}":{value}"#),
         };
     }
 }
@@ -113,23 +110,23 @@ impl Visit for Content {
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.number(field.name(), value);
+        self.value(field.name(), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.number(field.name(), value);
+        self.value(field.name(), value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         if value.is_finite() {
-            self.number(field.name(), value);
+            self.value(field.name(), value);
         } else {
             self.text(field.name(), &value.to_string());
         }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.number(field.name(), value);
+        self.value(field.name(), value);
     }
 }
 

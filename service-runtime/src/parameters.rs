@@ -258,13 +258,9 @@ mod tests {
     fn only_required_parameters_are_documented_as_required() {
         let parameters = <Wanted as utoipa::IntoParams>::into_params(|| None);
         let parameters = serde_json::to_value(parameters).unwrap();
-        assert_eq!(
-            (&parameters[0]["name"], &parameters[0]["required"]),
-            (&"userId".into(), &true.into())
-        );
-        assert_eq!(
-            (&parameters[1]["example"], &parameters[1]["required"]),
-            (&7.into(), &false.into())
-        );
+        assert_eq!(parameters[0]["name"], "userId");
+        assert_eq!(parameters[0]["required"], true);
+        assert_eq!(parameters[1]["example"], 7);
+        assert_eq!(parameters[1]["required"], false);
     }
 }

@@ -10,6 +10,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use metrics::SharedString;
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -41,9 +42,8 @@ pub struct Requests {
 /// The series of a route and method.
 #[derive(Debug)]
 struct Route {
-    server: &'static str,
-    method: &'static str,
-    pattern: String,
+    /// Server, method and pattern.
+    labels: [(&'static str, SharedString); 3],
     duration: Histogram,
     /// Number of responses by status.
     responses: RwLock<Vec<(StatusCode, Counter)>>,
@@ -95,12 +95,10 @@ pub async fn measure(
 
 impl Route {
     fn begin(server: &'static str, method: &'static str, pattern: String) -> Self {
-        let duration = HTTP_DURATION.with([
-            ("server", server.into()),
-            ("method", method.into()),
-            ("route", pattern.clone().into()),
-        ]);
-        let route = Self { server, method, pattern, duration, responses: RwLock::default() };
+        let labels =
+            [("server", server.into()), ("method", method.into()), ("route", pattern.into())];
+        let duration = HTTP_DURATION.with(labels.clone());
+        let route = Self { labels, duration, responses: RwLock::default() };
         for status in FAILURES {
             route.add_status(status).increment(0);
         }
@@ -120,12 +118,9 @@ impl Route {
     /// Adds the series of a status. Two concurrent requests may both add it; both then
     /// increment the same series.
     fn add_status(&self, status: StatusCode) -> Counter {
-        let responses = HTTP_REQUESTS.with([
-            ("server", self.server.into()),
-            ("method", self.method.into()),
-            ("route", self.pattern.clone().into()),
-            ("status", status.as_u16().to_string().into()),
-        ]);
+        let [server, method, route] = self.labels.clone();
+        let with_status = ("status", status.as_u16().to_string().into());
+        let responses = HTTP_REQUESTS.with([server, method, route, with_status]);
         let mut known = self.responses.write();
         known.push((status, responses.clone()));
         responses

@@ -101,7 +101,9 @@ pub fn start(service: &'static str, settings: &TraceSettings) -> anyhow::Result<
     let Some(endpoint) = settings.endpoint()? else { return Ok(()) };
     let sampler = settings.sampler()?;
     for name in QUEUE_SIZE_VARIABLES {
-        check_queue_size(name, &env::var(name).unwrap_or_default())?;
+        let size = env::var(name).unwrap_or_default();
+        let is_size = size.is_empty() || whole::<usize>(1, 1_000_000)(&size).is_ok();
+        ensure!(is_size, "{name} is {size:?}, but must be a whole number from 1 to 1000000");
     }
     let ending = CancellationToken::new();
     let exporter = Exporter {
@@ -130,12 +132,6 @@ pub fn start(service: &'static str, settings: &TraceSettings) -> anyhow::Result<
     trace::install(provider.tracer(service));
     let _ = EXPORT.set(Export { provider, ending });
     info!("sending traces to a collector");
-    Ok(())
-}
-
-fn check_queue_size(name: &str, size: &str) -> anyhow::Result<()> {
-    let is_size = size.is_empty() || whole::<usize>(1, 1_000_000)(size).is_ok();
-    ensure!(is_size, "{name} is {size:?}, but must be a whole number from 1 to 1000000");
     Ok(())
 }
 

@@ -150,17 +150,14 @@ impl KeyRecord {
     fn check(&self) -> Result<(), KeyFileError> {
         let is_name = (1..=MAX_NAME_CHARS).contains(&self.name.chars().count())
             && !self.name.chars().any(char::is_control);
-        if !is_id(&self.id) {
-            Err(self.invalid("the id must be 16 digits of lower-case hexadecimal"))
-        } else if !is_name {
-            Err(self.invalid("the name must be 1 to 100 characters, without control characters"))
-        } else if self.roles.is_empty() {
-            Err(self.invalid("it must have a role"))
-        } else if self.hash().is_none() {
-            Err(self.invalid("sha256 must be 64 digits of lower-case hexadecimal"))
-        } else {
-            Ok(())
-        }
+        let rules = [
+            (is_id(&self.id), "the id must be 16 digits of lower-case hexadecimal"),
+            (is_name, "the name must be 1 to 100 characters, without control characters"),
+            (!self.roles.is_empty(), "it must have a role"),
+            (self.hash().is_some(), "sha256 must be 64 digits of lower-case hexadecimal"),
+        ];
+        let broken = rules.into_iter().find(|(is_met, _)| !is_met);
+        broken.map_or(Ok(()), |(_, rule)| Err(self.invalid(rule)))
     }
 }
 

@@ -63,9 +63,7 @@ impl Refusal {
             Self::Forbidden(role) => {
                 format!("Bearer error=\"insufficient_scope\", scope=\"{role}\"")
             }
-            Self::Ambiguous | Self::TooMany(_) | Self::TooManyBad(_) | Self::WebPage => {
-                return None;
-            }
+            _ => return None,
         };
         HeaderValue::try_from(text).ok()
     }

@@ -177,8 +177,7 @@ pub fn may_have_committed(error: &sqlx::Error) -> bool {
         // 40003 statement completion unknown; 08 comes from a proxy whose server is gone.
         Some(response) => {
             response.severity() != PgSeverity::Error
-                || response.code() == "40003"
-                || matches!(response.code(), "57P01" | "57P02" | "57P03")
+                || matches!(response.code(), "40003" | "57P01" | "57P02" | "57P03")
                 || response.code().starts_with("08")
         }
         // A parameter that could not be encoded was not sent.

@@ -35,11 +35,8 @@ impl TraceParent {
         let parent_id = u64::from_str_radix(next(16)?, 16).ok()?;
         let flags = u8::from_str_radix(next(2)?, 16).ok()?;
         let is_complete = version == "00" && parts.next().is_none();
-        (is_complete && trace_id != 0 && parent_id != 0).then_some(Self {
-            trace_id,
-            parent_id,
-            flags,
-        })
+        let is_valid = is_complete && trace_id != 0 && parent_id != 0;
+        is_valid.then_some(Self { trace_id, parent_id, flags })
     }
 
     /// Starts a trace that is not recorded.
