@@ -71,19 +71,14 @@ impl Service {
         Ok(Self { name, child, log })
     }
 
-    /// Its process id.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Its name and process id.
     pub fn part(&self) -> (String, u32) {
-        (self.name.to_owned(), self.id())
+        (self.name.to_owned(), self.child.id())
     }
 
     /// Its resident memory, `VmRSS` or at its peak `VmHWM`, in megabytes (10^6 bytes).
     pub fn memory(&self, kind: &str) -> f64 {
-        megabytes(&field(&format!("/proc/{}/status", self.id()), kind))
+        megabytes(&field(&format!("/proc/{}/status", self.child.id()), kind))
     }
 
     /// The address of one of its servers, `api` or `operations`, as it logs it.
@@ -144,7 +139,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        let id = i32::try_from(self.id()).ok().map(Pid::from_raw);
+        let id = i32::try_from(self.child.id()).ok().map(Pid::from_raw);
         if let Some(id) = id.filter(|_| self.is_running()) {
             let _ = kill(id, Signal::SIGTERM);
         }

@@ -46,7 +46,9 @@ const READ: Kind = Kind {
 /// Creates a pair of databases with this many orders.
 pub async fn databases(servers: &Rc<Servers>, orders: u32) -> Result<Databases> {
     let databases = Databases::create(servers).await?;
-    migrate(servers, &databases).await?;
+    // The services apply their migrations when they start.
+    let shop = Shop::of(servers, databases.clone()).await?;
+    shown("migrations", async { shop.start_pipeline().await.map(drop) }).await?;
     shown("products and customers", insert_products(&databases)).await?;
     let rows = 2 * u64::from(orders);
     let (progress, done) = (Progress::begin("orders", rows), Cell::new(0));
@@ -61,12 +63,6 @@ pub async fn databases(servers: &Rc<Servers>, orders: u32) -> Result<Databases> 
     shown("views, indexes and counts", try_join(write.finish(&WRITE), read.finish(&READ))).await?;
     shown("vacuum", databases.settle()).await?;
     Ok(databases)
-}
-
-/// Starts the services, which apply their migrations.
-async fn migrate(servers: &Rc<Servers>, databases: &Databases) -> Result<()> {
-    let shop = Shop::of(servers, databases.clone()).await?;
-    shown("migrations", async { shop.start_pipeline().await.map(drop) }).await
 }
 
 /// Inserts products on both sides and customers, without events.
