@@ -15,7 +15,7 @@ use anyhow::{Result, bail};
 use minreq::Method;
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -48,8 +48,6 @@ pub fn programs() -> [&'static str; 3] {
 #[derive(Debug)]
 pub struct Services {
     pub processes: Vec<Supervised>,
-    /// The servers' data folder.
-    folder: PathBuf,
 }
 
 impl Services {
@@ -62,8 +60,7 @@ impl Services {
         record: &Record,
     ) -> Result<Self> {
         let step = Step::begin("services");
-        let folder = infrastructure.folder.clone();
-        let mut services = Self { processes: Vec::new(), folder };
+        let mut services = Self { processes: Vec::new() };
         for service in SERVICES {
             let label = format!("{:<8} |", service.name.trim_end_matches("-service"));
             let spec = ProcessSpec {
@@ -79,12 +76,13 @@ impl Services {
             };
             services.processes.push(Supervised::start(spec, record)?);
         }
-        services.wait_until_healthy(ports, &step)?;
+        services.wait_until_healthy(ports, &infrastructure.folder, &step)?;
         step.done("all three are healthy");
         Ok(services)
     }
 
-    fn wait_until_healthy(&mut self, ports: &Ports, step: &Step) -> Result<()> {
+    /// `data` is the servers' data folder.
+    fn wait_until_healthy(&mut self, ports: &Ports, data: &Path, step: &Step) -> Result<()> {
         let deadline = Instant::now() + START_DEADLINE;
         for (index, service) in SERVICES.iter().enumerate() {
             let name = service.name;
@@ -98,7 +96,7 @@ impl Services {
                     process.print_last_lines();
                     bail!(
                         "the data is of another version: delete {} to start with empty databases",
-                        self.folder.display()
+                        data.display()
                     );
                 }
                 if Instant::now() >= deadline {
