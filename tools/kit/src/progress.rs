@@ -3,7 +3,7 @@
 use crate::note;
 use futures::future::{Either, select};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::pin::pin;
@@ -19,28 +19,31 @@ const DRAW_INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Progress {
     name: String,
-    /// Has the counts and the time. It is hidden if standard error is not a terminal.
+    /// Has the total and the time. It is hidden if standard error is not a terminal.
     bar: ProgressBar,
+    /// Not in the bar, which would be drawn with each change.
+    done: Cell<u64>,
     remark: RefCell<String>,
 }
 
 impl Progress {
     /// Begins a step of `total` parts; 0 if their number is unknown.
     pub fn begin(name: &str, total: u64) -> Self {
-        let progress = Self { name: name.to_owned(), bar: bar(total), remark: RefCell::default() };
+        let (name, bar) = (name.to_owned(), bar(total));
+        let progress = Self { name, bar, done: Cell::default(), remark: RefCell::default() };
         progress.bar.set_message(progress.line());
         progress
     }
 
     /// Counts one more part as done.
     pub fn advance(&self) {
-        self.bar.inc(1);
+        self.done.set(self.done.get() + 1);
     }
 
     /// Sets how many parts are done, and how many there are.
     pub fn set(&self, done: u64, total: u64) {
         self.bar.set_length(total);
-        self.bar.set_position(done);
+        self.done.set(done);
     }
 
     /// Sets a remark, shown beside the numbers.
@@ -54,10 +57,8 @@ impl Progress {
             Either::Left((done, _)) => done,
             Either::Right((never, _)) => match never {},
         };
-        // Before the bar is cleared, which counts all parts as done.
-        let line = self.line();
         self.bar.finish_and_clear();
-        note(&line);
+        note(&self.line());
         done
     }
 
@@ -68,13 +69,14 @@ impl Progress {
             if self.bar.is_hidden() {
                 note(&self.line());
             } else {
+                self.bar.set_position(self.done.get());
                 self.bar.set_message(self.line());
             }
         }
     }
 
     fn line(&self) -> String {
-        let (done, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
+        let (done, total) = (self.done.get(), self.bar.length().unwrap_or(0));
         line(&self.name, done, total, self.bar.elapsed(), &self.remark.borrow())
     }
 }
@@ -96,7 +98,7 @@ fn bar(total: u64) -> ProgressBar {
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("━╸─"),
     };
-    let target = ProgressDrawTarget::stderr_with_hz(2);
+    let target = ProgressDrawTarget::stderr_with_hz(5);
     ProgressBar::with_draw_target(Some(total), target).with_style(style)
 }
 
