@@ -1,20 +1,21 @@
 //! Lets requests wait until events are applied to the views.
 //!
-//! A request looks its event up when it begins to wait, and when the consumer service notifies
-//! of a committed batch (NOTIFY). Replicas receive no notifications and are polled every few
-//! milliseconds while requests wait. Waiting requests share statements: see [`Lookup`].
+//! All waiting requests share one statement. It runs when a request begins to wait, and when
+//! the consumer service notifies of a committed batch (NOTIFY). Replicas receive no
+//! notifications and are polled every few milliseconds while requests wait.
 
-use crate::lookup::Lookup;
 use chrono::{DateTime, Utc};
+use service_runtime::postgres;
 use service_runtime::problem::Problem;
 use service_runtime::retry::Backoff;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use std::collections::HashMap;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 use uuid::Uuid;
@@ -31,7 +32,7 @@ const POLL_WITH_NOTIFICATIONS: Duration = Duration::from_secs(1);
 /// After this time without notifications the listening connection is checked.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// Deadline of the check of the listening connection.
+/// Deadline of a statement.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Limit of waiting requests. Further requests are refused with 503.
@@ -52,22 +53,32 @@ pub enum EventState {
 #[derive(Clone, Debug)]
 pub struct EventWaiting {
     permits: Arc<Semaphore>,
-    states: Lookup<Uuid, EventState>,
-    /// Changes with each notification. False while none can be received; closed by the shutdown.
-    notifications: watch::Receiver<bool>,
+    waiters: mpsc::Sender<Waiter>,
+}
+
+/// A waiting request.
+#[derive(Debug)]
+struct Waiter {
+    event_id: Uuid,
+    until: Instant,
+    result: oneshot::Sender<Result<EventState, Problem>>,
 }
 
 impl EventWaiting {
-    /// Returns the handle for requests, and the future that listens for notifications until
-    /// shutdown.
+    /// Returns the handle for requests, and the future that reads the states of their events
+    /// until shutdown.
     pub fn watch(
         pool: &PgPool,
         shutdown: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + use<>) {
+        let (waiters, arriving) = mpsc::channel(MAX_WAITING);
         let (sender, notifications) = watch::channel(false);
-        let permits = Arc::new(Semaphore::new(MAX_WAITING));
-        let waiting = Self { permits, states: Lookup::new(pool, states), notifications };
-        (waiting, listen(pool.clone(), sender, shutdown))
+        let listening = listen(pool.clone(), sender, shutdown.clone());
+        let releasing = release(pool.clone(), arriving, notifications);
+        let tasks = async move {
+            tokio::join!(listening, shutdown.run_until_cancelled(releasing));
+        };
+        (Self { permits: Arc::new(Semaphore::new(MAX_WAITING)), waiters }, tasks)
     }
 
     /// Waits until the views show an event, or until the given time.
@@ -78,32 +89,66 @@ impl EventWaiting {
         let _permit = self.permits.try_acquire().map_err(|_| {
             Problem::unavailable("Service busy").detail("Too many requests wait for their events.")
         })?;
-        let mut notifications = self.notifications.clone();
-        loop {
-            let is_listening = *notifications.borrow_and_update();
-            let state = self.states.get(event_id).await?.unwrap_or(EventState::Pending);
-            if state != EventState::Pending || Instant::now() >= until {
-                return Ok(state);
+        let (result, state) = oneshot::channel();
+        let waiter = Waiter { event_id, until, result };
+        self.waiters.send(waiter).await.map_err(|_| Problem::stopping())?;
+        state.await.map_err(|_| Problem::stopping())?
+    }
+}
+
+/// Releases waiting requests. `notifications` changes with each notification, and is false
+/// while none can be received.
+async fn release(
+    pool: PgPool,
+    mut arriving: mpsc::Receiver<Waiter>,
+    mut notifications: watch::Receiver<bool>,
+) {
+    let mut waiting: Vec<Waiter> = Vec::new();
+    loop {
+        let interval = match *notifications.borrow() {
+            true => POLL_WITH_NOTIFICATIONS,
+            false => POLL_WITHOUT_NOTIFICATIONS,
+        };
+        let deadlines = waiting.iter().map(|waiter| waiter.until);
+        let next_poll = deadlines.fold(Instant::now() + interval, Instant::min);
+        let is_waiting = !waiting.is_empty();
+        tokio::select! {
+            arrived = arriving.recv_many(&mut waiting, MAX_WAITING) => {
+                if arrived == 0 {
+                    return;
+                }
             }
-            let next_poll = Instant::now() + time_to_next_poll(is_listening);
-            if let Ok(Err(_)) = timeout_at(next_poll.min(until), notifications.changed()).await {
-                return Err(Problem::stopping());
+            changed = notifications.changed(), if is_waiting => {
+                if changed.is_err() {
+                    return;
+                }
+            }
+            () = sleep_until(next_poll), if is_waiting => {}
+        }
+        // A notification during the statement causes another one.
+        notifications.mark_unchanged();
+        // Drop requests whose client has disconnected.
+        waiting.retain(|waiter| !waiter.result.is_closed());
+        let event_ids: Vec<Uuid> = waiting.iter().map(|waiter| waiter.event_id).collect();
+        let found = postgres::in_time(DEADLINE, states(&pool, &event_ids)).await;
+        let found = found.map_err(Problem::from);
+        for waiter in mem::take(&mut waiting) {
+            let state = found
+                .as_ref()
+                .map_err(Problem::clone)
+                .map(|found| found.get(&waiter.event_id).copied().unwrap_or(EventState::Pending));
+            if matches!(state, Ok(EventState::Pending)) && waiter.until > Instant::now() {
+                waiting.push(waiter);
+            } else {
+                let _ = waiter.result.send(state);
             }
         }
     }
 }
 
-/// All requests poll at the same times, so that they share statements.
-fn time_to_next_poll(is_listening: bool) -> Duration {
-    let interval = if is_listening { POLL_WITH_NOTIFICATIONS } else { POLL_WITHOUT_NOTIFICATIONS };
-    let micros = interval.as_micros() as u64;
-    let since_last_poll = u64::from(Utc::now().timestamp_subsec_micros()) % micros;
-    Duration::from_micros(micros - since_last_poll)
-}
-
 /// The states of events that are not pending.
-async fn states(pool: PgPool, event_ids: Vec<Uuid>) -> sqlx::Result<HashMap<Uuid, EventState>> {
-    let rows = sqlx::query_file!("src/event_states.sql", &event_ids).fetch_all(&pool).await?;
+async fn states(pool: &PgPool, event_ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, EventState>> {
+    let rows = sqlx::query_file!("src/event_states.sql", event_ids).fetch_all(pool).await?;
     let state = |is_applied| match is_applied {
         true => EventState::Applied,
         false => EventState::DeadLetter,

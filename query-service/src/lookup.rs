@@ -41,12 +41,12 @@ where
     K: Clone + Hash + Ord + Send + Sync + 'static,
     V: Clone + Send + 'static,
 {
-    /// Looks up rows with `find`, which receives distinct keys and returns the existing rows.
-    /// Runs until the last clone is dropped.
+    /// Looks up rows with `find`, which receives distinct keys and returns the existing rows
+    /// with their keys. Runs until the last clone is dropped.
     pub fn new<F, R>(pool: &PgPool, find: F) -> Self
     where
         F: Fn(PgPool, Vec<K>) -> R + Send + Sync + 'static,
-        R: Future<Output = sqlx::Result<HashMap<K, V>>> + Send + 'static,
+        R: Future<Output = sqlx::Result<Vec<(K, V)>>> + Send + 'static,
     {
         let (requests, mut queue) = mpsc::channel(QUEUE);
         let pool = pool.clone();
@@ -55,6 +55,7 @@ where
             while queue.recv_many(&mut batch, MAX_BATCH).await > 0 {
                 let keys: BTreeSet<K> = batch.iter().map(|request| request.key.clone()).collect();
                 let found = in_time(find(pool.clone(), keys.into_iter().collect())).await;
+                let found = found.map(HashMap::<K, V>::from_iter);
                 for Request { key, response } in batch.drain(..) {
                     let rows = found.as_ref().map_err(Problem::clone);
                     // The client may have disconnected.
@@ -139,7 +140,7 @@ mod tests {
         let lookup = Lookup::new(&pool, |_, keys: Vec<i64>| async move {
             match keys[0] {
                 1 => panic!("a panic in a statement"),
-                key => Ok(HashMap::from([(key, key)])),
+                key => Ok(vec![(key, key)]),
             }
         });
         assert!(lookup.get(1).await.is_err());

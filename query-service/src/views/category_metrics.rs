@@ -10,7 +10,6 @@ use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use service_runtime::refusals;
 use sqlx::PgPool;
-use std::collections::HashMap;
 use utoipa::ToSchema;
 
 /// The revenue of a category.
@@ -31,16 +30,15 @@ pub struct CategoryRevenue {
 pub async fn find(
     pool: PgPool,
     categories: Vec<String>,
-) -> sqlx::Result<HashMap<String, CategoryRevenue>> {
+) -> sqlx::Result<Vec<(String, CategoryRevenue)>> {
     let rows = sqlx::query_file!("src/views/category_metrics.sql", &categories);
-    let of_name = rows.map(|row| {
+    rows.map(|row| {
         let (category, total_orders) = (row.category, row.total_orders);
-        (
-            row.requested,
-            CategoryRevenue { category, total_revenue: row.total_revenue, total_orders },
-        )
-    });
-    Ok(of_name.fetch_all(&pool).await?.into_iter().collect())
+        let revenue = CategoryRevenue { category, total_revenue: row.total_revenue, total_orders };
+        (row.requested, revenue)
+    })
+    .fetch_all(&pool)
+    .await
 }
 
 refusals! {

@@ -12,7 +12,6 @@ use service_runtime::openapi::Id;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
-use std::collections::HashMap;
 use utoipa::ToSchema;
 
 /// The lifetime value of a customer.
@@ -33,11 +32,8 @@ pub struct LifetimeValue {
 }
 
 /// The lifetime values of these customers.
-pub async fn find(
-    pool: PgPool,
-    customer_ids: Vec<i64>,
-) -> sqlx::Result<HashMap<i64, LifetimeValue>> {
-    let rows = sqlx::query_as!(
+pub async fn find(pool: PgPool, customer_ids: Vec<i64>) -> sqlx::Result<Vec<(i64, LifetimeValue)>> {
+    sqlx::query_as!(
         LifetimeValue,
         r#"SELECT customer_id AS "customer_id!", total_spent AS "total_spent!: Amount",
                   order_count AS "order_count!", last_order_date
@@ -45,9 +41,9 @@ pub async fn find(
            WHERE customer_id = ANY($1)"#,
         &customer_ids,
     )
+    .map(|row| (row.customer_id, row))
     .fetch_all(&pool)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.customer_id, row)).collect())
+    .await
 }
 
 /// Retrieve the lifetime value of a customer

@@ -20,7 +20,6 @@ use service_runtime::{format_of, parameters};
 use shared_events::{OrderHeader, OrderLine, OrderStatus};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, FromRow, PgPool, Row as _};
-use std::collections::HashMap;
 
 /// An order.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -132,7 +131,7 @@ pub async fn list(
 }
 
 /// The orders with these ids.
-pub async fn find(pool: PgPool, order_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Row>> {
+pub async fn find(pool: PgPool, order_ids: Vec<i64>) -> sqlx::Result<Vec<(i64, Row)>> {
     let sql =
         format!("SELECT {COLUMNS}, items::text AS items FROM orders_read WHERE order_id = ANY($1)");
     let rows: Vec<Row> =

@@ -11,7 +11,6 @@ use service_runtime::openapi::Id;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
-use std::collections::HashMap;
 use utoipa::ToSchema;
 
 /// The sales of a product.
@@ -34,8 +33,8 @@ pub struct ProductSales {
 }
 
 /// The sales of these products. A product exists once any event has named it.
-pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, ProductSales>> {
-    let rows = sqlx::query_as!(
+pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<Vec<(i64, ProductSales)>> {
+    sqlx::query_as!(
         ProductSales,
         r#"SELECT requested.product_id AS "product_id!",
                   coalesce(sales.total_quantity_sold, 0) AS "total_quantity_sold!",
@@ -51,9 +50,9 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i
            )"#,
         &product_ids,
     )
+    .map(|row| (row.product_id, row))
     .fetch_all(&pool)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.product_id, row)).collect())
+    .await
 }
 
 /// Retrieve the sales of a product

@@ -18,7 +18,6 @@ use service_runtime::parameters::Query;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
-use std::collections::HashMap;
 use utoipa::ToSchema;
 
 /// A product of the catalogue.
@@ -79,8 +78,8 @@ pub async fn list(
 }
 
 /// The products with these ids.
-pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, Product>> {
-    let products = sqlx::query_as!(
+pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<Vec<(i64, Product)>> {
+    sqlx::query_as!(
         Product,
         r#"SELECT product_id AS "id!", name AS "name!", category AS "category!",
                   price AS "price!: Amount", stock, updated_at AS "updated_at!"
@@ -88,9 +87,9 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<HashMap<i
            WHERE product_id = ANY($1)"#,
         &product_ids,
     )
+    .map(|product| (product.id, product))
     .fetch_all(&pool)
-    .await?;
-    Ok(products.into_iter().map(|product| (product.id, product)).collect())
+    .await
 }
 
 /// Retrieve a product

@@ -17,7 +17,6 @@ use service_runtime::parameters::Query;
 use service_runtime::path::Segment;
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
-use std::collections::HashMap;
 
 /// A user.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -166,8 +165,8 @@ pub async fn get(
 }
 
 /// The users with these ids.
-pub async fn find(pool: PgPool, user_ids: Vec<i64>) -> sqlx::Result<HashMap<i64, User>> {
-    let rows = sqlx::query_as!(
+pub async fn find(pool: PgPool, user_ids: Vec<i64>) -> sqlx::Result<Vec<(i64, User)>> {
+    sqlx::query_as!(
         Row,
         r#"SELECT user_id, name AS "name!", email AS "email!", account_id, address1, city, state,
                   zip, created_at, updated_at
@@ -175,7 +174,7 @@ pub async fn find(pool: PgPool, user_ids: Vec<i64>) -> sqlx::Result<HashMap<i64,
            WHERE name IS NOT NULL AND user_id = ANY($1)"#,
         &user_ids,
     )
+    .map(|row| (row.user_id, row.into()))
     .fetch_all(&pool)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.user_id, row.into())).collect())
+    .await
 }
