@@ -3,9 +3,16 @@
 
 /// `cargo stack test` starts no servers for modules of this name.
 mod without_servers {
-    use crate::harness::{Keys, Service, free_port, program};
+    use crate::harness::{Keys, Service, free_port, program, settings};
     use std::fs;
     use std::process::Command;
+
+    #[test]
+    fn flags_and_variables_are_unique() {
+        for service in ["command-service", "consumer-service", "query-service"] {
+            settings(service).debug_assert();
+        }
+    }
 
     #[test]
     fn an_invalid_credential_setting_is_named() {

@@ -82,12 +82,6 @@ fn threads(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn flags_and_variables_are_unique() {
-        Config::command().debug_assert();
-    }
 
     #[test]
     fn threads_have_bounds() {

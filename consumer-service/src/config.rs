@@ -58,14 +58,3 @@ impl Config {
         Some(hours).filter(|hours| !hours.is_zero())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::Config;
-    use clap::CommandFactory;
-
-    #[test]
-    fn flags_and_variables_are_unique() {
-        Config::command().debug_assert();
-    }
-}

@@ -45,14 +45,3 @@ pub struct Config {
     #[command(flatten)]
     pub(crate) common: Common,
 }
-
-#[cfg(test)]
-mod tests {
-    use super::Config;
-    use clap::CommandFactory;
-
-    #[test]
-    fn flags_and_variables_are_unique() {
-        Config::command().debug_assert();
-    }
-}

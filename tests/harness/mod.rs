@@ -39,7 +39,7 @@ pub use links::{Links, ServerPorts};
 pub use metrics::Metrics;
 pub use paused::Paused;
 pub use pooler::Pooler;
-pub use process::{Service, program};
+pub use process::{Service, program, settings};
 pub use servers::Servers;
 pub use shop::{Shop, account, order};
 pub use small_disk::{Ballast, SmallDisk};

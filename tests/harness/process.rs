@@ -153,14 +153,19 @@ impl Service {
     }
 }
 
-/// The settings of a service that are ports.
-fn port_settings(service: &str) -> Vec<String> {
-    let command = match service {
+/// The settings of a service.
+pub fn settings(service: &str) -> clap::Command {
+    match service {
         "command-service" => command_service::Config::command(),
         "consumer-service" => consumer_service::Config::command(),
         "query-service" => query_service::Config::command(),
         other => panic!("there is no service {other}"),
-    };
+    }
+}
+
+/// The settings of a service that are ports.
+fn port_settings(service: &str) -> Vec<String> {
+    let command = settings(service);
     let variables = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
     variables.filter(|name| name.ends_with("_PORT")).map(str::to_owned).collect()
 }
