@@ -69,7 +69,8 @@ async fn send_mixed_commands(shop: &Shop) {
 
 /// Columns that hold the id, the version or the time of an event. They are not compared.
 fn is_compared(view: &str, column: &str) -> bool {
-    let names_an_event = ["state_event", "account_event", "account_version", "stock_moved_at"];
+    let names_an_event =
+        ["state_event", "account_event", "account_version", "created_version", "stock_moved_at"];
     let is_version_of_user = view == "users_read" && column == "state_version";
     !names_an_event.contains(&column) && column != "updated_at" && !is_version_of_user
 }

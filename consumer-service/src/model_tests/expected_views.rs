@@ -142,11 +142,11 @@ async fn check_state(pool: &PgPool, shop: &Shop) -> Result<(), String> {
     });
     compare("orders_read", &shown, &expected.collect())?;
 
-    let users = "SELECT user_id, name, email, address1 FROM users_read ORDER BY 1";
-    let shown: Vec<(i64, String, String, Option<String>)> = rows(pool, users).await;
-    let expected = shop.users.iter().map(|User { state, account, .. }| {
+    let users = "SELECT user_id, name, email, address1, created_at FROM users_read ORDER BY 1";
+    let shown: Vec<(i64, String, String, Option<String>, DateTime<Utc>)> = rows(pool, users).await;
+    let expected = shop.users.iter().map(|User { state, account, created_at }| {
         let address = account.as_ref().map(|account| account.address1.clone());
-        (state.user_id, state.name.clone(), state.email.clone(), address)
+        (state.user_id, state.name.clone(), state.email.clone(), address, *created_at)
     });
     compare("users_read", &shown, &expected.collect())
 }

@@ -63,6 +63,7 @@ pub struct Order {
 pub struct User {
     pub state: UserState,
     pub account: Option<AccountCreated>,
+    pub created_at: DateTime<Utc>,
 }
 
 /// A shop with the events that it published.
@@ -129,8 +130,8 @@ impl Shop {
                 // The lower ids are customers without a user.
                 let user_id = self.users.len() as i64 + 4;
                 let state = user_state(user_id, *name);
-                self.users.push(User { state: state.clone(), account: None });
-                self.publish(Payload::UserCreated(state));
+                let created_at = self.publish(Payload::UserCreated(state.clone()));
+                self.users.push(User { state, account: None, created_at });
             }
             Command::UpdateUser { user, name } => {
                 let Some(user) = pick(&mut self.users, *user) else { return };
@@ -230,11 +231,14 @@ impl Shop {
         self.publish(Payload::OrderStatusUpdated(payload));
     }
 
-    /// Publishes an event with the next version, half an hour after the previous one.
+    /// Publishes an event with the next version, half an hour after the previous one. Every
+    /// third event is by a service whose clock is five hours behind.
     fn publish(&mut self, payload: Payload) -> DateTime<Utc> {
         let version = self.versions.entry((payload.topic(), payload.aggregate_id())).or_default();
         *version += 1;
-        let event = event(*version, self.events.len() as i64 * 1800, payload);
+        let number = self.events.len() as i64;
+        let skew = if number % 3 == 2 { 5 * 3600 } else { 0 };
+        let event = event(*version, number * 1800 - skew, payload);
         let time = event.envelope.timestamp;
         self.events.push(event);
         time

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 struct Change<'a> {
     state: Newest<&'a UserState>,
     account: Newest<&'a AccountCreated>,
-    first: DateTime<Utc>,
-    last: DateTime<Utc>,
+    /// Version and time of the event with the lowest version.
+    created: (i64, DateTime<Utc>),
+    updated_at: DateTime<Utc>,
 }
 
 /// Applies events to the view.
@@ -36,8 +37,9 @@ pub async fn apply(connection: &mut PgConnection, events: &[Event]) -> sqlx::Res
         &accounts().map(|account| account.map(|a| a.zip.clone())).collect::<Vec<_>>() as _,
         &changes.values().map(|change| change.account.version).collect::<Vec<_>>(),
         &changes.values().map(|change| change.account.event_id).collect::<Vec<_>>(),
-        &changes.values().map(|change| change.first).collect::<Vec<_>>(),
-        &changes.values().map(|change| change.last).collect::<Vec<_>>(),
+        &changes.values().map(|change| change.created.0).collect::<Vec<_>>(),
+        &changes.values().map(|change| change.created.1).collect::<Vec<_>>(),
+        &changes.values().map(|change| change.updated_at).collect::<Vec<_>>(),
     )
     .execute(connection)
     .await?;
@@ -62,14 +64,15 @@ fn change_of<'a, 'm>(
     event: &Event,
 ) -> &'m mut Change<'a> {
     let time = event.envelope.timestamp;
+    let created = (event.envelope.aggregate_version, time);
     let change = changes.entry(user_id).or_insert(Change {
         state: Newest::default(),
         account: Newest::default(),
-        first: time,
-        last: time,
+        created,
+        updated_at: time,
     });
-    change.first = time.min(change.first);
-    change.last = time.max(change.last);
+    change.created = created.min(change.created);
+    change.updated_at = time.max(change.updated_at);
     change
 }
 

@@ -2,17 +2,18 @@
 --
 -- $1 user; $2 and $3 name and e-mail of the newest state, null if the batch has none; $4 and $5
 -- its version and event id; $6 to $10 the newest account, null if the batch has none; $11 and
--- $12 its version and event id; $13 and $14 times of the first and the last event.
+-- $12 its version and event id; $13 and $14 version and time of the event with the lowest version;
+-- $15 time of the latest event.
 INSERT INTO users_read AS view
     (
         user_id, name, email, state_version, state_event, account_id, address1, city, state, zip,
-        account_version, account_event, created_at, updated_at
+        account_version, account_event, created_version, created_at, updated_at
     )
 SELECT *
 FROM unnest(
     $1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::uuid[], $6::bigint[], $7::text[],
-    $8::text[], $9::text[], $10::text[], $11::bigint[], $12::uuid[], $13::timestamptz[],
-    $14::timestamptz[]
+    $8::text[], $9::text[], $10::text[], $11::bigint[], $12::uuid[], $13::bigint[],
+    $14::timestamptz[], $15::timestamptz[]
 )
 ON CONFLICT (user_id) DO UPDATE
 SET (name, email, state_version, state_event) = (
@@ -38,5 +39,12 @@ SET (name, email, state_version, state_event) = (
         ORDER BY newest.version DESC, newest.event DESC
         LIMIT 1
     ),
-    created_at = least(view.created_at, excluded.created_at),
+    -- Clocks of services differ, so an event with a higher version can have an earlier time.
+    created_at = CASE
+        WHEN (excluded.created_version, excluded.created_at)
+            < (view.created_version, view.created_at)
+        THEN excluded.created_at
+        ELSE view.created_at
+    END,
+    created_version = least(view.created_version, excluded.created_version),
     updated_at = greatest(view.updated_at, excluded.updated_at)

@@ -21,7 +21,14 @@ const NOT_COMPARED: [(&str, &[&str]); 4] = [
     ("orders_read", &["state_event", "updated_at"]),
     (
         "users_read",
-        &["state_version", "state_event", "account_version", "account_event", "updated_at"],
+        &[
+            "state_version",
+            "state_event",
+            "account_version",
+            "account_event",
+            "created_version",
+            "updated_at",
+        ],
     ),
     ("products_read_view", &["updated_at"]),
     ("product_sales_view", &["stock_moved_at"]),

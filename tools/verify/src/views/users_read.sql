@@ -30,9 +30,9 @@ SELECT
     account.payload ->> 'zip',
     first_event.created_at
 FROM (
-    SELECT user_id, min((payload ->> 'timestamp')::timestamptz) AS created_at
+    SELECT DISTINCT ON (user_id) user_id, (payload ->> 'timestamp')::timestamptz AS created_at
     FROM applied_user_events
-    GROUP BY user_id
+    ORDER BY user_id, version
 ) AS first_event
 LEFT JOIN (
     SELECT DISTINCT ON (user_id) user_id, payload
