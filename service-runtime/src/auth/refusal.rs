@@ -63,7 +63,9 @@ impl Refusal {
             Self::Forbidden(role) => {
                 format!("Bearer error=\"insufficient_scope\", scope=\"{role}\"")
             }
-            _ => return None,
+            Self::Ambiguous | Self::TooMany(_) | Self::TooManyBad(_) | Self::WebPage => {
+                return None;
+            }
         };
         HeaderValue::try_from(text).ok()
     }
