@@ -33,6 +33,7 @@ use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres};
 use state::AppState;
 use std::sync::Arc;
+use tokio::runtime::Builder;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -42,11 +43,18 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/write");
 /// commands, because a cancelled statement had no effect.
 const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "8s");
 
-/// Runs the service until shutdown.
+/// Reads the settings and runs the service until shutdown. Not `async`: the program would compile
+/// the whole service once more.
 ///
 /// # Errors
 /// The service cannot start, or one of its tasks failed.
-pub async fn run(mut config: Config) -> anyhow::Result<()> {
+pub fn run() -> anyhow::Result<()> {
+    let config: Config = service_runtime::config::read();
+    let mut runtime = Builder::new_multi_thread();
+    runtime.worker_threads(config.threads).enable_all().build()?.block_on(serve(config))
+}
+
+async fn serve(mut config: Config) -> anyhow::Result<()> {
     config.database = config.login.apply(config.database);
     if config.common.health_check {
         return health_check::check(config.operations_port).await;

@@ -46,11 +46,14 @@ pub fn operations_openapi() -> OpenApi {
 const STATEMENT_LIMITS: [(&str, &str); 2] =
     [("statement_timeout", "20s"), ("client_connection_check_interval", "1s")];
 
-/// Runs the service until shutdown.
+/// Reads the settings and runs the service until shutdown. Not `async`: the program would compile
+/// the whole service once more.
 ///
 /// # Errors
 /// The service cannot start, or one of its tasks failed.
-pub async fn run(mut config: Config) -> anyhow::Result<()> {
+#[tokio::main]
+pub async fn run() -> anyhow::Result<()> {
+    let mut config: Config = service_runtime::config::read();
     config.database = config.login.apply(config.database);
     if config.common.health_check {
         return health_check::check(config.operations_port).await;

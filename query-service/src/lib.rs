@@ -23,11 +23,14 @@ use state::AppState;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-/// Runs the service until shutdown.
+/// Reads the settings and runs the service until shutdown. Not `async`: the program would compile
+/// the whole service once more.
 ///
 /// # Errors
 /// The service cannot start, or one of its tasks failed.
-pub async fn run(mut config: Config) -> anyhow::Result<()> {
+#[tokio::main]
+pub async fn run() -> anyhow::Result<()> {
+    let mut config: Config = service_runtime::config::read();
     config.database = config.login.apply(config.database);
     if config.common.health_check {
         return health_check::check(config.operations_port).await;

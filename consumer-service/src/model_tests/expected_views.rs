@@ -17,6 +17,9 @@ type Rows = BTreeMap<Vec<String>, Vec<String>>;
 /// The lines of an order.
 type Lines = Json<Vec<OrderLine>>;
 
+/// Id, name, e-mail address, street and time of creation.
+type UserRow = (i64, String, String, Option<String>, DateTime<Utc>);
+
 /// Compares every view with the model.
 pub async fn check(pool: &PgPool, shop: &Shop) -> Result<(), String> {
     for view in &SALES_VIEWS {
@@ -143,7 +146,7 @@ async fn check_state(pool: &PgPool, shop: &Shop) -> Result<(), String> {
     compare("orders_read", &shown, &expected.collect())?;
 
     let users = "SELECT user_id, name, email, address1, created_at FROM users_read ORDER BY 1";
-    let shown: Vec<(i64, String, String, Option<String>, DateTime<Utc>)> = rows(pool, users).await;
+    let shown: Vec<UserRow> = rows(pool, users).await;
     let expected = shop.users.iter().map(|User { state, account, created_at }| {
         let address = account.as_ref().map(|account| account.address1.clone());
         (state.user_id, state.name.clone(), state.email.clone(), address, *created_at)
