@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "a command-line program prints its report")]
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Parser;
 use fastrand::Rng;
 use std::collections::BTreeMap;
@@ -27,8 +27,8 @@ struct Arguments {
     #[arg(long)]
     seed: Option<u64>,
     /// Run only this scenario, repeatedly.
-    #[arg(long, value_name = "NAME")]
-    only: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = scenario)]
+    only: Option<&'static Scenario>,
     /// List the scenarios and exit.
     #[arg(long)]
     list: bool,
@@ -41,7 +41,10 @@ async fn main() -> anyhow::Result<ExitCode> {
         SCENARIOS.iter().for_each(|scenario| println!("{}", scenario.name));
         return Ok(ExitCode::SUCCESS);
     }
-    let scenarios = chosen(arguments.only.as_deref())?;
+    let scenarios = match arguments.only {
+        Some(scenario) => vec![scenario],
+        None => SCENARIOS.iter().collect(),
+    };
     let seed = arguments.seed.unwrap_or_else(seed_from_clock);
     let folder = std::env::temp_dir().join(format!("shop-chaos-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
@@ -70,12 +73,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     })
 }
 
-fn chosen(only: Option<&str>) -> anyhow::Result<Vec<&'static Scenario>> {
-    let Some(name) = only else { return Ok(SCENARIOS.iter().collect()) };
-    match find(name) {
-        Some(scenario) => Ok(vec![scenario]),
-        None => bail!("there is no scenario {name}: see `cargo stack chaos --list`"),
-    }
+fn scenario(name: &str) -> Result<&'static Scenario, String> {
+    find(name).ok_or_else(|| "not a scenario: see `cargo stack chaos --list`".to_owned())
 }
 
 /// Leaves out scenarios that mount file systems, if that is not permitted.

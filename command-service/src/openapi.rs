@@ -60,8 +60,9 @@ fn complete(operation: &mut Operation) {
         let is_created = status == "201";
         if status.starts_with('2') {
             let uuid = string().format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
-            let description = "The id of the event of the command; absent if nothing changed. A \
-                               query with `after=<event id>` waits until the views show the event.";
+            let description = "The id of the event of the command; absent if a status change had \
+                               no effect. A query with `after=<event id>` waits until the views \
+                               show the event.";
             let example = "01a1fdec-19e5-7476-ab1e-c46314bd80d6";
             let header = header(uuid, description, example, is_created);
             response.headers.insert("X-Event-Id".to_owned(), header.into());

@@ -139,7 +139,9 @@ fn log(id: Option<i64>, message: &DecodedMessage) {
     let (dead_letter, queue) = (id.unwrap_or_default(), message.topic.name());
     warn!(
         dead_letter,
-        event_id, queue, "stored a dead letter: `cargo stack dead-letters show` shows the reason"
+        event_id,
+        queue,
+        "stored a dead letter: `cargo stack dead-letters show {dead_letter}` shows the reason"
     );
 }
 

@@ -19,6 +19,10 @@ use tracing::warn;
 /// service. The age of an older one is a clock difference.
 const LONGEST_TRANSIT: TimeDelta = TimeDelta::seconds(35);
 
+/// A clock cannot differ by more. Times that are centuries away would move those of all other
+/// watermarks out of the range of the database.
+const LONGEST_DIFFERENCE: TimeDelta = TimeDelta::days(36_525);
+
 /// The smallest age within this window counts as the age of a watermark without delay.
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -39,7 +43,11 @@ static LOGGED: LogLimit = LogLimit::new();
 pub fn read(topic: Topic, body: &[u8], now: DateTime<Utc>) -> Option<Watermark> {
     let invalid = match serde_json::from_slice::<Watermark>(body) {
         Ok(watermark) if watermark.topic != topic => InvalidWatermark::AnotherTopic,
-        Ok(watermark) if watermark.committed < 0 => InvalidWatermark::OutOfRange,
+        Ok(watermark)
+            if watermark.committed < 0 || (now - watermark.taken_at).abs() > LONGEST_DIFFERENCE =>
+        {
+            InvalidWatermark::OutOfRange
+        }
         Ok(watermark) => {
             let mut ages = AGES.lock();
             ages.record(Instant::now(), now - watermark.taken_at, clock::offset());
@@ -163,6 +171,9 @@ mod tests {
         assert_eq!(read(body("user-events", 1)), None);
         assert_eq!(read(body("order-events", -1)), None);
         assert_eq!(read("{}".to_owned()), None);
+        for time in ["+262142-12-31T00:00:00Z", "-262143-01-02T00:00:00Z", "9999-12-31T00:00:00Z"] {
+            assert_eq!(read(body("order-events", 1).replace("2026-01-01T12:10:00Z", time)), None);
+        }
         // A future watermark counts as taken now.
         assert_eq!(read(body("order-events", 1)).unwrap().taken_at, now);
     }

@@ -87,7 +87,8 @@ impl EventWaiting {
     /// 503 if the database is not reachable, or too many requests wait.
     pub async fn wait(&self, event_id: Uuid, until: Instant) -> Result<EventState, Problem> {
         let _permit = self.permits.try_acquire().map_err(|_| {
-            Problem::unavailable("Service busy").detail("Too many requests wait for their events.")
+            Problem::unavailable("Service busy")
+                .detail("Too many requests wait for their events. Try again, or without `after`.")
         })?;
         let (result, state) = oneshot::channel();
         let waiter = Waiter { event_id, until, result };

@@ -4,7 +4,6 @@ use crate::auth::{Authorization, AuthorizedRoutes};
 use crate::http_connections::{self, Limits};
 use crate::json_body::{BODY_TIMEOUT, MAX_BODY_BYTES};
 use crate::log_limit::LogLimit;
-use crate::metrics::service::PANICS;
 use crate::problem::Problem;
 use crate::request_metrics::{self, Requests};
 use crate::request_trace::trace_request;
@@ -73,7 +72,6 @@ fn layered(name: &'static str, routes: Router, authorization: &Authorization) ->
         .layer(middleware::from_fn_with_state(Requests::of(name), request_metrics::measure))
         .layer(SetResponseHeaderLayer::if_not_present(CACHE_CONTROL, private))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            PANICS.increment(1);
             Problem::internal(&"a handler panicked").into_response()
         }))
         .layer(middleware::from_fn_with_state(limit, limit_request))

@@ -2,6 +2,7 @@
 
 use crate::config::{Common, LogFormat};
 use crate::log_lines::Lines;
+use crate::metrics::service::PANICS;
 use crate::trace_export;
 use std::io::IsTerminal;
 use std::panic;
@@ -39,6 +40,7 @@ pub fn start(service: &'static str, settings: &Common) -> anyhow::Result<()> {
 /// Logs the location of a panic, and the message if it is a literal. A formatted message
 /// may contain client data.
 fn log_panic(info: &panic::PanicHookInfo<'_>) {
+    PANICS.increment(1);
     let message = info.payload().downcast_ref::<&'static str>().unwrap_or(&"(not shown)");
     match info.location() {
         Some(location) => error!("panicked at {location}: {message}"),

@@ -13,7 +13,7 @@ crate::documented_metrics! {
     /// Requests that failed by an internal error.
     pub static INTERNAL_ERRORS: Counter = "shop_internal_errors_total";
 
-    /// Requests whose handler panicked.
+    /// Panics, in handlers and in tasks.
     pub static PANICS: Counter = "shop_panics_total";
 
     /// HTTP responses.

@@ -53,7 +53,11 @@ impl Operations {
     ) -> Result<Response> {
         let request = self.client.request(method, format!("{}{path}", self.url)).query(query);
         let response = request.send().await.with_context(|| {
-            format!("no response from {}: is the stack running, and on this port?", self.url)
+            format!(
+                "no response from {} (is the stack running, and does it have another \
+                 --port-offset or --url?)",
+                self.url
+            )
         })?;
         let status = response.status().as_u16();
         let cursor = response.headers().get("x-next-cursor").and_then(|value| value.to_str().ok());

@@ -64,7 +64,8 @@ pub async fn wait(drive: Drive<'_>, last_order: Option<i64>, since: Instant) -> 
         format!("The last order was readable {seconds:.1} s after its response. ")
     });
     print(&format!(
-        "\n{visible}The views were known to be complete after {:.1} s (at least {:.1} s).",
+        "\n{visible}After {:.1} s the views were known to be complete; the counts that show it are up \
+         to {:.1} s old.",
         since.elapsed().as_secs_f64(),
         AGE_OF_COUNTS.as_secs_f64()
     ));
