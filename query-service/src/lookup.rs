@@ -7,7 +7,7 @@
 
 use service_runtime::problem::Problem;
 use sqlx::PgPool;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -53,8 +53,10 @@ where
         tokio::spawn(async move {
             let mut batch: Vec<Request<K, V>> = Vec::with_capacity(MAX_BATCH);
             while queue.recv_many(&mut batch, MAX_BATCH).await > 0 {
-                let keys: BTreeSet<K> = batch.iter().map(|request| request.key.clone()).collect();
-                let found = in_time(find(pool.clone(), keys.into_iter().collect())).await;
+                let mut keys: Vec<K> = batch.iter().map(|request| request.key.clone()).collect();
+                keys.sort_unstable();
+                keys.dedup();
+                let found = in_time(find(pool.clone(), keys)).await;
                 let found = found.map(HashMap::<K, V>::from_iter);
                 for Request { key, response } in batch.drain(..) {
                     let rows = found.as_ref().map_err(Problem::clone);

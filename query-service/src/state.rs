@@ -10,10 +10,29 @@ use crate::views::products::{self, Product};
 use crate::views::users::{self, User};
 use axum::extract::FromRef;
 use sqlx::PgPool;
+use std::sync::Arc;
 
-/// The parts that handlers extract, by their types.
-#[derive(Clone, Debug, FromRef)]
-pub struct AppState {
+/// The parts that handlers extract, by their types. The router clones the state several times
+/// per request, so that it is shared.
+#[derive(Clone, Debug)]
+pub struct AppState(Arc<Parts>);
+
+macro_rules! parts {
+    ($($(#[$meta:meta])* $field:ident: $part:ty,)+) => {
+        #[derive(Debug)]
+        struct Parts {
+            $($(#[$meta])* $field: $part,)+
+        }
+
+        $(impl FromRef<AppState> for $part {
+            fn from_ref(state: &AppState) -> Self {
+                state.0.$field.clone()
+            }
+        })+
+    };
+}
+
+parts! {
     pool: PgPool,
     lists: Lists,
     product_sales: Lookup<i64, ProductSales>,
@@ -28,7 +47,7 @@ pub struct AppState {
 impl AppState {
     /// Uses one pool for lists and one for all other queries.
     pub fn new(pool: &PgPool, lists: Lists) -> Self {
-        Self {
+        Self(Arc::new(Parts {
             pool: pool.clone(),
             lists,
             product_sales: Lookup::new(pool, product_sales::find),
@@ -37,6 +56,6 @@ impl AppState {
             products: Lookup::new(pool, products::find),
             orders: Lookup::new(pool, orders::find),
             users: Lookup::new(pool, users::find),
-        }
+        }))
     }
 }

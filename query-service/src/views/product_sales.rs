@@ -34,12 +34,10 @@ pub struct ProductSales {
 
 /// The sales of these products. A product exists once any event has named it.
 pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<Vec<(i64, ProductSales)>> {
-    sqlx::query_as!(
-        ProductSales,
+    sqlx::query!(
         r#"SELECT requested.product_id AS "product_id!",
                   coalesce(sales.total_quantity_sold, 0) AS "total_quantity_sold!",
                   coalesce(sales.total_revenue, 0) AS "total_revenue!: Amount",
-                  coalesce(sales.total_revenue, 0) AS "total_sales!: Amount",
                   coalesce(sales.order_count, 0) AS "order_count!"
            FROM unnest($1::bigint[]) AS requested (product_id)
            LEFT JOIN product_sales_view AS sales
@@ -50,7 +48,16 @@ pub async fn find(pool: PgPool, product_ids: Vec<i64>) -> sqlx::Result<Vec<(i64,
            )"#,
         &product_ids,
     )
-    .map(|row| (row.product_id, row))
+    .map(|row| {
+        let sales = ProductSales {
+            product_id: row.product_id,
+            total_quantity_sold: row.total_quantity_sold,
+            total_revenue: row.total_revenue,
+            total_sales: row.total_revenue,
+            order_count: row.order_count,
+        };
+        (sales.product_id, sales)
+    })
     .fetch_all(&pool)
     .await
 }
