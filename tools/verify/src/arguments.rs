@@ -11,11 +11,11 @@ use sqlx::postgres::PgConnectOptions;
 #[derive(Debug, Parser)]
 #[command(name = "cargo stack verify", bin_name = "cargo stack verify", version)]
 pub struct Arguments {
-    /// The write database [default: postgres://user:password@localhost:5432/write_db]
+    /// The write database, by default postgres://user:password@localhost:5432/write_db
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<PgConnectOptions>,
 
-    /// The read database [default: postgres://user:password@localhost:5433/read_db]
+    /// The read database, by default postgres://user:password@localhost:5433/read_db
     #[arg(long, value_name = "URL", env = "READ_DATABASE_URL", hide_env_values = true)]
     pub read_database_url: Option<PgConnectOptions>,
 
