@@ -27,9 +27,7 @@ pub use openapi::{openapi, operations_openapi};
 use orders::OrderBatcher;
 use outbox::{OutboxLimiter, Publisher, Replays};
 use service_runtime::clock::Clock;
-use service_runtime::health::Health;
 use service_runtime::service::Service;
-use service_runtime::tasks::Tasks;
 use service_runtime::{health_check, http, postgres};
 use state::AppState;
 use std::sync::Arc;
@@ -60,26 +58,32 @@ async fn serve(mut config: Config) -> anyhow::Result<()> {
         return health_check::check(config.operations_port).await;
     }
     let mut service = Service::start("command-service", metrics::ALL, &config.common)?;
-    let state = serve_api(&config, &mut service).await?;
+    let api_ended = CancellationToken::new();
+    let (state, orders) = open_state(&config, api_ended.clone());
+    // Its dependencies are known before `/health` is served, which would be ok without them.
+    let database_tasks = database_tasks(&config, &state, &service);
+    serve_api(&config, state, api_ended, &mut service).await?;
     let replays = Replays::new(&config.database, config.broker.url(), service.tasks.shutdown());
     let routes = outbox::routes().with_state(replays);
     service.serve_operations(config.operations_port, routes).await?;
-    let Service { mut tasks, health, .. } = service;
-    run_database_tasks(config, state, &health, &mut tasks);
+    let Service { mut tasks, .. } = service;
+    tasks.spawn("orders", orders);
+    tasks.spawn("database", database_tasks);
     tasks.run().await
 }
 
-/// Serves the API and places its orders. Returns what its handlers use.
-async fn serve_api(config: &Config, service: &mut Service) -> anyhow::Result<AppState> {
-    let Service { tasks, health, guard, .. } = service;
+/// The state of the handlers, and the task that places orders until the API has ended.
+fn open_state(
+    config: &Config,
+    api_ended: CancellationToken,
+) -> (AppState, impl Future<Output = ()> + Send + use<>) {
     let options = postgres::named(&config.database, "command-service");
     let committed = Arc::new(Notify::new());
-    let api_ended = CancellationToken::new();
-    let (order_batcher, batch_task) = OrderBatcher::open(
+    let (order_batcher, orders) = OrderBatcher::open(
         &config.database,
         config.order_price_policy,
         committed.clone(),
-        api_ended.clone(),
+        api_ended,
     );
     let state = AppState {
         pool: postgres::pool(options.options([STATEMENT_TIMEOUT]), config.connections),
@@ -88,7 +92,16 @@ async fn serve_api(config: &Config, service: &mut Service) -> anyhow::Result<App
         outbox_limiter: OutboxLimiter::new(config.outbox_limit),
         committed,
     };
-    let routes = router::routes().with_state(state.clone());
+    (state, orders)
+}
+
+async fn serve_api(
+    config: &Config,
+    state: AppState,
+    api_ended: CancellationToken,
+    Service { tasks, health, guard, .. }: &mut Service,
+) -> anyhow::Result<()> {
+    let routes = router::routes().with_state(state);
     let api = openapi::API.authorized(guard, health, routes)?;
     let address = (config.address, config.port).into();
     let api = http::serve("api", address, api, tasks.shutdown()).await?;
@@ -96,15 +109,18 @@ async fn serve_api(config: &Config, service: &mut Service) -> anyhow::Result<App
         let _ending = api_ended.drop_guard();
         api.await;
     });
-    tasks.spawn("orders", batch_task);
-    Ok(state)
+    Ok(())
 }
 
-/// Waits for the database and migrates it, then publishes the outbox and checks the database
-/// until shutdown.
-fn run_database_tasks(config: Config, state: AppState, health: &Health, tasks: &mut Tasks) {
-    let shutdown = tasks.shutdown();
-    let AppState { pool, outbox_limiter, committed, .. } = state;
+/// Adds the dependencies to health. The future waits for the database and migrates it, then
+/// publishes the outbox and checks the database until shutdown.
+fn database_tasks(
+    config: &Config,
+    state: &AppState,
+    Service { tasks, health, .. }: &Service,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (shutdown, options) = (tasks.shutdown(), config.database.clone());
+    let AppState { pool, outbox_limiter, committed, .. } = state.clone();
     let publisher = Publisher {
         database: config.database.clone(),
         broker: config.broker.url(),
@@ -117,12 +133,12 @@ fn run_database_tasks(config: Config, state: AppState, health: &Health, tasks: &
     let clock = Clock::new(health);
     let outbox = health.critical("outbox");
     let writable = health.critical("commands");
-    tasks.spawn("database", async move {
-        if postgres::wait_for_sessions(&config.database, &database, &shutdown).await
-            && postgres::migrate(&config.database, &MIGRATIONS, &database, &shutdown).await
+    async move {
+        if postgres::wait_for_sessions(&options, &database, &shutdown).await
+            && postgres::migrate(&options, &MIGRATIONS, &database, &shutdown).await
         {
             let probe = "SELECT FROM outbox LIMIT 0";
-            let watch = postgres::watch(config.database, probe, database, clock, shutdown.clone());
+            let watch = postgres::watch(options, probe, database, clock, shutdown.clone());
             tokio::join!(
                 watch,
                 postgres::recovery::watch(
@@ -136,5 +152,5 @@ fn run_database_tasks(config: Config, state: AppState, health: &Health, tasks: &
                 idempotency::delete_old(pool, shutdown),
             );
         }
-    });
+    }
 }

@@ -65,17 +65,19 @@ pub async fn run() -> anyhow::Result<()> {
     let pool = postgres::pool(options, config.connections);
     let notifier = CommitNotifier::default();
 
+    // Before `/health` is served, which would be ok without a dependency.
+    let Service { tasks, health, .. } = &service;
+    let shutdown = tasks.shutdown();
+    let broker = config.broker.url();
+    let consumers = delivery::consumers(&broker, &pool, &notifier, config.batch, health, &shutdown);
+    let (database, clock) = (health.critical("database"), Clock::new(health));
+
     let state = dead_letter_admin::AdminState { pool: pool.clone(), notifier: notifier.clone() };
     let routes = dead_letter_admin::routes().with_state(state);
     service.serve_operations(config.operations_port, routes).await?;
 
-    let Service { mut tasks, health, .. } = service;
-    let shutdown = tasks.shutdown();
-    let broker = config.broker.url();
-    let consumers =
-        delivery::consumers(&broker, &pool, &notifier, config.batch, &health, &shutdown);
     let record_retention = config.record_retention();
-    let (database, clock) = (health.critical("database"), Clock::new(&health));
+    let Service { mut tasks, .. } = service;
     tasks.spawn("database", async move {
         let options = config.database;
         let is_ready = postgres::wait_for_sessions(&options, &database, &shutdown).await

@@ -43,7 +43,9 @@ pub async fn run() -> anyhow::Result<()> {
     let (event_waiting, watching) = EventWaiting::watch(&pool, shutdown.clone());
     tasks.spawn("event waiting", watching);
 
-    let able = health.critical("queries");
+    // Before `/health` is served, which would be ok without a dependency.
+    let (able, database) = (health.critical("queries"), health.critical("database"));
+    let clock = Clock::new(health);
     let trying =
         postgres::recovery::watch(pool.clone(), read_probe::try_to_read, able, shutdown.clone());
     tasks.spawn("queries", trying);
@@ -55,9 +57,7 @@ pub async fn run() -> anyhow::Result<()> {
     tasks.spawn("api", http::serve("api", address, api, shutdown.clone()).await?);
     service.serve_operations(config.operations_port, OpenApiRouter::default()).await?;
 
-    let Service { mut tasks, health, .. } = service;
-    let database = health.critical("database");
-    let clock = Clock::new(&health);
+    let Service { mut tasks, .. } = service;
     tasks.spawn("database", async move {
         if postgres::wait_for_sessions(&config.database, &database, &shutdown).await {
             // Fails until the consumer service has created the schema.
