@@ -41,8 +41,8 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../db/write");
 /// commands, because a cancelled statement had no effect.
 const STATEMENT_TIMEOUT: (&str, &str) = ("statement_timeout", "8s");
 
-/// Reads the settings and runs the service until shutdown. Not `async`: the program would compile
-/// the whole service once more.
+/// Reads the settings and runs the service until shutdown. It is not `async`: the program would
+/// compile an `async` function once more, with everything in it.
 ///
 /// # Errors
 /// The service cannot start, or one of its tasks failed.

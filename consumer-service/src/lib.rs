@@ -46,8 +46,8 @@ pub fn operations_openapi() -> OpenApi {
 const STATEMENT_LIMITS: [(&str, &str); 2] =
     [("statement_timeout", "20s"), ("client_connection_check_interval", "1s")];
 
-/// Reads the settings and runs the service until shutdown. Not `async`: the program would compile
-/// the whole service once more.
+/// Reads the settings and runs the service until shutdown. `#[tokio::main]` makes it a function
+/// that is not `async`, which the program would compile once more.
 ///
 /// # Errors
 /// The service cannot start, or one of its tasks failed.

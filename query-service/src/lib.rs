@@ -23,8 +23,8 @@ use state::AppState;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-/// Reads the settings and runs the service until shutdown. Not `async`: the program would compile
-/// the whole service once more.
+/// Reads the settings and runs the service until shutdown. `#[tokio::main]` makes it a function
+/// that is not `async`, which the program would compile once more.
 ///
 /// # Errors
 /// The service cannot start, or one of its tasks failed.

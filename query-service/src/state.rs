@@ -12,8 +12,8 @@ use axum::extract::FromRef;
 use sqlx::PgPool;
 use std::sync::Arc;
 
-/// The parts that handlers extract, by their types. The router clones the state several times
-/// per request, so that it is shared.
+/// The parts that handlers extract, by their types. They are shared, because the router clones the
+/// state several times per request.
 #[derive(Clone, Debug)]
 pub struct AppState(Arc<Parts>);
 
