@@ -191,10 +191,10 @@ fn whole(json: &str, min: i64, max: i64, strict: bool) -> Result<i64, Problem> {
         let amount = Money::parse(json).ok().filter(|_| !strict)?.as_decimal();
         i64::try_from(amount).ok().filter(|number| amount == (*number).into())
     });
-    number.filter(|number| (min..=max).contains(number)).ok_or_else(|| match max {
-        i64::MAX => format!("must be a whole number of at least {min}").into(),
-        max => format!("must be a whole number from {min} to {max}").into(),
-    })
+    let is_valid = |number: &i64| (min..=max).contains(number);
+    number
+        .filter(is_valid)
+        .ok_or_else(|| format!("must be a whole number from {min} to {max}").into())
 }
 
 fn amount(json: &str, strict: bool) -> Result<Money, Problem> {

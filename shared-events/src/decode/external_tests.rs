@@ -68,7 +68,7 @@ fn an_ambiguous_value_is_refused_with_the_name_of_its_property() {
         (ORDER, "19.99}", "19.99,\"category\":\"\"}", "items[0].category: must be 1 to 100"),
         (ORDER, "\"quantity\":2", "\"quantity\":\"2\"", "items[0].quantity: must be a whole"),
         (ORDER, "\"customerId\":42,", "", "customerId: is required"),
-        (ORDER, "42", "\"42\"", "customerId: must be a whole number of at least 1"),
+        (ORDER, "42", "\"42\"", "customerId: must be a whole number from 1"),
         (ORDER, "\"items\":[", "\"items\":[7,", "items[0]: must be an object"),
         (ORDER, "\"orderId\"", "\"total\":40,\"orderId\"", "total: must be the sum"),
         (ORDER, "\"orderId\"", "\"status\":\"paid\",\"orderId\"", "status: must be one of"),
