@@ -46,6 +46,7 @@ mod publisher_failover;
 mod rate_limit;
 mod read_tables;
 mod read_your_writes;
+mod refunds;
 mod replay;
 mod restore;
 mod roles;

@@ -23,6 +23,10 @@ async fn set_status(shop: &Shop, order: i64, status: &str) {
     shop.set_status(order, status).await.assert_status(200);
 }
 
+async fn refund(shop: &Shop, order: i64, body: &str) {
+    shop.post(&format!("/api/orders/{order}/refunds"), body).await.assert_status(201);
+}
+
 async fn change(shop: &Shop, product: i64, body: &str) {
     put(shop, &format!("/api/products/{product}"), body).await;
 }
@@ -55,7 +59,12 @@ async fn send_mixed_commands(shop: &Shop) {
         set_status(shop, cancelled, "CANCELLED").await;
         let refunded = shop.place_order(customer, mate, 5).await;
         set_status(shop, refunded, "PAID").await;
+        refund(shop, refunded, r#"{"amount":0.0003}"#).await;
         set_status(shop, refunded, "REFUNDED").await;
+        let partly = shop.place_order(customer, tea, 3).await;
+        set_status(shop, partly, "PAID").await;
+        let unit = format!(r#"{{"items":[{{"productId":{tea},"quantity":1}}]}}"#);
+        refund(shop, partly, &unit).await;
     }
     put(shop, &format!("/api/products/{tea}/price"), r#"{"price":5.25}"#).await;
     change(shop, mate, r#"{"category":"Ätherisches","stock":7}"#).await;
@@ -69,8 +78,14 @@ async fn send_mixed_commands(shop: &Shop) {
 
 /// Columns that hold the id, the version or the time of an event. They are not compared.
 fn is_compared(view: &str, column: &str) -> bool {
-    let names_an_event =
-        ["state_event", "account_event", "account_version", "created_version", "stock_moved_at"];
+    let names_an_event = [
+        "state_event",
+        "account_event",
+        "account_version",
+        "created_version",
+        "stock_moved_at",
+        "event_id",
+    ];
     let is_version_of_user = view == "users_read" && column == "state_version";
     !names_an_event.contains(&column) && column != "updated_at" && !is_version_of_user
 }
@@ -165,7 +180,7 @@ async fn differences_are_named_with_row_column_and_values() {
     }
     let text = printed(&verify(&shop.databases, &["--patience", "0"]).await);
     for line in [
-        "product_sales_view, product_id 1: total_revenue: expected 45.0000, found 45.0001\n",
+        "product_sales_view, product_id 1: total_revenue: expected 63.0000, found 63.0001\n",
         "category_metrics_view, category_name \"Ätherisches\": missing, expected \
          {\"category_name\":\"Ätherisches\",\"total_revenue\":0.0000,",
         "hourly_sales_view, hour_timestamp \"2001-01-01T05:00:00+00:00\": unexpected, found {",
@@ -241,10 +256,15 @@ async fn the_comparison_is_exact_under_load() {
         while !done.get() {
             let order = shop.place_order(client, hot, 3).await;
             rounds += 1;
-            match rounds % 4 {
+            match rounds % 5 {
                 0 => set_status(&shop, order, "CANCELLED").await,
-                1 => change(&shop, hot, &format!(r#"{{"name":"Hot {rounds}"}}"#)).await,
-                2 => change(&shop, hot, &format!(r#"{{"stock":{}}}"#, 1_000_000 + rounds)).await,
+                1 => {
+                    set_status(&shop, order, "PAID").await;
+                    refund(&shop, order, r#"{"amount":0.5}"#).await;
+                    set_status(&shop, order, "REFUNDED").await;
+                }
+                2 => change(&shop, hot, &format!(r#"{{"name":"Hot {rounds}"}}"#)).await,
+                3 => change(&shop, hot, &format!(r#"{{"stock":{}}}"#, 1_000_000 + rounds)).await,
                 _ => account(&shop, user(&shop, "Eva").await, rounds).await,
             }
         }

@@ -12,6 +12,7 @@ pub enum CommandKind {
     ChangePrice,
     PlaceOrder,
     ChangeOrderStatus,
+    RefundOrder,
     CreateUser,
     UpdateUser,
     OpenAccount,
@@ -22,7 +23,7 @@ impl CommandKind {
     pub const fn topic(self) -> Topic {
         match self {
             Self::CreateProduct | Self::UpdateProduct | Self::ChangePrice => Topic::Products,
-            Self::PlaceOrder | Self::ChangeOrderStatus => Topic::Orders,
+            Self::PlaceOrder | Self::ChangeOrderStatus | Self::RefundOrder => Topic::Orders,
             Self::CreateUser | Self::UpdateUser | Self::OpenAccount => Topic::Users,
         }
     }

@@ -93,6 +93,22 @@ const CANCELLED_LINE: Row = Row {
     ..LINE
 };
 
+const REFUND: Row = Row {
+    table: "refunds",
+    columns: &[
+        ("order_id", "1000000"),
+        ("amount", "0"),
+        ("refunded_total", "999999999999.9999"),
+        ("status", "'PAID'"),
+        ("created_at", "now()"),
+    ],
+    event: r#""eventType":"OrderRefunded","refundId":1,"orderId":1,"customerId":1,
+              "orderedAt":"2026-01-01T00:00:00Z","amount":0,"refundedTotal":999999999999.9999,
+              "status":"PAID","reason":"scratched",
+              "items":[{"productId":1,"productName":"Tea","category":"Drinks","quantity":5,
+                        "amount":0,"stockReturned":5}]"#,
+};
+
 /// The SQL of a value, with its text as $1, and the JSON of values around every limit.
 type Values<'a> = (&'a str, &'a [&'a str]);
 
@@ -129,7 +145,7 @@ impl Row {
         format!("INSERT INTO {table} ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING")
     }
 
-    /// The event, with another value of some properties.
+    /// The event, with another value of some properties, wherever they occur.
     fn event(&self, properties: &[&str], json: &str) -> String {
         let event = format!(
             r#"{{"eventId":"0190a000-0000-7000-8000-000000000001","version":1,
@@ -137,9 +153,13 @@ impl Row {
             self.event
         );
         properties.iter().fold(event, |event, property| {
-            let (before, after) = event.split_once(&format!("\"{property}\":")).unwrap();
-            let rest = &after[after.find([',', '}']).unwrap()..];
-            format!("{before}\"{property}\":{json}{rest}")
+            let name = format!("\"{property}\":");
+            let mut parts = event.split(&name);
+            let before = parts.next().unwrap().to_owned();
+            parts.fold(before, |before, after| {
+                let rest = &after[after.find([',', '}']).unwrap()..];
+                format!("{before}{name}{json}{rest}")
+            })
         })
     }
 }
@@ -174,7 +194,7 @@ async fn each_column_accepts_the_same_values_as_its_event(pool: PgPool) {
     let texts = texts();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let texts = ("$1", texts.as_slice());
-    let columns: [(Row, &str, &[&str], Values); 25] = [
+    let columns: [(Row, &str, &[&str], Values); 29] = [
         (PRODUCT, "name", &["name"], texts),
         (PRODUCT, "category", &["category"], texts),
         (PRODUCT, "price", &["price"], PRICES),
@@ -201,6 +221,10 @@ async fn each_column_accepts_the_same_values_as_its_event(pool: PgPool) {
         // Only an external event can take a part of a line.
         (CANCELLED_LINE, "stock_taken", &["stockTaken"], UNITS),
         (CANCELLED_LINE, "stock_returned", &["stockReturned"], UNITS),
+        (REFUND, "id", &["refundId"], IDS),
+        (REFUND, "amount", &["amount"], PRICES),
+        (REFUND, "status", &["status"], STATUSES),
+        (REFUND, "reason", &["reason"], texts),
     ];
     for (row, column, properties, (sql, values)) in columns {
         let insert = row.insert(column, sql);

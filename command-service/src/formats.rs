@@ -1,10 +1,13 @@
 //! Formats of the values in commands.
 
 use email_address::{EmailAddress, Options};
-use service_runtime::format::{Message, integer, integer_schema, string_schema};
+use service_runtime::format::{
+    Message, boolean, boolean_schema, integer, integer_schema, string_schema,
+};
 use service_runtime::format_of;
 use shared_events::limits::{
-    MAX_ADDRESS_CHARS, MAX_CATEGORY_CHARS, MAX_EMAIL_CHARS, MAX_NAME_CHARS, MAX_PRICE, is_name,
+    MAX_ADDRESS_CHARS, MAX_CATEGORY_CHARS, MAX_EMAIL_CHARS, MAX_NAME_CHARS, MAX_PRICE,
+    MAX_REASON_CHARS, is_name,
 };
 use shared_events::{Money, OrderStatus};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
@@ -35,6 +38,19 @@ format_of! {
     /// Units ordered.
     pub Quantity: i32, literal, parse = |text| integer(text, 1, i32::MAX.into()),
         schema = integer_schema(1, i32::MAX.into(), 2);
+
+    /// An amount to refund.
+    pub Amount: Money, literal, parse = price, schema = price_schema();
+
+    /// An amount above zero to refund.
+    pub PositiveAmount: Money, literal, parse = positive_amount, schema = positive_amount_schema();
+
+    /// Whether refunded units return to stock.
+    pub Restock: bool, literal, parse = boolean, schema = boolean_schema(true).default(Some(true.into()));
+
+    /// The reason of a change.
+    pub Reason: String, string, parse = |text| name(text, MAX_REASON_CHARS),
+        schema = name_schema(MAX_REASON_CHARS, "scratched");
 
     /// The status that an order changes to.
     pub NewStatus: OrderStatus, string, parse = OrderStatus::read,
@@ -101,6 +117,15 @@ fn price_schema() -> ObjectBuilder {
 fn price(json: &str) -> Result<Money, Message> {
     let price = Money::parse(json).map_err(|error| error.to_string())?;
     if price.is_price() { Ok(price) } else { Err(format!("must be from 0 to {MAX_PRICE}").into()) }
+}
+
+fn positive_amount_schema() -> ObjectBuilder {
+    price_schema().minimum(Some(0.0001))
+}
+
+fn positive_amount(json: &str) -> Result<Money, Message> {
+    let amount = price(json)?;
+    if amount > Money::ZERO { Ok(amount) } else { Err("must be more than 0".into()) }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(products::routes::change_price))
         .routes(routes!(orders::routes::place))
         .routes(routes!(orders::routes::change_status))
+        .routes(routes!(orders::routes::refund))
         .routes(routes!(users::routes::create))
         .routes(routes!(users::routes::update))
         .routes(routes!(users::routes::open_account))

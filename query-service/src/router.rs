@@ -32,6 +32,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(products::get))
         .routes(routes!(orders::list))
         .routes(routes!(orders::get))
+        .routes(routes!(orders::refunds))
         .routes(routes!(users::list))
         .routes(routes!(users::get))
         .routes(routes!(invoices::get))

@@ -40,7 +40,8 @@ pub trait Body: Sized {
 }
 
 /// Defines a request body. Each field has a [`Format`]; a field of `Option<Format>` may be
-/// absent or null. `named "name"` gives a field another name in JSON.
+/// absent or null. `named "name"` gives a field another name in JSON. `exactly one of a, b;` after
+/// the fields refuses an object with both or neither.
 #[macro_export]
 macro_rules! body {
     (
@@ -51,6 +52,7 @@ macro_rules! body {
                 $field_visibility:vis $field:ident $(named $json:literal)?: $format:ty
             ),+ $(,)?
         }
+        $(exactly one of $one:ident, $other:ident;)?
     ) => {
         #[derive(Clone, Debug, PartialEq, Eq, utoipa::ToSchema)]
         #[schema(rename_all = "camelCase")]
@@ -65,6 +67,7 @@ macro_rules! body {
 
         impl $crate::json_body::Body for $name {
             fn read(reader: &mut $crate::json_body::Reader<'_>) -> Option<Self> {
+                $(reader.require_one(stringify!($one), stringify!($other));)?
                 $(let $field = reader.field::<$format>($crate::body!(@name $field $($json)?));)+
                 Some(Self { $($field: $field?),+ })
             }
@@ -170,6 +173,17 @@ impl Reader<'_> {
     pub fn changed_field<F: Format>(&mut self, field: &'static str) -> Option<Option<F::Value>> {
         let is_present = self.fields.contains_key(&*camel_case(field));
         if is_present { self.field::<F>(field).map(Some) } else { Some(None) }
+    }
+
+    /// Adds an error unless exactly one of two fields is present and not null.
+    pub fn require_one(&mut self, one: &'static str, other: &'static str) {
+        let (one, other) = (camel_case(one), camel_case(other));
+        let is_present =
+            |name: &str| self.fields.get(name).is_some_and(|json| json.get() != "null");
+        if is_present(&one) == is_present(&other) {
+            let field = Field { path: Path::Field(&self.path, &one), errors: self.errors };
+            field.error(format!("send either this or {other}"));
+        }
     }
 
     /// Refuses the body if none of the fields is present.

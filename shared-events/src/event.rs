@@ -2,8 +2,8 @@
 
 use crate::properties::Properties;
 use crate::{
-    AccountCreated, DecodeError, Envelope, OrderCreated, OrderStatusUpdated, PriceChanged,
-    ProductState, Topic, UserState,
+    AccountCreated, DecodeError, Envelope, OrderCreated, OrderRefunded, OrderStatusUpdated,
+    PriceChanged, ProductState, Topic, UserState,
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -41,6 +41,8 @@ pub enum Payload {
     OrderCreated(OrderCreated),
     /// The status of an order changed.
     OrderStatusUpdated(OrderStatusUpdated),
+    /// A part of an order was refunded, or all that was left of it.
+    OrderRefunded(OrderRefunded),
     /// A user was created.
     UserCreated(UserState),
     /// The name or e-mail address of a user changed.
@@ -72,7 +74,7 @@ impl EventType {
     pub const fn topic(self) -> Topic {
         match self {
             Self::ProductCreated | Self::ProductUpdated | Self::PriceChanged => Topic::Products,
-            Self::OrderCreated | Self::OrderStatusUpdated => Topic::Orders,
+            Self::OrderCreated | Self::OrderStatusUpdated | Self::OrderRefunded => Topic::Orders,
             Self::UserCreated | Self::UserUpdated | Self::AccountCreated => Topic::Users,
         }
     }
@@ -99,6 +101,7 @@ impl Payload {
             EventType::OrderStatusUpdated => {
                 Self::OrderStatusUpdated(OrderStatusUpdated::read(properties)?)
             }
+            EventType::OrderRefunded => Self::OrderRefunded(OrderRefunded::read(properties)?),
             EventType::UserCreated => Self::UserCreated(user()?),
             EventType::UserUpdated => Self::UserUpdated(user()?),
             EventType::AccountCreated => Self::AccountCreated(AccountCreated::read(properties)?),
@@ -118,6 +121,7 @@ impl Payload {
             Self::PriceChanged(change) => change.product.product_id,
             Self::OrderCreated(order) => order.order_id,
             Self::OrderStatusUpdated(update) => update.order_id,
+            Self::OrderRefunded(refund) => refund.order_id,
             Self::UserCreated(user) | Self::UserUpdated(user) => user.user_id,
             Self::AccountCreated(account) => account.user_id,
         }
@@ -129,6 +133,7 @@ impl Payload {
         match self {
             Self::ProductCreated(_) | Self::OrderCreated(_) | Self::UserCreated(_) => 1,
             Self::OrderStatusUpdated(update) => update.new_status.default_version(),
+            Self::OrderRefunded(refund) => refund.status.default_version(),
             Self::ProductUpdated(_)
             | Self::PriceChanged(_)
             | Self::UserUpdated(_)
@@ -140,6 +145,7 @@ impl Payload {
     pub(crate) const fn ordered_at(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::OrderStatusUpdated(update) => Some(update.ordered_at),
+            Self::OrderRefunded(refund) => Some(refund.ordered_at),
             Self::ProductCreated(_)
             | Self::ProductUpdated(_)
             | Self::PriceChanged(_)

@@ -16,6 +16,9 @@ pub const MAX_EMAIL_CHARS: usize = 254;
 /// Longest part of a postal address, in characters.
 pub const MAX_ADDRESS_CHARS: usize = 200;
 
+/// Longest reason of a change of an order, in characters.
+pub const MAX_REASON_CHARS: usize = 200;
+
 /// Maximum number of lines of an order: wholesale orders have over 1,100. With names and categories
 /// of the longest, in characters of 4 bytes, its event is 2.8 MB.
 pub const MAX_ORDER_LINES: usize = 2_000;

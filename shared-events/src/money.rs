@@ -4,6 +4,7 @@ use crate::limits::{MAX_PRICE, MAX_SUM, MONEY_DECIMALS};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::value::RawValue;
+use std::cmp::Reverse;
 use std::fmt;
 use std::str::FromStr;
 use utoipa::openapi::RefOr;
@@ -94,6 +95,47 @@ impl Money {
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let sum = self.0.checked_add(other.0)?;
         Self::from_decimal(sum).ok()
+    }
+
+    /// The difference; none outside `NUMERIC(24,4)`.
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        let difference = self.0.checked_sub(other.0)?;
+        Self::from_decimal(difference).ok()
+    }
+
+    /// Spreads this amount in proportion to `weights`, exactly: the ten-thousandths that remain
+    /// after rounding down go to the largest fractions, of equal ones to the first. No share is
+    /// higher than its weight. None if this amount is higher than the sum of the weights, or
+    /// something is negative.
+    pub fn spread(self, weights: &[Self]) -> Option<Vec<Self>> {
+        let amount = self.units()?;
+        let weights: Vec<u128> =
+            weights.iter().map(|weight| weight.units()).collect::<Option<_>>()?;
+        let sum: u128 = weights.iter().sum();
+        if amount > sum {
+            return None;
+        }
+        let sum = sum.max(1);
+        let mut shares = Vec::with_capacity(weights.len());
+        let mut fractions = Vec::with_capacity(weights.len());
+        for (index, weight) in weights.iter().enumerate() {
+            let product = amount.checked_mul(*weight)?;
+            shares.push(product / sum);
+            fractions.push((product % sum, index));
+        }
+        fractions.sort_by_key(|(fraction, index)| (Reverse(*fraction), *index));
+        let rest = amount - shares.iter().sum::<u128>();
+        for (_, index) in fractions.into_iter().take(usize::try_from(rest).ok()?) {
+            shares[index] += 1;
+        }
+        Some(shares.into_iter().map(Self::from_units).collect())
+    }
+
+    /// The amount in ten-thousandths; none if it is negative.
+    fn units(self) -> Option<u128> {
+        let mut amount = self.0;
+        amount.rescale(MONEY_DECIMALS);
+        u128::try_from(amount.mantissa()).ok()
     }
 
     /// This amount multiplied by `quantity`; none outside `NUMERIC(24,4)`.
@@ -270,5 +312,24 @@ mod tests {
             let amount = Money::from_units(units);
             prop_assert_eq!(money(&amount.to_string()), amount);
         }
+    }
+
+    #[test]
+    fn an_amount_is_spread_exactly_and_never_beyond_a_weight() {
+        let money = |text: &str| Money::parse(text).unwrap();
+        let spread = |amount: &str, weights: &[&str]| {
+            let weights: Vec<Money> = weights.iter().map(|weight| money(weight)).collect();
+            let shares = money(amount).spread(&weights)?;
+            Some(shares.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let is = |shares: &[&str]| Some(shares.iter().map(|share| (*share).to_owned()).collect());
+        assert_eq!(spread("0.0001", &["1", "1", "1"]), is(&["0.0001", "0", "0"]));
+        assert_eq!(spread("10", &["10", "10", "10"]), is(&["3.3334", "3.3333", "3.3333"]));
+        assert_eq!(spread("5", &["1", "4", "0"]), is(&["1", "4", "0"]));
+        assert_eq!(spread("1", &["0.0001", "999999999999.9999"]), is(&["0", "1"]));
+        assert_eq!(spread("0", &["0", "0"]), is(&["0", "0"]));
+        assert_eq!(spread("0", &[]), is(&[]));
+        assert_eq!(spread("5.0001", &["1", "4"]), None);
+        assert_eq!(spread("0.0001", &["0"]), None);
     }
 }

@@ -1,7 +1,9 @@
 //! Events about orders.
 
 use crate::envelope::to_the_microsecond;
-use crate::limits::{MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_ORDER_LINES, MAX_ORDER_TOTAL};
+use crate::limits::{
+    MAX_CATEGORY_CHARS, MAX_NAME_CHARS, MAX_ORDER_LINES, MAX_ORDER_TOTAL, MAX_REASON_CHARS,
+};
 use crate::properties::{Properties, YEARS, text};
 use crate::{DecodeError, Money, OrderStatus};
 use chrono::{DateTime, Utc};
@@ -37,6 +39,15 @@ pub struct OrderLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0, examples(2))]
     pub stock_returned: Option<i32>,
+    /// Units that were refunded before, in the event that refunds the rest of the order. Absent
+    /// means none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0, examples(1))]
+    pub refunded_quantity: Option<i32>,
+    /// Amount that was refunded before, in the same event. Absent means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub refunded_amount: Option<Money>,
 }
 
 impl OrderLine {
@@ -122,6 +133,12 @@ pub struct OrderStatusUpdated {
     pub items: Vec<OrderLine>,
     /// Sum of the lines.
     pub total: Money,
+    /// Why the status changed, if the client or the service gave a reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The refund of what was left, if the new status is REFUNDED. Older events have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund_id: Option<i64>,
 }
 
 impl OrderHeader {
@@ -174,6 +191,8 @@ impl OrderStatusUpdated {
                 .ok_or_else(|| properties.refuse("orderedAt", YEARS))?,
             total: total(properties, &items)?,
             items,
+            reason: properties.name("reason", MAX_REASON_CHARS)?,
+            refund_id: properties.whole("refundId", 1, i64::MAX)?,
         })
     }
 }
@@ -195,6 +214,14 @@ fn total(properties: &Properties<'_>, items: &[OrderLine]) -> Result<Money, Deco
 
 /// Reads the lines. With `may_lack`, name and category may be missing.
 fn lines(properties: &Properties<'_>, may_lack: bool) -> Result<Vec<OrderLine>, DecodeError> {
+    read_items(properties, |properties| line(properties, may_lack))
+}
+
+/// Reads `items`, each with `read`.
+pub(crate) fn read_items<T>(
+    properties: &Properties<'_>,
+    read: impl Fn(&Properties<'_>) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
     let json = properties.present("items", properties.json("items")?)?;
     let items: Vec<&RawValue> =
         serde_json::from_str(json).map_err(|_| properties.refuse("items", "must be an array"))?;
@@ -204,9 +231,7 @@ fn lines(properties: &Properties<'_>, may_lack: bool) -> Result<Vec<OrderLine>, 
     }
     let items = items.into_iter().enumerate();
     items
-        .map(|(index, json)| {
-            line(&Properties::of_line(json.get(), index, properties.strict)?, may_lack)
-        })
+        .map(|(index, json)| read(&Properties::of_line(json.get(), index, properties.strict)?))
         .collect()
 }
 
@@ -217,7 +242,7 @@ fn line(properties: &Properties<'_>, may_lack: bool) -> Result<OrderLine, Decode
     };
     let quantity = properties.present("quantity", properties.small("quantity", 1, i32::MAX)?)?;
     let stock_taken = properties.small("stockTaken", 0, quantity)?;
-    Ok(OrderLine {
+    let line = OrderLine {
         product_id: properties.id("productId")?,
         product_name: name("productName", MAX_NAME_CHARS)?,
         category: name("category", MAX_CATEGORY_CHARS)?,
@@ -225,7 +250,13 @@ fn line(properties: &Properties<'_>, may_lack: bool) -> Result<OrderLine, Decode
         price: properties.present("price", properties.price("price")?)?,
         stock_taken,
         stock_returned: properties.small("stockReturned", 0, stock_taken.unwrap_or(quantity))?,
-    })
+        refunded_quantity: properties.small("refundedQuantity", 0, quantity)?,
+        refunded_amount: properties.price("refundedAmount")?,
+    };
+    if line.amount() < line.refunded_amount {
+        return Err(properties.refuse("refundedAmount", "must be at most quantity × price"));
+    }
+    Ok(line)
 }
 
 #[cfg(test)]
@@ -243,6 +274,8 @@ mod tests {
             price: MAX_PRICE,
             stock_taken: Some(i32::MAX),
             stock_returned: Some(i32::MAX),
+            refunded_quantity: Some(i32::MAX),
+            refunded_amount: Some(MAX_ORDER_TOTAL),
         };
         let update = OrderStatusUpdated {
             order_id: i64::MAX,
@@ -252,6 +285,8 @@ mod tests {
             ordered_at: DateTime::UNIX_EPOCH,
             items: vec![line; MAX_ORDER_LINES],
             total: MAX_ORDER_TOTAL,
+            reason: Some("𝄞".repeat(MAX_REASON_CHARS)),
+            refund_id: Some(i64::MAX),
         };
         let json = serde_json::to_string(&update).unwrap();
         // PostgreSQL writes JSONB with a space after each colon and comma. The envelope is

@@ -76,8 +76,9 @@ pub enum Measure {
 }
 
 /// The views that hold the current state of an aggregate.
-pub static STATE_VIEWS: [View; 3] = [
+pub static STATE_VIEWS: [View; 4] = [
     View::table("orders_read", &["order_id"], &[Topic::Orders]),
+    View::table("refunds_read", &["refund_id"], &[Topic::Orders]),
     View::table("users_read", &["user_id"], &[Topic::Users]),
     // A SQL view that subtracts the stock that `product_sales_view` counts as taken.
     View {

@@ -1,6 +1,7 @@
 //! An order and its rows. The statements that write and read the columns of orders are here.
 
 use super::place::PlaceOrder;
+use super::refund::LineLeft;
 use super::rules::{ProductSnapshot, ProductSnapshots};
 use crate::idempotency::StoredResponse;
 use crate::origin::Origin;
@@ -37,6 +38,12 @@ pub struct Order {
     pub items: Vec<OrderLine>,
     /// Sum of the lines.
     pub total: Money,
+    /// Sum of the refunds.
+    pub refunded_total: Money,
+    /// Why the status last changed, if a reason was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples("PAYMENT_TIMEOUT"))]
+    pub reason: Option<String>,
     /// When the order was placed.
     #[schema(examples("2026-11-21T11:44:31.230906Z"))]
     pub created_at: DateTime<Utc>,
@@ -72,8 +79,8 @@ pub struct QueuedOrder {
 pub struct Locked {
     pub order: Order,
     pub version: i64,
-    /// Ids of the rows of its lines, in the same order.
-    pub line_ids: Vec<i64>,
+    /// What is left of its lines after refunds, in the same order.
+    pub left: Vec<LineLeft>,
 }
 
 /// The result of [`write()`].
@@ -135,7 +142,7 @@ fn column<R, T>(rows: &[R], value: impl FnMut(&R) -> T) -> Vec<T> {
 /// Locks an order and reads it with its lines.
 pub async fn lock(connection: &mut PgConnection, id: i64) -> sqlx::Result<Option<Locked>> {
     let row = query!(
-        "SELECT customer_id, total, status, version, created_at
+        "SELECT customer_id, total, refunded_total, status, reason, version, created_at
          FROM orders
          WHERE id = $1
          FOR NO KEY UPDATE",
@@ -146,7 +153,7 @@ pub async fn lock(connection: &mut PgConnection, id: i64) -> sqlx::Result<Option
     let Some(row) = row else { return Ok(None) };
     let unknown = |_| sqlx::Error::Decode(format!("order {id} has status {}", row.status).into());
     let status = row.status.parse().map_err(unknown)?;
-    let (line_ids, items) = lines(connection, id).await?;
+    let (left, items) = lines(connection, id).await?;
     let order = Order {
         order_id: id,
         id,
@@ -154,39 +161,52 @@ pub async fn lock(connection: &mut PgConnection, id: i64) -> sqlx::Result<Option
         status,
         items,
         total: money(row.total)?,
+        refunded_total: money(row.refunded_total)?,
+        reason: row.reason,
         created_at: row.created_at,
     };
-    Ok(Some(Locked { order, version: row.version, line_ids }))
+    Ok(Some(Locked { order, version: row.version, left }))
 }
 
-/// The lines of an order, and the ids of their rows.
+/// The lines of an order, and what is left of them after refunds.
 async fn lines(
     connection: &mut PgConnection,
     order_id: i64,
-) -> sqlx::Result<(Vec<i64>, Vec<OrderLine>)> {
+) -> sqlx::Result<(Vec<LineLeft>, Vec<OrderLine>)> {
     let rows = query!(
-        "SELECT id, product_id, product_name, category, quantity, price, stock_taken,
-                stock_returned
+        r#"SELECT id, product_id, product_name, category, quantity, price, stock_taken,
+                stock_returned, quantity - refunded_quantity AS "quantity_left!",
+                quantity * price - refunded_amount AS "amount_left!"
          FROM order_items
          WHERE order_id = $1
-         ORDER BY id",
+         ORDER BY id"#,
         order_id,
     )
     .fetch_all(connection)
     .await?;
-    let line_ids = rows.iter().map(|row| row.id).collect();
     let lines = rows.into_iter().map(|row| {
-        Ok(OrderLine {
+        let price = money(row.price)?;
+        let left = LineLeft {
+            id: row.id,
+            product_id: row.product_id,
+            price,
+            quantity: row.quantity_left,
+            amount: money(row.amount_left)?,
+        };
+        let line = OrderLine {
             product_id: row.product_id,
             product_name: row.product_name,
             category: row.category,
             quantity: row.quantity,
-            price: money(row.price)?,
+            price,
             stock_taken: Some(row.stock_taken),
             stock_returned: row.stock_returned,
-        })
+            refunded_quantity: None,
+            refunded_amount: None,
+        };
+        Ok((left, line))
     });
-    Ok((line_ids, lines.collect::<sqlx::Result<_>>()?))
+    lines.collect()
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use super::order::Order;
 use super::place::{INVALID, PlaceOrder};
+use super::refund::{self, RefundRequest};
+use super::refund_order::{Refund, refund as refund_order};
 use super::rules::Refusal;
-use super::status::{self, Forbidden, StatusChange};
+use super::status::{self, Current, Forbidden, StatusChange};
 use super::status_change::{change_status as change, not_found};
 use crate::command_kind::CommandKind;
 use crate::request::Request;
@@ -30,7 +32,17 @@ refusals! {
         invalid_body(status::INVALID),
         invalid_id(INVALID_ID),
         not_found(1),
-        Forbidden { current: OrderStatus::Paid, wanted: OrderStatus::Delivered }.into();
+        Forbidden {
+            current: Current { status: OrderStatus::Paid, reason: None, has_refunds: false },
+            wanted: OrderStatus::Delivered,
+        }
+        .into();
+    NotRefunded:
+        invalid_body(refund::INVALID),
+        invalid_id(INVALID_ID),
+        not_found(1),
+        refund::Refusal::NotRefundable { status: OrderStatus::Created }.into(),
+        refund::Refusal::TooManyUnits { product_id: 1, wanted: 3, left: 2 }.into();
 }
 
 fn money(example: &str) -> Money {
@@ -76,7 +88,29 @@ pub async fn change_status(id: Segment, request: Request) -> CommandResult {
         .transact(
             CommandKind::ChangeOrderStatus,
             status::INVALID,
-            move |pool, StatusChange { status }, origin| change(pool, id, status, origin),
+            move |pool, status_change, origin| change(pool, id, status_change, origin),
         )
+        .await
+}
+
+/// Refund an order
+///
+/// Refunds units of some products, or an amount without units, up to what is left of the order. The
+/// refund of the last unit and the last amount makes the order REFUNDED.
+#[utoipa::path(
+    post,
+    path = "/api/orders/{id}/refunds",
+    operation_id = "refundOrder",
+    tag = TAG,
+    params(("id" = Id, Path, description = "The order.", example = 1)),
+    request_body = RefundRequest,
+    responses((status = 201, description = "The refund.", body = Refund), NotRefunded)
+)]
+pub async fn refund(id: Segment, request: Request) -> CommandResult {
+    let id = id.id(INVALID_ID)?;
+    request
+        .transact(CommandKind::RefundOrder, refund::INVALID, move |pool, body, origin| {
+            refund_order(pool, id, body, origin)
+        })
         .await
 }

@@ -111,6 +111,8 @@ fn price_lines(
                 price,
                 stock_taken: Some(if product.stock.is_some() { line.quantity } else { 0 }),
                 stock_returned: None,
+                refunded_quantity: None,
+                refunded_amount: None,
             })
         })
         .collect()

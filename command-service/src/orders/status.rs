@@ -1,7 +1,8 @@
 //! The lifecycle of an order: the allowed status transitions, and what a cancellation
 //! returns to stock.
 
-use crate::formats::NewStatus;
+use super::restock::return_units;
+use crate::formats::{NewStatus, Reason};
 use axum::http::StatusCode;
 use service_runtime::body;
 use service_runtime::problem::Problem;
@@ -17,61 +18,79 @@ body! {
     pub struct StatusChange {
         /// The new status.
         pub status: NewStatus,
+        /// Why.
+        pub reason: Option<Reason>,
     }
 }
 
+/// What decides about a change of the status of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Current {
+    pub status: OrderStatus,
+    /// Why the order last changed.
+    pub reason: Option<String>,
+    /// Whether a part of it was refunded.
+    pub has_refunds: bool,
+}
+
 /// A transition that the lifecycle does not allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forbidden {
-    pub current: OrderStatus,
+    pub current: Current,
     pub wanted: OrderStatus,
 }
 
-/// Checks whether an order may change to another status.
-///
-/// # Errors
-/// The lifecycle does not allow the transition.
-pub fn check_transition(current: OrderStatus, wanted: OrderStatus) -> Result<(), Forbidden> {
-    if current.successors().contains(&wanted) { Ok(()) } else { Err(Forbidden { current, wanted }) }
+impl Current {
+    /// Changes to another status.
+    ///
+    /// # Errors
+    /// The lifecycle does not allow the transition.
+    pub fn check(self, wanted: OrderStatus) -> Result<(), Forbidden> {
+        let is_allowed = self.successors().any(|status| status == wanted);
+        if is_allowed { Ok(()) } else { Err(Forbidden { current: self, wanted }) }
+    }
+
+    /// The statuses that may follow. An order with refunds is not cancelled: the refunded amount
+    /// would be returned twice.
+    fn successors(&self) -> impl Iterator<Item = OrderStatus> {
+        let all = self.status.successors().iter().copied();
+        all.filter(|status| !(self.has_refunds && *status == OrderStatus::Cancelled))
+    }
 }
 
 /// Returns the units that the lines took to stock, and records on each line how many were
 /// returned. `stocks` are the products whose stock is tracked.
 pub fn put_back(lines: &mut [OrderLine], stocks: &mut BTreeMap<i64, i32>) {
     for line in lines {
-        // The stock may have been set to a higher number since. It must not overflow.
-        let returned = stocks.get_mut(&line.product_id).map_or(0, |stock| {
-            let returned = line.stock_taken().min(i32::MAX - *stock);
-            *stock += returned;
-            returned
-        });
-        line.stock_returned = Some(returned);
+        line.stock_returned = Some(return_units(stocks, line, line.stock_taken()));
     }
 }
 
 impl From<Forbidden> for Problem {
     fn from(Forbidden { current, wanted }: Forbidden) -> Self {
-        let allowed = current.successors();
-        let next = if allowed.is_empty() {
-            "which is final".to_owned()
-        } else {
-            format!("which can only become {}", one_of(allowed))
+        let allowed: Vec<&str> = current.successors().map(OrderStatus::as_str).collect();
+        let next = match one_of(&allowed) {
+            None => "which is final".to_owned(),
+            Some(statuses) => format!("which can only become {statuses}"),
         };
-        let allowed: Vec<&str> = allowed.iter().map(|status| status.as_str()).collect();
+        let Current { status, reason, has_refunds } = current;
+        let refunded = if has_refunds { " and partly refunded" } else { "" };
+        let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+        let detail = format!(
+            "The order is {status}{refunded}{reason}, {next}; not {wanted}. Nothing was changed."
+        );
         Self::new(StatusCode::CONFLICT, "Invalid status transition")
-            .detail(format!("The order is {current}, {next}; not {wanted}. Nothing was changed."))
+            .detail(detail)
             .extension("allowed", allowed)
     }
 }
 
-/// `A, B or C`.
-fn one_of(statuses: &[OrderStatus]) -> String {
-    let texts: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
-    match texts.split_last() {
-        Some((end, [])) => (*end).to_owned(),
-        Some((end, rest)) => format!("{} or {end}", rest.join(", ")),
-        None => String::new(),
-    }
+/// `A, B or C`; none without a text.
+fn one_of(texts: &[&str]) -> Option<String> {
+    Some(match texts.split_last()? {
+        (end, []) => (*end).to_owned(),
+        (end, rest) => format!("{} or {end}", rest.join(", ")),
+    })
 }
 
 #[cfg(test)]
@@ -90,7 +109,13 @@ mod tests {
             price: Money::ZERO,
             stock_taken: Some(taken),
             stock_returned: None,
+            refunded_quantity: None,
+            refunded_amount: None,
         }
+    }
+
+    fn order(status: OrderStatus, has_refunds: bool) -> Current {
+        Current { status, reason: None, has_refunds }
     }
 
     #[test]
@@ -108,27 +133,43 @@ mod tests {
         ];
         for &current in OrderStatus::ALL {
             for &wanted in OrderStatus::ALL {
-                let is_allowed = check_transition(current, wanted).is_ok();
+                let is_allowed = order(current, false).check(wanted).is_ok();
                 let expected = allowed.contains(&(current, wanted));
                 assert_eq!(is_allowed, expected, "{current} to {wanted}");
+                let is_allowed = order(current, true).check(wanted).is_ok();
+                let expected = expected && wanted != Cancelled;
+                assert_eq!(is_allowed, expected, "{current} with refunds to {wanted}");
             }
         }
     }
 
     #[test]
     fn a_refusal_lists_the_allowed_statuses() {
-        let problem = |current, wanted| {
-            let problem = Problem::from(Forbidden { current, wanted });
-            serde_json::to_value(problem).unwrap()
+        let problem = |current: Current, wanted| {
+            serde_json::to_value(Problem::from(current.check(wanted).unwrap_err())).unwrap()
         };
-        let shipped = problem(Shipped, Paid);
+        let shipped = problem(order(Shipped, false), Paid);
         assert_eq!(shipped["allowed"], serde_json::json!(["DELIVERED", "REFUNDED"]));
         assert_eq!(
             shipped["detail"],
             "The order is SHIPPED, which can only become DELIVERED or REFUNDED; not PAID. \
              Nothing was changed."
         );
-        assert_eq!(problem(Refunded, Paid)["allowed"], serde_json::json!([]));
+        assert_eq!(problem(order(Refunded, false), Paid)["allowed"], serde_json::json!([]));
+        let paid = problem(order(Paid, true), Cancelled);
+        assert_eq!(paid["allowed"], serde_json::json!(["SHIPPED", "REFUNDED"]));
+        assert_eq!(
+            paid["detail"],
+            "The order is PAID and partly refunded, which can only become SHIPPED or REFUNDED; not \
+             CANCELLED. Nothing was changed."
+        );
+        let reason = Some("PAYMENT_TIMEOUT".to_owned());
+        let expired = Current { reason, ..order(Cancelled, false) };
+        assert_eq!(
+            problem(expired, Paid)["detail"],
+            "The order is CANCELLED (PAYMENT_TIMEOUT), which is final; not PAID. Nothing was \
+             changed."
+        );
     }
 
     #[test]

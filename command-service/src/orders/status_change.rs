@@ -1,24 +1,18 @@
 //! The transaction that changes the status of an order.
 
-use super::order::{Locked, lock};
-use super::status::{check_transition, put_back};
+use super::order::{Locked, Order, lock};
+use super::refund::{LineLeft, Share};
+use super::refund_order::{NewRefund, sum};
+use super::restock::{lock_stocks, permit};
+use super::status::{Current, StatusChange, put_back};
 use crate::origin::Origin;
 use crate::response::{CommandResponse, CommandResult};
 use crate::transactions::{begin, commit};
+use chrono::{DateTime, Utc};
 use service_runtime::problem::Problem;
-use shared_events::{Event, OrderLine, OrderStatus, OrderStatusUpdated, Payload, now};
+use shared_events::{Event, Money, OrderLine, OrderStatus, OrderStatusUpdated, Payload, now};
 use sqlx::{PgConnection, PgPool};
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
-
-/// Limits concurrent cancellations. They lock products as the order batcher does; more of them in
-/// a row would exceed the lock timeout of a batch.
-static CANCELLATIONS: Semaphore = Semaphore::const_new(2);
-
-/// Time that a cancellation waits for others.
-const WAIT: Duration = Duration::from_secs(3);
+use std::collections::BTreeMap;
 
 /// Changes the status of an order. If the order has the status already, nothing changes.
 ///
@@ -27,32 +21,42 @@ const WAIT: Duration = Duration::from_secs(3);
 pub async fn change_status(
     pool: PgPool,
     id: i64,
-    wanted: OrderStatus,
+    change: StatusChange,
     origin: Origin,
 ) -> CommandResult {
+    let StatusChange { status: wanted, reason } = change;
     let _permit = match wanted {
         OrderStatus::Cancelled => Some(permit().await?),
         _ => None,
     };
     let mut transaction = begin(&pool).await?;
     let locked = lock(&mut transaction, id).await?;
-    let Locked { mut order, version, line_ids } = locked.ok_or_else(|| not_found(id))?;
+    let Locked { mut order, version, left } = locked.ok_or_else(|| not_found(id))?;
     if order.status == wanted {
         return CommandResponse::new(None, None, &order);
     }
-    check_transition(order.status, wanted)?;
+    current(&order, &left).check(wanted)?;
     let old_status = std::mem::replace(&mut order.status, wanted);
-    if wanted == OrderStatus::Cancelled {
-        restore_stock(&mut transaction, id, &mut order.items, &line_ids).await?;
+    order.reason = reason;
+    let (version, changed_at) = (version + 1, now());
+    let mut refund_id = None;
+    if wanted == OrderStatus::Refunded {
+        let rest = (version, changed_at);
+        refund_id = Some(refund_rest(&mut transaction, &mut order, rest, &left).await?);
+    } else {
+        if wanted == OrderStatus::Cancelled {
+            restore_stock(&mut transaction, id, &mut order.items, &left).await?;
+        }
+        sqlx::query!(
+            "UPDATE orders SET status = $2, version = $3, reason = $4 WHERE id = $1",
+            id,
+            wanted.as_str(),
+            version,
+            order.reason,
+        )
+        .execute(&mut *transaction)
+        .await?;
     }
-    sqlx::query!(
-        "UPDATE orders SET status = $2, version = $3 WHERE id = $1",
-        id,
-        wanted.as_str(),
-        version + 1,
-    )
-    .execute(&mut *transaction)
-    .await?;
     let payload = Payload::OrderStatusUpdated(OrderStatusUpdated {
         order_id: id,
         header: order.header.clone(),
@@ -61,8 +65,10 @@ pub async fn change_status(
         ordered_at: order.created_at,
         items: order.items.clone(),
         total: order.total,
+        reason: order.reason.clone(),
+        refund_id,
     });
-    let event = Event::new(version + 1, now(), origin.trace, payload);
+    let event = Event::new(version, changed_at, origin.trace, payload);
     commit(transaction, event, None, &order, origin.key).await
 }
 
@@ -71,13 +77,40 @@ pub fn not_found(id: i64) -> Problem {
     Problem::not_found("Order not found").detail(format!("There is no order {id}."))
 }
 
-/// Waits for a permit to cancel, before a connection is taken.
-async fn permit() -> Result<SemaphorePermit<'static>, Problem> {
-    match timeout(WAIT, CANCELLATIONS.acquire()).await {
-        Ok(permit) => permit.map_err(|error| Problem::internal(&error)),
-        Err(_) => Err(Problem::unavailable("Service busy")
-            .detail("Too many orders are being cancelled. The request had no effect; try again.")),
+fn current(order: &Order, left: &[LineLeft]) -> Current {
+    let is_refunded = |(line, left): (&OrderLine, &LineLeft)| left.quantity < line.quantity;
+    let has_refunds =
+        order.refunded_total > Money::ZERO || order.items.iter().zip(left).any(is_refunded);
+    Current { status: order.status, reason: order.reason.clone(), has_refunds }
+}
+
+/// Refunds what is left of an order, without returning units to stock, and records on its lines
+/// what was refunded before. Returns the id of the refund.
+async fn refund_rest(
+    connection: &mut PgConnection,
+    order: &mut Order,
+    (version, created_at): (i64, DateTime<Utc>),
+    left: &[LineLeft],
+) -> sqlx::Result<i64> {
+    for (line, left) in order.items.iter_mut().zip(left) {
+        let paid = line.amount().unwrap_or_default();
+        line.refunded_quantity = Some(line.quantity - left.quantity).filter(|units| *units > 0);
+        line.refunded_amount = paid.checked_sub(left.amount).filter(|amount| *amount > Money::ZERO);
     }
+    order.refunded_total = order.total;
+    let items: Vec<(i64, Share, i32)> = left.iter().map(|line| (line.id, line.all(), 0)).collect();
+    let refund = NewRefund {
+        order_id: order.id,
+        status: order.status,
+        version,
+        refunded_total: order.total,
+        reason: order.reason.as_deref(),
+        amount: sum(left.iter().map(|line| line.amount)),
+        created_at,
+        items,
+        stocks: BTreeMap::new(),
+    };
+    refund.store(connection).await
 }
 
 /// Puts the units of an order back into stock, and stores their number on its lines.
@@ -85,27 +118,14 @@ async fn restore_stock(
     connection: &mut PgConnection,
     order_id: i64,
     items: &mut [OrderLine],
-    line_ids: &[i64],
+    left: &[LineLeft],
 ) -> sqlx::Result<()> {
-    let taken = items.iter().filter(|line| line.stock_taken() > 0);
-    let product_ids: Vec<i64> =
-        taken.map(|line| line.product_id).collect::<BTreeSet<i64>>().into_iter().collect();
-    let rows = sqlx::query!(
-        r#"SELECT id, stock AS "stock!"
-           FROM products
-           WHERE id = ANY($1) AND stock IS NOT NULL
-           ORDER BY id
-           FOR NO KEY UPDATE"#,
-        &product_ids,
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let mut stocks: BTreeMap<i64, i32> = rows.into_iter().map(|row| (row.id, row.stock)).collect();
+    let mut stocks = lock_stocks(connection, items.iter()).await?;
     put_back(items, &mut stocks);
     sqlx::query_file!(
         "src/orders/put_back.sql",
         order_id,
-        line_ids,
+        &left.iter().map(|line| line.id).collect::<Vec<_>>(),
         &items.iter().map(OrderLine::stock_returned).collect::<Vec<_>>(),
         &stocks.keys().copied().collect::<Vec<_>>(),
         &stocks.values().copied().collect::<Vec<_>>(),

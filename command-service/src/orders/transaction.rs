@@ -176,7 +176,17 @@ fn record(
     trace: TraceParent,
 ) -> (Placed, Event) {
     let (header, status) = (order.header(), OrderStatus::Created);
-    let order = Order { order_id: id, id, header, status, items, total, created_at };
+    let order = Order {
+        order_id: id,
+        id,
+        header,
+        status,
+        items,
+        total,
+        refunded_total: Money::ZERO,
+        reason: None,
+        created_at,
+    };
     let Order { header, items, .. } = order.clone();
     let payload = OrderCreated { order_id: id, header, status, items, total };
     let event = Event::new(1, created_at, trace, Payload::OrderCreated(payload));

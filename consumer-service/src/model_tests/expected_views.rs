@@ -5,7 +5,7 @@ use crate::test_database::rows;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use shared_events::views::{Dimension, Figure, Measure, SALES_VIEWS, SalesView};
-use shared_events::{OrderLine, OrderStatus};
+use shared_events::{Money, OrderLine, OrderStatus, RefundItem};
 use sqlx::PgPool;
 use sqlx::types::Json;
 use std::collections::BTreeMap;
@@ -13,6 +13,9 @@ use std::fmt::Debug;
 
 /// Rows as text: the values of the key, with those of the measures.
 type Rows = BTreeMap<Vec<String>, Vec<String>>;
+
+/// A line of an order, and what was refunded of it.
+type Line<'a> = (&'a Order, &'a OrderLine, &'a RefundItem);
 
 /// The lines of an order.
 type Lines = Json<Vec<OrderLine>>;
@@ -58,10 +61,10 @@ async fn shown_sales(pool: &PgPool, view: &SalesView) -> Rows {
 }
 
 fn expected_sales(shop: &Shop, view: &SalesView) -> Rows {
-    let mut lines: BTreeMap<Vec<String>, Vec<(&Order, &OrderLine)>> = BTreeMap::new();
+    let mut lines: BTreeMap<Vec<String>, Vec<Line<'_>>> = BTreeMap::new();
     for order in &shop.orders {
-        for line in &order.lines {
-            lines.entry(key(view, order, line)).or_default().push((order, line));
+        for (line, refunded) in order.lines.iter().zip(&order.refunded) {
+            lines.entry(key(view, order, line)).or_default().push((order, line, refunded));
         }
     }
     match view.dimensions {
@@ -73,9 +76,8 @@ fn expected_sales(shop: &Shop, view: &SalesView) -> Rows {
         }),
         _ => {}
     }
-    let values = |lines: &[(&Order, &OrderLine)]| {
-        measures(view).map(|(measure, _)| value(*measure, lines)).collect()
-    };
+    let values =
+        |lines: &[Line<'_>]| measures(view).map(|(measure, _)| value(*measure, lines)).collect();
     lines.into_iter().map(|(key, lines)| (key, values(&lines))).collect()
 }
 
@@ -89,36 +91,55 @@ fn key(view: &SalesView, order: &Order, line: &OrderLine) -> Vec<String> {
     view.dimensions.iter().map(value).collect()
 }
 
-fn value(measure: Measure, lines: &[(&Order, &OrderLine)]) -> String {
-    use OrderStatus::{Cancelled, Refunded};
-    let sum = |figure: Figure, counts: &dyn Fn(OrderStatus) -> bool| {
-        let lines = lines.iter().filter(|(order, _)| counts(order.status));
-        match figure {
-            Figure::Quantity => lines.map(|(_, line)| line.quantity).sum::<i32>().to_string(),
-            Figure::Revenue => {
-                let amount = |line: &OrderLine| line.amount().unwrap().as_decimal();
-                lines.map(|(_, line)| amount(line)).sum::<Decimal>().normalize().to_string()
-            }
-            Figure::Orders => {
-                let mut ids: Vec<i64> = lines.map(|(order, _)| order.id).collect();
-                ids.dedup();
-                ids.len().to_string()
-            }
+/// The sum of a figure of lines: of what was ordered, less what was refunded if `net`.
+fn ordered(figure: Figure, lines: &[Line<'_>], net: bool, counts: &[OrderStatus]) -> String {
+    let lines = lines.iter().filter(|(order, ..)| counts.contains(&order.status));
+    match figure {
+        Figure::Quantity => {
+            let units = |(_, line, refunded): &Line<'_>| {
+                line.quantity - if net { refunded.quantity } else { 0 }
+            };
+            lines.map(units).sum::<i32>().to_string()
         }
-    };
+        Figure::Revenue => {
+            let amount = |(_, line, refunded): &Line<'_>| {
+                let refunded = if net { refunded.amount } else { Money::ZERO };
+                line.amount().unwrap().as_decimal() - refunded.as_decimal()
+            };
+            lines.map(amount).sum::<Decimal>().normalize().to_string()
+        }
+        Figure::Orders => {
+            let mut ids: Vec<i64> = lines.map(|(order, ..)| order.id).collect();
+            ids.dedup();
+            ids.len().to_string()
+        }
+    }
+}
+
+fn value(measure: Measure, lines: &[Line<'_>]) -> String {
+    use OrderStatus::{Cancelled, Created, Delivered, Paid, Refunded, Shipped};
     match measure {
-        Measure::Total(figure) => sum(figure, &|status| !matches!(status, Cancelled | Refunded)),
-        Measure::Cancelled(figure) => sum(figure, &|status| status == Cancelled),
-        Measure::Refunded(figure) => sum(figure, &|status| status == Refunded),
+        Measure::Total(figure) => {
+            ordered(figure, lines, true, &[Created, Paid, Shipped, Delivered])
+        }
+        Measure::Cancelled(figure) => ordered(figure, lines, false, &[Cancelled]),
+        Measure::Refunded(Figure::Orders) => ordered(Figure::Orders, lines, false, &[Refunded]),
+        Measure::Refunded(Figure::Quantity) => {
+            lines.iter().map(|(.., refunded)| refunded.quantity).sum::<i32>().to_string()
+        }
+        Measure::Refunded(Figure::Revenue) => {
+            let amounts = lines.iter().map(|(.., refunded)| refunded.amount.as_decimal());
+            amounts.sum::<Decimal>().normalize().to_string()
+        }
         Measure::StockTaken => {
-            let taken = lines.iter().map(|(order, line)| match order.status {
+            let taken = lines.iter().map(|(order, line, refunded)| match order.status {
                 Cancelled => line.stock_taken() - line.stock_returned(),
-                _ => line.stock_taken(),
+                _ => line.stock_taken() - refunded.stock_returned,
             });
             taken.sum::<i32>().to_string()
         }
         Measure::LastOrderDate => {
-            let last = lines.iter().map(|(order, _)| order.ordered_at.timestamp()).max();
+            let last = lines.iter().map(|(order, ..)| order.ordered_at.timestamp()).max();
             last.map(|second| second.to_string()).unwrap_or_default()
         }
         Measure::StockMovedAt => String::new(),
@@ -144,6 +165,21 @@ async fn check_state(pool: &PgPool, shop: &Shop) -> Result<(), String> {
         (order.id, order.customer, order.total.as_decimal(), status, order.ordered_at, lines)
     });
     compare("orders_read", &shown, &expected.collect())?;
+
+    let refunds = "SELECT order_id, refunded_total, reason FROM orders_read ORDER BY 1";
+    let shown: Vec<(i64, Decimal, Option<String>)> = rows(pool, refunds).await;
+    let expected = shop
+        .orders
+        .iter()
+        .map(|order| (order.id, order.refunded_total().as_decimal(), order.reason.clone()));
+    compare("orders_read", &shown, &expected.collect())?;
+
+    let refunds = "SELECT order_id, items, refunded_total FROM refunds_read ORDER BY refund_id";
+    let shown: Vec<(i64, Json<Vec<RefundItem>>, Decimal)> = rows(pool, refunds).await;
+    let expected = shop.refunds.iter().map(|(order, items, refunded_total)| {
+        (*order, Json(items.clone()), refunded_total.as_decimal())
+    });
+    compare("refunds_read", &shown, &expected.collect())?;
 
     let users = "SELECT user_id, name, email, address1, created_at FROM users_read ORDER BY 1";
     let shown: Vec<UserRow> = rows(pool, users).await;

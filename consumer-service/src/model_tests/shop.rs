@@ -4,22 +4,54 @@ use crate::projections::sample_events::event;
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use shared_events::{
-    AccountCreated, Event, Money, OrderCreated, OrderHeader, OrderLine, OrderStatus,
-    OrderStatusUpdated, Payload, PriceChanged, ProductState, Topic, UserState, order_total,
+    AccountCreated, Event, Money, OrderCreated, OrderHeader, OrderLine, OrderRefunded, OrderStatus,
+    OrderStatusUpdated, Payload, PriceChanged, ProductState, RefundItem, Topic, UserState,
+    order_total,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A command. References to existing items are taken modulo their number.
 #[derive(Clone, Debug)]
 pub enum Command {
-    CreateProduct { category: usize, price: u32, stock: Option<i32> },
-    ChangeProduct { product: usize, category: usize, stock: Option<i32> },
-    ChangePrice { product: usize, price: u32 },
-    PlaceOrder { customer: i64, lines: Vec<(usize, i32, Option<u32>)> },
-    Move { order: usize, to: OrderStatus },
-    CreateUser { name: u8 },
-    UpdateUser { user: usize, name: u8 },
-    OpenAccount { user: usize },
+    CreateProduct {
+        category: usize,
+        price: u32,
+        stock: Option<i32>,
+    },
+    ChangeProduct {
+        product: usize,
+        category: usize,
+        stock: Option<i32>,
+    },
+    ChangePrice {
+        product: usize,
+        price: u32,
+    },
+    PlaceOrder {
+        customer: i64,
+        lines: Vec<(usize, i32, Option<u32>)>,
+    },
+    Move {
+        order: usize,
+        to: OrderStatus,
+    },
+    /// Refunds up to this many units and this part of the amount left, in hundredths, of a line.
+    Refund {
+        order: usize,
+        line: usize,
+        units: i32,
+        percent: u32,
+    },
+    CreateUser {
+        name: u8,
+    },
+    UpdateUser {
+        user: usize,
+        name: u8,
+    },
+    OpenAccount {
+        user: usize,
+    },
 }
 
 const CATEGORIES: [&str; 3] = ["Tea", "tea", "Books"];
@@ -40,6 +72,8 @@ pub fn commands() -> impl Strategy<Value = Vec<Command>> {
         6 => (1..6_i64, prop::collection::vec(line, 1..4))
             .prop_map(|(customer, lines)| PlaceOrder { customer, lines }),
         8 => (0..20_usize, status).prop_map(|(order, to)| Move { order, to }),
+        4 => (0..20_usize, 0..4_usize, 0..6_i32, 0..101_u32)
+            .prop_map(|(order, line, units, percent)| Refund { order, line, units, percent }),
         1 => any::<u8>().prop_map(|name| CreateUser { name }),
         1 => (0..4_usize, any::<u8>()).prop_map(|(user, name)| UpdateUser { user, name }),
         1 => (0..4_usize).prop_map(|user| OpenAccount { user }),
@@ -56,6 +90,9 @@ pub struct Order {
     pub lines: Vec<OrderLine>,
     pub total: Money,
     pub ordered_at: DateTime<Utc>,
+    /// What was refunded of each line.
+    pub refunded: Vec<RefundItem>,
+    pub reason: Option<String>,
 }
 
 /// A user of the model.
@@ -72,6 +109,8 @@ pub struct Shop {
     pub products: Vec<ProductState>,
     pub orders: Vec<Order>,
     pub users: Vec<User>,
+    /// Every refund: the order, its items and the sum of the refunds of the order.
+    pub refunds: Vec<(i64, Vec<RefundItem>, Money)>,
     pub accounts: i64,
     /// Every category that a product ever had.
     pub categories: BTreeSet<String>,
@@ -126,6 +165,9 @@ impl Shop {
             }
             Command::PlaceOrder { customer, lines } => self.place(*customer, lines),
             Command::Move { order, to } => self.advance(*order, *to),
+            Command::Refund { order, line, units, percent } => {
+                self.refund(*order, *line, *units, *percent);
+            }
             Command::CreateUser { name } => {
                 // The lower ids are customers without a user.
                 let user_id = self.users.len() as i64 + 4;
@@ -180,6 +222,8 @@ impl Shop {
                 price: price.map_or(product.price, cents),
                 stock_taken: Some(stock_taken),
                 stock_returned: None,
+                refunded_quantity: None,
+                refunded_amount: None,
             });
         }
         for product in &mut self.products {
@@ -198,16 +242,21 @@ impl Shop {
             id: order_id,
             customer: customer_id,
             status,
+            refunded: items.iter().map(nothing_refunded).collect(),
             lines: items,
             total,
             ordered_at,
+            reason: None,
         });
     }
 
     /// Changes the status of an order, if the lifecycle allows it.
     fn advance(&mut self, order: usize, new_status: OrderStatus) {
         let Some(order) = pick(&mut self.orders, order) else { return };
-        if !order.status.successors().contains(&new_status) {
+        let is_refunded = order.refunded.iter().any(|item| !item.is_empty());
+        let is_allowed = order.status.successors().contains(&new_status)
+            && !(is_refunded && new_status == OrderStatus::Cancelled);
+        if !is_allowed {
             return;
         }
         let old_status = std::mem::replace(&mut order.status, new_status);
@@ -219,16 +268,77 @@ impl Shop {
                 line.stock_returned = Some(returned);
             }
         }
+        order.reason = (new_status == OrderStatus::Shipped).then(|| "sent".to_owned());
+        let mut items = order.lines.clone();
+        let mut refund_id = None;
+        if new_status == OrderStatus::Refunded {
+            for (line, refunded) in items.iter_mut().zip(&order.refunded) {
+                line.refunded_quantity = Some(refunded.quantity).filter(|units| *units > 0);
+                line.refunded_amount = Some(refunded.amount).filter(|amount| *amount > Money::ZERO);
+            }
+            let rest = order.rest();
+            order.add(&rest);
+            self.refunds.push((order.id, not_empty(rest), order.total));
+            refund_id = Some(self.refunds.len() as i64);
+        }
         let payload = OrderStatusUpdated {
             order_id: order.id,
             header: OrderHeader::of_customer(order.customer),
             old_status,
             new_status,
             ordered_at: order.ordered_at,
-            items: order.lines.clone(),
+            items,
             total: order.total,
+            reason: order.reason.clone(),
+            refund_id,
         };
         self.publish(Payload::OrderStatusUpdated(payload));
+    }
+
+    /// Refunds a part of a line of a paid order, and returns the units to stock.
+    fn refund(&mut self, order: usize, line: usize, units: i32, percent: u32) {
+        let Some(order) = pick(&mut self.orders, order) else { return };
+        if !matches!(
+            order.status,
+            OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Delivered
+        ) {
+            return;
+        }
+        let line = line % order.lines.len();
+        let mut part: Vec<RefundItem> = order.lines.iter().map(nothing_refunded).collect();
+        let left = order.rest().swap_remove(line);
+        let quantity = units.min(left.quantity);
+        let units_left = u128::try_from(left.amount.as_decimal().mantissa()).unwrap();
+        let scale = 10_u128.pow(4 - left.amount.as_decimal().scale());
+        let amount = Money::from_units(units_left * scale * u128::from(percent) / 100);
+        let product = &mut self.products[order.lines[line].product_id as usize - 1];
+        let taken = if order.lines[line].stock_taken() > 0 { quantity } else { 0 };
+        let stock_returned = product.stock.map_or(0, |_| taken);
+        product.stock = product.stock.map(|stock| stock + stock_returned);
+        part[line] = RefundItem { quantity, amount, stock_returned, ..part[line].clone() };
+        if part[line].is_empty() {
+            return;
+        }
+        order.add(&part);
+        let is_whole = order.rest().iter().all(RefundItem::is_empty);
+        if is_whole {
+            order.status = OrderStatus::Refunded;
+        }
+        order.reason = Some("scratched".to_owned());
+        let items = if is_whole { part.clone() } else { not_empty(part.clone()) };
+        self.refunds.push((order.id, not_empty(part), order.refunded_total()));
+        let payload = OrderRefunded {
+            refund_id: self.refunds.len() as i64,
+            order_id: order.id,
+            header: OrderHeader::of_customer(order.customer),
+            ordered_at: order.ordered_at,
+            items,
+            amount,
+            refunded_total: order.refunded_total(),
+            status: order.status,
+            reason: order.reason.clone(),
+        };
+        self.publish(Payload::OrderRefunded(payload));
     }
 
     /// Publishes an event with the next version, half an hour after the previous one. Every
@@ -243,6 +353,48 @@ impl Shop {
         self.events.push(event);
         time
     }
+}
+
+impl Order {
+    /// What is left of each line after the refunds.
+    fn rest(&self) -> Vec<RefundItem> {
+        let rest = |(line, refunded): (&OrderLine, &RefundItem)| RefundItem {
+            quantity: line.quantity - refunded.quantity,
+            amount: line.amount().unwrap().checked_sub(refunded.amount).unwrap(),
+            ..nothing_refunded(line)
+        };
+        self.lines.iter().zip(&self.refunded).map(rest).collect()
+    }
+
+    fn add(&mut self, refund: &[RefundItem]) {
+        for (sum, part) in self.refunded.iter_mut().zip(refund) {
+            sum.quantity += part.quantity;
+            sum.amount = sum.amount.checked_add(part.amount).unwrap();
+            sum.stock_returned += part.stock_returned;
+        }
+    }
+
+    /// Sum of the refunds.
+    pub fn refunded_total(&self) -> Money {
+        let amounts = self.refunded.iter().map(|item| item.amount);
+        amounts.fold(Money::ZERO, |sum, amount| sum.checked_add(amount).unwrap())
+    }
+}
+
+fn nothing_refunded(line: &OrderLine) -> RefundItem {
+    RefundItem {
+        product_id: line.product_id,
+        product_name: line.product_name.clone(),
+        category: line.category.clone(),
+        quantity: 0,
+        amount: Money::ZERO,
+        stock_returned: 0,
+    }
+}
+
+fn not_empty(mut items: Vec<RefundItem>) -> Vec<RefundItem> {
+    items.retain(|item| !item.is_empty());
+    items
 }
 
 fn pick<T>(all: &mut [T], number: usize) -> Option<&mut T> {

@@ -8,6 +8,7 @@ mod newest;
 mod order_change;
 mod orders;
 mod products;
+mod refunds;
 mod sales;
 mod sales_delta;
 mod sales_statement;
@@ -27,9 +28,11 @@ use std::collections::BTreeSet;
 pub async fn apply(connection: &mut PgConnection, events: &[Event]) -> sqlx::Result<()> {
     products::apply(connection, events).await?;
     orders::apply(connection, events).await?;
+    refunds::apply(connection, events).await?;
     users::apply(connection, events).await?;
+    let sales = order_change::sales_of(events);
     for view in &SALES_VIEWS {
-        sales::apply(connection, view, events).await?;
+        sales::apply(connection, view, events, &sales).await?;
     }
     Ok(())
 }

@@ -3,25 +3,30 @@
 -- properties that were added since.
 --
 -- $1 order; $2 customer; $3 total; $4 status; $5 lines as JSON; $6 and $7 version and id of
--- the newest event; $8 time of the order; $9 time of the event.
+-- the newest event; $8 time of the order; $9 time of the event; $10 sum of the refunds that the
+-- events know of; $11 reason of the newest event.
 INSERT INTO orders_read AS view
     (order_id, customer_id, total, status, items, state_version, state_event, created_at,
-     updated_at)
+     updated_at, refunded_total, reason)
 SELECT order_id, customer_id, total, status, items::jsonb, state_version, state_event, created_at,
-       updated_at
+       updated_at, refunded_total, reason
 FROM unnest($1::bigint[], $2::bigint[], $3::numeric[], $4::text[], $5::text[], $6::bigint[],
-            $7::uuid[], $8::timestamptz[], $9::timestamptz[])
+            $7::uuid[], $8::timestamptz[], $9::timestamptz[], $10::numeric[], $11::text[])
     AS batch (order_id, customer_id, total, status, items, state_version, state_event, created_at,
-              updated_at)
+              updated_at, refunded_total, reason)
 ON CONFLICT (order_id) DO UPDATE
 -- An optional header property `x` is set to coalesce((newer).x, (older).x).
-SET (customer_id, total, status, items, state_version, state_event, created_at, updated_at) = (
+SET (customer_id, total, status, items, state_version, state_event, created_at, updated_at,
+     refunded_total, reason) = (
         SELECT
             (newer).customer_id,
-            (newer).total,
+            -- A refund repeats neither total nor lines.
+            coalesce((newer).total, (older).total),
             (newer).status,
             CASE
                 WHEN (newer).items = (older).items THEN (newer).items
+                WHEN (newer).items IS NULL OR (older).items IS NULL
+                    THEN coalesce((newer).items, (older).items)
                 ELSE (
                     SELECT jsonb_agg(coalesce(old.line, '{}') || new.line ORDER BY new.position)
                     FROM jsonb_array_elements((newer).items) WITH ORDINALITY AS new (line, position)
@@ -34,7 +39,10 @@ SET (customer_id, total, status, items, state_version, state_event, created_at, 
             (newer).state_version,
             (newer).state_event,
             (newer).created_at,
-            (newer).updated_at
+            (newer).updated_at,
+            -- It never falls.
+            greatest((newer).refunded_total, (older).refunded_total),
+            (newer).reason
         FROM (
             SELECT
                 CASE WHEN is_newer THEN excluded ELSE view END AS newer,

@@ -1,20 +1,21 @@
 //! Sales views: sums over orders, grouped by the dimensions of a [`SalesView`].
 
-use super::order_change::OrderChange;
+use super::order_change::{Sale, SalesLine};
 use super::sales_delta::{Delta, Key, KeyValue};
 use super::sales_statement;
+use shared_events::Event;
 use shared_events::views::{Dimension, SalesView};
-use shared_events::{Event, OrderLine};
 use sqlx::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Adds events to a sales view.
+/// Adds events to a sales view. `sales` are their effects.
 pub async fn apply(
     connection: &mut PgConnection,
     view: &SalesView,
     events: &[Event],
+    sales: &[Sale<'_>],
 ) -> sqlx::Result<()> {
-    let deltas = deltas(view, events);
+    let deltas = deltas(view, events, sales);
     if deltas.is_empty() {
         return Ok(());
     }
@@ -23,29 +24,31 @@ pub async fn apply(
 
 /// What events add to each row. An order counts once per row, however many of its lines
 /// belong to the row.
-fn deltas<'a>(view: &SalesView, events: &'a [Event]) -> BTreeMap<Key<'a>, Delta> {
+fn deltas<'a>(
+    view: &SalesView,
+    events: &'a [Event],
+    sales: &[Sale<'a>],
+) -> BTreeMap<Key<'a>, Delta> {
     let mut deltas: BTreeMap<Key<'_>, Delta> = BTreeMap::new();
-    for event in events {
-        if let Some(key) = key_without_sales(view, event) {
-            deltas.entry(key).or_default();
-        }
-        let Some(change) = OrderChange::of(event) else { continue };
-        let Some(effect) = change.effect() else { continue };
-        let lines_of_a_key = if view.is_by_line() { 1 } else { change.items.len().max(1) };
+    for key in events.iter().filter_map(|event| key_without_sales(view, event)) {
+        deltas.entry(key).or_default();
+    }
+    for sale in sales {
+        let lines_of_a_key = if view.is_by_line() { 1 } else { sale.lines.len().max(1) };
         let mut keys = BTreeSet::new();
-        for lines in change.items.chunks(lines_of_a_key) {
-            let key = key(view, &change, &lines[0]);
+        for lines in sale.lines.chunks(lines_of_a_key) {
+            let key = key(view, sale, &lines[0]);
             let orders = i64::from(keys.insert(key.clone()));
-            deltas.entry(key).or_default().add(effect, &change, lines, orders);
+            deltas.entry(key).or_default().add(sale, lines, orders);
         }
     }
     deltas
 }
 
-fn key<'a>(view: &SalesView, change: &OrderChange<'_>, line: &'a OrderLine) -> Key<'a> {
+fn key<'a>(view: &SalesView, Sale { change, .. }: &Sale<'_>, line: &SalesLine<'a>) -> Key<'a> {
     let value = |dimension: &Dimension| match dimension {
         Dimension::Product => KeyValue::Id(line.product_id),
-        Dimension::Category => KeyValue::Text(&line.category),
+        Dimension::Category => KeyValue::Text(line.category),
         Dimension::Customer => KeyValue::Id(change.header.customer_id),
         Dimension::Hour => KeyValue::Time(change.hour()),
     };
@@ -65,6 +68,7 @@ fn key_without_sales<'a>(view: &SalesView, event: &'a Event) -> Option<Key<'a>> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::order_change::sales_of;
     use super::super::sales_delta::Figures;
     use super::*;
     use crate::projections::sample_events::{line, order, status_update};
@@ -77,7 +81,8 @@ mod tests {
     }
 
     fn delta(dimension: Dimension, key: KeyValue<'_>, events: &[Event]) -> Delta {
-        deltas(sales_view(dimension), events).get(&vec![key]).copied().unwrap_or_default()
+        let sales = sales_of(events);
+        deltas(sales_view(dimension), events, &sales).get(&vec![key]).copied().unwrap_or_default()
     }
 
     fn by_product(events: &[Event]) -> Delta {
@@ -120,12 +125,9 @@ mod tests {
     fn only_final_statuses_change_figures_and_only_once() {
         use OrderStatus::{Cancelled, Created, Paid, Refunded};
         let order = order(1, 7, vec![line(1, "Tea", 2, "1.5")]);
-        for (before, after, cancelled, refunded) in [
-            (Created, Paid, 0, 0),
-            (Created, Cancelled, 1, 0),
-            (Paid, Refunded, 0, 1),
-            (Paid, Paid, 0, 0),
-        ] {
+        for (before, after, cancelled, refunded) in
+            [(Created, Paid, 0, 0), (Created, Cancelled, 1, 0), (Paid, Refunded, 0, 1)]
+        {
             let delta = by_customer(&[status_update(&order, 2, before, after)]);
             assert_eq!((delta.cancelled.orders, delta.refunded.orders), (cancelled, refunded));
             assert_eq!(delta.total.orders, -cancelled - refunded);
@@ -138,7 +140,8 @@ mod tests {
         let order = order(1, 7, vec![line(1, "Tea", 2, "1.5")]);
         let cancelled = status_update(&order, 2, OrderStatus::Created, OrderStatus::Cancelled);
         assert_ne!(cancelled.envelope.timestamp, order.envelope.timestamp);
-        let hours = deltas(sales_view(Dimension::Hour), &[order, cancelled]).len();
+        let events = [order, cancelled];
+        let hours = deltas(sales_view(Dimension::Hour), &events, &sales_of(&events)).len();
         assert_eq!(hours, 1);
     }
 

@@ -1,9 +1,8 @@
 //! What events add to a row of a sales view.
 
-use super::order_change::{Effect, OrderChange};
+use super::order_change::{Effect, Sale, SalesLine};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use shared_events::OrderLine;
 use std::ops::{AddAssign, SubAssign};
 use strum::EnumTryAs;
 
@@ -45,36 +44,36 @@ pub struct Delta {
 }
 
 impl Delta {
-    /// Adds the lines of an order that belong to the row, and `orders` to the number of orders.
-    pub fn add(
-        &mut self,
-        effect: Effect,
-        change: &OrderChange<'_>,
-        lines: &[OrderLine],
-        orders: i64,
-    ) {
-        let sum = |units: fn(&OrderLine) -> i32| -> i64 {
+    /// Adds the lines of a sale that belong to the row, and `orders` to the number of orders.
+    pub fn add(&mut self, sale: &Sale<'_>, lines: &[SalesLine<'_>], orders: i64) {
+        let change = &sale.change;
+        let sum = |units: fn(&SalesLine<'_>) -> i32| -> i64 {
             lines.iter().map(|line| i64::from(units(line))).sum()
         };
-        let amount = |line: &OrderLine| line.amount().unwrap_or_default().as_decimal();
-        let revenue = lines.iter().map(amount).sum();
-        let figures = Figures { quantity: sum(|line| line.quantity), revenue, orders };
-        match effect {
+        let revenue = lines.iter().map(|line| line.amount.as_decimal()).sum();
+        let mut figures = Figures { quantity: sum(|line| line.quantity), revenue, orders };
+        let stock_moved = sum(|line| line.stock_moved);
+        match sale.effect {
             Effect::Placed => {
                 self.total += figures;
-                self.stock_taken += sum(OrderLine::stock_taken);
+                self.stock_taken += stock_moved;
                 self.last_order_date = self.last_order_date.max(Some(change.ordered_at));
             }
             Effect::Cancelled => {
                 self.total -= figures;
                 self.cancelled += figures;
-                self.stock_taken -= sum(OrderLine::stock_returned);
+                self.stock_taken -= stock_moved;
             }
-            Effect::Refunded => {
+            Effect::Refunded { whole } => {
+                if !whole {
+                    figures.orders = 0;
+                }
                 self.total -= figures;
                 self.refunded += figures;
-                // A refund returns nothing to the stock.
-                return;
+                self.stock_taken -= stock_moved;
+                if stock_moved == 0 {
+                    return;
+                }
             }
         }
         self.stock_moved_at = self.stock_moved_at.max(Some(change.changed_at));

@@ -1,8 +1,8 @@
 //! Sample events for tests.
 
 use shared_events::{
-    AccountCreated, Event, Money, OrderCreated, OrderHeader, OrderLine, OrderStatus,
-    OrderStatusUpdated, Payload, ProductState, UserState, order_total,
+    AccountCreated, Event, Money, OrderCreated, OrderHeader, OrderLine, OrderRefunded, OrderStatus,
+    OrderStatusUpdated, Payload, ProductState, RefundItem, UserState, order_total,
 };
 use trace_context::TraceParent;
 
@@ -39,10 +39,22 @@ pub fn history() -> Vec<Event> {
             2 => &[Shipped],
             _ => &[],
         };
-        let mut before = Created;
-        for (version, after) in (2..).zip(moves) {
-            events.push(status_update(&placed, version, before, *after));
+        let (mut before, mut version) = (Created, 1);
+        for after in moves {
+            version += 1;
+            let mut update = status_update(&placed, version, before, *after);
+            if let (Refunded, Payload::OrderStatusUpdated(update)) = (*after, &mut update.payload) {
+                // What the refund below took before.
+                update.items[0].refunded_quantity = Some(1);
+                update.items[0].refunded_amount = Money::parse("1.99").ok();
+                update.refund_id = Some(100 + id);
+            }
+            events.push(update);
             before = *after;
+            if before == Delivered {
+                version += 1;
+                events.push(refund(&placed, version, id));
+            }
         }
     }
     events
@@ -58,6 +70,8 @@ pub fn line(product_id: i64, category: &str, quantity: i32, price: &str) -> Orde
         price: Money::parse(price).unwrap(),
         stock_taken: Some(quantity),
         stock_returned: None,
+        refunded_quantity: None,
+        refunded_amount: None,
     }
 }
 
@@ -94,8 +108,36 @@ pub fn status_update(
         ordered_at: order.envelope.timestamp,
         items: placed.items.clone(),
         total: placed.total,
+        reason: None,
+        refund_id: None,
     });
     event(version, (placed.order_id + 24) * HOUR, payload)
+}
+
+/// A refund of one unit of the first line of a delivered order.
+pub fn refund(order: &Event, version: i64, refund_id: i64) -> Event {
+    let Payload::OrderCreated(placed) = &order.payload else { panic!("not an OrderCreated event") };
+    let line = &placed.items[0];
+    let item = RefundItem {
+        product_id: line.product_id,
+        product_name: line.product_name.clone(),
+        category: line.category.clone(),
+        quantity: 1,
+        amount: line.price,
+        stock_returned: 1,
+    };
+    let payload = Payload::OrderRefunded(OrderRefunded {
+        refund_id,
+        order_id: placed.order_id,
+        header: placed.header.clone(),
+        ordered_at: order.envelope.timestamp,
+        items: vec![item],
+        amount: line.price,
+        refunded_total: line.price,
+        status: OrderStatus::Delivered,
+        reason: Some("scratched".to_owned()),
+    });
+    event(version, (placed.order_id + 23) * HOUR, payload)
 }
 
 /// A created (version 1) or updated user.

@@ -300,16 +300,23 @@ async fn an_invoice_is_what_stands_of_a_month_and_whom_it_is_for_now(pool: PgPoo
               (7, 8, 8, 'PAID', '2025-04-01T00:00:00Z')
           ) AS placed (id, customer, total, status, created_at)"#;
     fill(&pool, orders).await;
+    fill(&pool, "UPDATE orders_read SET refunded_total = 1.25 WHERE order_id = 5").await;
     let april = "/api/invoices?userId=7&month=4&year=2025";
-    let line = |id: i64, amount: f64, date: &str| json!({"orderId": id, "description": "2 × Tea", "amount": amount, "purchaseDate": date});
+    let line = |id: i64, [amount, refunded, net]: [Value; 3], date: &str| {
+        json!({
+            "orderId": id, "description": "2 × Tea", "amount": amount, "refundedAmount": refunded,
+            "netAmount": net, "purchaseDate": date,
+        })
+    };
     let mut expected = json!({
         "invoiceId": "INV-2025-04-7", "userId": 7, "email": null, "shippingAddress": null,
         "invoiceDate": "2025-04-30T00:00:00Z",
         "orders": [
-            line(2, 3.25, "2025-04-01T00:00:00Z"),
-            line(5, 6.5, "2025-04-30T23:59:59.999999Z"),
+            line(2, [json!(3.25), json!(0), json!(3.25)], "2025-04-01T00:00:00Z"),
+            line(5, [json!(6.5), json!(1.25), json!(5.25)], "2025-04-30T23:59:59.999999Z"),
         ],
-        "total": 9.75,
+        "refundedTotal": 1.25,
+        "total": 8.5,
     });
     assert_eq!(get(&pool, april).await.1, expected);
     let user =

@@ -42,8 +42,10 @@ pub struct Invoice {
     invoice_date: DateTime<Utc>,
     /// The orders by ascending id, at most 10,000.
     orders: Vec<InvoicedOrder>,
-    /// Total of all orders, listed or not.
+    /// Sum of the net amounts of all orders, listed or not.
     total: Amount,
+    /// Sum of what was refunded of these orders.
+    refunded_total: Amount,
     /// Number of orders that are not listed. Absent if all are listed.
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(minimum = 1, examples(1))]
@@ -62,6 +64,10 @@ pub struct InvoicedOrder {
     description: String,
     /// The order's total.
     amount: Amount,
+    /// What was refunded of it.
+    refunded_amount: Amount,
+    /// The amount less what was refunded.
+    net_amount: Amount,
     /// When the order was placed.
     #[schema(examples("2026-11-21T11:44:33.430518Z"))]
     purchase_date: DateTime<Utc>,
@@ -125,6 +131,7 @@ pub async fn get(
     let month = start.format("%Y-%m");
     let first = rows.first().ok_or_else(|| not_found(user_id, &month.to_string()))?;
     let (total, order_count) = (first.invoice_total, first.order_count);
+    let refunded_total = first.invoice_refunded;
     let orders = rows
         .into_iter()
         .map(|row| {
@@ -134,6 +141,8 @@ pub async fn get(
                 order_id: row.order_id,
                 description: describe(&items, row.item_count),
                 amount: row.total,
+                refunded_amount: row.refunded_total,
+                net_amount: row.net_amount,
                 purchase_date: row.created_at,
             })
         })
@@ -149,6 +158,7 @@ pub async fn get(
         orders_not_listed: order_count - orders.len() as i64,
         orders,
         total,
+        refunded_total,
     }))
 }
 
@@ -205,6 +215,8 @@ mod tests {
             price: Money::ZERO,
             stock_taken: None,
             stock_returned: None,
+            refunded_quantity: None,
+            refunded_amount: None,
         };
         assert_eq!(describe(&[line(1), line(2)], 2), "2 × Tea 1, 2 × Tea 2");
         assert_eq!(describe(&[line(1), line(2)], 12), "2 × Tea 1, 2 × Tea 2, and 10 more");

@@ -6,7 +6,8 @@
 WITH wanted AS NOT MATERIALIZED (
     SELECT {columns}
     FROM orders_read
-    WHERE ($4::text IS NULL OR status = $4)
+    WHERE items IS NOT NULL
+        AND ($4::text IS NULL OR status = $4)
         AND ($5::bigint IS NULL OR customer_id = $5)
         AND ($6::timestamptz IS NULL OR created_at >= $6)
         AND ($7::timestamptz IS NULL OR created_at < $7)

@@ -27,6 +27,7 @@ CROSS JOIN LATERAL (
         SELECT {columns}
         FROM orders_read
         WHERE NOT $1 AND order_id >= $2 AND created_on = days.day
+            AND items IS NOT NULL
             AND ($4 IS NULL OR created_at >= $4)
             AND ($5 IS NULL OR created_at < $5)
         ORDER BY order_id
@@ -37,6 +38,7 @@ CROSS JOIN LATERAL (
         SELECT {columns}
         FROM orders_read
         WHERE $1 AND order_id <= $2 AND created_on = days.day
+            AND items IS NOT NULL
             AND ($4 IS NULL OR created_at >= $4)
             AND ($5 IS NULL OR created_at < $5)
         ORDER BY order_id DESC

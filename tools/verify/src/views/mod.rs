@@ -17,8 +17,9 @@ const APPLIED_STATE: &str = include_str!("applied_state.sql");
 /// Columns that are not compared. They hold the id, the version or the time of the event that
 /// set a value, which the write database stores only inside the events. The value itself is
 /// compared.
-const NOT_COMPARED: [(&str, &[&str]); 4] = [
+const NOT_COMPARED: [(&str, &[&str]); 5] = [
     ("orders_read", &["state_event", "updated_at"]),
+    ("refunds_read", &["event_id"]),
     (
         "users_read",
         &[
@@ -71,6 +72,7 @@ pub async fn load(databases: &mut Databases) -> Result<Vec<ComparedView>> {
 fn expected(view: &View) -> Result<&'static str> {
     Ok(match view.name {
         "orders_read" => include_str!("orders_read.sql"),
+        "refunds_read" => include_str!("refunds_read.sql"),
         "users_read" => include_str!("users_read.sql"),
         "products_read_view" => include_str!("products_read_view.sql"),
         name => bail!("cargo stack verify has no statement for {name}"),

@@ -32,7 +32,8 @@ FROM (
 ) AS state
 JOIN products AS product ON product.id = state.id
 LEFT JOIN unapplied_products AS unapplied ON unapplied.product_id = product.id
--- The stock that unapplied orders took, less the stock that unapplied cancellations returned.
+-- The stock that unapplied orders took, less the stock that unapplied cancellations and refunds
+-- returned.
 LEFT JOIN (
     SELECT
         item.product_id,
@@ -43,9 +44,16 @@ LEFT JOIN (
                     THEN item.stock_returned
                 ELSE 0
             END
+            - coalesce(refunded.stock_returned, 0)
         ) AS units
     FROM unapplied_orders AS unapplied
     JOIN orders ON orders.id = unapplied.order_id
     JOIN order_items AS item ON item.order_id = unapplied.order_id
+    LEFT JOIN (
+        SELECT order_id, item_id, sum(stock_returned) AS stock_returned
+        FROM refund_items
+        WHERE refund_id IN (SELECT refund_id FROM unapplied_refunds)
+        GROUP BY order_id, item_id
+    ) AS refunded ON refunded.order_id = item.order_id AND refunded.item_id = item.id
     GROUP BY item.product_id
 ) AS moved ON moved.product_id = product.id

@@ -51,14 +51,18 @@ fn orders(view: &SalesView) -> String {
     if view.is_by_line() || view.measures.iter().any(is_of_lines) {
         format!(
             "SELECT {key}, placed, cancelled, refunded, sum(quantity) AS quantity,
-                    sum(amount) AS revenue, sum(stock_taken) AS stock_taken,
-                    sum(stock_returned) AS stock_returned, max(created_at) AS created_at
+                    sum(amount) AS revenue, sum(refunded_quantity) AS refunded_quantity,
+                    sum(refunded_amount) AS refunded_revenue, sum(stock_taken) AS stock_taken,
+                    sum(stock_returned) AS stock_returned,
+                    sum(refund_returned) AS refund_returned, max(created_at) AS created_at
              FROM sold_lines
              GROUP BY order_id, {values}, placed, cancelled, refunded"
         )
     } else {
         format!(
-            "SELECT {key}, placed, cancelled, refunded, total AS revenue, created_at FROM sales"
+            "SELECT {key}, placed, cancelled, refunded, total AS revenue,
+                    refunded_amount AS refunded_revenue, created_at
+             FROM sales"
         )
     }
 }
@@ -70,14 +74,22 @@ fn value(measure: Measure) -> Option<String> {
         Figure::Revenue => format!("coalesce(sum(revenue) FILTER (WHERE {of}), 0)"),
         Figure::Orders => format!("count(*) FILTER (WHERE {of})"),
     };
+    // A part of an order can be refunded; the order counts as refunded only as a whole.
+    let refunded = |figure: Figure| match figure {
+        Figure::Quantity => "coalesce(sum(refunded_quantity), 0)",
+        Figure::Revenue => "coalesce(sum(refunded_revenue), 0)",
+        Figure::Orders => "count(*) FILTER (WHERE refunded)",
+    };
     Some(match measure {
         Measure::Total(total) => {
-            ["placed", "cancelled", "refunded"].map(|of| figure(total, of)).join(" - ")
+            let [placed, cancelled] = ["placed", "cancelled"].map(|of| figure(total, of));
+            format!("{placed} - {cancelled} - {}", refunded(total))
         }
         Measure::Cancelled(cancelled) => figure(cancelled, "cancelled"),
-        Measure::Refunded(refunded) => figure(refunded, "refunded"),
+        Measure::Refunded(figure) => refunded(figure).to_owned(),
         Measure::StockTaken => "coalesce(sum(stock_taken) FILTER (WHERE placed), 0)
-            - coalesce(sum(stock_returned) FILTER (WHERE cancelled), 0)"
+            - coalesce(sum(stock_returned) FILTER (WHERE cancelled), 0)
+            - coalesce(sum(refund_returned), 0)"
             .to_owned(),
         Measure::LastOrderDate => "max(created_at) FILTER (WHERE placed)".to_owned(),
         Measure::StockMovedAt => return None,
