@@ -36,6 +36,7 @@ mod load_tool;
 mod logs;
 mod memory;
 mod metrics;
+mod order_expiry;
 mod order_lifecycle;
 mod oversell;
 mod pgbouncer;

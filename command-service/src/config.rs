@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 /// Accepts commands over HTTP and publishes events.
 #[derive(Debug, clap::Parser)]
@@ -48,6 +49,12 @@ pub struct Config {
     #[arg(long, env = "ORDER_PRICE_POLICY", default_value = "accept")]
     pub order_price_policy: PricePolicy,
 
+    /// Time to pay an order, from 1s to 365d, such as `30m` or `1h 30m`: an order that is still
+    /// CREATED after it is cancelled. Empty: orders do not expire.
+    #[arg(long, env = "UNPAID_ORDER_TIMEOUT", default_value = "", hide_default_value = true,
+          value_parser = unpaid_order_timeout)]
+    pub unpaid_order_timeout: UnpaidOrderTimeout,
+
     /// Maximum number of unpublished events of each topic. At the limit, commands of that topic
     /// are refused.
     #[arg(long, env = "OUTBOX_LIMIT", default_value_t = 1_000_000,
@@ -55,7 +62,7 @@ pub struct Config {
     pub outbox_limit: u32,
 
     /// Database connections for commands, except for placing orders, which uses five more.
-    /// Publisher and health use one each.
+    /// Publisher, expiry and health use one each.
     #[arg(long, env = "COMMAND_DATABASE_CONNECTIONS", default_value_t = 10,
           value_parser = whole::<u32>(1, 1_000))]
     pub connections: u32,
@@ -71,6 +78,19 @@ pub struct Config {
     pub(crate) common: Common,
 }
 
+/// Time to pay an order; none if orders do not expire.
+pub type UnpaidOrderTimeout = Option<Duration>;
+
+fn unpaid_order_timeout(text: &str) -> Result<UnpaidOrderTimeout, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let range = Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 60 * 60);
+    let timeout = humantime::parse_duration(text).ok().filter(|timeout| range.contains(timeout));
+    let timeout = timeout.ok_or("must be a time from 1s to 365d, such as 30m or 1h 30m")?;
+    Ok(Some(timeout))
+}
+
 fn threads(text: &str) -> Result<usize, String> {
     if text.is_empty() {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
@@ -82,6 +102,19 @@ fn threads(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_to_pay_is_a_duration_with_bounds() {
+        assert_eq!(unpaid_order_timeout(""), Ok(None));
+        for (text, seconds) in [("1s", 1), ("30m", 1_800), ("1h 30m", 5_400), ("365d", 31_536_000)]
+        {
+            let timeout = Some(Duration::from_secs(seconds));
+            assert_eq!(unpaid_order_timeout(text), Ok(timeout), "{text}");
+        }
+        for bad in ["0", "30", "0s", "999ms", "366d", "-1h", "soon", "off", " "] {
+            assert!(unpaid_order_timeout(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn threads_have_bounds() {

@@ -7,6 +7,7 @@ mod config;
 mod database_tests;
 mod formats;
 mod idempotency;
+mod leadership;
 mod metrics;
 mod openapi;
 mod orders;
@@ -22,9 +23,10 @@ mod users;
 mod write_probe;
 
 pub use config::Config;
+use futures::future::OptionFuture;
 use idempotency::InFlight;
 pub use openapi::{openapi, operations_openapi};
-use orders::OrderBatcher;
+use orders::{Expiry, OrderBatcher};
 use outbox::{OutboxLimiter, Publisher, Replays};
 use service_runtime::clock::Clock;
 use service_runtime::service::Service;
@@ -129,6 +131,14 @@ fn database_tasks(
         health: health.optional("publisher"),
         shutdown: shutdown.clone(),
     };
+    let expiry = config.unpaid_order_timeout.map(|timeout| Expiry {
+        database: config.database.clone(),
+        timeout,
+        outbox_limiter: outbox_limiter.clone(),
+        committed: publisher.committed.clone(),
+        health: health.optional("expiry"),
+        shutdown: shutdown.clone(),
+    });
     let database = health.critical("database");
     let clock = Clock::new(health);
     let outbox = health.critical("outbox");
@@ -148,6 +158,7 @@ fn database_tasks(
                     shutdown.clone()
                 ),
                 publisher.run(),
+                OptionFuture::from(expiry.map(Expiry::run)),
                 outbox_limiter.watch(pool.clone(), outbox, shutdown.clone()),
                 idempotency::delete_old(pool, shutdown),
             );

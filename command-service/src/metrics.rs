@@ -36,6 +36,12 @@ service_runtime::documented_metrics! {
     /// Batches decided again with their products locked, because one had changed.
     pub static ORDER_BATCHES_REPEATED: Counter = "shop_order_batches_repeated_total";
 
+    /// Orders cancelled because they were not paid in time.
+    pub static ORDERS_EXPIRED: Counter = "shop_orders_expired_total";
+
+    /// Time by which the cancellation of the oldest expired order is late; 0 if there is none.
+    pub static ORDER_EXPIRY_OVERDUE: Gauge = "shop_order_expiry_overdue_seconds";
+
     /// Unpublished events in the outbox, counted up to the limit.
     pub static OUTBOX_WAITING: Gauge by "topic": Topic = "shop_outbox_unpublished_events";
 

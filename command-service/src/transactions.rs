@@ -45,7 +45,7 @@ pub async fn commit(
 ) -> CommandResult {
     let response = CommandResponse::new(Some(event.envelope.event_id), location, resource)?;
     let kept = key.as_ref().and_then(|key| StoredResponse::new(key, response.clone()));
-    outbox::append(&mut transaction, &event, kept).await.map_err(refused)?;
+    outbox::append(&mut transaction, &[event], kept).await.map_err(refused)?;
     transaction.commit().await.map_err(|error| {
         if may_have_committed(&error) { outcome_unknown(&error) } else { refused(error) }
     })?;

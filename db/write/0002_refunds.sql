@@ -3,7 +3,7 @@
 ALTER TABLE orders
     -- Sum of the refunds.
     ADD COLUMN refunded_total NUMERIC(24, 4) NOT NULL DEFAULT 0,
-    -- Why the status last changed, if the client or the service gave a reason.
+    -- Why the order last changed, if the client or the service gave a reason.
     ADD COLUMN reason TEXT CHECK (is_name(reason, 200)),
     -- The time by the clock of the database, on which all command services agree. An order that
     -- stays unpaid expires by this time. `created_at` is by the clock of the service.

@@ -160,7 +160,7 @@ mod database_tests {
         let user = UserState { user_id: 7, name: "Ada".to_owned(), email: "a@b".to_owned() };
         let event = Event::new(1, now(), TraceParent::generate(), Payload::UserCreated(user));
         let mut connection = pool.acquire().await?;
-        outbox::append(&mut connection, &event, StoredResponse::new(key, response.clone())).await
+        outbox::append(&mut connection, &[event], StoredResponse::new(key, response.clone())).await
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]

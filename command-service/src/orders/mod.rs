@@ -1,9 +1,10 @@
 //! Orders.
 //!
 //! Orders that arrive together share a transaction, see [`OrderBatcher`]. Pure rules accept or
-//! refuse each order, in the order of arrival. Each later change of an order's status is a
-//! transaction of its own.
+//! refuse each order, in the order of arrival. Each later change of an order is a transaction of
+//! its own. [`Expiry`] cancels orders that are not paid in time.
 
+mod expiry;
 mod order;
 mod order_batcher;
 mod place;
@@ -18,5 +19,6 @@ mod status_change;
 mod transaction;
 mod transaction_spans;
 
+pub use expiry::Expiry;
 pub use order_batcher::OrderBatcher;
 pub use rules::PricePolicy;

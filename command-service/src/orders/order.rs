@@ -14,7 +14,7 @@ use service_runtime::openapi::Id;
 use service_runtime::problem::Problem;
 use shared_events::{Event, Money, OrderHeader, OrderLine, OrderStatus};
 use sqlx::{PgConnection, query, query_file_as};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -40,7 +40,7 @@ pub struct Order {
     pub total: Money,
     /// Sum of the refunds.
     pub refunded_total: Money,
-    /// Why the status last changed, if a reason was given.
+    /// Why the order last changed, if a reason was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, examples("PAYMENT_TIMEOUT"))]
     pub reason: Option<String>,
@@ -141,59 +141,71 @@ fn column<R, T>(rows: &[R], value: impl FnMut(&R) -> T) -> Vec<T> {
 
 /// Locks an order and reads it with its lines.
 pub async fn lock(connection: &mut PgConnection, id: i64) -> sqlx::Result<Option<Locked>> {
-    let row = query!(
-        "SELECT customer_id, total, refunded_total, status, reason, version, created_at
-         FROM orders
-         WHERE id = $1
-         FOR NO KEY UPDATE",
-        id,
-    )
-    .fetch_optional(&mut *connection)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let unknown = |_| sqlx::Error::Decode(format!("order {id} has status {}", row.status).into());
-    let status = row.status.parse().map_err(unknown)?;
-    let (left, items) = lines(connection, id).await?;
-    let order = Order {
-        order_id: id,
-        id,
-        header: OrderHeader { customer_id: row.customer_id },
-        status,
-        items,
-        total: money(row.total)?,
-        refunded_total: money(row.refunded_total)?,
-        reason: row.reason,
-        created_at: row.created_at,
-    };
-    Ok(Some(Locked { order, version: row.version, left }))
+    Ok(lock_all(connection, &[id]).await?.pop())
 }
 
-/// The lines of an order, and what is left of them after refunds.
-async fn lines(
-    connection: &mut PgConnection,
-    order_id: i64,
-) -> sqlx::Result<(Vec<LineLeft>, Vec<OrderLine>)> {
+/// Locks orders by ascending id, and reads them with their lines.
+pub async fn lock_all(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Result<Vec<Locked>> {
     let rows = query!(
-        r#"SELECT id, product_id, product_name, category, quantity, price, stock_taken,
-                stock_returned, quantity - refunded_quantity AS "quantity_left!",
-                quantity * price - refunded_amount AS "amount_left!"
-         FROM order_items
-         WHERE order_id = $1
-         ORDER BY id"#,
-        order_id,
+        "SELECT id, customer_id, total, refunded_total, status, reason, version, created_at
+         FROM orders
+         WHERE id = ANY($1)
+         ORDER BY id
+         FOR NO KEY UPDATE",
+        ids,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut lines = lines(connection, ids).await?;
+    let orders = rows.into_iter().map(|row| {
+        let id = row.id;
+        let unknown =
+            |_| sqlx::Error::Decode(format!("order {id} has status {}", row.status).into());
+        let (left, items) = lines.remove(&id).unwrap_or_default();
+        let order = Order {
+            order_id: id,
+            id,
+            header: OrderHeader { customer_id: row.customer_id },
+            status: row.status.parse().map_err(unknown)?,
+            items,
+            total: money(row.total)?,
+            refunded_total: money(row.refunded_total)?,
+            reason: row.reason,
+            created_at: row.created_at,
+        };
+        Ok(Locked { order, version: row.version, left })
+    });
+    orders.collect()
+}
+
+/// What is left of the lines of an order after refunds, and the lines.
+type Lines = (Vec<LineLeft>, Vec<OrderLine>);
+
+/// The lines of orders.
+async fn lines(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Result<BTreeMap<i64, Lines>> {
+    let rows = query!(
+        r#"SELECT order_id, id, product_id, product_name, category, quantity, price, stock_taken,
+                  stock_returned, quantity - refunded_quantity AS "quantity_left!",
+                  quantity * price - refunded_amount AS "amount_left!"
+           FROM order_items
+           WHERE order_id = ANY($1)
+           ORDER BY order_id, id"#,
+        ids,
     )
     .fetch_all(connection)
     .await?;
-    let lines = rows.into_iter().map(|row| {
+    let mut lines: BTreeMap<i64, Lines> = BTreeMap::new();
+    for row in rows {
         let price = money(row.price)?;
-        let left = LineLeft {
+        let (left, items) = lines.entry(row.order_id).or_default();
+        left.push(LineLeft {
             id: row.id,
             product_id: row.product_id,
             price,
             quantity: row.quantity_left,
             amount: money(row.amount_left)?,
-        };
-        let line = OrderLine {
+        });
+        items.push(OrderLine {
             product_id: row.product_id,
             product_name: row.product_name,
             category: row.category,
@@ -203,10 +215,9 @@ async fn lines(
             stock_returned: row.stock_returned,
             refunded_quantity: None,
             refunded_amount: None,
-        };
-        Ok((left, line))
-    });
-    lines.collect()
+        });
+    }
+    Ok(lines)
 }
 
 #[cfg(test)]

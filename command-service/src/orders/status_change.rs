@@ -1,6 +1,6 @@
-//! The transaction that changes the status of an order.
+//! Changes of the status of orders.
 
-use super::order::{Locked, Order, lock};
+use super::order::{Locked, lock};
 use super::refund::{LineLeft, Share};
 use super::refund_order::{NewRefund, sum};
 use super::restock::{lock_stocks, permit};
@@ -13,6 +13,8 @@ use service_runtime::problem::Problem;
 use shared_events::{Event, Money, OrderLine, OrderStatus, OrderStatusUpdated, Payload, now};
 use sqlx::{PgConnection, PgPool};
 use std::collections::BTreeMap;
+use std::slice::from_mut;
+use trace_context::TraceParent;
 
 /// Changes the status of an order. If the order has the status already, nothing changes.
 ///
@@ -31,45 +33,32 @@ pub async fn change_status(
     };
     let mut transaction = begin(&pool).await?;
     let locked = lock(&mut transaction, id).await?;
-    let Locked { mut order, version, left } = locked.ok_or_else(|| not_found(id))?;
-    if order.status == wanted {
-        return CommandResponse::new(None, None, &order);
+    let mut locked = locked.ok_or_else(|| not_found(id))?;
+    if locked.order.status == wanted {
+        return CommandResponse::new(None, None, &locked.order);
     }
-    current(&order, &left).check(wanted)?;
-    let old_status = std::mem::replace(&mut order.status, wanted);
-    order.reason = reason;
-    let (version, changed_at) = (version + 1, now());
-    let mut refund_id = None;
-    if wanted == OrderStatus::Refunded {
-        let rest = (version, changed_at);
-        refund_id = Some(refund_rest(&mut transaction, &mut order, rest, &left).await?);
-    } else {
-        if wanted == OrderStatus::Cancelled {
-            restore_stock(&mut transaction, id, &mut order.items, &left).await?;
+    locked.current().check(wanted)?;
+    let changed_at = now();
+    let old_status = locked.set_status(wanted, reason);
+    let refund_id = match wanted {
+        OrderStatus::Refunded => {
+            Some(refund_rest(&mut transaction, &mut locked, changed_at).await?)
         }
-        sqlx::query!(
-            "UPDATE orders SET status = $2, version = $3, reason = $4 WHERE id = $1",
-            id,
-            wanted.as_str(),
-            version,
-            order.reason,
-        )
-        .execute(&mut *transaction)
-        .await?;
-    }
-    let payload = Payload::OrderStatusUpdated(OrderStatusUpdated {
-        order_id: id,
-        header: order.header.clone(),
-        old_status,
-        new_status: wanted,
-        ordered_at: order.created_at,
-        items: order.items.clone(),
-        total: order.total,
-        reason: order.reason.clone(),
-        refund_id,
-    });
-    let event = Event::new(version, changed_at, origin.trace, payload);
-    commit(transaction, event, None, &order, origin.key).await
+        OrderStatus::Cancelled => {
+            restore_stock(&mut transaction, from_mut(&mut locked)).await?;
+            store_status(&mut transaction, from_mut(&mut locked)).await?;
+            None
+        }
+        OrderStatus::Created
+        | OrderStatus::Paid
+        | OrderStatus::Shipped
+        | OrderStatus::Delivered => {
+            store_status(&mut transaction, from_mut(&mut locked)).await?;
+            None
+        }
+    };
+    let event = locked.status_event(old_status, refund_id, changed_at, origin.trace);
+    commit(transaction, event, None, &locked.order, origin.key).await
 }
 
 /// The response if there is no such order.
@@ -77,22 +66,72 @@ pub fn not_found(id: i64) -> Problem {
     Problem::not_found("Order not found").detail(format!("There is no order {id}."))
 }
 
-fn current(order: &Order, left: &[LineLeft]) -> Current {
-    let is_refunded = |(line, left): (&OrderLine, &LineLeft)| left.quantity < line.quantity;
-    let has_refunds =
-        order.refunded_total > Money::ZERO || order.items.iter().zip(left).any(is_refunded);
-    Current { status: order.status, reason: order.reason.clone(), has_refunds }
+impl Locked {
+    fn current(&self) -> Current {
+        let Self { order, left, .. } = self;
+        let is_refunded = |(line, left): (&OrderLine, &LineLeft)| left.quantity < line.quantity;
+        let has_refunds =
+            order.refunded_total > Money::ZERO || order.items.iter().zip(left).any(is_refunded);
+        Current { status: order.status, reason: order.reason.clone(), has_refunds }
+    }
+
+    /// Changes the status in memory, and returns the old one.
+    pub fn set_status(&mut self, status: OrderStatus, reason: Option<String>) -> OrderStatus {
+        self.version += 1;
+        self.order.reason = reason;
+        std::mem::replace(&mut self.order.status, status)
+    }
+
+    /// The event of a change of the status.
+    pub fn status_event(
+        &self,
+        old_status: OrderStatus,
+        refund_id: Option<i64>,
+        changed_at: DateTime<Utc>,
+        trace: TraceParent,
+    ) -> Event {
+        let order = &self.order;
+        let payload = Payload::OrderStatusUpdated(OrderStatusUpdated {
+            order_id: order.id,
+            header: order.header.clone(),
+            old_status,
+            new_status: order.status,
+            ordered_at: order.created_at,
+            items: order.items.clone(),
+            total: order.total,
+            reason: order.reason.clone(),
+            refund_id,
+        });
+        Event::new(self.version, changed_at, trace, payload)
+    }
+}
+
+/// Stores the status of orders, with version and reason.
+pub async fn store_status(connection: &mut PgConnection, orders: &[Locked]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE orders
+         SET status = changed.status, version = changed.version, reason = changed.reason
+         FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[])
+             AS changed (id, status, version, reason)
+         WHERE orders.id = changed.id",
+        &orders.iter().map(|locked| locked.order.id).collect::<Vec<_>>(),
+        &orders.iter().map(|locked| locked.order.status.to_string()).collect::<Vec<_>>(),
+        &orders.iter().map(|locked| locked.version).collect::<Vec<_>>(),
+        &orders.iter().map(|locked| locked.order.reason.clone()).collect::<Vec<_>>() as _,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Refunds what is left of an order, without returning units to stock, and records on its lines
 /// what was refunded before. Returns the id of the refund.
 async fn refund_rest(
     connection: &mut PgConnection,
-    order: &mut Order,
-    (version, created_at): (i64, DateTime<Utc>),
-    left: &[LineLeft],
+    Locked { order, version, left }: &mut Locked,
+    created_at: DateTime<Utc>,
 ) -> sqlx::Result<i64> {
-    for (line, left) in order.items.iter_mut().zip(left) {
+    for (line, left) in order.items.iter_mut().zip(&*left) {
         let paid = line.amount().unwrap_or_default();
         line.refunded_quantity = Some(line.quantity - left.quantity).filter(|units| *units > 0);
         line.refunded_amount = paid.checked_sub(left.amount).filter(|amount| *amount > Money::ZERO);
@@ -102,7 +141,7 @@ async fn refund_rest(
     let refund = NewRefund {
         order_id: order.id,
         status: order.status,
-        version,
+        version: *version,
         refunded_total: order.total,
         reason: order.reason.as_deref(),
         amount: sum(left.iter().map(|line| line.amount)),
@@ -113,20 +152,25 @@ async fn refund_rest(
     refund.store(connection).await
 }
 
-/// Puts the units of an order back into stock, and stores their number on its lines.
-async fn restore_stock(
+/// Puts the units of orders back into stock, and stores their number on the lines.
+pub async fn restore_stock(
     connection: &mut PgConnection,
-    order_id: i64,
-    items: &mut [OrderLine],
-    left: &[LineLeft],
+    orders: &mut [Locked],
 ) -> sqlx::Result<()> {
-    let mut stocks = lock_stocks(connection, items.iter()).await?;
-    put_back(items, &mut stocks);
+    let lines = orders.iter().flat_map(|locked| &locked.order.items);
+    let mut stocks = lock_stocks(connection, lines).await?;
+    let (mut order_ids, mut line_ids, mut returned) = (Vec::new(), Vec::new(), Vec::new());
+    for Locked { order, left, .. } in orders {
+        put_back(&mut order.items, &mut stocks);
+        order_ids.extend(left.iter().map(|_| order.id));
+        line_ids.extend(left.iter().map(|line| line.id));
+        returned.extend(order.items.iter().map(OrderLine::stock_returned));
+    }
     sqlx::query_file!(
         "src/orders/put_back.sql",
-        order_id,
-        &left.iter().map(|line| line.id).collect::<Vec<_>>(),
-        &items.iter().map(OrderLine::stock_returned).collect::<Vec<_>>(),
+        &order_ids,
+        &line_ids,
+        &returned,
         &stocks.keys().copied().collect::<Vec<_>>(),
         &stocks.values().copied().collect::<Vec<_>>(),
     )

@@ -1,6 +1,6 @@
--- Appends an event, and stores the response to its command.
+-- Appends events, and stores the response to its command.
 --
--- $1 id, $2 topic, $3 payload; $4 responses, a JSON array of rows of `idempotency_keys`.
+-- $1 to $3 events: id, topic, payload; $4 responses, a JSON array of rows of `idempotency_keys`.
 WITH kept AS (
     INSERT INTO idempotency_keys
         (scope, caller, key, body_sha256, status, event_id, location, body)
@@ -11,4 +11,5 @@ WITH kept AS (
     )
 )
 INSERT INTO outbox (id, topic, payload)
-VALUES ($1, $2::text, $3::text::jsonb)
+SELECT id, topic, payload::jsonb
+FROM unnest($1::uuid[], $2::text[], $3::text[]) AS event (id, topic, payload)

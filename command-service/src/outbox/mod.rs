@@ -7,7 +7,6 @@
 
 mod admin;
 mod append;
-mod leadership;
 mod limiter;
 mod message;
 mod publisher;

@@ -4,10 +4,10 @@
 //! separately, see `topic_publisher`. A process leads only while it is connected to the
 //! broker, so that another one takes over if its connection breaks.
 
-use super::leadership;
 use super::queue;
 use super::sending::CONFIRM_DEADLINE;
 use super::topic_publisher::{Attempt, TopicPublisher};
+use crate::leadership::{self, STANDBY_INTERVAL};
 use crate::metrics::{OUTBOX_PUBLISHED, PUBLISHER_LEADER};
 use futures::FutureExt;
 use futures::future::join_all;
@@ -32,9 +32,6 @@ use uuid::Uuid;
 /// Poll interval. Commits of this process wake the publisher; commits of other command services
 /// do not.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-
-/// Interval at which a standby tries to become the leader.
-const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Interval of watermarks.
 const WATERMARK_INTERVAL: Duration = Duration::from_secs(1);
@@ -113,8 +110,8 @@ impl Publisher {
 
     /// Waits to become the leader, then publishes until shutdown.
     async fn lead(&self, connection: &Connection, backoff: &mut Backoff) -> Result<(), Failure> {
-        let mut database = in_time(leadership::connect(&self.database)).await?;
-        while !in_time(leadership::try_acquire(&mut database)).await? {
+        let mut database = in_time(leadership::Task::Publisher.connect(&self.database)).await?;
+        while !in_time(leadership::Task::Publisher.try_acquire(&mut database)).await? {
             self.health.up();
             if !connection.status().connected() {
                 return Err(Failure::Disconnected);

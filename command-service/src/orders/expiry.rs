@@ -1,0 +1,330 @@
+//! The process manager that cancels orders which nobody pays.
+//!
+//! An order that is still CREATED when its time to pay is over is cancelled by the same functions
+//! as a cancellation by a client: its units return to stock, and the event has the reason
+//! [`REASON`].
+//!
+//! Guarantees:
+//!
+//! - The clock of the database decides. It sets `orders.stored_at`, so the clocks of the services
+//!   have no influence.
+//! - Each order is cancelled once. One command service leads, see [`leadership`]; the order's row
+//!   is locked, and its new status commits together with the event.
+//! - A payment and the expiry of the same order wait for each other at the order's row. The second
+//!   finds the status of the first.
+//! - A backlog is worked off in batches of bounded size, which take at most 1/[`TIME_SHARE`] of
+//!   the time. They slow down with the database, so that new orders come first.
+
+use super::order::{Locked, lock_all};
+use super::status_change::{restore_stock, store_status};
+use crate::leadership::{STANDBY_INTERVAL, Task};
+use crate::metrics::{ORDER_EXPIRY_OVERDUE, ORDERS_EXPIRED};
+use crate::outbox::{self, OutboxLimiter};
+use chrono::{DateTime, Utc};
+use service_runtime::health::DependencyStatus;
+use service_runtime::postgres::{self, in_time};
+use service_runtime::retry::Backoff;
+use shared_events::limits::MAX_ORDER_LINES;
+use shared_events::{Event, OrderStatus, Topic, now};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use trace_context::TraceParent;
+use tracing::info;
+
+/// The reason of the cancellation.
+pub const REASON: &str = "PAYMENT_TIMEOUT";
+
+/// Maximum number of orders in a batch.
+const MAX_BATCH: i64 = 50;
+
+/// Maximum number of lines in a batch of several orders.
+const MAX_BATCH_LINES: i64 = MAX_ORDER_LINES as i64;
+
+/// Batches take at most one part in this many of the time.
+const TIME_SHARE: u32 = 10;
+
+/// Interval of looking for expired orders when there is no backlog.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Interval of looking for orders that were skipped because they were locked. In between, the
+/// search continues where it ended, because index entries of paid orders remain until VACUUM.
+const RESTART_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Interval of log lines while there is a backlog.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A database that does not respond in this time is unreachable.
+const DEADLINE: Duration = Duration::from_secs(35);
+
+/// Cancels the unpaid orders of one write database.
+#[derive(Debug)]
+pub struct Expiry {
+    pub database: PgConnectOptions,
+    /// Time to pay an order.
+    pub timeout: Duration,
+    pub outbox_limiter: OutboxLimiter,
+    /// Wakes the publisher after a commit.
+    pub committed: Arc<Notify>,
+    pub health: DependencyStatus,
+    pub shutdown: CancellationToken,
+}
+
+/// Where the search continues.
+#[derive(Debug)]
+struct Search {
+    timeout: Duration,
+    /// Time and id of the last order found.
+    after: (DateTime<Utc>, i64),
+}
+
+/// An order to cancel.
+struct Expired {
+    id: i64,
+    stored_at: DateTime<Utc>,
+    overdue_seconds: f64,
+    lines: i64,
+}
+
+impl Expiry {
+    /// Cancels unpaid orders until shutdown, and reconnects after failures.
+    pub async fn run(self) {
+        let mut backoff = Backoff::default();
+        while let Err(error) = self.lead(&mut backoff).await {
+            ORDER_EXPIRY_OVERDUE.set(0.0);
+            postgres::report(&error);
+            self.health.down("unpaid orders cannot be cancelled");
+            if !backoff.wait(&self.shutdown).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits to become the leader, then cancels unpaid orders until shutdown.
+    async fn lead(&self, backoff: &mut Backoff) -> sqlx::Result<()> {
+        let mut connection = in_time(DEADLINE, Task::Expiry.connect(&self.database)).await?;
+        while !in_time(DEADLINE, Task::Expiry.try_acquire(&mut connection)).await? {
+            self.health.up();
+            if !self.pause(STANDBY_INTERVAL).await {
+                return Ok(());
+            }
+        }
+        backoff.reset();
+        let mut search = Search::new(self.timeout);
+        let (mut started_at, mut logged_at) = (Instant::now(), Instant::now());
+        let mut cancelled = 0;
+        loop {
+            let began = Instant::now();
+            if started_at.elapsed() >= RESTART_INTERVAL {
+                (search, started_at) = (Search::new(self.timeout), began);
+            }
+            let orders = self.cancel_next(&mut connection, &mut search).await?;
+            self.health.up();
+            cancelled += orders;
+            if cancelled > 0 && (orders == 0 || logged_at.elapsed() >= LOG_INTERVAL) {
+                info!(orders = cancelled, "cancelled unpaid orders");
+                (cancelled, logged_at) = (0, Instant::now());
+            }
+            let pause = if orders == 0 { INTERVAL } else { began.elapsed() * (TIME_SHARE - 1) };
+            if !self.pause(pause).await {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Cancels a batch, unless the outbox is full, and returns the number of orders.
+    async fn cancel_next(
+        &self,
+        connection: &mut PgConnection,
+        search: &mut Search,
+    ) -> sqlx::Result<usize> {
+        if self.outbox_limiter.check(Topic::Orders).is_err() {
+            return Ok(0);
+        }
+        let orders = in_time(DEADLINE, search.cancel_next(connection)).await?;
+        if orders > 0 {
+            self.committed.notify_one();
+        }
+        Ok(orders)
+    }
+
+    /// Returns false after the shutdown.
+    async fn pause(&self, duration: Duration) -> bool {
+        self.shutdown.run_until_cancelled(sleep(duration)).await.is_some()
+    }
+}
+
+impl Search {
+    const fn new(timeout: Duration) -> Self {
+        Self { timeout, after: (DateTime::UNIX_EPOCH, 0) }
+    }
+
+    /// Cancels the next batch of expired orders in a transaction, and returns their number.
+    async fn cancel_next(&mut self, connection: &mut PgConnection) -> sqlx::Result<usize> {
+        let mut transaction = connection.begin().await?;
+        let expired = self.expired(&mut transaction).await?;
+        ORDER_EXPIRY_OVERDUE.set(expired.first().map_or(0.0, |order| order.overdue_seconds));
+        let Some(last) = expired.last() else { return Ok(0) };
+        let after = (last.stored_at, last.id);
+        let ids: Vec<i64> = expired.iter().map(|order| order.id).collect();
+        let mut orders = lock_all(&mut transaction, &ids).await?;
+        let events = cancel(&mut transaction, &mut orders).await?;
+        outbox::append(&mut transaction, &events, None).await?;
+        transaction.commit().await?;
+        self.after = after;
+        ORDERS_EXPIRED.increment(orders.len() as u64);
+        Ok(orders.len())
+    }
+
+    /// Locks the next expired orders, up to the limits of a batch.
+    async fn expired(&self, connection: &mut PgConnection) -> sqlx::Result<Vec<Expired>> {
+        let mut expired = sqlx::query_file_as!(
+            Expired,
+            "src/orders/expired.sql",
+            self.timeout.as_secs_f64(),
+            self.after.0,
+            self.after.1,
+            MAX_BATCH,
+        )
+        .fetch_all(connection)
+        .await?;
+        let mut lines = 0;
+        let fitting = expired.iter().take_while(|order| {
+            lines += order.lines;
+            lines <= MAX_BATCH_LINES
+        });
+        let count = fitting.count().max(1);
+        expired.truncate(count);
+        Ok(expired)
+    }
+}
+
+/// Cancels locked orders, which are all CREATED, and returns the events.
+async fn cancel(connection: &mut PgConnection, orders: &mut [Locked]) -> sqlx::Result<Vec<Event>> {
+    let old_statuses: Vec<OrderStatus> = orders
+        .iter_mut()
+        .map(|order| order.set_status(OrderStatus::Cancelled, Some(REASON.to_owned())))
+        .collect();
+    restore_stock(connection, orders).await?;
+    store_status(connection, orders).await?;
+    let changed_at = now();
+    let event = |(order, old_status): (&Locked, OrderStatus)| {
+        order.status_event(old_status, None, changed_at, TraceParent::generate())
+    };
+    Ok(orders.iter().zip(old_statuses).map(event).collect())
+}
+
+#[cfg(test)]
+mod database_tests {
+    use super::*;
+    use sqlx::{AssertSqlSafe, PgPool};
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// 120 orders of 2 units, which were stored two hours ago, and one that was stored now.
+    const ORDERS: &str = "
+        INSERT INTO products (id, name, category, price, stock) VALUES (1, 'Tea', 'Food', 5, 100);
+        INSERT INTO customers (id) VALUES (7);
+        INSERT INTO orders (id, customer_id, total, status, stored_at)
+        SELECT id, 7, 10, 'CREATED', now() - interval '2 hours' FROM generate_series(1, 120) AS id
+        UNION ALL SELECT 121, 7, 10, 'CREATED', now();
+        INSERT INTO order_items
+            (order_id, product_id, product_name, category, quantity, price, stock_taken)
+        SELECT id, 1, 'Tea', 'Food', 2, 5, 2 FROM orders";
+
+    async fn fill(pool: &PgPool, sql: &'static str) {
+        sqlx::raw_sql(sql).execute(pool).await.unwrap();
+    }
+
+    async fn count(pool: &PgPool, rows: &str) -> i64 {
+        let sql = AssertSqlSafe(format!("SELECT count(*) FROM {rows}"));
+        sqlx::query_scalar(sql).fetch_one(pool).await.unwrap()
+    }
+
+    /// The sizes of all batches.
+    async fn cancel_all(search: &mut Search, connection: &mut PgConnection) -> Vec<usize> {
+        let mut batches = Vec::new();
+        loop {
+            match search.cancel_next(connection).await.unwrap() {
+                0 => return batches,
+                orders => batches.push(orders),
+            }
+        }
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn expired_orders_are_cancelled_once_in_batches(pool: PgPool) {
+        fill(&pool, ORDERS).await;
+        let mut connection = pool.acquire().await.unwrap();
+        let batches = cancel_all(&mut Search::new(HOUR), &mut connection).await;
+        assert_eq!(batches, [50, 50, 20]);
+        let cancelled = "orders WHERE status = 'CANCELLED' AND version = 2 \
+                         AND reason = 'PAYMENT_TIMEOUT'";
+        assert_eq!(count(&pool, cancelled).await, 120);
+        assert_eq!(count(&pool, "orders WHERE status = 'CREATED' AND id = 121").await, 1);
+        assert_eq!(count(&pool, "order_items WHERE stock_returned = 2").await, 120);
+        assert_eq!(count(&pool, "products WHERE stock = 340").await, 1);
+        let events = "outbox WHERE payload @> \
+                      '{\"eventType\": \"OrderStatusUpdated\", \"aggregateVersion\": 2, \
+                        \"newStatus\": \"CANCELLED\", \"reason\": \"PAYMENT_TIMEOUT\"}'";
+        assert_eq!(count(&pool, events).await, 120);
+        assert!(cancel_all(&mut Search::new(HOUR), &mut connection).await.is_empty());
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn an_order_that_is_being_paid_is_skipped_and_then_seen_as_paid(pool: PgPool) {
+        fill(&pool, ORDERS).await;
+        let mut connection = pool.acquire().await.unwrap();
+        let mut payment = pool.begin().await.unwrap();
+        let pay = "UPDATE orders SET status = 'PAID' WHERE id IN (1, 3)";
+        sqlx::raw_sql(pay).execute(&mut *payment).await.unwrap();
+        let batches = cancel_all(&mut Search::new(HOUR), &mut connection).await;
+        assert_eq!(batches, [50, 50, 18]);
+        payment.commit().await.unwrap();
+        assert!(cancel_all(&mut Search::new(HOUR), &mut connection).await.is_empty());
+        assert_eq!(count(&pool, "orders WHERE status = 'PAID'").await, 2);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn a_batch_has_a_limited_number_of_lines(pool: PgPool) {
+        fill(&pool, ORDERS).await;
+        let lines = "INSERT INTO order_items
+                (order_id, product_id, product_name, category, quantity, price, stock_taken)
+            SELECT id, 1, 'Tea', 'Food', 1, 0, 0
+            FROM (VALUES (1, 1999), (2, 1500), (3, 490)) AS large (id, lines),
+                 generate_series(1, lines)";
+        fill(&pool, lines).await;
+        let mut connection = pool.acquire().await.unwrap();
+        let batches = cancel_all(&mut Search::new(HOUR), &mut connection).await;
+        assert_eq!(batches, [1, 10, 50, 50, 9]);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn a_failed_batch_is_tried_again(pool: PgPool) {
+        fill(&pool, ORDERS).await;
+        let mut connection = pool.acquire().await.unwrap();
+        let mut search = Search::new(HOUR);
+        fill(&pool, "ALTER TABLE outbox ADD CONSTRAINT refused CHECK (false) NOT VALID").await;
+        search.cancel_next(&mut connection).await.unwrap_err();
+        assert_eq!(count(&pool, "orders WHERE status = 'CANCELLED'").await, 0);
+        fill(&pool, "ALTER TABLE outbox DROP CONSTRAINT refused").await;
+        assert_eq!(cancel_all(&mut search, &mut connection).await, [50, 50, 20]);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn the_search_uses_the_index_of_unpaid_orders(pool: PgPool) {
+        let mut connection = Task::Expiry.connect(&pool.connect_options()).await.unwrap();
+        let prepare = concat!("PREPARE expired AS ", include_str!("expired.sql"));
+        sqlx::raw_sql(prepare).execute(&mut connection).await.unwrap();
+        let explain = "EXPLAIN EXECUTE expired (60, '2026-01-01Z', 0, 50)";
+        let rows = sqlx::raw_sql(explain).fetch_all(&mut connection).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| sqlx::Row::get(row, 0)).collect();
+        let text = plan.join("\n");
+        assert!(text.contains("Index Scan using orders_unpaid"), "{text}");
+        assert!(!text.contains("Sort"), "{text}");
+    }
+}
