@@ -57,6 +57,8 @@ survives! {
     nothing_is_lost_by_a_kill_between_apply_and_acknowledgement: "kill-after-apply",
     nothing_is_lost_by_a_commit_with_unknown_outcome: "unknown-commit",
     nothing_is_lost_by_kills_at_random_moments: "kill-any",
+    nothing_is_lost_by_kills_while_orders_expire: "kill-during-expiry",
+    nothing_is_refunded_twice: "refunds-sent-twice",
     nothing_is_lost_by_broken_links: "link-cut",
     nothing_is_lost_by_a_silent_link: "link-frozen",
     nothing_is_lost_by_a_queue_that_refuses_messages: "queue-refuses",

@@ -54,11 +54,22 @@ impl Client {
     pub async fn send(&mut self, method: Method, path: &str, body: &str) -> Option<Response> {
         self.sent += 1;
         let key = self.fresh_name();
+        self.send_with_key(method, path, body, &key).await
+    }
+
+    /// The same with a chosen idempotency key.
+    pub async fn send_with_key(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: &str,
+        key: &str,
+    ) -> Option<Response> {
         let began = Instant::now();
         while began.elapsed() < REQUEST_DEADLINE {
             let url = format!("http://{}{path}", any(&mut self.random, &self.addresses.commands));
             let request = json(&self.http, method.clone(), url, body);
-            let request = request.header("idempotency-key", &key).timeout(RESPONSE_TIMEOUT);
+            let request = request.header("idempotency-key", key).timeout(RESPONSE_TIMEOUT);
             match Response::to(request).await {
                 Ok(response) if response.status < 500 => return Some(response),
                 Ok(response) => self.record_failure(&format!("{method} {path}"), &response),

@@ -7,7 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The violated invariants of a shop that has caught up.
 pub async fn violations(shop: &Shop, entries: &Entries) -> Vec<String> {
-    let mut found = orders(shop, entries).await;
+    let orders_of_customers = "SELECT id, customer_id FROM orders";
+    let mut found = exactly_once(shop, "orders", orders_of_customers, &entries.orders).await;
+    // Refunds by status changes have no reason.
+    let refunds_of_orders = "SELECT id, order_id FROM refunds WHERE reason IS NOT NULL";
+    found.extend(exactly_once(shop, "refunds", refunds_of_orders, &entries.refunds).await);
     found.extend(stock(shop, entries).await);
     let users = shop.databases.query_write("SELECT count(*) FROM users").await;
     if users != entries.users as i64 {
@@ -24,29 +28,28 @@ pub async fn violations(shop: &Shop, entries: &Entries) -> Vec<String> {
     found
 }
 
-/// Every accepted order exists exactly once, and no other order exists.
-async fn orders(shop: &Shop, entries: &Entries) -> Vec<String> {
-    let rows: Vec<(i64, i64)> = sqlx::query_as("SELECT id, customer_id FROM orders")
-        .fetch_all(&shop.databases.write)
-        .await
-        .unwrap();
+/// Everything that was accepted exists exactly once, and nothing else exists. `rows` reads it.
+async fn exactly_once(
+    shop: &Shop,
+    what: &str,
+    rows: &'static str,
+    entries: &[(i64, i64)],
+) -> Vec<String> {
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as(rows).fetch_all(&shop.databases.write).await.unwrap();
     let existing: BTreeSet<(i64, i64)> = rows.into_iter().collect();
-    let accepted: BTreeSet<(i64, i64)> = entries.orders.iter().copied().collect();
+    let accepted: BTreeSet<(i64, i64)> = entries.iter().copied().collect();
     let mut found = Vec::new();
-    if accepted.len() != entries.orders.len() {
-        found.push(format!(
-            "{} idempotency keys got {} orders",
-            entries.orders.len(),
-            accepted.len()
-        ));
+    if accepted.len() != entries.len() {
+        found.push(format!("{} idempotency keys got {} {what}", entries.len(), accepted.len()));
     }
     let lost: Vec<_> = accepted.difference(&existing).collect();
     if !lost.is_empty() {
-        found.push(format!("accepted and missing: orders {lost:?} (id, customer)"));
+        found.push(format!("accepted and missing: {what} {lost:?}"));
     }
     let duplicated: Vec<_> = existing.difference(&accepted).collect();
     if !duplicated.is_empty() {
-        found.push(format!("existing and not accepted: orders {duplicated:?} (id, customer)"));
+        found.push(format!("existing and not accepted: {what} {duplicated:?}"));
     }
     found
 }
@@ -55,9 +58,14 @@ async fn orders(shop: &Shop, entries: &Entries) -> Vec<String> {
 async fn stock(shop: &Shop, entries: &Entries) -> Vec<String> {
     let rows: Vec<(i64, Option<i64>, i64)> = sqlx::query_as(
         "SELECT products.id, stock::bigint,
-                coalesce(sum(stock_taken - coalesce(stock_returned, 0)), 0)::bigint
+                coalesce(sum(
+                    stock_taken - coalesce(stock_returned, 0) - coalesce(refunded.units, 0)
+                ), 0)::bigint
          FROM products
-         LEFT JOIN order_items ON product_id = products.id
+         LEFT JOIN order_items AS item ON product_id = products.id
+         LEFT JOIN (
+             SELECT item_id, sum(stock_returned) AS units FROM refund_items GROUP BY item_id
+         ) AS refunded ON refunded.item_id = item.id
          GROUP BY products.id",
     )
     .fetch_all(&shop.databases.write)

@@ -12,6 +12,8 @@ pub struct Ledger(Mutex<Entries>);
 pub struct Entries {
     /// Accepted orders: id and customer.
     pub orders: Vec<(i64, i64)>,
+    /// Accepted refunds: id and order.
+    pub refunds: Vec<(i64, i64)>,
     /// Number of created users.
     pub users: usize,
     /// Created products with their initial stock; none if it is not tracked.

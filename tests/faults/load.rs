@@ -141,7 +141,8 @@ impl Load {
 struct Shopper {
     client: Client,
     catalogue: Catalogue,
-    orders: Vec<i64>,
+    /// Each with one of its products.
+    orders: Vec<(i64, i64)>,
 }
 
 impl Shopper {
@@ -169,8 +170,9 @@ impl Shopper {
 
     async fn act(&mut self) {
         match self.client.random.u32(..100) {
-            0..65 => self.order().await,
-            65..77 => self.change_status().await,
+            0..60 => self.order().await,
+            60..72 => self.change_status().await,
+            72..77 => self.refund().await,
             77..84 => self.change_price().await,
             84..90 => self.create_user().await,
             90..92 => self.create_product().await,
@@ -180,14 +182,17 @@ impl Shopper {
 
     async fn order(&mut self) {
         let customer = self.client.random.i64(1..2_000);
+        let mut product = 0;
         let lines: Vec<String> = (0..self.client.random.u32(1..5))
             .map(|_| {
-                let (product, quantity) = (self.any_product(), self.client.random.i32(1..4));
+                product = self.any_product();
+                let quantity = self.client.random.i32(1..4);
                 format!(r#"{{"productId":{product},"quantity":{quantity}}}"#)
             })
             .collect();
         let body = format!(r#"{{"customerId":{customer},"items":[{}]}}"#, lines.join(","));
-        self.orders.extend(place(&mut self.client, customer, &body).await);
+        let order = place(&mut self.client, customer, &body).await;
+        self.orders.extend(order.map(|order| (order, product)));
     }
 
     fn any_product(&mut self) -> i64 {
@@ -202,12 +207,23 @@ impl Shopper {
 
     async fn change_status(&mut self) {
         let random = &mut self.client.random;
-        let Some(order) = random.choice(&self.orders) else { return };
+        let Some((order, _)) = random.choice(&self.orders) else { return };
         let statuses = ["PAID", "SHIPPED", "DELIVERED", "CANCELLED", "CANCELLED", "REFUNDED"];
         let body = format!(r#"{{"status":"{}"}}"#, statuses[random.usize(..statuses.len())]);
         let path = format!("/api/orders/{order}/status");
         // 409: the order lifecycle forbids the transition.
         self.command(Method::PUT, &path, &body, &[200, 409]).await;
+    }
+
+    async fn refund(&mut self) {
+        let random = &mut self.client.random;
+        let Some(&(order, product)) = random.choice(&self.orders) else { return };
+        let what = if random.bool() {
+            format!(r#""items":[{{"productId":{product},"quantity":1}}]"#)
+        } else {
+            format!(r#""amount":0.{:04}"#, random.u32(1..10_000))
+        };
+        refund(&mut self.client, order, &what).await;
     }
 
     async fn change_price(&mut self) {
@@ -275,6 +291,28 @@ pub async fn place(client: &mut Client, customer: i64, body: &str) -> Option<i64
         (400, "Insufficient stock") => None,
         _ => {
             let text = format!("order {body}: {} {}", response.status, response.text);
+            client.ledger.violation(text);
+            None
+        }
+    }
+}
+
+/// Refunds units or an amount of an order, and returns the id of the refund, if it is accepted.
+pub async fn refund(client: &mut Client, order: i64, what: &str) -> Option<i64> {
+    let path = format!("/api/orders/{order}/refunds");
+    // The reason distinguishes it from refunds by status changes.
+    let body = format!(r#"{{{what},"reason":"a refund"}}"#);
+    let response = client.send(Method::POST, &path, &body).await?;
+    match response.status {
+        201 => {
+            let id = response.integer("refundId");
+            client.ledger.entries().refunds.push((id, order));
+            Some(id)
+        }
+        // Not paid, cancelled, or nothing left.
+        409 => None,
+        _ => {
+            let text = format!("{path} with {body}: {} {}", response.status, response.text);
             client.ledger.violation(text);
             None
         }

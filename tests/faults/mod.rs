@@ -10,6 +10,7 @@ mod consumers;
 mod disks;
 mod duplicates;
 mod environment;
+mod expiry;
 mod invariants;
 mod kill_points;
 mod kills;
@@ -23,6 +24,7 @@ mod poison;
 mod privileges;
 mod publishers;
 mod queues;
+mod refunds;
 mod restarts;
 mod servers;
 mod unknown_outcome;
@@ -109,6 +111,8 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario!("lost-responses", unknown_outcome::responses),
     scenario!("kill-any", kills::any),
     scenario!("kill-all", kills::all),
+    scenario!("kill-during-expiry", expiry::killed, replicas: 2),
+    scenario!("refunds-sent-twice", refunds::sent_twice),
     scenario!("link-cut", links::cut),
     scenario!("link-slow", links::slow),
     scenario!("link-frozen", links::frozen),
