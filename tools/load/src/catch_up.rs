@@ -1,6 +1,8 @@
 //! Waiting until the views show everything that was sent.
 
+use crate::bodies;
 use crate::client::Connection;
+use crate::created::Placed;
 use crate::outcome::judge;
 use crate::phase::Drive;
 use anyhow::{Result, ensure};
@@ -51,17 +53,17 @@ impl SyncStatus {
     }
 }
 
-/// Waits until the views show everything that was sent before `since`, and the order
-/// `last_order`, and prints how long it took; false if a stop was requested. Fails if the views
-/// make no progress for too long.
-pub async fn wait(drive: Drive<'_>, last_order: Option<i64>, since: Instant) -> Result<bool> {
+/// Waits until the views show everything that was sent before `since`, and the order of the last
+/// command, and prints how long it took; false if a stop was requested. Fails if the views make no
+/// progress for too long.
+pub async fn wait(drive: Drive<'_>, last: Option<Placed>, since: Instant) -> Result<bool> {
     let progress = Progress::begin("views catching up", 0);
-    let waiting = poll(drive, last_order, since, &progress);
+    let waiting = poll(drive, last, since, &progress);
     let waited = progress.during(drive.stop.or(waiting)).await.transpose()?;
     let Some(visible_after) = waited else { return Ok(false) };
     let visible = visible_after.map_or_else(String::new, |visible| {
         let seconds = visible.as_secs_f64();
-        format!("The last order was readable {seconds:.1} s after its response. ")
+        format!("The last command was visible {seconds:.1} s after its response. ")
     });
     print(&format!(
         "\n{visible}After {:.1} s the views were known to be complete; the counts that show it are up \
@@ -72,10 +74,10 @@ pub async fn wait(drive: Drive<'_>, last_order: Option<i64>, since: Instant) -> 
     Ok(true)
 }
 
-/// Returns the time from `since` until the last order was readable, if there is one.
+/// Returns the time from `since` until the last command was visible, if there is one.
 async fn poll(
     Drive { arguments, server, .. }: Drive<'_>,
-    last_order: Option<i64>,
+    last: Option<Placed>,
     since: Instant,
     progress: &Progress,
 ) -> Result<Option<Duration>> {
@@ -83,15 +85,18 @@ async fn poll(
     let mut visible_after = None;
     let (mut applied, mut moved, mut most_pending) = (0, Instant::now(), 0);
     loop {
-        if let (None, Some(id)) = (visible_after, last_order)
-            && judge(connection.get(&format!("/api/orders/{id}")).await).is_ok()
+        if let (None, Some(last)) = (visible_after, last)
+            && read(&mut connection, &format!("/api/orders/{}", last.id))
+                .await
+                .is_ok_and(|order: bodies::Order| last.is_shown_by(&order))
         {
             visible_after = Some(since.elapsed());
         }
         let is_counted = since.elapsed() > AGE_OF_COUNTS;
-        let status = read(&mut connection).await;
+        let status: Result<SyncStatus, String> =
+            read(&mut connection, "/api/analytics/sync-status").await;
         if let Ok(status) = &status {
-            let is_visible = visible_after.is_some() || last_order.is_none();
+            let is_visible = visible_after.is_some() || last.is_none();
             if status.is_complete() && is_visible && is_counted {
                 progress.set(most_pending, most_pending);
                 return Ok(visible_after);
@@ -126,8 +131,11 @@ async fn poll(
     }
 }
 
-async fn read(connection: &mut Connection<'_>) -> Result<SyncStatus, String> {
-    let body = judge(connection.get("/api/analytics/sync-status").await);
+async fn read<T: for<'de> Deserialize<'de>>(
+    connection: &mut Connection<'_>,
+    path: &str,
+) -> Result<T, String> {
+    let body = judge(connection.get(path).await);
     let body = body.map_err(|why| why.to_string())?;
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }

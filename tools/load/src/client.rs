@@ -98,6 +98,11 @@ impl<'a> Connection<'a> {
         self.send("POST", path, json, Instant::now() + CONNECT_TIMEOUT).await
     }
 
+    /// Puts JSON to `path`. Nothing is sent twice.
+    pub async fn put(&mut self, path: &str, json: &[u8]) -> Result<Response<'_>, Lost> {
+        self.send("PUT", path, json, Instant::now() + CONNECT_TIMEOUT).await
+    }
+
     async fn send(
         &mut self,
         method: &str,

@@ -1,14 +1,18 @@
-//! The phases of the load: users, products and orders.
+//! The phases of the load: users, products, orders, payments and refunds.
 
-use crate::bodies;
+use crate::bodies::{self, StatusChange};
 use crate::client::Connection;
+use crate::created::{Created, Placed, Placement};
 use crate::findings::{Compared, Finding};
+use crate::order::{Order, Stage};
 use crate::outcome::{NotAccepted, judge};
 use crate::phase::Drive;
 use crate::plan::{Entity, Plan};
 use crate::tally::Tally;
 use anyhow::{Result, bail};
+use kit::{Lost, Response};
 use serde::{Deserialize, Serialize};
+use shared_events::OrderStatus;
 use std::cell::RefCell;
 
 /// Sends the load of one run.
@@ -18,45 +22,8 @@ pub struct Creation<'a> {
     pub plan: &'a Plan,
     /// The phases so far, complete even after an error.
     pub tallies: Vec<Tally>,
-    /// Whether the responses to orders show what was ordered.
-    pub responses: Finding,
-}
-
-/// The outcome of a planned order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placement {
-    /// It was not sent, or had no effect.
-    NotPlaced,
-    /// It may have had an effect.
-    Unknown,
-    /// It was accepted and has this id.
-    Placed(i64),
-}
-
-/// What the run has created.
-#[derive(Debug, Default)]
-pub struct Created {
-    /// The customers of the orders, by ascending number in the plan.
-    pub customers: Vec<Entity>,
-    /// By ascending number in the plan.
-    pub products: Vec<Entity>,
-    /// By number in the plan.
-    pub orders: Vec<Placement>,
-}
-
-impl Created {
-    /// The accepted orders: number in the plan and id.
-    pub fn placed(&self) -> impl Iterator<Item = (u32, i64)> {
-        (0..).zip(&self.orders).filter_map(|(index, placement)| match placement {
-            Placement::Placed(id) => Some((index, *id)),
-            Placement::Unknown | Placement::NotPlaced => None,
-        })
-    }
-
-    /// The highest id of an accepted order.
-    pub fn last_order(&self) -> Option<i64> {
-        self.placed().map(|(_, id)| id).max()
-    }
+    /// Whether the responses to orders, payments and refunds show what was sent.
+    pub responses: Vec<Finding>,
 }
 
 /// The response to a created user or product.
@@ -66,8 +33,8 @@ struct CreatedResponse {
 }
 
 impl Creation<'_> {
-    /// Creates users and products and places orders, until a stop is requested. Fails if a phase
-    /// was abandoned or nothing of it was accepted.
+    /// Creates users and products, and places, pays and refunds orders, until a stop is requested.
+    /// Fails if a phase was abandoned or nothing of it was accepted.
     pub async fn run(&mut self) -> Result<Created> {
         let (plan, arguments) = (self.plan, self.drive.arguments);
         let customers = match arguments.users {
@@ -76,8 +43,11 @@ impl Creation<'_> {
         };
         let product = |index| json(&plan.product(index));
         let products = self.entities("products", arguments.products, product).await?;
-        let mut created = Created { customers, products, orders: Vec::new() };
-        created.orders = self.orders(arguments.orders, &created).await?;
+        let orders = vec![Placement::NotPlaced; arguments.orders as usize];
+        let mut created = Created { customers, products, orders };
+        for stage in [Stage::Placed, Stage::Paid, Stage::Refunded] {
+            self.advance(&mut created, stage).await?;
+        }
         Ok(created)
     }
 
@@ -90,7 +60,8 @@ impl Creation<'_> {
         let path = format!("/api/{name}");
         let entities = RefCell::new(Vec::with_capacity(count as usize));
         let request = async |connection: &mut Connection<'_>, index| {
-            let CreatedResponse { id } = post(connection, &path, &body(index)).await?;
+            let response = connection.post(&path, &body(index)).await;
+            let CreatedResponse { id } = accepted(response)?;
             entities.borrow_mut().push(Entity { index, id });
             Ok(())
         };
@@ -100,31 +71,43 @@ impl Creation<'_> {
         Ok(entities)
     }
 
-    /// Places `count` orders and returns the placement of each.
-    async fn orders(&mut self, count: u32, created: &Created) -> Result<Vec<Placement>> {
-        let plan = self.plan;
-        let placements = RefCell::new(vec![Placement::NotPlaced; count as usize]);
-        let record = |index: u32, placement| placements.borrow_mut()[index as usize] = placement;
-        let responses = RefCell::new(self.responses.clone());
-        let request = async |connection: &mut Connection<'_>, index| {
-            let order = plan.order(index, &created.customers, &created.products);
-            // Stays `Unknown` if there is no response.
-            record(index, Placement::Unknown);
-            let response = post(connection, "/api/orders", &json(&order.request())).await;
-            let response: bodies::Order = response.inspect_err(|why| {
+    /// Sends the commands that lead planned orders to a stage.
+    async fn advance(&mut self, created: &mut Created, stage: Stage) -> Result<()> {
+        let (name, what) = match stage {
+            Stage::Placed => ("orders", "responses to orders"),
+            Stage::Paid => ("payments", "responses to payments"),
+            Stage::Refunded => ("refunds", "responses to refunds"),
+        };
+        let arguments = self.drive.arguments;
+        let numbers = (0..).zip(&created.orders).filter(|(number, placement)| match stage {
+            Stage::Placed => true,
+            Stage::Paid => placement.is_at(Stage::Placed) && arguments.pays(*number),
+            Stage::Refunded => placement.is_at(Stage::Paid) && arguments.refunds(*number),
+        });
+        let numbers: Vec<u32> = numbers.map(|(number, _)| number).collect();
+        let orders = RefCell::new(std::mem::take(&mut created.orders));
+        let record = |number: u32, placement| orders.borrow_mut()[number as usize] = placement;
+        let responses = RefCell::new(Finding::new(what));
+        let request = async |connection: &mut Connection<'_>, place: u32| {
+            let number = numbers[place as usize];
+            let order = self.plan.order(number, &created.customers, &created.products);
+            let before = orders.borrow()[number as usize];
+            // Stays so if there is no response.
+            record(number, before.possibly_at(stage));
+            let sent = send(connection, &order, before).await;
+            let (id, compared) = sent.inspect_err(|why| {
                 if matches!(why, NotAccepted::Failed(_)) {
-                    record(index, Placement::NotPlaced);
+                    record(number, before);
                 }
             })?;
-            let id = response.id.ok_or_else(|| unreadable("no id"))?;
-            record(index, Placement::Placed(id));
-            let compared = Compared::of(&format!("order {id}"), &response, &order.shown(id));
+            record(number, Placement::Placed(Placed::at(id, stage)));
             responses.borrow_mut().add(compared);
             Ok(())
         };
-        let sent = self.phase("orders", count, request).await;
-        self.responses = responses.into_inner();
-        sent.map(|()| placements.into_inner())
+        let sent = self.phase(name, numbers.len() as u32, request).await;
+        self.responses.push(responses.into_inner());
+        created.orders = orders.into_inner();
+        sent
     }
 
     /// Sends the requests of a phase, unless there are none or a stop is requested. Fails if it
@@ -153,14 +136,42 @@ impl Creation<'_> {
     }
 }
 
-/// Sends a command. A response without an id leaves the outcome unknown.
-async fn post<T: for<'de> Deserialize<'de>>(
+/// Sends the next command of an order. Returns the order's id, and whether the response shows what
+/// was sent.
+async fn send(
     connection: &mut Connection<'_>,
-    path: &str,
-    body: &[u8],
+    order: &Order,
+    before: Placement,
+) -> Result<(i64, Compared), NotAccepted> {
+    match before {
+        Placement::NotPlaced | Placement::Unknown => {
+            let response = connection.post("/api/orders", &json(&order.request())).await;
+            let response: bodies::Order = accepted(response)?;
+            let id = response.id.ok_or_else(|| unreadable("no id"))?;
+            let expected = order.shown(id, Stage::Placed);
+            Ok((id, Compared::of(&format!("order {id}"), &response, &expected)))
+        }
+        Placement::Placed(Placed { id, stage: Stage::Placed, .. }) => {
+            let body = json(&StatusChange { status: OrderStatus::Paid.as_str() });
+            let response = connection.put(&format!("/api/orders/{id}/status"), &body).await;
+            let expected = order.shown(id, Stage::Paid);
+            let subject = format!("paid order {id}");
+            Ok((id, Compared::of(&subject, &accepted(response)?, &expected)))
+        }
+        Placement::Placed(Placed { id, .. }) => {
+            let path = format!("/api/orders/{id}/refunds");
+            let response = connection.post(&path, &json(&order.refund_request())).await;
+            let subject = format!("the refund of order {id}");
+            Ok((id, Compared::of(&subject, &accepted(response)?, &order.refund_shown(id))))
+        }
+    }
+}
+
+/// Reads the response to a command. One that is accepted but unreadable leaves the outcome unknown.
+fn accepted<T: for<'de> Deserialize<'de>>(
+    response: Result<Response<'_>, Lost>,
 ) -> Result<T, NotAccepted> {
-    let body = judge(connection.post(path, body).await)?;
-    serde_json::from_slice(body).map_err(|error| unreadable(&error.to_string()))
+    serde_json::from_slice(judge(response)?).map_err(|error| unreadable(&error.to_string()))
 }
 
 fn unreadable(why: &str) -> NotAccepted {

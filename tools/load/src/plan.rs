@@ -1,7 +1,8 @@
 //! What a run sends: a pure function of seed, kind and number. Nothing is stored; the same
 //! order is computed again to be compared.
 
-use crate::bodies::{self, Item, Product, User};
+use crate::bodies::{Product, User};
+use crate::order::{Line, Order, Share, refunded_amount, refunded_units, sum};
 use crate::words::{CATEGORIES, FIRST_NAMES, LAST_NAMES, QUALITIES, THINGS};
 use fastrand::Rng;
 use shared_events::Money;
@@ -18,9 +19,6 @@ const HIGHEST_PRICE: u32 = 9_999_999;
 /// Customer ids per millisecond. All ids are below 2^53, so that 64-bit floats represent
 /// them exactly.
 const CUSTOMERS_PER_MILLISECOND: u32 = 5_000;
-
-/// The status of an order that was placed and not changed.
-const CREATED: &str = "CREATED";
 
 /// Everything that a run sends.
 #[derive(Clone, Debug)]
@@ -54,31 +52,6 @@ pub struct Entity {
     pub id: i64,
 }
 
-/// An order to be placed, with its prices.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// The customer's place among the run's customers.
-    pub customer: usize,
-    pub customer_id: i64,
-    /// One to three.
-    pub lines: Vec<Line>,
-}
-
-/// A line of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// The product's place among the run's products.
-    pub product: usize,
-    pub product_id: i64,
-    /// The number of the product's category.
-    pub category: usize,
-    pub quantity: i32,
-    /// Per unit.
-    pub price: Money,
-    /// Whether the price replaces that of the catalogue.
-    pub is_negotiated: bool,
-}
-
 /// Independent random streams.
 #[derive(Clone, Copy, Debug)]
 enum Stream {
@@ -86,6 +59,7 @@ enum Stream {
     Product = 2,
     ProductName = 3,
     Order = 4,
+    Refund = 5,
 }
 
 impl Plan {
@@ -165,68 +139,39 @@ impl Plan {
                 _ => favour_low(&mut rng, products.len()),
             };
             let quantity = rng.i32(1..=MOST_QUANTITY as i32);
-            let Terms { category, price, .. } = self.terms(products[product].index);
+            let Terms { category, price, stock } = self.terms(products[product].index);
             let is_negotiated = rng.u8(..5) == 0;
             let price = match is_negotiated {
                 true => Money::from_units(rng.u32(0..=HIGHEST_PRICE).into()),
                 false => price,
             };
             let product_id = products[product].id;
-            lines.push(Line { product, product_id, category, quantity, price, is_negotiated });
+            let is_tracked = stock.is_some();
+            let line =
+                Line { product, product_id, category, quantity, price, is_negotiated, is_tracked };
+            lines.push(line);
         }
-        Order { customer, customer_id: customers[customer].id, lines }
+        let refund = self.refund(index, &lines);
+        Order { customer, customer_id: customers[customer].id, lines, refund }
+    }
+
+    /// What the refund of order number `index` takes from its lines: some or all units, or an
+    /// amount.
+    fn refund(&self, index: u32, lines: &[Line]) -> Vec<Share> {
+        let mut rng = self.rng(Stream::Refund, index);
+        let total = sum(lines.iter().map(Line::revenue));
+        if total > Money::ZERO && rng.u8(..3) == 0 {
+            let amount = Money::from_units(rng.u32(1..=HIGHEST_PRICE).into());
+            return refunded_amount(lines, amount.min(total));
+        }
+        let units = lines.iter().map(|line| line.quantity).sum();
+        refunded_units(lines, rng.i32(1..=units))
     }
 
     fn rng(&self, stream: Stream, index: u32) -> Rng {
         let place = (stream as u64) << 32 | u64::from(index);
         Rng::with_seed(scatter(self.seed ^ scatter(place)))
     }
-}
-
-impl Order {
-    /// The sum of the lines.
-    pub fn total(&self) -> Money {
-        self.lines.iter().map(Line::revenue).fold(Money::ZERO, plus)
-    }
-
-    /// The request that places it.
-    pub fn request(&self) -> bodies::Order {
-        let items = self.items(|line| line.is_negotiated);
-        bodies::Order { id: None, customer_id: self.customer_id, total: None, status: None, items }
-    }
-
-    /// What the services show of it while it is not changed.
-    pub fn shown(&self, id: i64) -> bodies::Order {
-        bodies::Order {
-            id: Some(id),
-            customer_id: self.customer_id,
-            total: Some(self.total()),
-            status: Some(CREATED.to_owned()),
-            items: self.items(|_| true),
-        }
-    }
-
-    fn items(&self, shows_price: fn(&Line) -> bool) -> Vec<Item> {
-        let item = |line: &Line| Item {
-            product_id: line.product_id,
-            quantity: line.quantity,
-            price: shows_price(line).then_some(line.price),
-        };
-        self.lines.iter().map(item).collect()
-    }
-}
-
-impl Line {
-    /// The price of all units.
-    pub fn revenue(&self) -> Money {
-        self.price.checked_times(self.quantity).unwrap_or(self.price)
-    }
-}
-
-/// The sum. It cannot overflow: all amounts of a run, 10^7 orders of 9,000 each, are far
-/// below the limit of [`Money`].
-pub fn plus(sum: Money, amount: Money) -> Money {
-    sum.checked_add(amount).unwrap_or(sum)
 }
 
 /// The finalizer of Splitmix64 (<https://prng.di.unimi.it/splitmix64.c>), which makes seeds that
@@ -251,6 +196,7 @@ fn favour_low(rng: &mut Rng, end: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bodies::Item;
 
     fn plan(seed: u64) -> Plan {
         Plan::new(seed, 1_800_000_000_000, 1_000)
@@ -334,6 +280,25 @@ mod tests {
             order.lines.iter().skip(1).any(|line| line.product == order.lines[0].product)
         };
         assert!(orders.iter().any(|order| twice(&order)));
+        // Refunds of an amount, of some units, and of all units.
+        let units = |order: &Order| order.refund.iter().map(|share| share.quantity).sum::<i32>();
+        assert!(orders.iter().any(|order| units(order) == 0));
+        assert!(orders.iter().any(|order| units(order) > 0 && !order.is_refunded_whole()));
+        assert!(orders.iter().any(Order::is_refunded_whole));
+    }
+
+    #[test]
+    fn refunds_take_something_and_at_most_what_was_ordered() {
+        let (plan, entities) = (plan(1), entities(900));
+        for index in 0..1_000 {
+            let order = plan.order(index, &entities, &entities);
+            assert_eq!(order.refund.len(), order.lines.len());
+            assert!(order.refund.iter().any(|share| *share != Share::default()));
+            for (line, share) in order.lines.iter().zip(&order.refund) {
+                assert!((0..=line.quantity).contains(&share.quantity));
+                assert!((Money::ZERO..=line.revenue()).contains(&share.amount));
+            }
+        }
     }
 
     #[test]

@@ -33,8 +33,7 @@ pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
     let plan = Plan::new(arguments.seed, u64::try_from(started)?, arguments.orders);
     print(&format!("Load on {commands}, run {}, seed {}.", plan.run, arguments.seed));
     let drive = Drive { arguments, server: &commands, rate: arguments.rate, stop: &stop };
-    let responses = Finding::new("responses to orders");
-    let mut creation = Creation { drive, plan: &plan, tallies: Vec::new(), responses };
+    let mut creation = Creation { drive, plan: &plan, tallies: Vec::new(), responses: Vec::new() };
     let created = creation.run().await;
     let since = Instant::now();
     let Creation { tallies: load, responses, .. } = creation;
@@ -46,10 +45,10 @@ pub async fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     // The load's rate does not apply to the reads.
     let drive = Drive { server: &queries, rate: None, ..drive };
-    if !catch_up::wait(drive, created.last_order(), since).await? {
+    if !catch_up::wait(drive, created.last(), since).await? {
         return Ok(stopped(&stop, "Stopped: verification was skipped."));
     }
-    let mut verified = Verified { findings: vec![responses], ..Verified::default() };
+    let mut verified = Verified { findings: responses, ..Verified::default() };
     Verification::new(drive, &plan, &created).run(&mut verified).await;
     Ok(judge(&verified, &load, &stop))
 }

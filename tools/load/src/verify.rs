@@ -1,13 +1,13 @@
 //! Verification of a run: every sum of its products, categories and customers, and samples
 //! of its users, products and orders.
 //!
-//! A lost or duplicated order changes the sums of its products and its customer.
+//! A lost or duplicated order or refund changes the sums of its products and its customer.
 //! `cargo stack verify` compares every row and column.
 
-use crate::bodies::{Product, User};
+use crate::bodies::{self, Product, User};
 use crate::client::Connection;
-use crate::creation::Created;
-use crate::expected::{Expected, Sums};
+use crate::created::{Created, Placed};
+use crate::expected::{Bounds, Expected, Sums};
 use crate::findings::{Compared, Finding};
 use crate::outcome::{NotAccepted, judge};
 use crate::phase::Drive;
@@ -32,10 +32,7 @@ pub struct Verification<'a> {
     drive: Drive<'a>,
     plan: &'a Plan,
     created: &'a Created,
-    /// Sums over the accepted orders.
-    accepted: Expected,
-    /// Sums over the orders of unknown outcome.
-    unknown: Expected,
+    expected: Expected,
 }
 
 /// The results of the comparisons.
@@ -49,8 +46,7 @@ pub struct Verified {
 impl<'a> Verification<'a> {
     /// Computes the expected sums.
     pub fn new(drive: Drive<'a>, plan: &'a Plan, created: &'a Created) -> Self {
-        let (accepted, unknown) = Expected::of(created, plan);
-        Self { drive, plan, created, accepted, unknown }
+        Self { drive, plan, created, expected: Expected::of(created, plan) }
     }
 
     /// Adds all comparisons, until a stop is requested.
@@ -76,24 +72,25 @@ impl<'a> Verification<'a> {
             compare(connection, &path, &self.product(place), None, is_explained).await
         })
         .await;
-        let placed: Vec<(u32, i64)> = self.created.placed().collect();
+        let placed: Vec<(u32, Placed)> = self.created.placed().collect();
         let places = sample(placed.len(), most);
         self.each("sampled orders", &places, verified, async |connection, place| {
-            let (index, id) = placed[place];
-            let expected = self.plan.order(index, customers, products).shown(id);
-            compare(connection, &format!("/api/orders/{id}"), &expected, None, |_| false).await
+            let (number, Placed { id, stage, possible }) = placed[place];
+            let order = self.plan.order(number, customers, products);
+            let [expected, possible] = [stage, possible].map(|stage| order.shown(id, stage));
+            let is_possible = |shown: &bodies::Order| *shown == possible;
+            compare(connection, &format!("/api/orders/{id}"), &expected, None, is_possible).await
         })
         .await;
     }
 
     async fn compare_sums(&self, verified: &mut Verified) {
         let Created { customers, products, .. } = self.created;
-        let (accepted, unknown) = (&self.accepted, &self.unknown);
+        let Expected { products: sales, categories: revenues, customers: values } = &self.expected;
         let places: Vec<usize> = (0..products.len()).collect();
         self.each("products' sales", &places, verified, async |connection, place| {
             let path = format!("/api/analytics/products/{}/sales", products[place].id);
-            let sums = (&accepted.products[place], &unknown.products[place]);
-            compare_sums(connection, &path, sums, None).await
+            compare_sums(connection, &path, &sales[place], None).await
         })
         .await;
         let category = |product: &Entity| self.plan.terms(product.index).category;
@@ -103,8 +100,7 @@ impl<'a> Verification<'a> {
             let name = self.plan.category_name(number);
             let name = utf8_percent_encode(&name, NON_ALPHANUMERIC);
             let path = format!("/api/analytics/categories/{name}/revenue");
-            let sums = (&accepted.categories[number], &unknown.categories[number]);
-            compare_sums(connection, &path, sums, None).await
+            compare_sums(connection, &path, &revenues[number], None).await
         })
         .await;
         let places: Vec<usize> = (0..customers.len()).collect();
@@ -112,8 +108,7 @@ impl<'a> Verification<'a> {
         let missing = (!self.has_users()).then(Sums::default);
         self.each("customers' lifetime value", &places, verified, async |connection, place| {
             let path = format!("/api/analytics/customers/{}/lifetime-value", customers[place].id);
-            let sums = (&accepted.customers[place], &unknown.customers[place]);
-            compare_sums(connection, &path, sums, missing).await
+            compare_sums(connection, &path, &values[place], missing).await
         })
         .await;
     }
@@ -149,32 +144,32 @@ impl<'a> Verification<'a> {
         self.drive.arguments.users > 0
     }
 
-    /// What the services show of a product after the accepted orders.
+    /// What the services show of a product after the accepted orders and refunds.
     fn product(&self, place: usize) -> Product {
         let Entity { index, id } = self.created.products[place];
         let product = self.plan.product(index);
-        let sold = self.accepted.products[place].quantity;
+        let sold = self.expected.products[place].accepted.quantity;
         Product { id: Some(id), stock: product.stock.map(|stock| stock - sold), ..product }
     }
 
-    /// Whether the product differs only in its stock, because of orders of unknown outcome.
+    /// Whether the product differs only in its stock, because of orders or refunds of unknown outcome.
     fn explains_stock(&self, place: usize, shown: &Product) -> bool {
-        let unknown = self.unknown.products[place].quantity;
+        let Bounds { added, refunded, .. } = self.expected.products[place];
         let mut expected = self.product(place);
         let (Some(left), Some(stock)) = (expected.stock, shown.stock) else { return false };
         expected.stock = shown.stock;
-        expected == *shown && (left - unknown..=left).contains(&stock)
+        expected == *shown && (left - added.quantity..=left + refunded.quantity).contains(&stock)
     }
 }
 
-/// Compares sums with those over the accepted orders, which orders of unknown outcome may raise.
+/// Compares sums with those over the accepted commands, which those of unknown outcome may change.
 async fn compare_sums(
     connection: &mut Connection<'_>,
     path: &str,
-    (accepted, unknown): (&Sums, &Sums),
+    sums: &Bounds,
     missing: Option<Sums>,
 ) -> Result<Compared, String> {
-    compare(connection, path, accepted, missing, |shown| accepted.explains(unknown, shown)).await
+    compare(connection, path, &sums.accepted, missing, |shown| sums.explain(shown)).await
 }
 
 /// Compares what `path` shows with what it must show. If nothing is there, it shows `missing`.
@@ -232,7 +227,8 @@ mod tests {
     use super::*;
     use crate::arguments::Arguments;
     use crate::client::Server;
-    use crate::creation::Placement;
+    use crate::created::Placement;
+    use crate::order::Stage;
     use crate::stop::Stop;
     use clap::Parser;
 
@@ -251,22 +247,27 @@ mod tests {
         let created = Created {
             customers: vec![entity(0), entity(1)],
             products: vec![entity(tracked)],
-            orders: vec![Placement::Placed(9), Placement::Unknown, Placement::NotPlaced],
+            orders: vec![
+                Placement::Placed(Placed::at(9, Stage::Placed)),
+                Placement::Unknown,
+                Placement::NotPlaced,
+                Placement::Placed(Placed::at(8, Stage::Paid)).possibly_at(Stage::Refunded),
+            ],
         };
         let (arguments, server) = (Arguments::parse_from(["load"]), Server::local(1));
         let stop = Stop::default();
         let drive = Drive { arguments: &arguments, server: &server, rate: None, stop: &stop };
         let verification = Verification::new(drive, &plan, &created);
-        let sold = verification.accepted.products[0].quantity;
-        let unknown = verification.unknown.products[0].quantity;
-        assert!(sold > 0 && unknown > 0);
+        let Bounds { accepted, added, refunded } = verification.expected.products[0];
+        assert!(accepted.quantity > 0 && added.quantity > 0 && refunded.quantity > 0);
         let left = verification.product(0).stock.unwrap();
-        assert_eq!(left, plan.terms(tracked).stock.unwrap() - sold);
+        assert_eq!(left, plan.terms(tracked).stock.unwrap() - accepted.quantity);
         let explains = |stock| {
             let shown = Product { stock: Some(stock), ..verification.product(0) };
             verification.explains_stock(0, &shown)
         };
-        assert!(explains(left) && explains(left - unknown));
-        assert!(!explains(left + 1) && !explains(left - unknown - 1));
+        let (least, most) = (left - added.quantity, left + refunded.quantity);
+        assert!(explains(least) && explains(left) && explains(most));
+        assert!(!explains(least - 1) && !explains(most + 1));
     }
 }
