@@ -18,6 +18,20 @@ pub struct Sums {
     pub revenue: Money,
 }
 
+/// The sales of a product by hour, added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Hour>", into = "Sums")]
+pub struct Hours(pub Sums);
+
+/// The sales of a product in an hour.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Hour {
+    total_orders: i64,
+    total_quantity: i64,
+    total_sales: Money,
+}
+
 /// Sums over the accepted commands, and what those of unknown outcome may change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
@@ -44,6 +58,22 @@ impl Sums {
         self.orders += orders;
         self.quantity += i64::from(quantity);
         self.revenue = plus(self.revenue, revenue);
+    }
+}
+
+impl From<Vec<Hour>> for Hours {
+    fn from(hours: Vec<Hour>) -> Self {
+        Self(Sums {
+            orders: hours.iter().map(|hour| hour.total_orders).sum(),
+            quantity: hours.iter().map(|hour| hour.total_quantity).sum(),
+            revenue: sum(hours.iter().map(|hour| hour.total_sales)),
+        })
+    }
+}
+
+impl From<Hours> for Sums {
+    fn from(Hours(sums): Hours) -> Self {
+        sums
     }
 }
 
@@ -211,5 +241,10 @@ mod tests {
         assert_eq!(read(category), sums(0, "8.25", 2));
         let customer = r#"{"customerId":7,"totalSpent":8.25,"orderCount":2,"lastOrderDate":null}"#;
         assert_eq!(read(customer), sums(0, "8.25", 2));
+        let hours = r#"[{"windowStart":"2026-11-21T11:00:00Z","windowEnd":"2026-11-21T12:00:00Z",
+                         "productId":5,"totalSales":8.25,"totalQuantity":2,"totalOrders":1},
+                        {"windowStart":"2026-11-21T12:00:00Z","windowEnd":"2026-11-21T13:00:00Z",
+                         "productId":5,"totalSales":0.0001,"totalQuantity":1,"totalOrders":1}]"#;
+        assert_eq!(serde_json::from_str::<Hours>(hours).unwrap(), Hours(sums(3, "8.2501", 2)));
     }
 }

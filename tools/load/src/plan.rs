@@ -4,6 +4,7 @@
 use crate::bodies::{Product, User};
 use crate::order::{Line, Order, Share, refunded_amount, refunded_units, sum};
 use crate::words::{CATEGORIES, FIRST_NAMES, LAST_NAMES, QUALITIES, THINGS};
+use chrono::{DateTime, TimeDelta};
 use fastrand::Rng;
 use shared_events::Money;
 
@@ -91,6 +92,12 @@ impl Plan {
         let first = self.started * u64::from(CUSTOMERS_PER_MILLISECOND);
         let count = most.min(CUSTOMERS_PER_MILLISECOND);
         (0..count).map(|index| Entity { index, id: first as i64 + i64::from(index) }).collect()
+    }
+
+    /// The day before the run. The services' clocks may differ.
+    pub fn day_before(&self) -> String {
+        let started = i64::try_from(self.started).ok().and_then(DateTime::from_timestamp_millis);
+        (started.unwrap_or_default() - TimeDelta::days(1)).format("%Y-%m-%d").to_string()
     }
 
     /// The terms of product number `index`.

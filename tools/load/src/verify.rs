@@ -7,7 +7,7 @@
 use crate::bodies::{self, Product, User};
 use crate::client::Connection;
 use crate::created::{Created, Placed};
-use crate::expected::{Bounds, Expected, Sums};
+use crate::expected::{Bounds, Expected, Hours, Sums};
 use crate::findings::{Compared, Finding};
 use crate::outcome::{NotAccepted, judge};
 use crate::phase::Drive;
@@ -92,6 +92,21 @@ impl<'a> Verification<'a> {
             let path = format!("/api/analytics/products/{}/sales", products[place].id);
             compare_sums(connection, &path, &sales[place], None).await
         })
+        .await;
+        let places = sample(products.len(), self.drive.arguments.samples);
+        let since = self.plan.day_before();
+        self.each(
+            "sampled products' hourly sales",
+            &places,
+            verified,
+            async |connection, place| {
+                let id = products[place].id;
+                let path = format!("/api/analytics/hourly-sales?productId={id}&start={since}");
+                let sums = &sales[place];
+                let is_explained = |shown: &Hours| sums.explain(&shown.0);
+                compare(connection, &path, &Hours(sums.accepted), None, is_explained).await
+            },
+        )
         .await;
         let category = |product: &Entity| self.plan.terms(product.index).category;
         let categories: BTreeSet<usize> = products.iter().map(category).collect();
