@@ -55,6 +55,8 @@ pub enum SectionName {
     CatchUp,
     /// The sections again on grown databases; requires --grown.
     Growth,
+    /// New orders while unpaid ones expire, on grown databases; requires --grown.
+    Expiry,
     /// A long run; requires --soak.
     Soak,
 }
@@ -74,7 +76,7 @@ pub struct Pace {
 impl Arguments {
     pub fn includes(&self, section: SectionName) -> bool {
         let possible = match section {
-            SectionName::Growth => self.grown.is_some(),
+            SectionName::Growth | SectionName::Expiry => self.grown.is_some(),
             SectionName::Soak => self.soak.is_some(),
             _ => true,
         };

@@ -102,8 +102,15 @@ impl Shop {
 
     /// Starts a command and a consumer service and waits until both are healthy.
     pub async fn start_pipeline(&self) -> Result<Pipeline> {
-        let (command, consumer) =
-            (self.spawn_command(&self.servers.broker)?, self.spawn_consumer()?);
+        self.start_pipeline_with(&[]).await
+    }
+
+    /// The same with further settings of the command service.
+    pub async fn start_pipeline_with(&self, settings: &[(&str, &str)]) -> Result<Pipeline> {
+        let url = self.databases.write.url();
+        let mut all = vec![("DATABASE_URL", url.as_str()), ("BROKER_URL", &self.servers.broker)];
+        all.extend(settings);
+        let (command, consumer) = (self.spawn("command-service", &all)?, self.spawn_consumer()?);
         let (command, consumer) = try_join(command.healthy(), consumer.healthy()).await?;
         Ok(Pipeline { command, consumer })
     }

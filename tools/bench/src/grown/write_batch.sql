@@ -22,8 +22,8 @@ WITH line AS MATERIALIZED (
     GROUP BY order_id, customer_id, ordered_at, event_id
     ORDER BY order_id
 ), new_orders AS (
-    INSERT INTO orders (id, customer_id, total, status, created_at)
-    SELECT order_id, customer_id, total, 'CREATED', ordered_at
+    INSERT INTO orders (id, customer_id, total, status, created_at, stored_at)
+    SELECT order_id, customer_id, total, 'CREATED', ordered_at, ordered_at
     FROM placed
 ), new_items AS (
     INSERT INTO order_items

@@ -7,18 +7,18 @@ use crate::session::Session;
 use crate::sizes;
 use anyhow::Result;
 
-/// The sections that are measured again.
-const SECTIONS: [SectionName; 5] = [Intake, Pipe, Lag, Reads, CatchUp];
+/// The sections that are measured again on grown databases.
+pub const SECTIONS: [SectionName; 5] = [Intake, Pipe, Lag, Reads, CatchUp];
 
-/// Fills a pair of databases with this many orders and measures again.
-pub async fn run(session: &mut Session, orders: u32) -> Result<()> {
+/// Fills a pair of databases with this many orders and runs sections on them.
+pub async fn run(session: &mut Session, orders: u32, sections: &[SectionName]) -> Result<()> {
     kit::note("\ngrowth");
     let databases = grown::databases(&session.servers, orders).await?;
     let before = sizes::measure(&databases).await?;
     session.grown = Some(databases.clone());
     let measuring = async {
-        for section in SECTIONS {
-            run_section(session, section).await?;
+        for section in sections {
+            run_section(session, *section).await?;
         }
         Ok(())
     };

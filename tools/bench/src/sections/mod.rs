@@ -1,6 +1,7 @@
 //! The sections, in the order in which they run.
 
 mod catch_up;
+mod expiry;
 mod growth;
 mod intake;
 mod lag;
@@ -21,7 +22,12 @@ pub async fn run_all(session: &mut Session, arguments: &Arguments) {
     let sections = SectionName::value_variants().iter().copied();
     for section in sections.filter(|section| arguments.includes(*section)) {
         let done = match (section, arguments.grown, arguments.soak) {
-            (SectionName::Growth, Some(orders), _) => growth::run(session, orders).await,
+            (SectionName::Growth, Some(orders), _) => {
+                growth::run(session, orders, &growth::SECTIONS).await
+            }
+            (SectionName::Expiry, Some(orders), _) => {
+                growth::run(session, orders, &[SectionName::Expiry]).await
+            }
             (SectionName::Soak, _, Some(minutes)) => soak::run(session, minutes).await,
             _ => run(session, section).await,
         };
@@ -42,6 +48,7 @@ async fn run(session: &mut Session, section: SectionName) -> Result<()> {
         SectionName::Lag => lag::run(session, shop).await,
         SectionName::Reads => reads::run(session, shop).await,
         SectionName::CatchUp => catch_up::run(session, shop).await,
+        SectionName::Expiry => expiry::run(session, shop).await,
         // `run_all` runs these with their size.
         SectionName::Growth | SectionName::Soak => Ok(()),
     };
