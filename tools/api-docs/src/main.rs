@@ -1,7 +1,9 @@
 //! Writes the services' OpenAPI documents, and what is generated from them: the API
-//! reference and the Postman collection. `cargo stack prepare` runs it.
+//! reference and the Postman collection; and the diagram of order statuses. `cargo stack
+//! prepare` runs it.
 
 mod openapi;
+mod order_statuses;
 mod postman;
 mod reference;
 mod schema;
@@ -12,7 +14,7 @@ use fs_err as fs;
 use openapi::{Documents, Port};
 use std::path::Path;
 
-/// Writes the files that are generated from the services' OpenAPI documents.
+/// Writes the files that are generated from the services' code.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -52,6 +54,8 @@ fn generated(root: &Path) -> Result<Vec<(&'static str, String)>> {
     let reference = reference::reference(&documents);
     let mut files: Vec<_> = documents.0.into_iter().map(|port| (port.file, port.text)).collect();
     files.push(("docs/api-reference.md", reference));
+    let checkout = "docs/checkout.md";
+    files.push((checkout, order_statuses::page(&root.join(checkout))?));
     files.push(("tests/postman/shop-analytics.postman_collection.json", collection));
     Ok(files)
 }
