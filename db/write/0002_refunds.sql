@@ -12,7 +12,11 @@ ALTER TABLE orders
 UPDATE orders SET refunded_total = total WHERE status = 'REFUNDED';
 
 ALTER TABLE orders
-    ADD CONSTRAINT orders_refunded_total CHECK (refunded_total BETWEEN 0 AND total);
+    ADD CONSTRAINT orders_refunded_total CHECK (refunded_total BETWEEN 0 AND total),
+    -- A cancellation would return the refunded amount again. A command service from before
+    -- refunds does not check this.
+    ADD CONSTRAINT orders_refunded_or_cancelled
+        CHECK (status <> 'CANCELLED' OR refunded_total = 0);
 
 -- The orders that wait for payment, the oldest first.
 CREATE INDEX orders_unpaid ON orders (stored_at, id) WHERE status = 'CREATED';

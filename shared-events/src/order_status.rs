@@ -24,7 +24,7 @@ pub enum OrderStatus {
     Delivered = 4,
     /// Cancelled before it was shipped. Its units are back in stock.
     Cancelled = 5,
-    /// Refunded. Nothing is put back into stock.
+    /// Refunded whole.
     Refunded = 6,
 }
 

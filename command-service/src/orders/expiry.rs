@@ -8,10 +8,10 @@
 //!
 //! - The clock of the database decides. It sets `orders.stored_at`, so the clocks of the services
 //!   have no influence.
-//! - Each order is cancelled once. One command service leads, see [`leadership`]; the order's row
-//!   is locked, and its new status commits together with the event.
-//! - A payment and the expiry of the same order wait for each other at the order's row. The second
-//!   finds the status of the first.
+//! - Each order is cancelled once. One command service leads, see [`crate::leadership`]; the row
+//!   of the order is locked, and its new status commits together with the event.
+//! - Payment and expiry of the same order exclude each other by the lock of the order's row. The
+//!   second finds the status that the first has set.
 //! - A backlog is worked off in batches of bounded size, which take at most 1/[`TIME_SHARE`] of
 //!   the time. They slow down with the database, so that new orders come first.
 

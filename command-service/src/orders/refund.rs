@@ -214,6 +214,7 @@ impl From<Refusal> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use service_runtime::json_body::parse;
 
     fn money(text: &str) -> Money {
@@ -322,6 +323,57 @@ mod tests {
         ));
         assert!(!is_whole(r#"{"items":[{"productId":1,"quantity":2}]}"#));
         assert!(!is_whole(r#"{"amount":5}"#));
+    }
+
+    fn sum(amounts: impl Iterator<Item = Money>) -> Money {
+        amounts.reduce(|sum, amount| sum.checked_add(amount).unwrap()).unwrap()
+    }
+
+    /// Takes the shares from the lines. Panics if they exceed a line.
+    fn subtract(lines: &mut [LineLeft], shares: &[Share]) {
+        for (line, share) in lines.iter_mut().zip(shares) {
+            line.quantity -= share.quantity;
+            line.amount = line.amount.checked_sub(share.amount).unwrap();
+            assert!(line.quantity >= 0 && line.amount >= Money::ZERO, "{line:?} after {share:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_refunds_stay_within_the_order(
+            ordered in prop::collection::vec((1..4_i64, 0..100_000_u128, 1..5_i32), 1..6),
+            requests in prop::collection::vec(
+                (prop::option::of((1..4_i64, 1..4_i32)), prop::option::of(1..90_000_u128)),
+                1..20,
+            ),
+        ) {
+            let mut lines: Vec<LineLeft> = (1..)
+                .zip(ordered)
+                .map(|(id, (product_id, price, quantity))| {
+                    let price = Money::from_units(price);
+                    let amount = price.checked_times(quantity).unwrap();
+                    LineLeft { id, product_id, price, quantity, amount }
+                })
+                .collect();
+            for (units, amount) in requests {
+                let stated = amount.map(|amount| format!(r#""amount":{}"#, Money::from_units(amount)));
+                let json = match (units, stated) {
+                    (None, None) => continue,
+                    (None, Some(amount)) => format!("{{{amount}}}"),
+                    (Some((product, quantity)), amount) => format!(
+                        r#"{{"items":[{{"productId":{product},"quantity":{quantity}{}}}]}}"#,
+                        amount.map_or_else(String::new, |amount| format!(",{amount}")),
+                    ),
+                };
+                let Ok(shares) = shares(&lines, &read(&json).unwrap()) else { continue };
+                if let Some(amount) = amount {
+                    prop_assert_eq!(sum(shares.iter().map(|share| share.amount)), Money::from_units(amount));
+                }
+                let taken: i32 = shares.iter().map(|share| share.quantity).sum();
+                prop_assert_eq!(taken, units.map_or(0, |(_, quantity)| quantity));
+                subtract(&mut lines, &shares);
+            }
+        }
     }
 
     #[test]

@@ -75,13 +75,15 @@ impl From<Forbidden> for Problem {
         };
         let Current { status, reason, has_refunds } = current;
         let refunded = if has_refunds { " and partly refunded" } else { "" };
-        let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+        let because = reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
         let detail = format!(
-            "The order is {status}{refunded}{reason}, {next}; not {wanted}. Nothing was changed."
+            "The order is {status}{refunded}{because}, {next}; not {wanted}. Nothing was changed."
         );
         Self::new(StatusCode::CONFLICT, "Invalid status transition")
             .detail(detail)
             .extension("allowed", allowed)
+            .extension("orderStatus", status.as_str())
+            .extension("reason", reason)
     }
 }
 
@@ -165,11 +167,13 @@ mod tests {
         );
         let reason = Some("PAYMENT_TIMEOUT".to_owned());
         let expired = Current { reason, ..order(Cancelled, false) };
+        let expired = problem(expired, Paid);
         assert_eq!(
-            problem(expired, Paid)["detail"],
+            expired["detail"],
             "The order is CANCELLED (PAYMENT_TIMEOUT), which is final; not PAID. Nothing was \
              changed."
         );
+        assert_eq!([&expired["orderStatus"], &expired["reason"]], ["CANCELLED", "PAYMENT_TIMEOUT"]);
     }
 
     #[test]

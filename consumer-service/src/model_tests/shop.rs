@@ -35,6 +35,10 @@ pub enum Command {
         order: usize,
         to: OrderStatus,
     },
+    /// Cancels the unpaid orders, except for some of the newest.
+    Expire {
+        kept: usize,
+    },
     /// Refunds up to this many units and this part of the amount left, in hundredths, of a line.
     Refund {
         order: usize,
@@ -72,6 +76,7 @@ pub fn commands() -> impl Strategy<Value = Vec<Command>> {
         6 => (1..6_i64, prop::collection::vec(line, 1..4))
             .prop_map(|(customer, lines)| PlaceOrder { customer, lines }),
         8 => (0..20_usize, status).prop_map(|(order, to)| Move { order, to }),
+        1 => (0..6_usize).prop_map(|kept| Expire { kept }),
         4 => (0..20_usize, 0..4_usize, 0..6_i32, 0..101_u32)
             .prop_map(|(order, line, units, percent)| Refund { order, line, units, percent }),
         1 => any::<u8>().prop_map(|name| CreateUser { name }),
@@ -164,7 +169,17 @@ impl Shop {
                 self.publish(Payload::PriceChanged(change));
             }
             Command::PlaceOrder { customer, lines } => self.place(*customer, lines),
-            Command::Move { order, to } => self.advance(*order, *to),
+            Command::Move { order, to } => {
+                let reason = (*to == OrderStatus::Shipped).then_some("sent");
+                self.advance(*order, *to, reason);
+            }
+            Command::Expire { kept } => {
+                for order in 0..self.orders.len().saturating_sub(*kept) {
+                    if self.orders[order].status == OrderStatus::Created {
+                        self.advance(order, OrderStatus::Cancelled, Some("PAYMENT_TIMEOUT"));
+                    }
+                }
+            }
             Command::Refund { order, line, units, percent } => {
                 self.refund(*order, *line, *units, *percent);
             }
@@ -251,7 +266,7 @@ impl Shop {
     }
 
     /// Changes the status of an order, if the lifecycle allows it.
-    fn advance(&mut self, order: usize, new_status: OrderStatus) {
+    fn advance(&mut self, order: usize, new_status: OrderStatus, reason: Option<&str>) {
         let Some(order) = pick(&mut self.orders, order) else { return };
         let is_refunded = order.refunded.iter().any(|item| !item.is_empty());
         let is_allowed = order.status.successors().contains(&new_status)
@@ -268,7 +283,7 @@ impl Shop {
                 line.stock_returned = Some(returned);
             }
         }
-        order.reason = (new_status == OrderStatus::Shipped).then(|| "sent".to_owned());
+        order.reason = reason.map(str::to_owned);
         let mut items = order.lines.clone();
         let mut refund_id = None;
         if new_status == OrderStatus::Refunded {

@@ -284,6 +284,41 @@ async fn filters_by_text_do_not_mind_case_and_take_any_text(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "MIGRATIONS")]
+async fn an_order_has_its_refunds_and_is_hidden_until_its_lines_arrive(pool: PgPool) {
+    let rows = r#"
+        INSERT INTO orders_read (order_id, customer_id, total, status, items, refunded_total,
+                                 reason, state_version, state_event, created_at, updated_at)
+        SELECT id, 7, total, 'PAID', items::jsonb, refunded, reason, 2, gen_random_uuid(),
+               '2026-01-01Z', '2026-01-02Z'
+        FROM (VALUES (1, 24, '[]', 5.5, 'late'), (2, 3, '[]', 0, NULL),
+                     (3, NULL, NULL, 1, NULL)) AS placed (id, total, items, refunded, reason);
+        INSERT INTO refunds_read (refund_id, order_id, amount, refunded_total, items, status,
+                                  reason, created_at, event_id)
+        SELECT id, order_id, amount, refunded, '[]', 'PAID', reason, '2026-01-02Z',
+               gen_random_uuid()
+        FROM (VALUES (9, 1, 2.5, 5.5, 'late'), (4, 1, 3, 3, NULL), (5, 3, 1, 1, NULL))
+            AS refund (id, order_id, amount, refunded, reason)"#;
+    fill(&pool, rows).await;
+    let (_, order, _) = get(&pool, "/api/orders/1").await;
+    assert_eq!((&order["refundedTotal"], &order["reason"]), (&json!(5.5), &json!("late")));
+    let refund = |id: i64, amount: Value, total: Value| {
+        json!({"refundId": id, "id": id, "orderId": 1, "items": [], "amount": amount,
+               "refundedTotal": total, "status": "PAID", "createdAt": "2026-01-02T00:00:00Z"})
+    };
+    let mut refunds = [refund(4, json!(3), json!(3)), refund(9, json!(2.5), json!(5.5))];
+    refunds[1]["reason"] = json!("late");
+    assert_eq!(order["refunds"], json!(refunds));
+    assert_eq!(get(&pool, "/api/orders/1/refunds").await.1, json!(refunds));
+    assert_eq!(get(&pool, "/api/orders/2/refunds").await.1, json!([]));
+    let (status, body, _) = get(&pool, "/api/orders/3/refunds").await;
+    assert_eq!((status, &body["error"]), (404, &json!("Order not found")));
+    assert_eq!(get(&pool, "/api/orders/3").await.0, 404);
+    for list in ["/api/orders?limit=9", "/api/orders?createdFrom=2026-01-01"] {
+        assert_eq!(all_pages(&pool, list, "id").await, [[1, 2]], "{list}");
+    }
+}
+
+#[sqlx::test(migrator = "MIGRATIONS")]
 async fn an_invoice_is_what_stands_of_a_month_and_whom_it_is_for_now(pool: PgPool) {
     let orders = r#"INSERT INTO orders_read (order_id, customer_id, total, status, items, state_version,
                                    state_event, created_at, updated_at)

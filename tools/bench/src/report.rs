@@ -111,9 +111,13 @@ impl Row {
         Some(if self.unit.more_is_better() { figure >= target } else { figure <= target })
     }
 
-    /// The row of a grown database, compared with that of the small one.
+    /// The row of a grown database, compared with that of the small one if there is one, otherwise
+    /// with its limit if that was measured.
     fn grown(self, small: Option<f64>) -> Self {
-        let Some(small) = small else { return Self { limit: None, target: None, ..self } };
+        let Some(small) = small else {
+            let limit = self.limit.filter(|(figure, _)| *figure > 0.0);
+            return Self { limit, target: self.target.filter(|_| limit.is_some()), ..self };
+        };
         let ratio = if self.unit.more_is_better() { GROWN } else { 1.0 / GROWN };
         self.against(small, "small database").target(Target::Ratio(ratio))
     }
