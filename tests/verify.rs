@@ -234,12 +234,13 @@ async fn events_missing_in_the_views_or_in_the_outbox_are_reported() {
         assert!(text.contains(line), "{line} in\n{text}");
     }
 
-    let change = "DELETE FROM order_items; UPDATE orders SET version = 5";
+    let change = "DELETE FROM order_items; UPDATE orders SET version = 5, refunded_total = 1";
     execute(&shop.databases.write, change).await;
     let text = printed(&verify(&shop.databases, &["--patience", "0"]).await);
     for line in [
         "write database, order 1: events in the outbox: expected 5, found 2\n",
         "write database, order 1: total: expected lines, found 4.5000\n",
+        "write database, order 1: refunded of its lines: expected 1.0000, found 0\n",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }

@@ -5,11 +5,12 @@ use anyhow::{Context, Result};
 use futures::TryStreamExt;
 
 /// Rules, each with the statement that finds breaches.
-const INVARIANTS: [(&str, &str); 4] = [
+const INVARIANTS: [(&str, &str); 5] = [
     ("stock", include_str!("stock.sql")),
     ("orders and their events", include_str!("orders_and_events.sql")),
     ("users and their events", include_str!("users_and_events.sql")),
     ("totals of orders", include_str!("totals.sql")),
+    ("refunds of orders", include_str!("refunds.sql")),
 ];
 
 /// Limit of kept breaches of a rule. More are only counted.
