@@ -1,6 +1,6 @@
 //! Refunds by line or by amount, through every view.
 
-use crate::harness::{Response, Shop, assert_views_agree};
+use crate::harness::{Response, Shop, assert_views_agree, execute};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -142,6 +142,16 @@ async fn refunds_are_refused_with_fixed_texts_and_change_nothing() {
     ] {
         refund(&shop, order, &body).await.assert_refused(status, error);
     }
+    let items = json!([{"productId": other, "quantity": 1}, {"productId": tea, "quantity": 1},
+                       {"productId": other + 1, "quantity": 1}]);
+    let refused = refund(&shop, order, &json!({"items": items})).await;
+    assert_eq!(refused.body["errors"][1]["field"], "items[2].productId");
+    let refused = refund(&shop, order, &unit(tea, 5)).await;
+    assert_eq!([&refused.body["productId"], &refused.body["quantityLeft"]], [tea, 4]);
+    let refused = refund(&shop, order, &json!({"amount": 25})).await;
+    assert_eq!(refused.body["amountLeft"], 24);
+    let forged = json!({"amount": 1, "reason": "PAYMENT_TIMEOUT"});
+    refund(&shop, order, &forged).await.assert_refused(400, "Invalid refund data");
     let refunds = "SELECT count(*) FROM refunds";
     assert_eq!(shop.databases.query_write(refunds).await, 0);
     shop.get("/api/orders/123456/refunds").await.assert_refused(404, "Order not found");
@@ -172,5 +182,22 @@ async fn concurrent_refunds_never_exceed_the_order_and_a_key_refunds_once() {
     assert_eq!(shop.databases.query_write(refunds).await, 5);
     shop.caught_up().await;
     assert_views_agree(&shop.databases).await;
+    shop.stop().await;
+}
+
+/// Every response about an order lists its refunds.
+#[tokio::test]
+async fn the_items_of_all_refunds_of_an_order_are_limited() {
+    let (shop, [tea, _], order) = paid_order().await;
+    let refunds = "
+        INSERT INTO refunds (order_id, amount, refunded_total, status, created_at)
+        SELECT id, 0, 0, status, now() FROM orders, generate_series(1, 9999);
+        INSERT INTO refund_items (refund_id, order_id, item_id, quantity, amount, stock_returned)
+        SELECT refunds.id, order_id, (SELECT min(id) FROM order_items), 0, 0, 0 FROM refunds";
+    execute(&shop.databases.write, refunds).await;
+    let body = json!({"items": [{"productId": tea, "quantity": 1}]});
+    refund(&shop, order, &body).await.assert_status(201);
+    refund(&shop, order, &body).await.assert_refused(409, "Order not refundable");
+    shop.set_status(order, "REFUNDED").await.assert_status(200);
     shop.stop().await;
 }

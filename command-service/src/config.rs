@@ -86,7 +86,10 @@ fn unpaid_order_timeout(text: &str) -> Result<UnpaidOrderTimeout, String> {
         return Ok(None);
     }
     let range = Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 60 * 60);
+    // Not every unit of humantime: `1M` is a month, and `1m` a minute.
+    let is_known = text.chars().all(|char| char.is_ascii_digit() || "smhd ".contains(char));
     let timeout = humantime::parse_duration(text).ok().filter(|timeout| range.contains(timeout));
+    let timeout = timeout.filter(|_| is_known);
     let timeout = timeout.ok_or("must be a time from 1s to 365d, such as 30m or 1h 30m")?;
     Ok(Some(timeout))
 }
@@ -111,7 +114,8 @@ mod tests {
             let timeout = Some(Duration::from_secs(seconds));
             assert_eq!(unpaid_order_timeout(text), Ok(timeout), "{text}");
         }
-        for bad in ["0", "30", "0s", "999ms", "366d", "-1h", "soon", "off", " "] {
+        for bad in ["0", "30", "0s", "999ms", "366d", "-1h", "soon", "off", " ", "1M", "1w", "1.5h"]
+        {
             assert!(unpaid_order_timeout(bad).is_err(), "{bad}");
         }
     }

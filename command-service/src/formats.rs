@@ -1,5 +1,6 @@
 //! Formats of the values in commands.
 
+use crate::orders::PAYMENT_TIMEOUT;
 use email_address::{EmailAddress, Options};
 use service_runtime::format::{
     Message, boolean, boolean_schema, integer, integer_schema, string_schema,
@@ -49,12 +50,20 @@ format_of! {
     pub Restock: bool, literal, parse = boolean, schema = boolean_schema(true).default(Some(true.into()));
 
     /// The reason of a change.
-    pub Reason: String, string, parse = |text| name(text, MAX_REASON_CHARS),
+    pub Reason: String, string, parse = reason,
         schema = name_schema(MAX_REASON_CHARS, "scratched");
 
     /// The status that an order changes to.
     pub NewStatus: OrderStatus, string, parse = OrderStatus::read,
         schema = <OrderStatus as utoipa::PartialSchema>::schema();
+}
+
+/// Any short text, except for that of the shop itself.
+fn reason(text: &str) -> Result<String, Message> {
+    if text == PAYMENT_TIMEOUT {
+        return Err(format!("must not be {PAYMENT_TIMEOUT}, which only the shop sets").into());
+    }
+    name(text, MAX_REASON_CHARS)
 }
 
 /// Not blank, no control characters.

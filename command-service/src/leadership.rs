@@ -39,6 +39,15 @@ impl Task {
         }
     }
 
+    /// A lock on some rows must not delay the work on others.
+    const fn lock_timeout(self) -> &'static str {
+        match self {
+            Self::Publisher => "1s",
+            // Only an operator holds a product for longer.
+            Self::Expiry => "200ms",
+        }
+    }
+
     /// Connects, with keepalives that detect a dead peer within about 10 seconds.
     pub async fn connect(self, database: &PgConnectOptions) -> sqlx::Result<PgConnection> {
         let options = postgres::named(database, self.application_name())
@@ -50,8 +59,7 @@ impl Task {
                 ("tcp_user_timeout", "10000"),
                 // A leader runs a statement every second.
                 ("idle_session_timeout", "30s"),
-                // A lock on the rows of one topic must not delay the others.
-                ("lock_timeout", "1s"),
+                ("lock_timeout", self.lock_timeout()),
                 ("statement_timeout", "30s"),
             ]);
         PgConnection::connect_with(&options).await

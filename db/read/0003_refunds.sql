@@ -15,7 +15,7 @@ UPDATE orders_read SET refunded_total = total WHERE status = 'REFUNDED';
 
 -- The refunds of orders. Refunds of whole orders from before this migration have no row.
 CREATE TABLE refunds_read (
-    refund_id      BIGINT PRIMARY KEY,
+    refund_id      BIGINT NOT NULL,
     order_id       BIGINT NOT NULL,
     -- Sum of the items.
     amount         NUMERIC(24, 4) NOT NULL,
@@ -28,8 +28,9 @@ CREATE TABLE refunds_read (
     reason         TEXT,
     -- Time of the refund.
     created_at     TIMESTAMPTZ NOT NULL,
-    -- The event that the row is from. Two external events can name one refund id.
-    event_id       UUID NOT NULL
+    event_id       UUID NOT NULL,
+    -- An external event can name the id of another refund. Both are shown.
+    PRIMARY KEY (refund_id, event_id)
 );
 
 CREATE INDEX refunds_read_order_id ON refunds_read (order_id, refund_id);

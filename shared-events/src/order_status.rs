@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 #[derive(Display, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "UPPERCASE")]
 #[derive(ToSchema)]
-#[schema(examples("CREATED"))]
+#[schema(examples("PAID"))]
 pub enum OrderStatus {
     /// Placed.
     #[default]

@@ -2,7 +2,7 @@
 //!
 //! An order that is still CREATED when its time to pay is over is cancelled by the same functions
 //! as a cancellation by a client: its units return to stock, and the event has the reason
-//! [`REASON`].
+//! [`PAYMENT_TIMEOUT`].
 //!
 //! Guarantees:
 //!
@@ -12,6 +12,8 @@
 //!   of the order is locked, and its new status commits together with the event.
 //! - Payment and expiry of the same order exclude each other by the lock of the order's row. The
 //!   second finds the status that the first has set.
+//! - Orders for a product that another transaction holds locked do not delay others: after a batch
+//!   could not lock a product, its orders are cancelled one by one, and those that fail are skipped.
 //! - A backlog is worked off in batches of bounded size, which take at most 1/[`TIME_SHARE`] of
 //!   the time. They slow down with the database, so that new orders come first.
 
@@ -22,12 +24,12 @@ use crate::metrics::{ORDER_EXPIRY_OVERDUE, ORDERS_EXPIRED};
 use crate::outbox::{self, OutboxLimiter};
 use chrono::{DateTime, Utc};
 use service_runtime::health::DependencyStatus;
-use service_runtime::postgres::{self, in_time};
+use service_runtime::postgres::{self, in_time, is_contention};
 use service_runtime::retry::Backoff;
 use shared_events::limits::MAX_ORDER_LINES;
 use shared_events::{Event, OrderStatus, Topic, now};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -37,7 +39,7 @@ use trace_context::TraceParent;
 use tracing::info;
 
 /// The reason of the cancellation.
-pub const REASON: &str = "PAYMENT_TIMEOUT";
+pub const PAYMENT_TIMEOUT: &str = "PAYMENT_TIMEOUT";
 
 /// Maximum number of orders in a batch.
 const MAX_BATCH: i64 = 50;
@@ -80,6 +82,8 @@ struct Search {
     timeout: Duration,
     /// Time and id of the last order found.
     after: (DateTime<Utc>, i64),
+    /// Number of orders to cancel one by one, after a batch could not lock a product.
+    one_by_one: i64,
 }
 
 /// An order to cancel.
@@ -124,29 +128,30 @@ impl Expiry {
             }
             let orders = self.cancel_next(&mut connection, &mut search).await?;
             self.health.up();
-            cancelled += orders;
-            if cancelled > 0 && (orders == 0 || logged_at.elapsed() >= LOG_INTERVAL) {
+            cancelled += orders.unwrap_or(0);
+            if cancelled > 0 && (orders.is_none() || logged_at.elapsed() >= LOG_INTERVAL) {
                 info!(orders = cancelled, "cancelled unpaid orders");
                 (cancelled, logged_at) = (0, Instant::now());
             }
-            let pause = if orders == 0 { INTERVAL } else { began.elapsed() * (TIME_SHARE - 1) };
+            let pause = orders.map_or(INTERVAL, |_| began.elapsed() * (TIME_SHARE - 1));
             if !self.pause(pause).await {
                 return Ok(());
             }
         }
     }
 
-    /// Cancels a batch, unless the outbox is full, and returns the number of orders.
+    /// Cancels a batch, unless the outbox is full, and returns the number of orders. None if there
+    /// is nothing to do.
     async fn cancel_next(
         &self,
         connection: &mut PgConnection,
         search: &mut Search,
-    ) -> sqlx::Result<usize> {
+    ) -> sqlx::Result<Option<usize>> {
         if self.outbox_limiter.check(Topic::Orders).is_err() {
-            return Ok(0);
+            return Ok(None);
         }
         let orders = in_time(DEADLINE, search.cancel_next(connection)).await?;
-        if orders > 0 {
+        if orders.is_some() {
             self.committed.notify_one();
         }
         Ok(orders)
@@ -159,36 +164,48 @@ impl Expiry {
 }
 
 impl Search {
+    const START: (DateTime<Utc>, i64) = (DateTime::UNIX_EPOCH, 0);
+
     const fn new(timeout: Duration) -> Self {
-        Self { timeout, after: (DateTime::UNIX_EPOCH, 0) }
+        Self { timeout, after: Self::START, one_by_one: 0 }
     }
 
-    /// Cancels the next batch of expired orders in a transaction, and returns their number.
-    async fn cancel_next(&mut self, connection: &mut PgConnection) -> sqlx::Result<usize> {
+    /// Cancels the next batch of expired orders in a transaction, and returns their number: 0 if a
+    /// product is locked, and none if no order is left.
+    async fn cancel_next(&mut self, connection: &mut PgConnection) -> sqlx::Result<Option<usize>> {
         let mut transaction = connection.begin().await?;
         let expired = self.expired(&mut transaction).await?;
-        ORDER_EXPIRY_OVERDUE.set(expired.first().map_or(0.0, |order| order.overdue_seconds));
-        let Some(last) = expired.last() else { return Ok(0) };
-        let after = (last.stored_at, last.id);
+        if self.after == Self::START {
+            ORDER_EXPIRY_OVERDUE.set(expired.first().map_or(0.0, |order| order.overdue_seconds));
+        }
+        let Some(last) = expired.last() else { return Ok(None) };
         let ids: Vec<i64> = expired.iter().map(|order| order.id).collect();
-        let mut orders = lock_all(&mut transaction, &ids).await?;
-        let events = cancel(&mut transaction, &mut orders).await?;
-        outbox::append(&mut transaction, &events, None).await?;
-        transaction.commit().await?;
-        self.after = after;
-        ORDERS_EXPIRED.increment(orders.len() as u64);
-        Ok(orders.len())
+        let cancelled = match cancel(transaction, &ids).await {
+            Ok(()) => ids.len(),
+            Err(error) if is_contention(&error) && ids.len() > 1 => {
+                self.one_by_one = MAX_BATCH;
+                return Ok(Some(0));
+            }
+            // A search from the start finds it again.
+            Err(error) if is_contention(&error) => 0,
+            Err(error) => return Err(error),
+        };
+        self.after = (last.stored_at, last.id);
+        ORDERS_EXPIRED.increment(cancelled as u64);
+        Ok(Some(cancelled))
     }
 
     /// Locks the next expired orders, up to the limits of a batch.
-    async fn expired(&self, connection: &mut PgConnection) -> sqlx::Result<Vec<Expired>> {
+    async fn expired(&mut self, connection: &mut PgConnection) -> sqlx::Result<Vec<Expired>> {
+        let limit = if self.one_by_one > 0 { 1 } else { MAX_BATCH };
+        self.one_by_one = (self.one_by_one - 1).max(0);
         let mut expired = sqlx::query_file_as!(
             Expired,
             "src/orders/expired.sql",
             self.timeout.as_secs_f64(),
             self.after.0,
             self.after.1,
-            MAX_BATCH,
+            limit,
         )
         .fetch_all(connection)
         .await?;
@@ -203,19 +220,22 @@ impl Search {
     }
 }
 
-/// Cancels locked orders, which are all CREATED, and returns the events.
-async fn cancel(connection: &mut PgConnection, orders: &mut [Locked]) -> sqlx::Result<Vec<Event>> {
+/// Cancels locked orders, which are all CREATED, and commits.
+async fn cancel(mut transaction: Transaction<'_, Postgres>, ids: &[i64]) -> sqlx::Result<()> {
+    let mut orders = lock_all(&mut transaction, ids).await?;
     let old_statuses: Vec<OrderStatus> = orders
         .iter_mut()
-        .map(|order| order.set_status(OrderStatus::Cancelled, Some(REASON.to_owned())))
+        .map(|order| order.set_status(OrderStatus::Cancelled, Some(PAYMENT_TIMEOUT.to_owned())))
         .collect();
-    restore_stock(connection, orders).await?;
-    store_status(connection, orders).await?;
+    restore_stock(&mut transaction, &mut orders).await?;
+    store_status(&mut transaction, &orders).await?;
     let changed_at = now();
     let event = |(order, old_status): (&Locked, OrderStatus)| {
         order.status_event(old_status, None, changed_at, TraceParent::generate())
     };
-    Ok(orders.iter().zip(old_statuses).map(event).collect())
+    let events: Vec<Event> = orders.iter().zip(old_statuses).map(event).collect();
+    outbox::append(&mut transaction, &events, None).await?;
+    transaction.commit().await
 }
 
 #[cfg(test)]
@@ -250,8 +270,8 @@ mod database_tests {
         let mut batches = Vec::new();
         loop {
             match search.cancel_next(connection).await.unwrap() {
-                0 => return batches,
-                orders => batches.push(orders),
+                None => return batches,
+                Some(orders) => batches.push(orders),
             }
         }
     }
@@ -287,6 +307,24 @@ mod database_tests {
         payment.commit().await.unwrap();
         assert!(cancel_all(&mut Search::new(HOUR), &mut connection).await.is_empty());
         assert_eq!(count(&pool, "orders WHERE status = 'PAID'").await, 2);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn a_locked_product_delays_only_its_own_orders(pool: PgPool) {
+        fill(&pool, ORDERS).await;
+        let other = "INSERT INTO products (id, name, category, price, stock)
+                VALUES (2, 'Cup', 'Food', 5, 100);
+            UPDATE order_items SET product_id = 2 WHERE order_id = 3";
+        fill(&pool, other).await;
+        let mut connection = Task::Expiry.connect(&pool.connect_options()).await.unwrap();
+        let mut lock = pool.begin().await.unwrap();
+        let product = "SELECT FROM products WHERE id = 2 FOR UPDATE";
+        sqlx::raw_sql(product).execute(&mut *lock).await.unwrap();
+        let batches = cancel_all(&mut Search::new(HOUR), &mut connection).await;
+        assert_eq!(batches[..4], [0, 1, 1, 0], "{batches:?}");
+        assert_eq!(batches.iter().sum::<usize>(), 119);
+        lock.rollback().await.unwrap();
+        assert_eq!(cancel_all(&mut Search::new(HOUR), &mut connection).await, [1]);
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]

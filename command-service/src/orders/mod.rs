@@ -19,6 +19,6 @@ mod status_change;
 mod transaction;
 mod transaction_spans;
 
-pub use expiry::Expiry;
+pub use expiry::{Expiry, PAYMENT_TIMEOUT};
 pub use order_batcher::OrderBatcher;
 pub use rules::PricePolicy;

@@ -12,6 +12,10 @@ use shared_events::{Money, OrderStatus};
 /// The text of the response to an invalid body.
 pub const INVALID: &str = "Invalid refund data";
 
+/// Maximum number of items of the refunds of an order, which every response about it lists. A refund
+/// of an amount has an item for each line. The status REFUNDED refunds the rest in any case.
+pub const MAX_REFUND_ITEMS: i64 = 10_000;
+
 body! {
     /// A refund: of units of some products, or of an amount for the order.
     #[schema(examples(json!({"items": [{"productId": 1, "quantity": 1}], "reason": "scratched"})))]
@@ -65,12 +69,14 @@ pub struct Share {
 /// Why a refund is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The order has no line with this product.
-    NotOrdered { item: usize, product_id: i64 },
+    /// The order has no line with the products of these items: place and product.
+    NotOrdered(Vec<(usize, i64)>),
     /// More units than are left.
     TooManyUnits { product_id: i64, wanted: i64, left: i64 },
-    /// A higher amount than is left of the units' lines, or of the order.
-    AmountTooHigh { wanted: Money, left: Money },
+    /// A higher amount than is left of the lines of an item's units, or of the order.
+    AmountTooHigh { product_id: Option<i64>, wanted: Money, left: Money },
+    /// The order has too many refunded items already.
+    TooManyItems,
     /// The order is not paid, or cancelled.
     NotRefundable { status: OrderStatus },
 }
@@ -98,33 +104,31 @@ pub fn shares(lines: &[LineLeft], request: &RefundRequest) -> Result<Vec<Share>,
     let mut lines = lines.to_vec();
     let mut shares = vec![Share::default(); lines.len()];
     let items = request.items.as_deref().unwrap_or_default();
-    for (index, item) in items.iter().enumerate() {
-        let of_product: Vec<usize> =
-            (0..lines.len()).filter(|line| lines[*line].product_id == item.product_id).collect();
-        if of_product.is_empty() {
-            return Err(Refusal::NotOrdered { item: index, product_id: item.product_id });
-        }
-        take(&mut lines, &mut shares, &of_product, item)?;
+    let is_ordered = |product: i64| lines.iter().any(|line| line.product_id == product);
+    let named = items.iter().map(|item| item.product_id).enumerate();
+    let not_ordered: Vec<(usize, i64)> =
+        named.filter(|(_, product)| !is_ordered(*product)).collect();
+    if !not_ordered.is_empty() {
+        return Err(Refusal::NotOrdered(not_ordered));
+    }
+    for item in items {
+        take(&mut lines, &mut shares, item)?;
     }
     if let Some(amount) = request.amount {
         let all: Vec<usize> = (0..lines.len()).collect();
-        take_amount(&mut lines, &mut shares, &all, amount)?;
+        take_amount(&mut lines, &mut shares, &all, amount)
+            .map_err(|left| Refusal::AmountTooHigh { product_id: None, wanted: amount, left })?;
     }
     Ok(shares)
 }
 
 /// Takes the units of an item from the lines of its product, and its amount from those lines.
-fn take(
-    lines: &mut [LineLeft],
-    shares: &mut [Share],
-    of_product: &[usize],
-    item: &Item,
-) -> Result<(), Refusal> {
+fn take(lines: &mut [LineLeft], shares: &mut [Share], item: &Item) -> Result<(), Refusal> {
     let mut wanted = item.quantity;
     let mut from = Vec::new();
-    for &line in of_product {
+    for line in 0..lines.len() {
         let units = wanted.min(lines[line].quantity);
-        if units > 0 {
+        if units > 0 && lines[line].product_id == item.product_id {
             lines[line].quantity -= units;
             shares[line].quantity += units;
             wanted -= units;
@@ -136,28 +140,31 @@ fn take(
         let left = all - i64::from(wanted);
         return Err(Refusal::TooManyUnits { product_id, wanted: all, left });
     }
+    let too_high =
+        |wanted, left| Refusal::AmountTooHigh { product_id: Some(item.product_id), wanted, left };
     if let Some(amount) = item.amount {
         let from: Vec<usize> = from.into_iter().map(|(line, _)| line).collect();
-        return take_amount(lines, shares, &from, amount);
+        return take_amount(lines, shares, &from, amount).map_err(|left| too_high(amount, left));
     }
     for (line, units) in from {
         let paid = lines[line].price.checked_times(units).unwrap_or_default();
-        take_amount(lines, shares, &[line], paid)?;
+        take_amount(lines, shares, &[line], paid).map_err(|left| too_high(paid, left))?;
     }
     Ok(())
 }
 
-/// Takes an amount from some lines, in proportion to what is left of them.
+/// Takes an amount from some lines, in proportion to what is left of them. The error is what is left
+/// if that is less.
 fn take_amount(
     lines: &mut [LineLeft],
     shares: &mut [Share],
     from: &[usize],
     wanted: Money,
-) -> Result<(), Refusal> {
+) -> Result<(), Money> {
     let weights: Vec<Money> = from.iter().map(|line| lines[*line].amount).collect();
     let spread = wanted.spread(&weights).ok_or_else(|| {
         let left = weights.iter().try_fold(Money::ZERO, |sum, amount| sum.checked_add(*amount));
-        Refusal::AmountTooHigh { wanted, left: left.unwrap_or_default() }
+        left.unwrap_or_default()
     })?;
     for (&line, amount) in from.iter().zip(spread) {
         lines[line].amount = lines[line].amount.checked_sub(amount).unwrap_or_default();
@@ -186,19 +193,37 @@ impl From<Refusal> for Problem {
         let exceeds =
             |detail: String| Self::new(StatusCode::CONFLICT, "Refund exceeds order").detail(detail);
         match refusal {
-            Refusal::NotOrdered { item, product_id } => Self::bad_request(INVALID)
-                .detail("Nothing was changed; see errors.")
-                .fields(vec![FieldError {
+            Refusal::NotOrdered(items) => {
+                let error = |(item, product_id)| FieldError {
                     field: format!("items[{item}].productId"),
                     message: format!("must be a product of the order, not {product_id}").into(),
-                }]),
+                };
+                Self::bad_request(INVALID)
+                    .detail("Nothing was changed; see errors.")
+                    .fields(items.into_iter().map(error).collect())
+            }
             Refusal::TooManyUnits { product_id, wanted, left } => exceeds(format!(
                 "Of product {product_id}, {left} can be refunded, {wanted} were asked for. Nothing \
                  was refunded."
-            )),
-            Refusal::AmountTooHigh { wanted, left } => exceeds(format!(
-                "At most {left} can be refunded, {wanted} was asked for. Nothing was refunded."
-            )),
+            ))
+            .extension("productId", product_id)
+            .extension("quantityLeft", left),
+            Refusal::AmountTooHigh { product_id, wanted, left } => {
+                let of = product_id.map_or("Of the order".to_owned(), |product| {
+                    format!("Of these units of product {product}")
+                });
+                exceeds(format!(
+                    "{of}, at most {left} can be refunded, {wanted} was asked for. Nothing was \
+                     refunded."
+                ))
+                .extension("productId", product_id)
+                .extension("amountLeft", serde_json::to_value(left).unwrap_or_default())
+            }
+            Refusal::TooManyItems => Self::new(StatusCode::CONFLICT, "Order not refundable")
+                .detail(format!(
+                    "The order has {MAX_REFUND_ITEMS} refunded items. Change its status to \
+                     REFUNDED to refund the rest. Nothing was refunded."
+                )),
             Refusal::NotRefundable { status } => {
                 let advice = match status {
                     OrderStatus::Created => "is not paid: cancel it instead",
@@ -292,7 +317,7 @@ mod tests {
                 &lines,
                 r#"{"items":[{"productId":2,"quantity":1},{"productId":3,"quantity":1}]}"#
             ),
-            Err(Refusal::NotOrdered { item: 1, product_id: 3 })
+            Err(Refusal::NotOrdered(vec![(1, 3)]))
         );
     }
 
@@ -302,11 +327,13 @@ mod tests {
         let lines = lines(&[(1, "2.5", 2, "5"), (2, "7", 1, "4")]);
         assert_eq!(shared(&lines, r#"{"amount":9}"#), is(&[(0, "5"), (0, "4")]));
         assert_eq!(shared(&lines, r#"{"amount":0.0001}"#), is(&[(0, "0.0001"), (0, "0")]));
-        let refused =
-            |wanted, left| Err(Refusal::AmountTooHigh { wanted: money(wanted), left: money(left) });
-        assert_eq!(shared(&lines, r#"{"amount":9.0001}"#), refused("9.0001", "9"));
+        let refused = |product_id, wanted, left| {
+            let (wanted, left) = (money(wanted), money(left));
+            Err(Refusal::AmountTooHigh { product_id, wanted, left })
+        };
+        assert_eq!(shared(&lines, r#"{"amount":9.0001}"#), refused(None, "9.0001", "9"));
         let unit = r#"{"items":[{"productId":2,"quantity":1}]}"#;
-        assert_eq!(shared(&lines, unit), refused("7", "4"));
+        assert_eq!(shared(&lines, unit), refused(Some(2), "7", "4"));
         let rest = r#"{"items":[{"productId":2,"quantity":1,"amount":4}]}"#;
         assert_eq!(shared(&lines, rest), is(&[(0, "0"), (1, "4")]));
     }

@@ -1,7 +1,9 @@
 //! The transaction that refunds an order.
 
 use super::order::{Locked, lock};
-use super::refund::{LineLeft, RefundRequest, Share, check_status, is_whole, shares};
+use super::refund::{
+    LineLeft, MAX_REFUND_ITEMS, RefundRequest, Refusal, Share, check_status, is_whole, shares,
+};
 use super::restock::{lock_stocks, permit, return_units};
 use super::status_change::not_found;
 use crate::origin::Origin;
@@ -10,6 +12,7 @@ use crate::transactions::{begin, commit};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use service_runtime::openapi::Id;
+use service_runtime::problem::Problem;
 use shared_events::{
     Event, Money, OrderLine, OrderRefunded, OrderStatus, Payload, RefundItem, now,
 };
@@ -81,6 +84,7 @@ pub async fn refund(
     let Locked { order, version, left } = locked.ok_or_else(|| not_found(id))?;
     check_status(order.status)?;
     let shares = shares(&left, &request)?;
+    check_items(&mut transaction, id, &shares).await?;
     let status = if is_whole(&left, &shares) { OrderStatus::Refunded } else { order.status };
     let mut stocks = BTreeMap::new();
     if restocks {
@@ -129,6 +133,28 @@ pub async fn refund(
     let location = Some(format!("/api/orders/{id}/refunds"));
     let event = Event::new(version + 1, created_at, origin.trace, Payload::OrderRefunded(event));
     commit(transaction, event, location, &response, origin.key).await
+}
+
+/// Checks the number of items of all refunds of an order.
+async fn check_items(
+    connection: &mut PgConnection,
+    order_id: i64,
+    shares: &[Share],
+) -> Result<(), Problem> {
+    let before = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "items!"
+           FROM refunds
+           JOIN refund_items ON refund_id = refunds.id
+           WHERE refunds.order_id = $1"#,
+        order_id,
+    )
+    .fetch_one(connection)
+    .await?;
+    let new = shares.iter().filter(|share| **share != Share::default()).count();
+    if before + new as i64 > MAX_REFUND_ITEMS {
+        return Err(Refusal::TooManyItems.into());
+    }
+    Ok(())
 }
 
 /// The items of the event with their lines: those from which the refund takes something, or every

@@ -17,7 +17,9 @@ pub struct OrderChange<'a> {
     pub items: Items<'a>,
     /// Sum of all lines; none if the event does not repeat them.
     pub total: Option<Money>,
-    /// Sum of the refunds, as far as the event knows them.
+    /// What the event refunds.
+    pub refunded: Money,
+    /// Sum of all refunds of the order up to this event, if it is a refund.
     pub refunded_total: Money,
     pub reason: Option<&'a str>,
     /// The refund that the event tells of.
@@ -81,6 +83,7 @@ impl<'a> OrderChange<'a> {
                 changed_at,
                 items: Items::Order(&order.items),
                 total: Some(order.total),
+                refunded: Money::ZERO,
                 refunded_total: Money::ZERO,
                 reason: None,
                 refund_id: None,
@@ -94,7 +97,8 @@ impl<'a> OrderChange<'a> {
                 changed_at,
                 items: Items::Order(&order.items),
                 total: Some(order.total),
-                refunded_total: refunded_total(order),
+                refunded: rest_of_order(order),
+                refunded_total: order.total,
                 reason: order.reason.as_deref(),
                 refund_id: order.refund_id,
                 effect: Effect::of_status(order.new_status),
@@ -107,6 +111,7 @@ impl<'a> OrderChange<'a> {
                 changed_at,
                 items: Items::Refund(&refund.items),
                 total: None,
+                refunded: refund.amount,
                 refunded_total: refund.refunded_total,
                 reason: refund.reason.as_deref(),
                 refund_id: Some(refund.refund_id),
@@ -213,6 +218,11 @@ fn amount_left(line: &OrderLine) -> Option<Money> {
     line.amount()?.checked_sub(line.refunded_amount.unwrap_or_default())
 }
 
-fn refunded_total(order: &OrderStatusUpdated) -> Money {
-    if order.new_status == OrderStatus::Refunded { order.total } else { Money::ZERO }
+/// What is left of an order that becomes REFUNDED.
+fn rest_of_order(order: &OrderStatusUpdated) -> Money {
+    if order.new_status != OrderStatus::Refunded {
+        return Money::ZERO;
+    }
+    let left = order.items.iter().filter_map(amount_left);
+    left.fold(Money::ZERO, |sum, amount| sum.checked_add(amount).unwrap_or(sum))
 }

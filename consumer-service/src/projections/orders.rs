@@ -16,6 +16,8 @@ struct Order<'a> {
     header: Cow<'a, OrderHeader>,
     /// None if only refunds name the order.
     items: Option<Cow<'a, [OrderLine]>>,
+    /// What all of the events refund.
+    refunded: Money,
     version: i64,
     event_id: Uuid,
 }
@@ -43,7 +45,7 @@ pub async fn apply(connection: &mut PgConnection, events: &[Event]) -> sqlx::Res
         &orders.values().map(|order| order.event_id).collect::<Vec<_>>(),
         &changes().map(|change| change.ordered_at).collect::<Vec<_>>(),
         &changes().map(|change| change.changed_at).collect::<Vec<_>>(),
-        &changes().map(|change| change.refunded_total.as_decimal()).collect::<Vec<_>>(),
+        &orders.values().map(|order| order.refunded.as_decimal()).collect::<Vec<_>>(),
         &changes().map(|change| change.reason.map(str::to_owned)).collect::<Vec<_>>() as _,
     )
     .execute(connection)
@@ -63,6 +65,7 @@ fn merge(events: &[Event]) -> BTreeMap<i64, Order<'_>> {
                 Items::Order(lines) => Some(without_refunds(lines)),
                 Items::Refund(_) => None,
             },
+            refunded: change.refunded,
             version: event.envelope.aggregate_version,
             event_id: event.envelope.event_id,
         };
@@ -97,7 +100,7 @@ impl Order<'_> {
             mem::swap(self, &mut other);
         }
         self.change.total = self.change.total.or(other.change.total);
-        self.change.refunded_total = self.change.refunded_total.max(other.change.refunded_total);
+        self.refunded = self.refunded.checked_add(other.refunded).unwrap_or(self.refunded);
         let (Some(lines), Some(older)) = (&mut self.items, &other.items) else {
             self.items = self.items.take().or(other.items);
             return;

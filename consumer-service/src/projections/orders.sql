@@ -3,8 +3,8 @@
 -- properties that were added since.
 --
 -- $1 order; $2 customer; $3 total; $4 status; $5 lines as JSON; $6 and $7 version and id of
--- the newest event; $8 time of the order; $9 time of the event; $10 sum of the refunds that the
--- events know of; $11 reason of the newest event.
+-- the newest event; $8 time of the order; $9 time of the event; $10 what the events refund;
+-- $11 reason of the newest event.
 INSERT INTO orders_read AS view
     (order_id, customer_id, total, status, items, state_version, state_event, created_at,
      updated_at, refunded_total, reason)
@@ -40,8 +40,8 @@ SET (customer_id, total, status, items, state_version, state_event, created_at, 
             (newer).state_event,
             (newer).created_at,
             (newer).updated_at,
-            -- It never falls.
-            greatest((newer).refunded_total, (older).refunded_total),
+            -- Each event adds what it refunds.
+            (newer).refunded_total + (older).refunded_total,
             (newer).reason
         FROM (
             SELECT

@@ -2,7 +2,7 @@
 --
 -- $1 refund; $2 order; $3 amount; $4 sum of the refunds of the order; $5 items as JSON; $6 status of
 -- the order; $7 reason; $8 time; $9 event.
-INSERT INTO refunds_read AS view
+INSERT INTO refunds_read
     (refund_id, order_id, amount, refunded_total, items, status, reason, created_at, event_id)
 SELECT refund_id, order_id, amount, refunded_total, items::jsonb, status, reason, created_at,
        event_id
@@ -10,9 +10,4 @@ FROM unnest($1::bigint[], $2::bigint[], $3::numeric[], $4::numeric[], $5::text[]
             $7::text[], $8::timestamptz[], $9::uuid[])
     AS batch (refund_id, order_id, amount, refunded_total, items, status, reason, created_at,
               event_id)
--- External publishers can use an id twice. The row does not depend on the order of their events.
-ON CONFLICT (refund_id) DO UPDATE
-SET (order_id, amount, refunded_total, items, status, reason, created_at, event_id) =
-        (excluded.order_id, excluded.amount, excluded.refunded_total, excluded.items,
-         excluded.status, excluded.reason, excluded.created_at, excluded.event_id)
-WHERE excluded.event_id < view.event_id
+ON CONFLICT (refund_id, event_id) DO NOTHING

@@ -40,7 +40,7 @@ pub struct Order {
     refunded_total: Amount,
     /// Why the order last changed, if a reason was given.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, examples("PAYMENT_TIMEOUT"))]
+    #[schema(nullable = false, examples("scratched"))]
     reason: Option<String>,
     /// When the order was placed.
     #[schema(examples("2026-11-21T11:44:31.230906Z"))]

@@ -9,8 +9,9 @@ SELECT
     applied.created_at,
     applied.created_at AT TIME ZONE 'UTC' AS created_on,
     CASE
-        WHEN applied.status = 'REFUNDED' THEN applied.total
-        ELSE coalesce(refund.refunded_total, 0)
+        WHEN applied.status = 'REFUNDED'
+            THEN applied.total - coalesce(refund.missing_amount, 0)
+        ELSE coalesce(refund.amount, 0)
     END AS refunded_total,
     applied.reason,
     CASE
@@ -39,4 +40,4 @@ CROSS JOIN LATERAL (
     ) AS is_stated
 ) AS stated
 GROUP BY applied.id, applied.customer_id, applied.total, applied.status, applied.version,
-    applied.created_at, applied.reason, refund.refunded_total, stated.is_stated
+    applied.created_at, applied.reason, refund.amount, refund.missing_amount, stated.is_stated
