@@ -12,8 +12,9 @@
 //!   of the order is locked, and its new status commits together with the event.
 //! - Payment and expiry of the same order exclude each other by the lock of the order's row. The
 //!   second finds the status that the first has set.
-//! - Orders for a product that another transaction holds locked do not delay others: after a batch
-//!   could not lock a product, its orders are cancelled one by one, and those that fail are skipped.
+//! - An order that cannot be cancelled, for example because another transaction holds a product
+//!   locked, does not delay others: after a batch failed because of its orders, they are cancelled
+//!   one by one, and those that fail are skipped.
 //! - A backlog is worked off in batches of bounded size, which take at most 1/[`TIME_SHARE`] of
 //!   the time. They slow down with the database, so that new orders come first.
 
@@ -24,12 +25,12 @@ use crate::metrics::{ORDER_EXPIRY_OVERDUE, ORDERS_EXPIRED};
 use crate::outbox::{self, OutboxLimiter};
 use chrono::{DateTime, Utc};
 use service_runtime::health::DependencyStatus;
-use service_runtime::postgres::{self, in_time, is_contention};
+use service_runtime::postgres::{self, in_time, is_unavailable};
 use service_runtime::retry::Backoff;
 use shared_events::limits::MAX_ORDER_LINES;
 use shared_events::{Event, OrderStatus, Topic, now};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use sqlx::{Connection, PgConnection};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -82,7 +83,7 @@ struct Search {
     timeout: Duration,
     /// Time and id of the last order found.
     after: (DateTime<Utc>, i64),
-    /// Number of orders to cancel one by one, after a batch could not lock a product.
+    /// Number of orders to cancel one by one, after a batch failed.
     one_by_one: i64,
 }
 
@@ -170,25 +171,39 @@ impl Search {
         Self { timeout, after: Self::START, one_by_one: 0 }
     }
 
-    /// Cancels the next batch of expired orders in a transaction, and returns their number: 0 if a
-    /// product is locked, and none if no order is left.
+    /// Cancels the next batch of expired orders in a transaction, and returns their number: 0 if it
+    /// failed because of its orders, and none if no order is left.
+    ///
+    /// # Errors
+    /// The database is unavailable.
     async fn cancel_next(&mut self, connection: &mut PgConnection) -> sqlx::Result<Option<usize>> {
         let mut transaction = connection.begin().await?;
         let expired = self.expired(&mut transaction).await?;
         if self.after == Self::START {
             ORDER_EXPIRY_OVERDUE.set(expired.first().map_or(0.0, |order| order.overdue_seconds));
         }
-        let Some(last) = expired.last() else { return Ok(None) };
+        // A transaction that is dropped would hold its locks until the connection is used again.
+        let Some(last) = expired.last() else {
+            transaction.rollback().await?;
+            return Ok(None);
+        };
         let ids: Vec<i64> = expired.iter().map(|order| order.id).collect();
-        let cancelled = match cancel(transaction, &ids).await {
-            Ok(()) => ids.len(),
-            Err(error) if is_contention(&error) && ids.len() > 1 => {
-                self.one_by_one = MAX_BATCH;
-                return Ok(Some(0));
+        let cancelled = match cancel(&mut transaction, &ids).await {
+            Ok(()) => {
+                transaction.commit().await?;
+                ids.len()
             }
-            // A search from the start finds it again.
-            Err(error) if is_contention(&error) => 0,
-            Err(error) => return Err(error),
+            Err(error) if is_unavailable(&error) => return Err(error),
+            Err(error) => {
+                transaction.rollback().await?;
+                if ids.len() > 1 {
+                    self.one_by_one = MAX_BATCH;
+                    return Ok(Some(0));
+                }
+                // A search from the start finds the order again.
+                postgres::report(&error);
+                0
+            }
         };
         self.after = (last.stored_at, last.id);
         ORDERS_EXPIRED.increment(cancelled as u64);
@@ -220,22 +235,21 @@ impl Search {
     }
 }
 
-/// Cancels locked orders, which are all CREATED, and commits.
-async fn cancel(mut transaction: Transaction<'_, Postgres>, ids: &[i64]) -> sqlx::Result<()> {
-    let mut orders = lock_all(&mut transaction, ids).await?;
+/// Cancels locked orders, which are all CREATED.
+async fn cancel(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Result<()> {
+    let mut orders = lock_all(connection, ids).await?;
     let old_statuses: Vec<OrderStatus> = orders
         .iter_mut()
         .map(|order| order.set_status(OrderStatus::Cancelled, Some(PAYMENT_TIMEOUT.to_owned())))
         .collect();
-    restore_stock(&mut transaction, &mut orders).await?;
-    store_status(&mut transaction, &orders).await?;
+    restore_stock(connection, &mut orders).await?;
+    store_status(connection, &orders).await?;
     let changed_at = now();
     let event = |(order, old_status): (&Locked, OrderStatus)| {
         order.status_event(old_status, None, changed_at, TraceParent::generate())
     };
     let events: Vec<Event> = orders.iter().zip(old_statuses).map(event).collect();
-    outbox::append(&mut transaction, &events, None).await?;
-    transaction.commit().await
+    outbox::append(connection, &events, None).await
 }
 
 #[cfg(test)]
@@ -342,14 +356,30 @@ mod database_tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATIONS")]
-    async fn a_failed_batch_is_tried_again(pool: PgPool) {
+    async fn an_order_that_the_database_refuses_delays_no_other(pool: PgPool) {
+        fill(&pool, ORDERS).await;
+        let refuse = "ALTER TABLE orders
+            ADD CONSTRAINT refused CHECK (id <> 3 OR status = 'CREATED')";
+        fill(&pool, refuse).await;
+        let mut connection = pool.acquire().await.unwrap();
+        let batches = cancel_all(&mut Search::new(HOUR), &mut connection).await;
+        assert_eq!(batches.iter().sum::<usize>(), 119);
+        assert_eq!(count(&pool, "orders WHERE status = 'CREATED'").await, 2);
+        fill(&pool, "ALTER TABLE orders DROP CONSTRAINT refused").await;
+        assert_eq!(cancel_all(&mut Search::new(HOUR), &mut connection).await, [1]);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATIONS")]
+    async fn an_unavailable_database_ends_the_search(pool: PgPool) {
         fill(&pool, ORDERS).await;
         let mut connection = pool.acquire().await.unwrap();
         let mut search = Search::new(HOUR);
-        fill(&pool, "ALTER TABLE outbox ADD CONSTRAINT refused CHECK (false) NOT VALID").await;
+        fill(&pool, "ALTER TABLE outbox RENAME TO moved").await;
         search.cancel_next(&mut connection).await.unwrap_err();
+        connection.close().await.unwrap();
         assert_eq!(count(&pool, "orders WHERE status = 'CANCELLED'").await, 0);
-        fill(&pool, "ALTER TABLE outbox DROP CONSTRAINT refused").await;
+        fill(&pool, "ALTER TABLE moved RENAME TO outbox").await;
+        let mut connection = pool.acquire().await.unwrap();
         assert_eq!(cancel_all(&mut search, &mut connection).await, [50, 50, 20]);
     }
 
